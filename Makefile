@@ -1,0 +1,74 @@
+# The same verbs for people and for CI. Nothing here asks a question or needs a terminal.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -ec
+.DEFAULT_GOAL := help
+
+# The first Python that is new enough; `make PYTHON=/path/to/python3.12 setup` chooses another.
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo "$$name" && break; done)
+BIN := .venv/bin
+# One thread a process: the tests start several, and a build's bytes depend on the setting.
+ONE_THREAD := OMP_NUM_THREADS=1
+
+.PHONY: help setup system demo test proof check fix bench docs clean
+
+help:  ## these lines
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+
+setup: .venv/.installed system  ## virtual environment with everything, and Debian's redis-server and chromium
+
+.venv/.installed: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "make setup: needs Python 3.11 or newer on PATH (or PYTHON=...)" >&2; exit 2; }
+	@echo "Installing into .venv: some minutes and 6 GB, most of it torch."
+	test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar off --editable '.[all,dev]' </dev/null
+	touch $@
+
+# Only the tests want these: the product brings its own Redis binary and looks at no browser.
+SYSTEM_PACKAGES := redis-server chromium fonts-liberation
+system:
+	@if command -v redis-server >/dev/null && command -v chromium >/dev/null; then :; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		export DEBIAN_FRONTEND=noninteractive; \
+		apt-get update -qq </dev/null && apt-get install -y -qq --no-install-recommends $(SYSTEM_PACKAGES) </dev/null; \
+	else \
+		echo "make setup: the browser tests need chromium, and redis-server is wanted; as root on Debian:" >&2; \
+		echo "    apt-get install --no-install-recommends $(SYSTEM_PACKAGES)" >&2; \
+	fi
+
+demo: .venv/.installed  ## a small world, its atlas over HTTP, and a page to look at
+	$(BIN)/atlas demo $(DEMO)
+
+test: setup check  ## check, then every test that needs no data of ours; under ten minutes on two cores
+	$(ONE_THREAD) $(BIN)/python -m pytest $(TESTS)
+
+proof: setup  ## the claims that need the real models and photographs, or time
+	$(ONE_THREAD) $(BIN)/python -m pytest -m proof $(TESTS)
+
+check: .venv/.installed  ## style, types, import contracts; writes nothing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
+
+fix: .venv/.installed  ## what can be mended by machine
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# On the demo's world; other cards by MODEL=, DATASET= and LAYER=.
+WORLD := .atlas/world
+MODEL ?= $(WORLD)/model.json
+DATASET ?= $(WORLD)/dataset.json
+LAYER ?= features.7
+bench: .venv/.installed  ## the measured claims, printed
+	@test -e $(MODEL) || $(BIN)/atlas demo --data-only $(WORLD)
+	$(BIN)/python benchmarks/collect.py $(MODEL) $(DATASET) $(LAYER)
+	$(BIN)/python benchmarks/memory.py $(MODEL) $(DATASET) $(LAYER)
+
+docs: .venv/.installed  ## docs/reference, written from the code
+	$(BIN)/python docs/generate.py
+
+clean:  ## caches and build folders; not the virtual environment
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

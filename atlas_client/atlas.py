@@ -1,0 +1,211 @@
+"""An atlas in Python: its cells as columns, its icons as pictures, itself in a notebook."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import html
+import io
+import itertools
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from atlas_client.client import Client, Document
+from atlas_client.errors import BadInputError, ClientError
+from atlas_client.place import Place, place_of
+from atlas_client.sources import FolderSource, ServiceSource, Source
+
+TILE_SIDE = 10
+POSTER_SIDE = 4096
+SHOWN_SIDE = 1024  # pixels that a notebook shows at most
+WHOLE = ("column", "row", "count", "images")
+MEASURED = ("coherence", "pair_cosine")
+OF_ICONS = ("whitened_cosine", "robust", "retrieval_rank", "contrast", "high_frequency")
+LISTED = ("classes", "exemplars")
+
+Columns: TypeAlias = dict[str, NDArray[Any]]
+
+
+class Atlas:
+    """A finished atlas, of a local folder or of a service.
+
+    Args:
+        source: Where its parts are read from.
+        name: What to call it.
+
+    Attributes:
+        manifest: The manifest.
+    """
+
+    def __init__(self, source: Source, name: str) -> None:
+        """Read the manifest."""
+        self._source = source
+        self._name = name
+        self.manifest: Document = source.manifest()
+        self._tile = functools.lru_cache(maxsize=16)(self._decoded_tile)
+
+    @classmethod
+    def open(cls, place: str | Path, *, timeout: float = 60.0) -> Atlas:
+        """Open an atlas.
+
+        Args:
+            place: A folder, `http://host/?atlas=ID` or `http://host/v1/atlases/ID`.
+            timeout: Seconds to wait for each answer of a service.
+
+        Raises:
+            BadInputError: There is no atlas there.
+            UnavailableError: The service cannot be reached.
+        """
+        found: Place = place_of(place)
+        if found.folder is not None:
+            return cls(FolderSource(found.folder), found.folder.name)
+        source = ServiceSource(Client(found.url, timeout), found.id)
+        try:
+            return cls(source, found.id)
+        except ClientError:
+            source.close()
+            raise
+
+    def __enter__(self) -> Atlas:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connection to a service."""
+        self._source.close()
+
+    @property
+    def layers(self) -> list[str]:
+        """Names of its layers, in the order in which they were asked for."""
+        order = self.manifest["spec"]["layers"]
+        return [layer for layer in order if layer in self.manifest["layers"]]
+
+    def levels(self, layer: str) -> list[int]:
+        """Cells a side of each level of a layer, from coarse to fine."""
+        return [level["side"] for level in self._levels(layer)]
+
+    def cells(self, layer: str, side: int) -> Columns:
+        """The cells of a level as columns, ready for `pandas.DataFrame`.
+
+        Args:
+            layer: Name of a layer.
+            side: Cells a side of one of its levels.
+
+        Returns:
+            Arrays of one length by name: column, row, count, images (integers); coherence, pair_cosine, and the
+            icon's whitened_cosine, robust, retrieval_rank, contrast, high_frequency (NaN where there is none);
+            top_class and top_attribution of the class with the largest; classes and exemplars (lists of objects).
+        """
+        self._level(layer, side)
+        cells = self._source.cells(layer, side)
+        columns: Columns = {name: np.array([cell[name] for cell in cells], np.int64) for name in WHOLE}
+        for name in MEASURED:
+            columns[name] = _floats([cell.get(name) for cell in cells])
+        icons = [cell.get("icon") or {} for cell in cells]
+        for name in OF_ICONS:
+            columns[name] = _floats([icon.get(name) for icon in icons])
+        tops: list[Document] = [next(iter(cell.get("classes") or ()), {}) for cell in cells]
+        columns["top_class"] = _objects([top.get("name") for top in tops])
+        columns["top_attribution"] = _floats([top.get("attribution") for top in tops])
+        for name in LISTED:
+            columns[name] = _objects([cell.get(name) or [] for cell in cells])
+        return columns
+
+    def icon(self, layer: str, side: int, column: int, row: int) -> Image.Image:
+        """The icon of a cell, RGB; row 0 is the top row.
+
+        Raises:
+            BadInputError: There is no such cell, or it is empty.
+        """
+        size = self._level(layer, side)["icon_size"]
+        if not (0 <= column < side and 0 <= row < side):
+            raise BadInputError(f"cell {column}, {row} is outside of a level of {side} cells a side")
+        tile = self._tile(layer, side, column // TILE_SIDE, row // TILE_SIDE)
+        left, top = column % TILE_SIDE * size, row % TILE_SIDE * size
+        icon = tile.crop((left, top, left + size, top + size)) if tile else None
+        if icon is None or icon.getchannel("A").getextrema() == (0, 0):
+            raise BadInputError(f"cell {column}, {row} of {layer} at {side} cells a side is empty")
+        return icon.convert("RGB")
+
+    def tile(self, layer: str, side: int, x: int, y: int) -> Image.Image | None:
+        """Tile (x, y) of a level, RGBA, transparent where there is no cell; None where the whole tile is empty."""
+        self._level(layer, side)
+        tile = self._tile(layer, side, x, y)
+        return tile.copy() if tile else None
+
+    def poster(self, layer: str, side: int) -> Image.Image:
+        """A whole level on one RGB picture with a white ground; icons shrink where it would pass 4,096 px a side."""
+        size = self._level(layer, side)["icon_size"]
+        shown = min(size, max(1, POSTER_SIDE // side))
+        poster = Image.new("RGB", (side * shown, side * shown), "white")
+        across = range(-(-side // TILE_SIDE))
+        for x, y in itertools.product(across, across):
+            tile = self._tile(layer, side, x, y)
+            if tile is None:
+                continue
+            if shown != size:
+                width, height = tile.width * shown // size, tile.height * shown // size
+                tile = tile.resize((width, height), Image.Resampling.LANCZOS)
+            poster.paste(tile, (x * TILE_SIDE * shown, y * TILE_SIDE * shown), tile)
+        return poster
+
+    def __repr__(self) -> str:
+        levels = "; ".join(f"{layer} {', '.join(map(str, self.levels(layer)))}" for layer in self.layers)
+        return f"<Atlas {self._name}: {levels}>"
+
+    def _repr_png_(self) -> bytes:
+        layer = self.layers[-1]
+        poster = self.poster(layer, self.levels(layer)[-1])
+        poster.thumbnail((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.LANCZOS)
+        data = io.BytesIO()
+        poster.save(data, "PNG")
+        return data.getvalue()
+
+    def _repr_html_(self) -> str:
+        layer = self.layers[-1]
+        names = self.manifest.get("names", {})
+        side, samples = self.levels(layer)[-1], self.manifest["layers"][layer]["samples"]
+        parts = (names.get("model"), layer, names.get("dataset"), f"{samples:,} samples", f"{side} cells a side")
+        caption = html.escape(" · ".join(str(part) for part in parts if part))
+        picture = base64.b64encode(self._repr_png_()).decode()
+        return (
+            f'<figure style="margin:0"><img alt="{caption}" style="max-width:100%" '
+            f'src="data:image/png;base64,{picture}"><figcaption>{caption}</figcaption></figure>'
+        )
+
+    def _levels(self, layer: str) -> list[Document]:
+        if layer not in self.manifest["layers"]:
+            raise BadInputError(f"the atlas has no layer {layer!r}; it has {', '.join(self.layers)}")
+        levels: list[Document] = self.manifest["layers"][layer]["levels"]
+        return levels
+
+    def _level(self, layer: str, side: int) -> Document:
+        for level in self._levels(layer):
+            if level["side"] == side:
+                return level
+        sides = ", ".join(str(level) for level in self.levels(layer))
+        raise BadInputError(f"{layer} has no level of {side} cells a side; it has {sides}")
+
+    def _decoded_tile(self, layer: str, side: int, x: int, y: int) -> Image.Image | None:
+        data = self._source.tile(layer, side, x, y)
+        if data is None:
+            return None
+        with Image.open(io.BytesIO(data)) as picture:
+            return picture.convert("RGBA")
+
+
+def _floats(values: list[Any]) -> NDArray[np.float64]:
+    return np.array([np.nan if value is None else value for value in values], np.float64)
+
+
+def _objects(values: list[Any]) -> NDArray[np.object_]:
+    column = np.empty(len(values), object)
+    for index, value in enumerate(values):
+        column[index] = value
+    return column

@@ -1,0 +1,253 @@
+"""The `atlas` command: what it asks of a service over HTTP, and the commands of whatever else is installed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from atlas_client.client import DEFAULT_URL, Client, Document
+from atlas_client.errors import BAD_INPUT, COULD_NOT_RUN, BadInputError, ClientError
+from atlas_client.output import put_error, put_job, put_json, put_projection, put_registered, put_table
+from atlas_client.place import place_of
+from atlas_client.plugins import MissingExtraError, core_commands, extra_of, is_missing_extra, register_all
+from atlas_client.progress import inspection_bar, job_bars, upload_bar
+
+INTERRUPTED = 130
+# Slugs of errors of the core (which the client does not import) that are not the caller's to mend.
+NOT_THE_CALLERS = ("internal", "dependency-down", "integrity", "cancelled")
+# typer brings click along or inside; either way this is its base of usage errors.
+USAGE_ERRORS: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+
+Url = Annotated[str, typer.Option("--url", envvar="ATLAS_URL", help="Where the service is.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on the standard output.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait for the end, showing progress.")]
+Card = Annotated[Path, typer.Argument(help="A card: model.json or dataset.json.")]
+AtlasId = Annotated[str, typer.Argument(metavar="ATLAS", help="Id of an atlas.")]
+
+models = typer.Typer(help="Models of the service.")
+datasets = typer.Typer(help="Datasets of the service.")
+
+
+@contextlib.contextmanager
+def connected(url: str) -> Iterator[Client]:
+    """A client that shows its uploads."""
+    with upload_bar() as on_upload, Client(url, on_upload=on_upload) as client:
+        yield client
+
+
+@models.command("add")
+def add_model(
+    card: Card,
+    dataset: Annotated[str | None, typer.Option(help="Measure accuracy on this labelled dataset.")] = None,
+    wait: Wait = False,
+    url: Url = DEFAULT_URL,
+    as_json: Json = False,
+) -> None:
+    """Register a model; what its card names is uploaded."""
+    with connected(url) as client:
+        document = client.add_model(card, dataset)
+    _registered("models", document, url, wait=wait, as_json=as_json)
+
+
+@datasets.command("add")
+def add_dataset(card: Card, wait: Wait = False, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
+    """Register a dataset; its zip, or its folder packed into one, is uploaded."""
+    with connected(url) as client:
+        document = client.add_dataset(card)
+    _registered("datasets", document, url, wait=wait, as_json=as_json)
+
+
+def _registered(kind: str, document: Document, url: str, *, wait: bool, as_json: bool) -> None:
+    if wait:
+        with inspection_bar() as on_progress, Client(url) as client:
+            document = client.wait_ready(kind, document["id"], on_progress)
+    put_json(document) if as_json else put_registered(document)
+
+
+@models.command("list")
+def list_models(url: Url = DEFAULT_URL, as_json: Json = False) -> None:
+    """List the models."""
+    with Client(url) as client:
+        found = client.models()
+    put_json(found) if as_json else put_table(found, "id", "name", "state", "layers", "classes")
+
+
+@datasets.command("list")
+def list_datasets(url: Url = DEFAULT_URL, as_json: Json = False) -> None:
+    """List the datasets."""
+    with Client(url) as client:
+        found = client.datasets()
+    put_json(found) if as_json else put_table(found, "id", "name", "state", "images", "classes")
+
+
+def _sides(text: str | None) -> list[int] | None:
+    try:
+        return None if text is None else [int(part) for part in text.split(",")]
+    except ValueError:
+        raise BadInputError(f"--levels takes cells a side, such as 10,20,40; got {text!r}") from None
+
+
+def submit(
+    model: Annotated[str, typer.Option(help="Id of a model.")],
+    dataset: Annotated[str, typer.Option(help="Id of a dataset.")],
+    layer: Annotated[list[str], typer.Option(help="A layer; repeat it for more.")],
+    samples: Annotated[int | None, typer.Option(help="Activations to sample a layer.")] = None,
+    levels: Annotated[str | None, typer.Option(help="Cells a side, such as 10,20,40.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of all that is random.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="fast, detail, vivid or pure.")] = None,
+    attribution: Annotated[str | None, typer.Option(help="auto, ablation, jvp or none.")] = None,
+    allow_sparse: Annotated[bool, typer.Option(help="Take levels too fine for the samples.")] = False,
+    name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
+    wait: Wait = False,
+    url: Url = DEFAULT_URL,
+    as_json: Json = False,
+) -> None:
+    """Ask the service for an atlas."""
+    options = {
+        "samples": samples, "levels": _sides(levels), "seed": seed, "recipe": recipe, "attribution": attribution,
+        "allow_sparse": allow_sparse or None, "name": name,
+    }  # fmt: skip
+    spec: Document = {"model": model, "dataset": dataset, "layers": layer}
+    spec |= {field: value for field, value in options.items() if value is not None}
+    with Client(url) as client:
+        if wait:
+            with inspection_bar() as on_progress:
+                client.wait_ready("models", model, on_progress)
+                client.wait_ready("datasets", dataset, on_progress)
+        document = client.submit(spec)
+        if wait:
+            with job_bars() as on_progress:
+                document = client.wait(document["id"], on_progress)
+    put_json(document) if as_json else put_job(document, client.url)
+
+
+def status(
+    atlas: AtlasId,
+    wait: Wait = False,
+    url: Url = DEFAULT_URL,
+    as_json: Json = False,
+) -> None:
+    """Say how far an atlas is."""
+    with Client(url) as client:
+        if wait:
+            with job_bars() as on_progress:
+                document = client.wait(atlas, on_progress)
+        else:
+            document = client.status(atlas)
+    put_json(document) if as_json else put_job(document, client.url)
+
+
+def cancel(atlas: AtlasId, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
+    """Cancel an atlas; what is finished is kept."""
+    with Client(url) as client:
+        document = client.cancel(atlas)
+    put_json(document) if as_json else put_job(document, client.url)
+
+
+def project(
+    atlas: Annotated[str, typer.Argument(metavar="ATLAS", help="A local folder, an id, or the URL of an atlas.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="JPEG, PNG or WebP files.")],
+    url: Url = DEFAULT_URL,
+    as_json: Json = False,
+) -> None:
+    """Show where images land on an atlas."""
+    place = place_of(atlas, url)
+    if place.folder is not None:
+        answers = list(core_commands("project").project_directory(place.folder, images))
+    else:
+        with Client(place.url) as client:
+            answers = [_answer(image, result) for image, result in
+                       zip(images, client.project_many(place.id, images), strict=True)]  # fmt: skip
+    if as_json:
+        put_json(answers)
+    else:
+        for answer in answers:
+            put_projection(answer)
+    if any("error" in answer for answer in answers):
+        raise typer.Exit(BAD_INPUT)
+
+
+def _answer(image: Path, result: Document | BadInputError) -> Document:
+    if isinstance(result, BadInputError):
+        return {"image": str(image), "error": result.detail}
+    return {"image": str(image), **result}
+
+
+OWN: dict[str, Callable[..., None]] = {"submit": submit, "status": status, "cancel": cancel, "project": project}
+GROUPS = {"models": models, "datasets": datasets}
+
+
+def application(arguments: Sequence[str]) -> typer.Typer:
+    """The command, with what is installed beside the client where the arguments may mean it."""
+    app = typer.Typer(help="Activation atlases: maps of what a vision network has learned.", add_completion=False)
+
+    @app.callback(invoke_without_command=True)
+    def help_without_command(context: typer.Context) -> None:
+        if context.invoked_subcommand is None:
+            sys.stdout.write(context.get_help() + "\n")
+
+    for name, group in GROUPS.items():
+        app.add_typer(group, name=name)
+    for name, command in OWN.items():
+        app.command(name)(command)
+    if not arguments or arguments[0] not in {*OWN, *GROUPS}:
+        register_all(app)
+    return app
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command; gives the exit code.
+
+    Args:
+        arguments: Without the program's name.
+    """
+    try:
+        result = application(arguments)(args=list(arguments), prog_name="atlas", standalone_mode=False)
+    except USAGE_ERRORS as error:
+        put_error(error.format_message())
+        return BAD_INPUT
+    except (KeyboardInterrupt, typer.Abort):
+        put_error("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return COULD_NOT_RUN
+    except Exception as error:
+        return _failed(error, arguments)
+    return result if isinstance(result, int) else 0
+
+
+def _failed(error: Exception, arguments: Sequence[str]) -> int:
+    if isinstance(error, ModuleNotFoundError) and is_missing_extra(error):
+        command = arguments[0] if arguments else ""
+        error = MissingExtraError(command, extra_of(command))
+    if isinstance(error, ClientError):
+        put_error(error.detail)
+        return error.exit_code
+    detail: Any = getattr(error, "detail", None)
+    slug: Any = getattr(error, "slug", None)
+    if not isinstance(detail, str) or not isinstance(slug, str):
+        return _failed_unexpectedly(error)
+    put_error(detail)
+    return COULD_NOT_RUN if slug in NOT_THE_CALLERS else BAD_INPUT
+
+
+def _failed_unexpectedly(error: Exception) -> int:
+    if os.environ.get("ATLAS_DEBUG"):
+        traceback.print_exception(error)
+    kind = type(error).__name__
+    said = error.strerror if isinstance(error, OSError) else None
+    put_error(said or f"failed unexpectedly ({kind}); set ATLAS_DEBUG=1 to see where")
+    return COULD_NOT_RUN
+
+
+def main() -> None:
+    """Entry point of the `atlas` command."""
+    sys.exit(run(sys.argv[1:]))

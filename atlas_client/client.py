@@ -1,0 +1,279 @@
+"""The service, spoken to over HTTP (docs: the service's own /openapi.json)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+from urllib.parse import quote
+
+import httpx
+
+from atlas_client.cards import file_sha256, resolve_dataset_card, resolve_model_card
+from atlas_client.errors import BadInputError, ConflictError, JobError, NotFoundError, RefusedError, UnavailableError
+from atlas_client.pictures import Picture, media_type, picture_bytes
+from atlas_client.problems import check, reaching
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+TERMINAL = ("succeeded", "failed", "cancelled")
+INSPECTED = ("ready", "refused")
+PIECE = 1 << 20
+POLL_FIRST, POLL_LAST = 0.2, 2.0  # seconds between looks at a job, growing
+OUTAGE = 60.0  # seconds of an unreachable service that waiting sits out
+
+Document: TypeAlias = dict[str, Any]
+OnDocument: TypeAlias = Callable[[Document], None]
+OnBytes: TypeAlias = Callable[[int, int], None]
+
+
+class Client:
+    """One service.
+
+    Args:
+        url: Where it is, such as `http://127.0.0.1:8000`.
+        timeout: Seconds to wait for each answer.
+        transport: Another way to reach it, for tests.
+        on_upload: Called with bytes sent and bytes in all while a file is uploaded.
+    """
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        timeout: float = 60.0,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        on_upload: OnBytes | None = None,
+    ) -> None:
+        """Open the connection pool; nothing is sent yet."""
+        if not url.startswith(("http://", "https://")):
+            raise BadInputError(f"{url!r} is no URL of a service; write it as http://host:port")
+        self.url = url.rstrip("/")
+        self._on_upload = on_upload
+        self._http = httpx.Client(base_url=self.url, timeout=timeout, transport=transport, follow_redirects=True)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection pool."""
+        self._http.close()
+
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Send a request and read the answer.
+
+        Args:
+            method: HTTP method.
+            path: Path below the service's URL, its parts already percent-encoded.
+            **options: As for `httpx.Client.request`.
+
+        Raises:
+            RefusedError: The service refuses it.
+            UnavailableError: The service cannot be reached or cannot work.
+        """
+        with reaching(self.url):
+            return check(self._http.request(method, path, **options))
+
+    def json(self, method: str, path: str, **options: Any) -> Document:
+        """Send a request whose answer is a JSON object; arguments and errors of `request`."""
+        try:
+            value = self.request(method, path, **options).json()
+        except ValueError:
+            raise UnavailableError(f"what answers at {self.url}{path} is no atlas service") from None
+        if not isinstance(value, dict):
+            raise UnavailableError(f"what answers at {self.url}{path} is no atlas service")
+        return value
+
+    # Blobs, models, datasets
+
+    def upload(self, file: Path) -> str:
+        """Upload a file unless the service has its bytes already; gives its SHA-256 in hex.
+
+        Raises:
+            BadInputError: The file cannot be read, or the service refuses it.
+        """
+        try:
+            digest, size = file_sha256(file), file.stat().st_size
+        except OSError as error:
+            raise BadInputError(f"cannot read {file}: {error.strerror}") from None
+        try:
+            self.request("HEAD", f"/v1/blobs/{digest}")
+        except NotFoundError:
+            headers = {"content-type": "application/octet-stream", "content-length": str(size)}
+            self.request("PUT", f"/v1/blobs/{digest}", content=self._pieces(file, size), headers=headers)
+        return digest
+
+    def _pieces(self, file: Path, size: int) -> Iterator[bytes]:
+        sent = 0
+        with file.open("rb") as source:
+            while piece := source.read(PIECE):
+                yield piece
+                sent += len(piece)
+                if self._on_upload:
+                    self._on_upload(sent, size)
+
+    def add_model(self, card: str | Path, dataset: str | None = None) -> Document:
+        """Register a model by its card; the files that it names are uploaded.
+
+        Args:
+            card: The card's file.
+            dataset: Id of a labelled dataset on which the service measures the model's accuracy.
+        """
+        body: Document = {"card": resolve_model_card(Path(card), self.upload)}
+        return self.json("POST", "/v1/models", json=body | ({"dataset": dataset} if dataset else {}))
+
+    def add_dataset(self, card: str | Path) -> Document:
+        """Register a dataset by its card; its zip, or its folder packed into one, is uploaded."""
+        return self.json("POST", "/v1/datasets", json={"card": resolve_dataset_card(Path(card), self.upload)})
+
+    def model(self, name: str) -> Document:
+        """A registered model."""
+        return self.json("GET", f"/v1/models/{quote(name, safe='')}")
+
+    def dataset(self, name: str) -> Document:
+        """A registered dataset."""
+        return self.json("GET", f"/v1/datasets/{quote(name, safe='')}")
+
+    def models(self) -> list[Document]:
+        """All registered models."""
+        return list(self.items("/v1/models"))
+
+    def datasets(self) -> list[Document]:
+        """All registered datasets."""
+        return list(self.items("/v1/datasets"))
+
+    def atlases(self) -> list[Document]:
+        """All atlases."""
+        return list(self.items("/v1/atlases"))
+
+    def items(self, path: str) -> Iterator[Document]:
+        """Everything of a list, page by page; errors of `request`."""
+        token: str | None = None
+        while True:
+            page = self.json("GET", path, params={"page_token": token} if token else {})
+            yield from page["items"]
+            token = page.get("next_page_token")
+            if not token:
+                return
+
+    def wait_ready(self, kind: str, name: str, on_progress: OnDocument | None = None) -> Document:
+        """Wait until a model or dataset is inspected.
+
+        Args:
+            kind: `models` or `datasets`.
+            name: Its id.
+            on_progress: Called with every document seen.
+
+        Raises:
+            BadInputError: It was refused; says why.
+        """
+        path = f"/v1/{kind}/{quote(name, safe='')}"
+        value = self._poll(path, INSPECTED, on_progress)
+        if value["state"] == "refused":
+            reasons = "; ".join(value.get("reasons") or ["no reason given"])
+            raise BadInputError(f"the {kind[:-1]} {value.get('name', name)!r} was refused: {reasons}")
+        return value
+
+    # Atlases
+
+    def submit(self, spec: Mapping[str, Any]) -> Document:
+        """Ask for an atlas.
+
+        Args:
+            spec: model, dataset, layers and what else POST /v1/atlases takes.
+        """
+        return self.json("POST", "/v1/atlases", json=dict(spec))
+
+    def status(self, atlas: str) -> Document:
+        """State and progress of an atlas, and its manifest once it is published."""
+        return self.json("GET", f"/v1/atlases/{quote(atlas, safe='')}")
+
+    def cancel(self, atlas: str) -> Document:
+        """Cancel an atlas; what is finished is kept."""
+        return self.json("POST", f"/v1/atlases/{quote(atlas, safe='')}/cancel")
+
+    def wait(self, atlas: str, on_progress: OnDocument | None = None) -> Document:
+        """Wait until an atlas has succeeded.
+
+        Args:
+            atlas: Its id.
+            on_progress: Called with every document seen; may raise to stop waiting.
+
+        Raises:
+            RefusedError: It failed by its input, such as too many corrupt images.
+            JobError: It failed otherwise, or was cancelled.
+        """
+        value = self._poll(f"/v1/atlases/{quote(atlas, safe='')}", TERMINAL, on_progress)
+        if value["state"] != "succeeded":
+            raise job_error(value)
+        return value
+
+    def _poll(self, path: str, until: Sequence[str], on_progress: OnDocument | None) -> Document:
+        pause, reached = POLL_FIRST, time.monotonic()
+        while True:
+            try:
+                value = self.json("GET", path)
+            except UnavailableError:
+                # A job outlives a restart of what it runs on, so waiting for one does too.
+                if time.monotonic() - reached > OUTAGE:
+                    raise
+                time.sleep(POLL_LAST)
+                continue
+            reached = time.monotonic()
+            if on_progress:
+                on_progress(value)
+            if value["state"] in until:
+                return value
+            time.sleep(pause)
+            pause = min(POLL_LAST, pause * 1.3)
+
+    # Projections
+
+    def project(
+        self, atlas: str, image: Picture, layers: Sequence[str] | None = None, positions: str = "default"
+    ) -> Document:
+        """Where the positions of an image land on an atlas.
+
+        Args:
+            atlas: The atlas's id.
+            image: A file, the bytes of a JPEG, PNG or WebP, or a picture.
+            layers: Layers to answer for; None for all of the atlas.
+            positions: `default` (at most 14 x 14 a layer) or `all`.
+
+        Raises:
+            RefusedError: The service takes it for no image.
+        """
+        data = picture_bytes(image)
+        parameters: list[tuple[str, str]] = [("layers", layer) for layer in layers or ()]
+        if positions != "default":
+            parameters.append(("positions", positions))
+        path = f"/v1/atlases/{quote(atlas, safe='')}/projections"
+        headers = {"content-type": media_type(data)}
+        return self.json("POST", path, content=data, params=parameters, headers=headers)
+
+    def project_many(
+        self, atlas: str, images: Iterable[Picture], layers: Sequence[str] | None = None, positions: str = "default"
+    ) -> Iterator[Document | BadInputError]:
+        """Project images one by one; an image that is refused gives its error in its place."""
+        for image in images:
+            try:
+                yield self.project(atlas, image, layers, positions)
+            except (NotFoundError, ConflictError):  # of the atlas, not of this image
+                raise
+            except BadInputError as error:
+                yield error
+
+
+def job_error(value: Document) -> JobError | RefusedError:
+    """Why a job that ended did not succeed, from its document."""
+    error = value.get("error") or {}
+    detail = str(error.get("detail") or error.get("title") or "no reason given")
+    slug = str(error.get("type", "")).rstrip("/").rpartition("/")[2]
+    if value["state"] == "cancelled":
+        return JobError(f"the atlas {value['id']} was cancelled; submit it again to continue", "cancelled")
+    if slug.startswith(("invalid-", "unknown-", "unsupported-")):
+        return RefusedError(detail, 422, slug)
+    return JobError(f"the atlas {value['id']} failed: {detail}", "failed")

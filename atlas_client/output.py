@@ -1,0 +1,87 @@
+"""What commands print: JSON for programs, a few plain lines for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from atlas_client.progress import stage_counts
+
+SHOWN_CELLS = 3
+
+
+def put(line: str = "") -> None:
+    """One line on the standard output."""
+    sys.stdout.write(line + "\n")
+
+
+def put_json(value: Any) -> None:
+    """A value as JSON on the standard output."""
+    put(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def put_error(detail: str) -> None:
+    """One line on the standard error."""
+    sys.stderr.write(f"atlas: error: {' '.join(detail.split())}\n")
+
+
+def put_table(documents: Sequence[dict[str, Any]], *fields: str) -> None:
+    """Documents as a table with a column for each field."""
+    if not documents:
+        put("none yet")
+        return
+    table = Table(box=None, pad_edge=False)
+    for field in fields:
+        table.add_column(field, overflow="fold", no_wrap=field == "id")
+    for document in documents:
+        table.add_row(*(_cell(document.get(field)) for field in fields))
+    Console().print(table, soft_wrap=False)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, list):
+        return str(len(value))
+    return "" if value is None else str(value)
+
+
+def put_registered(document: dict[str, Any]) -> None:
+    """A model or dataset: its id first, then what was found out."""
+    put(f"{document['id']}  {document['name']}  {document['state']}")
+    accuracy = document.get("accuracy")
+    if accuracy:
+        put(f"top-1 {accuracy['top1']:.1%}, top-5 {accuracy['top5']:.1%} of {accuracy['images']:,} images")
+    for line in (*(document.get("warnings") or ()), *(document.get("reasons") or ())):
+        put(f"- {line}")
+
+
+def put_job(document: dict[str, Any], url: str) -> None:
+    """An atlas: its id, state, progress, and where to look at it."""
+    put(f"{document['id']}  {document.get('name') or ''}  {document['state']}")
+    for stage, done, total, _ in stage_counts(document):
+        put(f"  {stage:<10} {done:>6} of {total}")
+    error = document.get("error")
+    if error:
+        put(f"  {error.get('detail', error)}")
+    put(f"{url}/?atlas={document['id']}")
+
+
+def put_projection(answer: dict[str, Any]) -> None:
+    """Where one image landed: its classes, and at each level the cells (column-row) with most of its positions."""
+    if "error" in answer:
+        put(f"{answer['image']}: {answer['error']}")
+        return
+    classes = ", ".join(f"{one['name']} {one['probability']:.1%}" for one in answer.get("classes") or ())
+    put(f"{answer['image']}: {classes or 'no classes'}")
+    for name, layer in answer["layers"].items():
+        positions = layer["positions"]
+        for side in positions[0]["cells"] if positions else ():
+            landed = Counter((place["cells"][side]["column"], place["cells"][side]["row"]) for place in positions)
+            most = ", ".join(f"{column}-{row} ({count})" for (column, row), count in landed.most_common(SHOWN_CELLS))
+            cells = "1 cell" if len(landed) == 1 else f"{len(landed)} cells"
+            put(f"  {name}, {side} cells a side: {len(positions)} positions in {cells}; most in {most}")

@@ -1,0 +1,1 @@
+"""The method of activation atlases: numbers and pictures, without web or queue."""

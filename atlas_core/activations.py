@@ -1,0 +1,189 @@
+"""Collect: from images to samples, streamed.
+
+A pool reads, decodes and cuts thumbnails while the network computes; at most two batches are in memory besides the
+samples themselves. Batches are fixed by the shard, so that the same shard gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from atlas_core.datasets.decode import decode
+from atlas_core.errors import ImageError, ModelError
+from atlas_core.featurevis.recipes import THUMBNAIL_SIDE, thumbnail_window
+from atlas_core.models.preprocessing import preprocess, to_unit
+from atlas_core.sampling import Positions, centres, points, positions
+from atlas_core.thumbnails import cut_thumbnails
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+    from numpy.typing import NDArray
+
+    from atlas_core.cards import InputCard, LayerInfo
+    from atlas_core.datasets.dataset import Dataset
+    from atlas_core.models.base import LoadedModel
+
+BATCH = 32
+DECODERS = 1
+LARGEST_HALF = 65504.0  # beyond it float16 is infinite
+
+Table = dict[str, "NDArray[np.generic]"]
+_Skipped = dict[str, str]  # image id and reason
+
+
+@dataclass(frozen=True)
+class Collected:
+    """Samples of a shard.
+
+    Attributes:
+        images: One row an image that could be read: image (index in the listing), label, and logits where there are.
+        layers: By layer one row a sample: activations float16 (n, channels), image, row, column, times, thumbnails
+            uint8 (n, 20, 20, channels of the input), point.
+        skipped: Image id and reason of every image that could not be read.
+    """
+
+    images: Table
+    layers: dict[str, Table]
+    skipped: list[dict[str, str]]
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    index: int
+    pixels: NDArray[np.uint8]
+    samples: dict[str, tuple[Positions, NDArray[np.uint8]]]
+
+
+def collect_shard(
+    model: LoadedModel,
+    dataset: Dataset,
+    indices: Sequence[int],
+    layers: Sequence[str],
+    counts: Sequence[int],
+    seed: int,
+    *,
+    batch: int = BATCH,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Collected:
+    """Run the network once over a shard of images and keep its samples.
+
+    Args:
+        model: The model; it runs to the logits where it has them, else to the deepest of the layers.
+        dataset: Where the images are.
+        indices: The shard: places in the dataset's listing.
+        layers: Names of layers.
+        counts: Points of each of these images, as `sampling.allocation` gives them; an image with none is left out.
+        seed: Seed of the atlas.
+        batch: Images a forward pass.
+        on_progress: Called with images done and all of them after every batch; cancels by raising.
+
+    Raises:
+        UnknownLayerError: The model has no such layer.
+        ModelError: The network gives values that are no numbers.
+    """
+    infos = [model.layer(name) for name in layers]
+    wanted = [(int(index), int(count)) for index, count in zip(indices, counts, strict=True) if count > 0]
+    skipped: list[_Skipped] = []
+    rows: list[Table] = []
+    tables: dict[str, list[Table]] = {name: [] for name in layers}
+    done = 0
+    with closing(_prefetched(dataset, wanted, infos, model.card.input, seed, batch)) as parts:
+        for part in parts:
+            done += len(part)
+            skipped += [entry for entry in part if isinstance(entry, dict)]
+            good = [entry for entry in part if isinstance(entry, _Prepared)]
+            if good:
+                pixels = to_unit(np.stack([entry.pixels for entry in good]))
+                read, logits = model.activations(pixels, layers, logits=True)
+                rows.append(_image_rows(dataset, good, logits))
+                for name in layers:
+                    tables[name].append(_sample_rows(name, read[name], good))
+            if on_progress is not None:
+                on_progress(done, len(wanted))
+    if not rows:
+        return Collected({}, {}, skipped)
+    return Collected(_joined(rows), {name: _joined(parts) for name, parts in tables.items()}, skipped)
+
+
+def read_pixels(dataset: Dataset, image: str, given: InputCard) -> NDArray[np.uint8]:
+    """An image as the network sees it, shape (height, width, channels).
+
+    Raises:
+        ImageError: It cannot be read or is no picture.
+    """
+    return preprocess(decode(dataset.read(image)), given)
+
+
+def _prepare(
+    dataset: Dataset, index: int, count: int, layers: Sequence[LayerInfo], given: InputCard, seed: int
+) -> _Prepared | _Skipped:
+    image = dataset.listing.images[index]
+    try:
+        pixels = read_pixels(dataset, image, given)
+    except ImageError as error:
+        return {"image": image, "reason": error.detail}
+    where = points(seed, image, count)
+    samples = {}
+    for layer in layers:
+        found = positions(where, layer, given)
+        middles = centres(found.row, found.column, layer, given)
+        samples[layer.name] = found, cut_thumbnails(pixels, middles, thumbnail_window(layer, given), THUMBNAIL_SIDE)
+    return _Prepared(index, pixels, samples)
+
+
+def _prefetched(
+    dataset: Dataset,
+    wanted: Sequence[tuple[int, int]],
+    layers: Sequence[LayerInfo],
+    given: InputCard,
+    seed: int,
+    batch: int,
+) -> Generator[list[_Prepared | _Skipped], None, None]:
+    """Batches in order, the next one being prepared while the caller works on this one."""
+    _ = dataset.listing  # list before there are threads
+    waiting: deque[list[Future[_Prepared | _Skipped]]] = deque()
+    pool = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode")
+    try:
+        for start in range(0, len(wanted), batch):
+            part = wanted[start : start + batch]
+            waiting.append([pool.submit(_prepare, dataset, *entry, layers, given, seed) for entry in part])
+            if len(waiting) > 1:
+                yield [future.result() for future in waiting.popleft()]
+        while waiting:
+            yield [future.result() for future in waiting.popleft()]
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _image_rows(dataset: Dataset, good: Sequence[_Prepared], logits: NDArray[np.float32] | None) -> Table:
+    index = np.array([entry.index for entry in good], dtype=np.int32)
+    rows: Table = {"image": index, "label": dataset.listing.labels[index]}
+    if logits is not None:
+        rows["logits"] = logits.astype(np.float32)
+    return rows
+
+
+def _sample_rows(name: str, activations: NDArray[np.float32], good: Sequence[_Prepared]) -> Table:
+    samples = [entry.samples[name] for entry in good]
+    owner = np.repeat(np.arange(len(good)), [len(found.row) for found, _ in samples])
+    found = Positions(*(np.concatenate(column) for column in zip(*(found for found, _ in samples), strict=True)))
+    values = activations[owner, :, found.row, found.column]  # (n, channels)
+    if np.isnan(values).any():
+        raise ModelError(f"the layer {name!r} gives values that are no numbers; check the card's mean and std")
+    return {
+        "activations": values.clip(-LARGEST_HALF, LARGEST_HALF).astype(np.float16),
+        "image": np.array([entry.index for entry in good], dtype=np.int32)[owner],
+        **found._asdict(),
+        "thumbnails": np.concatenate([thumbnails for _, thumbnails in samples]),
+    }
+
+
+def _joined(parts: Sequence[Table]) -> Table:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

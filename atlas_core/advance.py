@@ -1,0 +1,253 @@
+"""What to do next: reads a job's plan and the ledger, and enqueues the chunks that are ready.
+
+Runs after every chunk and from the workers' periodic sweep. Both the API and the workers pass their own `enqueue`,
+so nothing here knows the queue.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from atlas_core import registry
+from atlas_core.errors import DependencyError, NotFoundError
+
+if TYPE_CHECKING:
+    from atlas_core.build import Chunk, Plan
+    from atlas_core.ledger import ChunkState, Error, Ledger
+    from atlas_core.registry import Document
+    from atlas_core.store import Store
+
+log = logging.getLogger(__name__)
+Enqueue = Callable[[str, list[str], str], None]
+"""Called with a task's name, its arguments and its queue."""
+
+Inspected = Literal["models", "datasets"]
+
+RUN_CHUNK = "workers.tasks.run_chunk"
+INSPECT = {"models": "workers.tasks.inspect_model", "datasets": "workers.tasks.inspect_dataset"}
+PROJECT = "workers.tasks.project"
+SWEEP = "workers.tasks.sweep"
+INTERACTIVE, CPU, GPU = "interactive", "cpu", "gpu"
+QUEUES = (INTERACTIVE, CPU, GPU)
+STAGE_QUEUES = {"collect": GPU, "attribute": GPU, "layout": CPU, "cells": CPU, "render": GPU, "publish": CPU}
+TERMINAL = ("succeeded", "failed", "cancelled")
+SPARE = 2
+"""Chunks of a job that wait in a queue beyond those its workers run: enough to keep them busy, few enough that a
+chunk that becomes ready later and matters more does not wait long."""
+RESCAN_SECONDS = 30.0
+
+
+def advance(job_id: str, store: Store, ledger: Ledger, enqueue: Enqueue) -> Document:
+    """Enqueue what is ready of a job, or end it.
+
+    Args:
+        job_id: The job.
+        store: Asked once a chunk, when the ledger knows nothing of the job; else only for the job's document.
+        ledger: What is queued, leased, done and failed.
+        enqueue: Puts a task on a queue.
+
+    Returns:
+        The job's document.
+
+    Raises:
+        NotFoundError: There is no such job.
+        DependencyError: Redis or the store is down.
+    """
+    job = registry.document(store, "jobs", job_id)
+    if job["state"] in TERMINAL:
+        ledger.forget(job_id)
+        return job
+    plan = plan_of_attempt(store, job_id, job["attempt"])
+    ledger.activate(job_id)
+    if not ledger.primed(job_id):
+        ledger.mark_done(recorded(plan, store))
+        ledger.set_primed(job_id)
+    states = dict(zip(plan.by_key, ledger.states(list(plan.by_key)), strict=True))
+    if states[plan.chunks[-1].key].state == "done":
+        return _succeed(plan, store, ledger)
+    failed = next((chunk for chunk in plan.chunks if states[chunk.key].state == "failed"), None)
+    if failed is not None:
+        return _fail(failed, job_id, states[failed.key].error, store, ledger)
+    for key in ledger.queue(_ready(plan, states, _capacity(ledger))):
+        enqueue(RUN_CHUNK, [job_id, key], STAGE_QUEUES[plan.by_key[key].stage])
+    return job
+
+
+@lru_cache(maxsize=8)
+def plan_of_attempt(store: Store, job_id: str, attempt: int) -> Plan:
+    """The plan of a job, read once an attempt."""
+    del attempt
+    return registry.plan_of(store, job_id)
+
+
+def recorded(plan: Plan, store: Store) -> list[str]:
+    """Keys of the chunks that the store has records of; a published atlas is not asked chunk by chunk."""
+    last = plan.chunks[-1]
+    if store.has_record(last.stage, last.key):
+        return [chunk.key for chunk in plan.chunks]
+    return [chunk.key for chunk in plan.chunks if store.has_record(chunk.stage, chunk.key)]
+
+
+def _capacity(ledger: Ledger) -> Counter[str]:
+    processes: Counter[str] = Counter()
+    for worker in ledger.workers():
+        for queue in worker.queues:
+            processes[queue] += worker.processes
+    return processes
+
+
+def _ready(plan: Plan, states: dict[str, ChunkState], processes: Counter[str]) -> list[str]:
+    """Chunks to look at for queueing, in the plan's order, as many as each queue has room for."""
+    room = Counter({queue: processes[queue] + SPARE for queue in QUEUES})
+    chosen = []
+    for chunk in plan.chunks:
+        queue = STAGE_QUEUES[chunk.stage]
+        if states[chunk.key].state == "done" or room[queue] <= 0:
+            continue
+        if all(states[key].state == "done" for key in chunk.inputs):
+            room[queue] -= 1
+            chosen.append(chunk.key)
+    return chosen
+
+
+def _succeed(plan: Plan, store: Store, ledger: Ledger) -> Document:
+    last = plan.chunks[-1]
+    record = store.get_record(last.stage, last.key)
+    if record is None:
+        raise NotFoundError(f"the record of the manifest of {plan.id} is gone from the store")
+    return end_job(plan.id, store, ledger, state="succeeded", digest=record["info"]["digest"])
+
+
+def _fail(chunk: Chunk, job_id: str, error: Error | None, store: Store, ledger: Ledger) -> Document:
+    told = {**(error or {}), "chunk": f"{chunk.stage} {chunk.key[:12]}"}
+    return end_job(job_id, store, ledger, state="failed", error=told)
+
+
+def end_job(job_id: str, store: Store, ledger: Ledger, **changes: Any) -> Document:
+    """End a job that has not ended yet.
+
+    Args:
+        job_id: The job.
+        store: Holds its document.
+        ledger: Takes it off the list of those under way.
+        **changes: Its last state, and what belongs to it.
+    """
+    with ledger.lock(job_id):
+        job = registry.document(store, "jobs", job_id)
+        if job["state"] not in TERMINAL:
+            started = job["started"] or registry.now()
+            job = registry.update(store, "jobs", job_id, started=started, finished=registry.now(), **changes)
+    if job["state"] == "cancelled":
+        ledger.cancel(job_id)
+    ledger.forget(job_id)
+    return job
+
+
+def start_job(job_id: str, store: Store, ledger: Ledger) -> None:
+    """Note that the first chunk of a job runs."""
+    if not ledger.first_chunk(job_id):
+        return
+    with ledger.lock(job_id):
+        if registry.document(store, "jobs", job_id)["state"] == "queued":
+            registry.update(store, "jobs", job_id, state="running", started=registry.now())
+
+
+def submit(plan: Plan, name: str | None, store: Store, ledger: Ledger, enqueue: Enqueue) -> Document:
+    """Enter a job in the registry and set it going.
+
+    The document is written first: when Redis is down the job survives, and the next sweep finds it.
+
+    Raises:
+        DependencyError: Redis or the store is down.
+    """
+    known = store.get_document("jobs", plan.id)
+    job = registry.add_job(store, plan, name)
+    if job["state"] in TERMINAL:
+        return job
+    if known is None or known["attempt"] != job["attempt"]:
+        ledger.restart(plan.id)
+        ledger.reopen(list(plan.by_key))
+    return advance(plan.id, store, ledger, enqueue)
+
+
+# Inspections: of one step each, under the same leases
+
+
+def inspection_key(kind: Inspected, name: str) -> str:
+    """Key under which the ledger keeps an inspection, and its name among what is under way."""
+    return f"{kind}/{name}"
+
+
+def inspect(kind: Inspected, name: str, store: Store, ledger: Ledger, enqueue: Enqueue, *, anew: bool = False) -> None:
+    """Enqueue the inspection of a model or dataset that has not been inspected yet.
+
+    Args:
+        kind: Which registry.
+        name: The id.
+        store: Holds the document.
+        ledger: Guards the inspection like a chunk; one that lost its process too often is refused.
+        enqueue: Puts a task on a queue.
+        anew: The document was registered just now: forget earlier attempts.
+    """
+    key = inspection_key(kind, name)
+    if registry.document(store, kind, name)["state"] != "inspecting":
+        ledger.forget(key)
+        return
+    ledger.activate(key)
+    state = ledger.states([key])[0].state
+    if state == "done" or (anew and state == "failed"):  # done, yet inspecting: registered again while it ran
+        ledger.reopen([key])
+    found = ledger.states([key])[0]
+    if found.state == "failed":
+        reason = (found.error or {}).get("detail", "its inspection failed")
+        registry.update(store, kind, name, state="refused", reasons=[reason])
+        ledger.forget(key)
+    elif ledger.queue([key]):
+        enqueue(INSPECT[kind], [name], INTERACTIVE)
+
+
+def sweep(store: Store, ledger: Ledger, enqueue: Enqueue) -> None:
+    """Move on everything under way; from time to time, and when Redis was flushed, what only the registry knows.
+
+    One that cannot be moved on is logged and does not hold up the others.
+
+    Raises:
+        DependencyError: Redis or the store is down.
+    """
+    under_way = set(ledger.active())
+    if ledger.once("rescan", RESCAN_SECONDS):
+        under_way.update(_unfinished(store))
+    for name in sorted(under_way):
+        try:
+            _move_on(name, store, ledger, enqueue)
+        except DependencyError:
+            raise
+        except NotFoundError as error:
+            log.warning("%s is no longer under way: %s", name, error.detail)
+            ledger.forget(name)
+        except Exception:
+            log.exception("%s cannot be moved on", name)
+
+
+def _move_on(name: str, store: Store, ledger: Ledger, enqueue: Enqueue) -> None:
+    kind, slash, document = name.partition("/")
+    if slash:
+        inspect("models" if kind == "models" else "datasets", document, store, ledger, enqueue)
+    else:
+        advance(name, store, ledger, enqueue)
+
+
+def _unfinished(store: Store) -> Sequence[str]:
+    jobs = [job["id"] for job in registry.documents(store, "jobs") if job["state"] not in TERMINAL]
+    kinds: tuple[Inspected, ...] = ("models", "datasets")
+    inspecting = [
+        inspection_key(kind, value["id"])
+        for kind in kinds
+        for value in registry.documents(store, kind)
+        if value["state"] == "inspecting"
+    ]
+    return [*jobs, *inspecting]

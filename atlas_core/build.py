@@ -1,0 +1,209 @@
+"""The method on one screen: which chunks make an atlas, in the order in which they should run.
+
+A chunk is short, idempotent and done when its record exists; its key says what it does, with which parameters, from
+which other chunks. `atlas_core.stages` holds what each one does.
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pydantic import Field
+
+from atlas_core.cards import Card, LayerInfo, ModelCard
+from atlas_core.errors import SpecError, UnknownLayerError, UnsupportedOperatorError
+from atlas_core.featurevis.recipes import recipe_named
+from atlas_core.keys import record_key
+from atlas_core.spec import AtlasSpec, job_id, resolve_levels
+
+STAGES = ("collect", "attribute", "layout", "cells", "render", "publish")
+VERSIONS = dict.fromkeys(STAGES, 1)
+SHARD_PIXELS = 4_000_000
+SHARD_IMAGES = 1_000
+SHARD_SAMPLES = 2_000
+"""Samples of a layer in one shard: what a collecting process keeps besides its batch does not grow with the job."""
+LEAST_SHARD = 8
+TILE_SIDE = 10
+INDEX_PATH = "index.safetensors"
+
+
+class ModelFacts(Card):
+    """What a plan knows of a model once it is inspected; `unconvertible` says why there are no gradients, if so."""
+
+    id: str
+    card: ModelCard
+    layers: list[LayerInfo]
+    classes: int | None
+    unconvertible: list[str] = Field(default_factory=list)
+
+    def layer(self, name: str) -> LayerInfo:
+        """The layer of this name.
+
+        Raises:
+            UnknownLayerError: The model has none; names the nearest.
+        """
+        names = [layer.name for layer in self.layers]
+        if name in names:
+            return self.layers[names.index(name)]
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.3) or names[-3:]
+        raise UnknownLayerError(
+            f"the model {self.card.name!r} has no layer {name!r}; the nearest are {', '.join(near)}", pointer="/layers"
+        )
+
+
+class DatasetFacts(Card):
+    """What a plan knows of a dataset once it is listed.
+
+    `digest` is of the listing (paths, bytes, classes), `listing` the blob that holds it.
+    """
+
+    id: str
+    digest: str
+    name: str
+    listing: str
+    images: int
+    classes: list[str] | None
+
+
+class Chunk(Card):
+    """The unit that a worker runs."""
+
+    stage: str
+    key: str
+    parameters: dict[str, Any]
+    inputs: tuple[str, ...]
+
+
+class Plan(Card):
+    """Every chunk of an atlas, in order of priority; inputs come before what needs them."""
+
+    id: str
+    spec: AtlasSpec
+    model: ModelFacts
+    dataset: DatasetFacts
+    chunks: tuple[Chunk, ...]
+
+    @cached_property
+    def by_key(self) -> dict[str, Chunk]:
+        """Chunks by their key."""
+        return {chunk.key: chunk for chunk in self.chunks}
+
+    def find(self, stage: str, **parameters: Any) -> list[Chunk]:
+        """Chunks of a stage that have these parameters, in order."""
+        return [
+            chunk
+            for chunk in self.chunks
+            if chunk.stage == stage and all(chunk.parameters.get(name) == value for name, value in parameters.items())
+        ]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A run of the listing that one chunk collects: images [start, stop)."""
+
+    start: int
+    stop: int
+
+
+def resolve_spec(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts) -> AtlasSpec:
+    """A request with ids for names and its levels fixed, checked against the model and the dataset.
+
+    Raises:
+        UnknownLayerError: The model has no such layer.
+        UnsupportedOperatorError: The model has no gradients, without which nothing can be rendered.
+        SpecError: A layer is too small, or a level too fine for the samples.
+    """
+    if model.unconvertible:
+        raise UnsupportedOperatorError(
+            f"icons of the model {model.card.name!r} cannot be rendered: {'; '.join(model.unconvertible)}",
+            pointer="/model",
+        )
+    available = spec.samples
+    for name in spec.layers:
+        _, height, width = model.layer(name).shape
+        interior = max(height - 2, 0) * max(width - 2, 0)
+        if interior < 1:
+            raise SpecError(f"the layer {name!r} has {height} x {width} positions, none inside its border; take an "
+                            "earlier layer", pointer="/layers")  # fmt: skip
+        available = min(available, dataset.images * max(1, interior // 4))
+    levels = resolve_levels(spec.levels, available, allow_sparse=spec.allow_sparse)
+    attribution = "none" if model.classes is None else spec.attribution
+    return spec.model_copy(
+        update={"model": model.id, "dataset": dataset.id, "levels": levels, "attribution": attribution}
+    )
+
+
+def shards(images: int, samples: int, model: ModelFacts) -> list[Shard]:
+    """Cut a listing into runs of about the same work, bounded in images, pixels and samples."""
+    pixels = model.card.input.height * model.card.input.width
+    size = max(LEAST_SHARD, min(SHARD_IMAGES, SHARD_PIXELS // pixels, SHARD_SAMPLES * images // samples))
+    count = -(-images // size)
+    edges = [images * index // count for index in range(count + 1)]
+    return [Shard(start, stop) for start, stop in itertools.pairwise(edges)]
+
+
+def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts) -> Plan:
+    """Plan an atlas.
+
+    Args:
+        spec: A request, as asked or resolved.
+        model: The model, inspected.
+        dataset: The dataset, listed.
+
+    Raises:
+        UnknownLayerError: The model has no such layer.
+        SpecError: The atlas cannot be made as asked.
+    """
+    spec = resolve_spec(spec, model, dataset)
+    chunks: list[Chunk] = []
+
+    def add(stage: str, inputs: Iterable[str] = (), **parameters: Any) -> str:
+        inputs = tuple(inputs)
+        key = record_key(stage, VERSIONS[stage], parameters, inputs)
+        chunks.append(Chunk(stage=stage, key=key, parameters=parameters, inputs=inputs))
+        return key
+
+    source: dict[str, Any] = {"model": model.id, "dataset": dataset.digest, "samples": spec.samples, "seed": spec.seed}
+    parts = shards(dataset.images, spec.samples, model)
+
+    # Run the network over the images; keep a few interior positions of each, with where they came from.
+    collected = [add("collect", layers=spec.layers, start=part.start, stop=part.stop, **source) for part in parts]
+
+    cells: dict[str, str] = {}
+    indexes = []
+    previous: list[str] = []
+    for layer in spec.layers:
+        # Lay the activations out in the plane so that similar ones lie together; a layer starts from the one before.
+        neighbours = add("layout", collected, step="neighbours", layer=layer, neighbours=spec.layout.neighbours,
+                         seed=spec.seed)  # fmt: skip
+        layout = add("layout", [neighbours, *previous], step="optimise", layer=layer, epochs=spec.layout.epochs,
+                     minimum_distance=spec.layout.minimum_distance, optimiser=spec.layout.optimiser,
+                     seed=spec.seed)  # fmt: skip
+        previous = [layout]
+        # What each sample adds to each class.
+        attributed = []
+        if spec.attribution != "none":
+            attributed = [add("attribute", [key], layer=layer, method=spec.attribution, model=model.id)
+                          for key in collected]  # fmt: skip
+        # Average activations and attributions in the cells of every level.
+        cells[layer] = add("cells", [layout, *collected, *attributed], layer=layer, levels=spec.levels)
+        indexes.append(add("publish", [layout, *collected], step="index", layer=layer, levels=spec.levels))
+
+    levels = []
+    for side in spec.levels or ():
+        for layer in spec.layers:
+            # Render for each cell the picture that excites the layer in the cell's direction, coarse levels first.
+            across = range(-(-side // TILE_SIDE))
+            tiles = [add("render", [cells[layer]], layer=layer, side=side, x=x, y=y, recipe=spec.recipe,
+                         version=recipe_named(spec.recipe).version,
+                         model=model.id) for y in across for x in across]  # fmt: skip
+            levels.append(add("publish", [cells[layer], *tiles], step="level", layer=layer, side=side))
+
+    atlas = job_id(spec)
+    add("publish", [*levels, *indexes], step="manifest", atlas=atlas)
+    return Plan(id=atlas, spec=spec, model=model, dataset=dataset, chunks=tuple(chunks))

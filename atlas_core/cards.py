@@ -1,0 +1,209 @@
+"""Cards: the form in which the command line and the API take a model and a dataset.
+
+On disk `weights`, `source`, `labels` and `classes` are paths relative to the card. A resolved card, the only kind that
+travels and is stored, names blobs (`sha256:HEX`) or, for a dataset that stays where it is, `file:///path`, and holds
+its labels and classes inline.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from atlas_core.errors import CardError, InputError
+from atlas_core.keys import digest
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+PutBlob = Callable[[Path], str]
+
+
+class Card(BaseModel):
+    """Frozen, and strict about fields it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class InputCard(Card):
+    """What a model takes, and how a picture becomes it.
+
+    `mean` and `std` are per channel, on pixels scaled to 0..1.
+    """
+
+    channels: int = Field(ge=1, le=64)
+    height: int = Field(ge=8, le=4096)
+    width: int = Field(ge=8, le=4096)
+    resize: int | None = Field(default=None, ge=8, le=8192, description="shorter side after resizing, in pixels")
+    crop: Literal["center"] | None = None
+    order: Literal["RGB", "BGR"] = "RGB"
+    mean: list[float]
+    std: list[Annotated[float, Field(gt=0)]]
+
+    @model_validator(mode="after")
+    def _one_statistic_a_channel(self) -> InputCard:
+        if len(self.mean) != self.channels or len(self.std) != self.channels:
+            raise ValueError(f"mean and std need one value for each of the {self.channels} channels")
+        return self
+
+
+class ModelCard(Card):
+    """A model: where its bytes are, what it takes, what its outputs are called."""
+
+    name: Name
+    format: Literal["torchvision", "onnx"]
+    architecture: str | None = None
+    arguments: dict[str, int | float | bool | str] = Field(default_factory=dict)
+    weights: str | None = None
+    source: str | None = None
+    output: str | None = None
+    input: InputCard
+    labels: list[str] | str | None = None
+
+    @model_validator(mode="after")
+    def _format_names_its_files(self) -> ModelCard:
+        if self.format == "torchvision" and not (self.architecture and self.weights):
+            raise ValueError("a torchvision model needs `architecture` and `weights`")
+        if self.format == "onnx" and not self.source:
+            raise ValueError("an ONNX model needs `source`")
+        return self
+
+    @property
+    def id(self) -> str:
+        """Digest of everything but the name: the same content is the same model."""
+        return digest(self.model_dump(mode="json", exclude={"name"}))[:24]
+
+
+class DatasetCard(Card):
+    """A dataset: a folder or zip of pictures, one folder a class where it is labelled."""
+
+    name: Name
+    source: str
+    prefix: str = ""
+    classes: list[str] | str | None = None
+
+
+class ReceptiveField(Card):
+    """Receptive field in input pixels, (vertical, horizontal); pixel p covers [p, p + 1).
+
+    The centre of position i lies at `start + i * jump`.
+    """
+
+    size: tuple[float, float]
+    jump: tuple[float, float]
+    start: tuple[float, float]
+
+
+class LayerInfo(Card):
+    """A place in a model where activations are read; shape is (channels, height, width)."""
+
+    name: str
+    shape: tuple[int, int, int]
+    receptive_field: ReceptiveField | None = None
+
+
+AnyCard = TypeVar("AnyCard", bound=Card)
+
+
+def validated(kind: type[AnyCard], value: Any, refused: type[InputError], what: str = "") -> AnyCard:
+    """Validate a value, with an error that names its first bad field.
+
+    Args:
+        kind: What the value should be.
+        value: Plain JSON values.
+        refused: The error to raise.
+        what: Said before the field.
+
+    Raises:
+        InputError: Of the kind `refused`, with the field's pointer.
+    """
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        pointer = "/" + "/".join(str(part) for part in first["loc"])
+        raise refused(f"{what}{pointer}: {first['msg']}", pointer=pointer) from None
+
+
+def parse_card(kind: type[AnyCard], value: Any) -> AnyCard:
+    """Validate a card, with an error that names the field.
+
+    Raises:
+        CardError: The value is no card of this kind.
+    """
+    return validated(kind, value, CardError, "the card's ")
+
+
+def read_card(kind: type[AnyCard], path: Path) -> AnyCard:
+    """Read a card from a JSON file.
+
+    Raises:
+        CardError: The file is missing, is no JSON or is no card of this kind.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CardError(f"cannot read the card {path.name}: {error.strerror}") from None
+    except ValueError as error:
+        raise CardError(f"the card {path.name} is no JSON: {error}") from None
+    return parse_card(kind, value)
+
+
+def _lines(value: list[str] | str | None, base: Path) -> list[str] | None:
+    if not isinstance(value, str):
+        return value
+    try:
+        text = (base / value).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise CardError(f"cannot read the list {value!r} that the card names") from None
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def resolve_model_card(path: Path, put_blob: PutBlob) -> ModelCard:
+    """Read a model card and store the bytes it names.
+
+    Args:
+        path: The card.
+        put_blob: Stores a file and returns its SHA-256 in hex.
+
+    Raises:
+        CardError: The card or a file that it names cannot be read.
+    """
+    card = read_card(ModelCard, path)
+    changes: dict[str, Any] = {"labels": _lines(card.labels, path.parent)}
+    for field in ("weights", "source"):
+        value = getattr(card, field)
+        if value is not None and not value.startswith("sha256:"):
+            changes[field] = _stored(path.parent / value, value, put_blob)
+    return card.model_copy(update=changes)
+
+
+def _stored(file: Path, name: str, put_blob: PutBlob) -> str:
+    if not file.is_file():
+        raise CardError(f"the file {name!r} that the card names is not there")
+    return "sha256:" + put_blob(file)
+
+
+def resolve_dataset_card(path: Path) -> DatasetCard:
+    """Read a dataset card; its pictures stay where they are, named by an absolute `file://` URI.
+
+    Raises:
+        CardError: The card, its class list or its source cannot be read.
+    """
+    card = read_card(DatasetCard, path)
+    source = card.source
+    if not source.startswith(("sha256:", "file:")):
+        place = (path.parent / source).resolve()
+        if not place.exists():
+            raise CardError(f"the dataset's source {source!r} is not there")
+        source = place.as_uri()
+    return card.model_copy(update={"source": source, "classes": _lines(card.classes, path.parent)})
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file in hex, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

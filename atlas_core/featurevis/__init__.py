@@ -1,0 +1,1 @@
+"""Feature visualisation: from directions to icons."""

@@ -1,0 +1,117 @@
+"""Recipes: the named, versioned sets of options by which icons are rendered. Free of torch.
+
+A recipe's `version` is part of every icon's key: raise it with any change of an option or of the renderer that
+changes pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from atlas_core.errors import SpecError
+
+if TYPE_CHECKING:
+    from atlas_core.cards import InputCard, LayerInfo
+
+SMALLEST_CANVAS = 32
+THUMBNAIL_SIDE = 20
+THUMBNAIL_SHARE = 0.75
+WIDE_STRIDE = 16
+WIDEST_CENTRE = 0.4
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How an icon is made.
+
+    Attributes:
+        name: What users ask for.
+        version: Raised whenever the same cell would give another picture.
+        steps: Optimisation steps, at least 0.
+        learning_rate: Adam's, at the first step; it falls linearly to 0.
+        canvas_share: Side of the canvas as a share of the layer's receptive field.
+        start_size: Side to which the mean thumbnail is averaged down before the start, in thumbnail pixels; 0 starts
+            from random phases and uses no picture of the user's.
+        start_deviation: Standard deviation of the start around its mean colour, in decorrelated-logit space.
+        shift: Largest random shift a step, in pixels.
+        rotation: Largest random rotation a step, in degrees.
+        zoom: Largest random zoom a step, as a share of the size.
+    """
+
+    name: str
+    version: int
+    steps: int
+    learning_rate: float
+    canvas_share: float
+    start_size: int
+    start_deviation: float
+    shift: float
+    rotation: float = 0.0
+    zoom: float = 0.0
+
+    @property
+    def seeded(self) -> bool:
+        """Whether icons are seeded from data, which has to be said wherever they are shown."""
+        return self.start_size > 0
+
+
+_WIDE = {"shift": 6.0, "rotation": 10.0, "zoom": 0.1}
+
+RECIPES: Mapping[str, Recipe] = MappingProxyType(
+    {
+        recipe.name: recipe
+        for recipe in (
+            Recipe("fast", 1, 12, 0.06, 0.67, start_size=20, start_deviation=1.2, shift=4.0),
+            Recipe("detail", 1, 32, 0.1, 0.75, start_size=12, start_deviation=0.8, **_WIDE),
+            Recipe("vivid", 1, 32, 0.2, 0.75, start_size=8, start_deviation=1.0, **_WIDE),
+            Recipe("pure", 1, 48, 0.3, 0.75, start_size=0, start_deviation=1.2, shift=4.0),
+        )
+    }
+)
+
+
+def recipe_named(name: str) -> Recipe:
+    """Look a recipe up.
+
+    Raises:
+        SpecError: There is none of that name.
+    """
+    if name not in RECIPES:
+        raise SpecError(f"there is no recipe {name!r}; there are {', '.join(RECIPES)}", pointer="/recipe")
+    return RECIPES[name]
+
+
+def canvas_size(recipe: Recipe, layer: LayerInfo, input: InputCard) -> int:
+    """Side of a recipe's canvas at a layer, in input pixels.
+
+    The share of the receptive field, at least 32 pixels, at most the input's shorter side; a layer whose receptive
+    field is unknown gets the whole input.
+    """
+    return _side(recipe.canvas_share, layer, input)
+
+
+def thumbnail_window(layer: LayerInfo, input: InputCard) -> int:
+    """Side of the window that a sample's thumbnail shows, in input pixels: the canvas of detail and vivid."""
+    return _side(THUMBNAIL_SHARE, layer, input)
+
+
+def centre_positions(layer: LayerInfo, canvas: int) -> int:
+    """How many positions a side, around the centre, an icon is made of: 3, or 1 where 3 would be too wide.
+
+    Too wide is a stride of 16 or more, or three strides over .4 of the canvas. A layer whose stride is unknown takes
+    the centre alone.
+    """
+    if layer.receptive_field is None:
+        return 1
+    stride = max(layer.receptive_field.jump)
+    return 1 if stride >= WIDE_STRIDE or 3 * stride > WIDEST_CENTRE * canvas else 3
+
+
+def _side(share: float, layer: LayerInfo, card: InputCard) -> int:
+    limit = min(card.height, card.width)
+    if layer.receptive_field is None:
+        return limit
+    return min(limit, max(SMALLEST_CANVAS, round(share * max(layer.receptive_field.size))))

@@ -1,0 +1,125 @@
+"""The nearest samples of each sample by cosine, never of its own image.
+
+Up to `EXACT_SAMPLES` every pair is compared; above, candidates come from pynndescent (`approximate.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from atlas_core.errors import LayoutError
+from atlas_core.layout.approximate import propose_approximate
+from atlas_core.nearest import Nearest, exact_distances, unit_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+DEFAULT_NEIGHBOURS = 15
+EXACT_SAMPLES = 60_000
+"""pynndescent needs 40 s to compile in each process, as long as 60,000 samples of 512 channels compared exactly."""
+BLOCK_CELLS = 8_000_000
+"""Similarities held at once, 32 MB."""
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The nearest samples of each sample.
+
+    Args:
+        index: Shape (n, k) int32, the nearest first, none of the sample's own image.
+        distance: Cosine distance 1 - cos, in [0, 2], shape (n, k) float32.
+    """
+
+    index: NDArray[np.int32]
+    distance: NDArray[np.float32]
+
+
+def neighbours(
+    activations: NDArray[np.floating[Any]],
+    images: NDArray[np.integer[Any]],
+    k: int = DEFAULT_NEIGHBOURS,
+    *,
+    seed: int = 0,
+    exact_samples: int = EXACT_SAMPLES,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Neighbours:
+    """Find the k nearest samples of other images by cosine.
+
+    Args:
+        activations: Shape (n, channels), any float type.
+        images: Image of each sample, shape (n,), not negative.
+        k: Neighbours of a sample, at least 1.
+        seed: Of the approximate search; without effect on the exact one.
+        exact_samples: Up to so many samples every pair is compared.
+        on_progress: Called with (steps done, steps), in which a step is a sample; raising in it cancels, the
+            approximate search when it has ended.
+
+    Returns:
+        Neighbours, ties broken by the sample's index. The exact search holds under 100 MB beyond the activations as
+        float32 and the candidates.
+
+    Raises:
+        LayoutError: Shapes do not fit, a value is not finite, or a sample has fewer than k samples of other images.
+    """
+    unit = unit_rows(activations)
+    groups = _check_images(unit, images, k)
+    # A matmul's sums hang on the number of threads, so it only proposes 2 k; distances are taken anew, pair by pair.
+    report = on_progress or (lambda _done, _steps: None)
+    candidates = np.full((len(unit), 2 * k), -1, dtype=np.int64)
+    missing = np.arange(len(unit))
+    if len(unit) > exact_samples:
+        propose_approximate(unit, groups, candidates, seed=seed, waiting=partial(report, 0, len(unit)))
+        missing = np.flatnonzero(candidates[:, k - 1] < 0)  # their image has nearly all that is near
+    _propose_exact(unit, groups, missing, candidates, report)
+    index, distance = _rank(unit, candidates, k)
+    return Neighbours(index=index.astype(np.int32), distance=distance.astype(np.float32))
+
+
+def _check_images(unit: NDArray[np.float32], images: NDArray[np.integer[Any]], k: int) -> NDArray[np.int64]:
+    if images.shape != (len(unit),):
+        raise LayoutError(f"images need the shape ({len(unit)},), one for each sample, got {images.shape}")
+    if k < 1:
+        raise LayoutError(f"at least one neighbour is needed, got {k}")
+    if len(unit) == 0 or images.min() < 0:
+        raise LayoutError("a layout needs samples, each with the number of its image")
+    _, groups, counts = np.unique(images, return_inverse=True, return_counts=True)
+    others = len(unit) - int(counts.max())
+    if others < k:
+        raise LayoutError(
+            f"{k} neighbours are asked for and some sample has only {others} samples of other images; "
+            "take more images or fewer samples of each"
+        )
+    return np.asarray(groups, dtype=np.int64)
+
+
+def _propose_exact(
+    unit: NDArray[np.float32],
+    groups: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    candidates: NDArray[np.int64],
+    report: Callable[[int, int], None],
+) -> None:
+    """Compare some samples with all and fill in their candidates."""
+    n, everyone = len(unit), np.arange(len(unit))
+    block = max(1, BLOCK_CELLS // n)
+    for first in range(0, len(rows), block):
+        some = rows[first : first + block]
+        best = Nearest.empty(len(some), candidates.shape[1])
+        best.offer(unit[some] @ unit.T, everyone, groups, groups[some])
+        candidates[some] = best.index
+        report(n - len(rows) + first + len(some), n)
+    if len(rows) == 0:
+        report(n, n)
+
+
+def _rank(unit: NDArray[np.float32], candidates: NDArray[np.int64], k: int) -> tuple[Any, Any]:
+    distance = exact_distances(unit, unit, candidates)
+    # Sorted by distance, then by index, row by row.
+    order = np.lexsort((candidates, distance), axis=1)[:, :k]
+    return np.take_along_axis(candidates, order, axis=1), np.take_along_axis(distance, order, axis=1)

@@ -1,0 +1,1 @@
+"""Models: loaded, read at their layers, cut for gradients, inspected."""

@@ -1,0 +1,163 @@
+"""ONNX files: parsed within bounds, checked, and cut down to the tensors that are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import onnx
+import onnx.inliner
+import onnx.shape_inference
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
+
+from atlas_core.errors import ModelError
+
+if TYPE_CHECKING:
+    from atlas_core.cards import InputCard
+
+# a protobuf holds less; ResNet-152 has 516 nodes, large vision transformers some thousands
+MOST_BYTES = 2**31 - 1
+MOST_NODES = 20_000
+DOMAINS = ("", "ai.onnx")
+FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
+
+
+@dataclass(frozen=True)
+class OnnxInput:
+    """The image input of a graph: its name, its element type, and its batch size where the file fixes one."""
+
+    name: str
+    element: int
+    batch: int | None
+
+
+def read_onnx(data: bytes) -> ModelProto:
+    """Parse a file; local functions are inlined and types inferred.
+
+    Raises:
+        ModelError: It is no ONNX file, too large, has external data, or needs operators of another domain.
+    """
+    if len(data) > MOST_BYTES:
+        raise ModelError("the ONNX file is larger than 2 GiB")
+    model = ModelProto()
+    try:
+        model.ParseFromString(data)
+    except Exception:  # protobuf's DecodeError, whose package has no types
+        model.Clear()
+    if not model.graph.node:
+        raise ModelError("the source is no ONNX file with a graph; export the model with torch.onnx.export")
+    if model.functions:
+        model = onnx.inliner.inline_local_functions(model)
+    _check(model)
+    try:
+        return onnx.shape_inference.infer_shapes(model)
+    except Exception as error:  # a C++ exception without a Python class of its own
+        raise ModelError(f"the ONNX graph is broken: {str(error).splitlines()[0]}") from None
+
+
+def _check(model: ModelProto) -> None:
+    nodes = list(all_nodes(model.graph))
+    if len(nodes) > MOST_NODES:
+        raise ModelError(f"the ONNX graph has {len(nodes)} nodes; {MOST_NODES} are taken at most")
+    strange = next((node for node in nodes if node.domain not in DOMAINS), None)
+    if strange is not None:
+        raise ModelError(
+            f"the ONNX operator {strange.op_type} is of the domain {strange.domain!r}; custom operators are not run"
+        )
+    if any(tensor.data_location == TensorProto.EXTERNAL for tensor in _tensors(model.graph)):
+        raise ModelError("the ONNX file keeps its weights in another file; save it with external_data=False")
+
+
+def all_nodes(graph: GraphProto) -> Iterator[NodeProto]:
+    """Every node, those of branches and loop bodies too."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for body in _bodies(attribute):
+                yield from all_nodes(body)
+
+
+def _bodies(attribute: AttributeProto) -> list[GraphProto]:
+    return [attribute.g, *attribute.graphs] if attribute.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS) else []
+
+
+def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            yield from (attribute.t, *attribute.tensors)
+            for body in _bodies(attribute):
+                yield from _tensors(body)
+
+
+def image_input(model: ModelProto, card: InputCard) -> OnnxInput:
+    """The one input of a graph.
+
+    Raises:
+        ModelError: There is not exactly one input, or it does not take what the card says.
+    """
+    constants = {initializer.name for initializer in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in constants]
+    if len(inputs) != 1:
+        names = ", ".join(value.name for value in inputs) or "none"
+        raise ModelError(f"the ONNX graph must have one input, a batch of images; it has {names}")
+    tensor = inputs[0].type.tensor_type
+    sizes = [size.dim_value if size.HasField("dim_value") else None for size in tensor.shape.dim]
+    wanted = [card.channels, card.height, card.width]
+    if tensor.elem_type not in FLOATS or len(sizes) != 4:
+        raise ModelError(f"the ONNX input {inputs[0].name} must be float of shape (batch, channels, height, width)")
+    if any(size not in (None, 0, want) for size, want in zip(sizes[1:], wanted, strict=True)):
+        raise ModelError(f"the ONNX input {inputs[0].name} has the shape {sizes}, the card's input is {wanted}")
+    return OnnxInput(inputs[0].name, tensor.elem_type, sizes[0] or None)
+
+
+def float_outputs(model: ModelProto) -> list[str]:
+    """Names of the float tensors that nodes of the main graph give, in order, whose rank is 2, 4 or unknown."""
+    graph = model.graph
+    known = {value.name: value for value in (*graph.value_info, *graph.output)}
+    names = [name for node in graph.node if node.op_type != "Constant" for name in node.output if name in known]
+    return [name for name in names if _is_candidate(known[name])]
+
+
+def _is_candidate(value: ValueInfoProto) -> bool:
+    tensor = value.type.tensor_type
+    return tensor.elem_type in FLOATS and (not tensor.HasField("shape") or len(tensor.shape.dim) in (2, 4))
+
+
+def pruned(model: ModelProto, outputs: Sequence[str]) -> ModelProto:
+    """A copy that computes these tensors and nothing else."""
+    nodes = _needed(model.graph, outputs)
+    used = {name for node in nodes for name in _inputs(node)} | set(outputs)
+    elements = {
+        value.name: value.type.tensor_type.elem_type for value in (*model.graph.value_info, *model.graph.output)
+    }
+    graph = GraphProto(name=model.graph.name)
+    graph.node.extend(nodes)
+    graph.initializer.extend(tensor for tensor in model.graph.initializer if tensor.name in used)
+    graph.input.extend(model.graph.input)
+    graph.value_info.extend(value for value in model.graph.value_info if value.name not in outputs)
+    graph.output.extend(
+        onnx.helper.make_tensor_value_info(name, elements.get(name, TensorProto.FLOAT), None) for name in outputs
+    )
+    return onnx.helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+
+
+def _needed(graph: GraphProto, outputs: Iterable[str]) -> list[NodeProto]:
+    wanted = set(outputs)
+    nodes = []
+    for node in reversed(graph.node):
+        if wanted.intersection(node.output):
+            nodes.append(node)
+            wanted.update(_inputs(node))
+    return nodes[::-1]
+
+
+def _inputs(node: NodeProto) -> Iterator[str]:
+    """What a node reads; bodies read outer tensors without listing them."""
+    yield from node.input
+    for attribute in node.attribute:
+        for body in _bodies(attribute):
+            for inner in all_nodes(body):
+                yield from inner.input
+            yield from (value.name for value in body.output)

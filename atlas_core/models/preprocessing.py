@@ -1,0 +1,90 @@
+"""From a picture to exactly what a network sees, and back to the place it came from. No torch here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from atlas_core.errors import ModelError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from atlas_core.cards import InputCard
+
+# left, top, right, bottom in pixels, where pixel p covers [p, p + 1)
+Box = tuple[float, float, float, float]
+
+PICTURE_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+
+
+def preprocess(picture: Image.Image, input: InputCard) -> NDArray[np.uint8]:
+    """Make of a picture the pixels that the network sees, before they are scaled and normalised.
+
+    The shorter side goes to `resize` (bilinear with antialiasing, as torchvision does it on PIL pictures), then the
+    centre is cropped. Without a crop the whole picture is resized to the network's size. A picture too small for the
+    crop is enlarged to cover it, where torchvision would pad with black.
+
+    Args:
+        picture: Any PIL picture; an EXIF orientation is honoured.
+        input: What the network takes; with order BGR the channels come out reversed.
+
+    Returns:
+        Pixels, shape (height, width, channels), 0 to 255.
+
+    Raises:
+        ModelError: The network takes a number of channels that no picture has.
+    """
+    mode = PICTURE_MODES.get(input.channels)
+    if mode is None:
+        raise ModelError(f"a picture has 1, 3 or 4 channels; the model's card says {input.channels}")
+    upright = ImageOps.exif_transpose(picture).convert(mode)
+    width, height, left, top = _resized_and_offset(upright.size, input)
+    if upright.size != (width, height):
+        upright = upright.resize((width, height), Image.Resampling.BILINEAR)
+    seen = upright.crop((left, top, left + input.width, top + input.height))
+    pixels = np.asarray(seen, dtype=np.uint8).reshape(input.height, input.width, input.channels)
+    return np.ascontiguousarray(pixels[:, :, ::-1] if input.order == "BGR" else pixels)
+
+
+def source_box(picture_size: tuple[int, int], input: InputCard, box: Box) -> Box:
+    """Find in the original picture what a box of the network's pixels shows.
+
+    Args:
+        picture_size: Width and height of the upright original.
+        input: The card by which the picture was preprocessed.
+        box: Left, top, right, bottom in the network's pixels; it may reach over the edges.
+
+    Returns:
+        Left, top, right, bottom in the original's pixels, not clipped.
+    """
+    width, height, left, top = _resized_and_offset(picture_size, input)
+    across, down = picture_size[0] / width, picture_size[1] / height
+    return ((box[0] + left) * across, (box[1] + top) * down, (box[2] + left) * across, (box[3] + top) * down)
+
+
+def to_unit(pixels: NDArray[Any]) -> NDArray[np.float32]:
+    """Scale pixels 0..255, shape (n, height, width, channels), to float32 0..1, shape (n, channels, height, width)."""
+    return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255))
+
+
+def _resized_and_offset(size: tuple[int, int], input: InputCard) -> tuple[int, int, int, int]:
+    """Width and height after resizing, left and top of the crop."""
+    if input.crop is None:
+        return input.width, input.height, 0, 0
+    width, height = size
+    if input.resize is not None:
+        width, height = _with_shorter_side(width, height, input.resize)
+    if width < input.width or height < input.height:
+        scale = max(input.width / width, input.height / height)
+        width, height = max(input.width, round(width * scale)), max(input.height, round(height * scale))
+    # round to even at halves, as torchvision's center_crop
+    return width, height, round((width - input.width) / 2), round((height - input.height) / 2)
+
+
+def _with_shorter_side(width: int, height: int, side: int) -> tuple[int, int]:
+    if width <= height:
+        return side, int(side * height / width)
+    return int(side * width / height), side

@@ -1,0 +1,203 @@
+"""The best few samples of each query, picked from blocks of similarities, with images kept apart.
+
+The rule for ties is the same everywhere: of equal similarities the sample that was offered first is taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from atlas_core.compiled import compiled
+from atlas_core.errors import LayoutError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from atlas_core.whitening import Whitening
+
+BLOCK = 4096
+NO_IMAGE = -1
+"""Image of a query that comes from no image of the atlas: nothing is left out for it."""
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """Lists that are filled by `offer`, each sorted from the most similar to the least.
+
+    Args:
+        similarity: Shape (queries, k) float32; minus infinity where the list is not full.
+        index: Sample of each entry, shape (queries, k) int64; -1 where the list is not full.
+        image: Image of each entry, shape (queries, k) int64.
+    """
+
+    similarity: NDArray[np.float32]
+    index: NDArray[np.int64]
+    image: NDArray[np.int64]
+
+    @classmethod
+    def empty(cls, queries: int, k: int) -> Nearest:
+        """Lists of k places for so many queries."""
+        return cls(
+            similarity=np.full((queries, k), -np.inf, dtype=np.float32),
+            index=np.full((queries, k), -1, dtype=np.int64),
+            image=np.full((queries, k), -1, dtype=np.int64),
+        )
+
+    def offer(
+        self,
+        similarities: NDArray[np.float32],
+        samples: NDArray[np.int64],
+        sample_images: NDArray[np.int64],
+        query_images: NDArray[np.int64],
+        *,
+        one_an_image: bool = False,
+    ) -> None:
+        """Take a block of samples into the lists.
+
+        Args:
+            similarities: Of every query to every sample of the block, shape (queries, b) float32; greater is nearer.
+            samples: Indices of the block's samples, shape (b,).
+            sample_images: Their images, shape (b,).
+            query_images: Image whose samples a query must not take, shape (queries,); `NO_IMAGE` takes all.
+            one_an_image: Keep at most one sample of an image in a list, its most similar.
+        """
+        _offer(
+            similarities,
+            samples,
+            sample_images,
+            query_images,
+            one_an_image,
+            self.similarity,
+            self.index,
+            self.image,
+        )
+
+
+def _offer_rows(
+    similarities: Any,
+    samples: Any,
+    sample_images: Any,
+    query_images: Any,
+    one_an_image: bool,
+    best_similarity: Any,
+    best_index: Any,
+    best_image: Any,
+) -> None:
+    k = best_index.shape[1]
+    for query in range(similarities.shape[0]):
+        worst = best_similarity[query, k - 1]
+        for column in range(similarities.shape[1]):
+            similarity = similarities[query, column]
+            if not similarity > worst or sample_images[column] == query_images[query]:
+                continue
+            last = k - 1  # the place that is given up
+            if one_an_image:
+                for place in range(k):
+                    if best_index[query, place] >= 0 and best_image[query, place] == sample_images[column]:
+                        last = place
+                        break
+                if best_index[query, last] >= 0 and not similarity > best_similarity[query, last]:
+                    continue
+            place = last
+            while place > 0 and similarity > best_similarity[query, place - 1]:
+                best_similarity[query, place] = best_similarity[query, place - 1]
+                best_index[query, place] = best_index[query, place - 1]
+                best_image[query, place] = best_image[query, place - 1]
+                place -= 1
+            best_similarity[query, place] = similarity
+            best_index[query, place] = samples[column]
+            best_image[query, place] = sample_images[column]
+            worst = best_similarity[query, k - 1]
+
+
+_offer = compiled(_offer_rows)
+
+
+def unit_rows(activations: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    """Divide every row by its Euclidean length; a row of zeros stays as it is.
+
+    Args:
+        activations: Shape (n, channels), any float type.
+
+    Returns:
+        Unit rows, shape (n, channels) float32.
+
+    Raises:
+        LayoutError: The array is not two-dimensional or holds a number that is not finite.
+    """
+    if activations.ndim != 2 or activations.shape[1] == 0:
+        raise LayoutError(f"activations need the shape (samples, channels), got {activations.shape}")
+    rows = activations.astype(np.float32)
+    # A float32 square of a float16 cannot overflow; sums run in float64 for large or tiny float32 input.
+    length = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
+    if not np.isfinite(length).all():
+        bad = int(np.flatnonzero(~np.isfinite(length))[0])
+        raise LayoutError(f"sample {bad} holds a number that is not finite; check the model's normalisation")
+    rows /= np.where(length > 0, length, 1.0).astype(np.float32)[:, None]
+    return rows
+
+
+def nearest_samples(
+    activations: NDArray[np.floating[Any]],
+    images: NDArray[np.integer[Any]],
+    targets: NDArray[np.float32],
+    whitening: Whitening,
+    count: int,
+) -> NDArray[np.int64]:
+    """The samples of a whole layer nearest to each of some activations by whitened cosine, at most one an image.
+
+    Args:
+        activations: Shape (n, channels).
+        images: Image of each sample, shape (n,).
+        targets: Such as the means of cells, shape (m, channels).
+        whitening: Of the layer.
+        count: Samples wanted for each.
+
+    Returns:
+        Samples, the nearest first, shape (m, count); -1 where there are fewer images.
+    """
+    directions = whitening.directions(targets)
+    best = Nearest.empty(len(targets), count)
+    nobody = np.full(len(targets), NO_IMAGE, dtype=np.int64)
+    for first in range(0, len(activations), BLOCK):
+        rows = whitening.directions(activations[first : first + BLOCK])
+        samples = np.arange(first, first + len(rows))
+        best.offer(directions @ rows.T, samples, images[samples].astype(np.int64), nobody, one_an_image=True)
+    return best.index
+
+
+def _exact_distance_rows(queries: Any, rows: Any, candidates: Any, distance: Any) -> None:
+    for query in range(candidates.shape[0]):
+        for place in range(candidates.shape[1]):
+            other = candidates[query, place]
+            if other < 0:
+                distance[query, place] = np.inf
+                continue
+            total = 0.0
+            for channel in range(rows.shape[1]):
+                total += np.float64(queries[query, channel]) * np.float64(rows[other, channel])
+            distance[query, place] = min(2.0, max(0.0, 1.0 - total))
+
+
+_exact_distances = compiled(_exact_distance_rows, fast=True)
+
+
+def exact_distances(
+    queries: NDArray[np.float32], rows: NDArray[np.float32], candidates: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Cosine distances of each query to its candidates, pair by pair: no other pair and no thread touches the sum.
+
+    Args:
+        queries: Unit rows, shape (q, channels).
+        rows: Unit rows of the samples, shape (n, channels).
+        candidates: Samples to measure for each query, shape (q, c); -1 for none.
+
+    Returns:
+        Distances in [0, 2], shape (q, c); infinite for none.
+    """
+    distance = np.empty(candidates.shape, dtype=np.float64)
+    _exact_distances(queries, rows, candidates, distance)
+    return distance

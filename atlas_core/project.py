@@ -1,0 +1,127 @@
+"""Where does this image land? Positions of a new image on a published atlas."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from atlas_core.cells import assign_cells
+from atlas_core.datasets.decode import decode
+from atlas_core.errors import UnknownLayerError
+from atlas_core.models.preprocessing import preprocess, to_unit
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from atlas_core.build import Plan
+    from atlas_core.cards import LayerInfo
+    from atlas_core.runtime import Runtime
+
+GRID = 14
+TOP_CLASSES = 5
+Positions = Literal["default", "all"]
+
+
+def project_image(
+    plan: Plan, runtime: Runtime, data: bytes, layers: list[str] | None = None, positions: Positions = "default"
+) -> dict[str, Any]:
+    """Place an image's positions on an atlas; the answer depends on nothing but the image and the atlas.
+
+    Args:
+        plan: Of an atlas whose index is published.
+        runtime: Store and models.
+        data: Bytes of a JPEG, PNG or WebP.
+        layers: Of the atlas, all of them by default.
+        positions: At most 14 x 14 of a layer, spread evenly, or all.
+
+    Returns:
+        `classes`, the strongest five with logit and probability, and by layer `positions`: row and column in the
+        layer's grid, x and y on the map, spread, ambiguous, cell at each level, distance and its percentile.
+
+    Raises:
+        ImageError: The bytes are no picture.
+        UnknownLayerError: The atlas has no such layer.
+        NotFoundError: The atlas has no index yet.
+    """
+    wanted = layers or plan.spec.layers
+    for name in wanted:
+        if name not in plan.spec.layers:
+            raise UnknownLayerError(
+                f"the atlas has no layer {name!r}; it has {', '.join(plan.spec.layers)}", pointer="/layers"
+            )
+    model = runtime.model(plan.model.card)
+    pixels = to_unit(preprocess(decode(data), plan.model.card.input)[None])
+    read, logits = model.activations(pixels, wanted, logits=model.classes is not None)
+    labels = plan.model.card.labels
+    return {
+        "atlas": plan.id,
+        "classes": [] if logits is None else strongest(logits[0], labels if isinstance(labels, list) else []),
+        "layers": {name: _placed(plan, runtime, name, read[name][0], positions) for name in wanted},
+    }
+
+
+def strongest(logits: NDArray[np.float32], names: list[str]) -> list[dict[str, Any]]:
+    """The strongest classes of an image, with logit and softmax probability."""
+    values = logits.astype(np.float64)
+    probability = np.exp(values - values.max())
+    probability /= probability.sum()
+    return [
+        {
+            "index": int(index),
+            "name": names[index] if index < len(names) else str(index),
+            "logit": round(float(values[index]), 4),
+            "probability": round(float(probability[index]), 4),
+        }
+        for index in np.argsort(-values, kind="stable")[:TOP_CLASSES]
+    ]
+
+
+def chosen_positions(layer: LayerInfo, positions: Positions) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns of the positions to place: all, or an even grid of at most 14 x 14 inside the border."""
+    _, height, width = layer.shape
+    if positions == "all":
+        rows, columns = np.arange(height), np.arange(width)
+    else:
+        rows, columns = _evenly(height), _evenly(width)
+    grid = np.meshgrid(rows, columns, indexing="ij")
+    return grid[0].ravel(), grid[1].ravel()
+
+
+def _evenly(side: int) -> NDArray[np.int64]:
+    inside = np.arange(1, side - 1) if side >= 3 else np.arange(side)
+    if len(inside) <= GRID:
+        return inside
+    chosen: NDArray[np.int64] = inside[np.round(np.linspace(0, len(inside) - 1, GRID)).astype(int)]
+    return chosen
+
+
+def _placed(
+    plan: Plan, runtime: Runtime, name: str, activations: NDArray[np.float32], positions: Positions
+) -> dict[str, Any]:
+    rows, columns = chosen_positions(plan.model.layer(name), positions)
+    record = runtime.record(plan, plan.find("publish", layer=name, step="index")[0].key)
+    index = runtime.index(record["blobs"]["index"])
+    placement = index.place(np.ascontiguousarray(activations[:, rows, columns].T))
+    points = np.stack([placement.x, placement.y], axis=1).astype(np.float32)
+    cells = {side: assign_cells(points, side) for side in plan.spec.levels or ()}
+    return {
+        "grid": list(activations.shape[1:]),
+        "positions": [
+            {
+                "row": int(rows[place]),
+                "column": int(columns[place]),
+                "x": round(float(placement.x[place]), 6),
+                "y": round(float(placement.y[place]), 6),
+                "spread": round(float(placement.spread[place]), 6),
+                "ambiguous": bool(placement.ambiguous[place]),
+                "cells": {
+                    str(side): {"column": int(cell[place, 0]), "row": int(cell[place, 1])}
+                    for side, cell in cells.items()
+                },
+                "distance": round(float(placement.distance[place]), 6),
+                "percentile": round(float(placement.percentile[place]), 4),
+            }
+            for place in range(len(rows))
+        ],
+    }

@@ -1,0 +1,247 @@
+"""Where a new activation lands on a published map, alone or in company, always at the same point.
+
+UMAP's own transform moves a point with whoever else is in the batch. Here each position is placed by its 15 nearest
+stored samples: candidates in 64 principal components, ranked anew by cosine in all channels, then the weighted
+geometric median of their points (the mean would put a position between two islands into the void). Nothing is shared
+between positions. A position has a distance and its percentile among the atlas's samples; neither is a novelty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from atlas_core.compiled import compiled
+from atlas_core.errors import LayoutError
+from atlas_core.layout.plane import principal_axes
+from atlas_core.nearest import NO_IMAGE, exact_distances, unit_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+NEIGHBOURS = 15
+COMPONENTS = 64
+CANDIDATES = 200
+WEISZFELD_STEPS = 10
+CLUSTER_GAP = 0.05
+"""Neighbours nearer than this in the map, a cell of a level of 20, hang together in one cluster."""
+AMBIGUOUS_BELOW = 0.5
+CALIBRATION_SAMPLES = 2000
+BLOCK = 8192
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where positions land; one row for each position.
+
+    Args:
+        x: Shape (p,) float64 in [0, 1].
+        y: Shape (p,) float64 in [0, 1], upwards.
+        spread: Weighted mean distance of the neighbours' points from (x, y), in sides of the map, shape (p,).
+        ambiguous: The heaviest cluster of neighbours holds under half of the weight, shape (p,) bool.
+        distance: Mean cosine distance to the neighbours, in [0, 2], shape (p,).
+        percentile: Share of the atlas's own samples that are no farther from the others, 0 to 100, shape (p,).
+        neighbours: Those samples, the nearest first, shape (p, 15 or fewer) int64.
+    """
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    ambiguous: NDArray[np.bool_]
+    distance: NDArray[np.float64]
+    percentile: NDArray[np.float64]
+    neighbours: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ProjectionIndex:
+    """What placement needs of a layer; made by `build`, stored as tables.
+
+    Args:
+        activations: Of the samples, shape (n, channels) float16.
+        length: Their Euclidean lengths, 1 where 0, shape (n,) float32.
+        images: Shape (n,) int64.
+        layout: Points in the unit square, shape (n, 2) float32.
+        mean: Of the unit activations, shape (channels,) float32.
+        axes: Principal directions, shape (components, channels) float32.
+        projected: The unit activations along them, shape (n, components) float32.
+        calibration: Distances of samples of the atlas to their neighbours of other images, ascending, shape (c,).
+    """
+
+    activations: NDArray[np.float16]
+    length: NDArray[np.float32]
+    images: NDArray[np.int64]
+    layout: NDArray[np.float32]
+    mean: NDArray[np.float32]
+    axes: NDArray[np.float32]
+    projected: NDArray[np.float32]
+    calibration: NDArray[np.float64]
+
+    @classmethod
+    def build(
+        cls,
+        activations: NDArray[np.floating[Any]],
+        images: NDArray[np.integer[Any]],
+        layout: NDArray[np.float32],
+        *,
+        seed: int = 0,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> ProjectionIndex:
+        """Index a layer's samples and calibrate their distances.
+
+        Args:
+            activations: Shape (n, channels); kept as float16.
+            images: Image of each sample, shape (n,), not negative.
+            layout: Points in the unit square, shape (n, 2).
+            seed: Chooses up to 2,000 samples for the calibration.
+            on_progress: Called with (calibrated, to calibrate); raising in it cancels.
+
+        Returns:
+            The index.
+
+        Raises:
+            LayoutError: Shapes do not fit, there are no samples, or all come from one image.
+        """
+        n = len(activations)
+        if n == 0 or layout.shape != (n, 2) or images.shape != (n,) or int(images.min()) == int(images.max()):
+            raise LayoutError("an index needs samples of 2 images or more, each with a point and an image")
+        stored = activations.astype(np.float16)
+        unit = unit_rows(stored)
+        length = np.sqrt(np.einsum("ij,ij->i", stored, stored, dtype=np.float64)).astype(np.float32)
+        axes = principal_axes(unit, min(COMPONENTS, unit.shape[1]))
+        mean = unit.mean(axis=0, dtype=np.float64).astype(np.float32)
+        index = cls(
+            activations=stored,
+            length=np.where(length > 0, length, np.float32(1)),
+            images=images.astype(np.int64),
+            layout=layout.astype(np.float32),
+            mean=mean,
+            axes=axes,
+            projected=np.concatenate([(unit[i : i + BLOCK] - mean) @ axes.T for i in range(0, n, BLOCK)]),
+            calibration=np.zeros(0),
+        )
+        rng = np.random.Generator(np.random.Philox(seed))
+        asked = np.sort(rng.permutation(n)[:CALIBRATION_SAMPLES])
+        distances = []
+        for done, sample in enumerate(asked):
+            distances.append(index._find(unit[sample], int(images[sample]))[1].mean())
+            if on_progress is not None and (done + 1) % 100 == 0:
+                on_progress(done + 1, len(asked))
+        return cls(**{**index.to_tables(), "calibration": np.sort(np.array(distances))})
+
+    def place(self, activations: NDArray[np.floating[Any]], *, image: int = NO_IMAGE) -> Placement:
+        """Place positions of an image, each for itself: the bytes of a row do not depend on the other rows.
+
+        Args:
+            activations: Shape (p, channels), any float type.
+            image: Number of the image in the atlas, if it is one of them, so that it is not its own neighbour.
+
+        Returns:
+            The placement.
+
+        Raises:
+            LayoutError: Another number of channels, or a value that is not finite.
+        """
+        if activations.ndim != 2 or activations.shape[1] != self.activations.shape[1]:
+            raise LayoutError(f"positions need {self.activations.shape[1]} channels, got shape {activations.shape}")
+        found = [self._find(unit_rows(activations[row : row + 1])[0], image) for row in range(len(activations))]
+        spots = [self._settle(samples, distance) for samples, distance in found]
+        points = np.array([spot[0] for spot in spots]).reshape(-1, 2)
+        distance = np.array([distance.mean() for _, distance in found])
+        below = np.searchsorted(self.calibration, distance, side="right")
+        return Placement(
+            x=points[:, 0],
+            y=points[:, 1],
+            spread=np.array([spot[1] for spot in spots]),
+            ambiguous=np.array([spot[2] for spot in spots], dtype=bool),
+            distance=distance,
+            percentile=100.0 * below / max(1, len(self.calibration)),
+            neighbours=_rows_of_equal_length([samples for samples, _ in found]),
+        )
+
+    def _find(self, unit: NDArray[np.float32], image: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The nearest samples of one position and their cosine distances, ascending."""
+        squared = np.empty(len(self.images), dtype=np.float32)
+        _squared_distances(self.projected, self.axes @ (unit - self.mean), self.images, image, squared)
+        keep = min(CANDIDATES, len(squared))
+        candidates = np.sort(np.argpartition(squared, keep - 1)[:keep])
+        candidates = candidates[np.isfinite(squared[candidates])]
+        rows = self.activations[candidates].astype(np.float32) / self.length[candidates, None]
+        distance = exact_distances(unit[None], rows, np.arange(len(candidates))[None])[0]
+        nearest = np.argsort(distance, kind="stable")[:NEIGHBOURS]
+        if len(nearest) == 0:
+            raise LayoutError("the atlas has no samples of other images to place this one by")
+        return candidates[nearest], distance[nearest]
+
+    def _settle(self, samples: NDArray[np.int64], distance: NDArray[np.float64]) -> tuple[Any, float, bool]:
+        """Point, spread and ambiguity from one position's neighbours."""
+        points = self.layout[samples].astype(np.float64)
+        weights = neighbour_weights(distance)
+        point = geometric_median(points, weights)
+        spread = float(weights @ np.hypot(*(points - point).T))
+        return point, spread, heaviest_cluster(points, weights) < AMBIGUOUS_BELOW
+
+    def to_tables(self) -> dict[str, NDArray[Any]]:
+        """The fields as named arrays."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def from_tables(cls, tables: dict[str, NDArray[Any]]) -> ProjectionIndex:
+        """The inverse of `to_tables`."""
+        return cls(**{field.name: tables[field.name] for field in fields(cls)})
+
+
+def neighbour_weights(distance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """exp(-(d - d1) / mean(d - d1)) for ascending distances, to a sum of 1; equal where all distances are."""
+    excess = distance - distance[0]
+    scale = excess.mean()
+    weights = np.exp(-excess / scale) if scale > 0 else np.ones(len(distance))
+    return np.asarray(weights / weights.sum())
+
+
+def geometric_median(points: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The point of least weighted distance to some points, by ten of Weiszfeld's steps from their weighted mean.
+
+    Args:
+        points: Shape (k, 2).
+        weights: Shape (k,), their sum above 0.
+
+    Returns:
+        Shape (2,), within the points' convex hull.
+    """
+    median: NDArray[np.float64] = weights @ points / weights.sum()
+    for _ in range(WEISZFELD_STEPS):
+        pull = weights / np.maximum(np.hypot(*(points - median).T), 1e-9)
+        median = pull @ points / pull.sum()
+    return median
+
+
+def heaviest_cluster(points: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """Share of the weight in the heaviest cluster; points nearer than `CLUSTER_GAP` are linked, links join clusters."""
+    linked = np.hypot(*(points[:, None] - points[None]).transpose(2, 0, 1)) < CLUSTER_GAP
+    for _ in range(max(1, len(points).bit_length())):  # each squaring doubles the length of the chains it follows
+        linked = linked @ linked
+    return float((linked @ weights).max() / weights.sum())
+
+
+def _rows_of_equal_length(rows: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    return np.array(rows, dtype=np.int64).reshape(len(rows), -1) if rows else np.zeros((0, 0), dtype=np.int64)
+
+
+def _squared_distance_rows(projected: Any, query: Any, images: Any, image: int, squared: Any) -> None:
+    for sample in range(projected.shape[0]):
+        if images[sample] == image:
+            squared[sample] = np.inf
+            continue
+        total = np.float32(0)
+        for component in range(projected.shape[1]):
+            offset = projected[sample, component] - query[component]
+            total += offset * offset
+        squared[sample] = total
+
+
+_squared_distances = compiled(_squared_distance_rows, fast=True)

@@ -1,0 +1,94 @@
+"""Tiles and posters: icons put together into pictures, and cut out of them again.
+
+A tile is a block of 10 x 10 icons; tile (x, y) holds the cells (column // 10, row // 10) of its level, row 0 on top.
+Where a level has no cell a tile is transparent.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from atlas_core.build import TILE_SIDE
+
+QUALITY = 90
+POSTER_SIDE = 4096
+
+
+def displayed(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pictures (..., channels) as RGB: one channel becomes grey, more than three show the first three."""
+    channels = pictures.shape[-1]
+    return np.repeat(pictures[..., :1], 3, axis=-1) if channels < 3 else pictures[..., :3]
+
+
+def compose_tile(icons: NDArray[np.uint8], places: NDArray[np.int32], width: int, height: int) -> bytes:
+    """Put icons into one WebP picture.
+
+    Args:
+        icons: RGB, shape (n, size, size, 3).
+        places: Column and row of each within the tile, shape (n, 2).
+        width: Columns of this tile, 10 but for the last of a level whose side is no multiple.
+        height: Rows of this tile.
+    """
+    size = icons.shape[1]
+    canvas = np.zeros((height * size, width * size, 4), np.uint8)
+    canvas[..., :3] = 128
+    for icon, (column, row) in zip(icons, places, strict=True):
+        top, left = row * size, column * size
+        canvas[top : top + size, left : left + size, :3] = icon
+        canvas[top : top + size, left : left + size, 3] = 255
+    data = io.BytesIO()
+    Image.fromarray(canvas, "RGBA").save(data, "WEBP", quality=QUALITY, method=4, exact=True)
+    return data.getvalue()
+
+
+def decode_tile(data: bytes) -> NDArray[np.uint8]:
+    """The picture of a tile as served, RGBA, shape (height, width, 4)."""
+    with Image.open(io.BytesIO(data)) as picture:
+        return np.asarray(picture.convert("RGBA"))
+
+
+def cut_icons(tile: NDArray[np.uint8], places: NDArray[np.int32], size: int) -> NDArray[np.uint8]:
+    """Cut icons out of a decoded tile.
+
+    Args:
+        tile: RGBA, shape (height, width, 4).
+        places: Column and row of each icon within the tile, shape (n, 2).
+        size: Side of an icon in pixels.
+
+    Returns:
+        RGB, shape (n, size, size, 3).
+    """
+    icons = [tile[row * size : (row + 1) * size, column * size : (column + 1) * size, :3] for column, row in places]
+    return np.stack(icons) if icons else np.zeros((0, size, size, 3), np.uint8)
+
+
+def tile_shape(side: int, x: int, y: int) -> tuple[int, int]:
+    """Columns and rows of a tile of a level with this side."""
+    return min(TILE_SIDE, side - x * TILE_SIDE), min(TILE_SIDE, side - y * TILE_SIDE)
+
+
+def compose_poster(tiles: Mapping[tuple[int, int], bytes], side: int, size: int) -> bytes:
+    """A whole level on one PNG with a white ground; icons shrink where the poster would pass 4,096 px a side.
+
+    Args:
+        tiles: WebP of each tile that has cells, by (x, y).
+        side: Cells a side.
+        size: Side of an icon in the tiles, in pixels.
+    """
+    shown = min(size, max(1, POSTER_SIDE // side))
+    poster = Image.new("RGB", (side * shown, side * shown), "white")
+    for (x, y), data in sorted(tiles.items()):
+        with Image.open(io.BytesIO(data)) as picture:
+            tile = picture.convert("RGBA")
+        columns, rows = tile_shape(side, x, y)
+        if shown != size:
+            tile = tile.resize((columns * shown, rows * shown), Image.Resampling.LANCZOS)
+        poster.paste(tile, (x * TILE_SIDE * shown, y * TILE_SIDE * shown), tile)
+    written = io.BytesIO()
+    poster.save(written, "PNG")
+    return written.getvalue()

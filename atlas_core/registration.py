@@ -1,0 +1,178 @@
+"""What a worker finds out when a model or a dataset is registered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+
+from atlas_core import registry
+from atlas_core.cards import DatasetCard, ModelCard, file_sha256, resolve_dataset_card, resolve_model_card
+from atlas_core.datasets.dataset import Dataset, open_dataset
+from atlas_core.datasets.decode import decode
+from atlas_core.errors import ImageError, InputError
+from atlas_core.keys import canonical_json
+from atlas_core.models.preprocessing import preprocess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from atlas_core.datasets.listing import Listing
+    from atlas_core.models.base import LoadedModel
+    from atlas_core.models.inspect import Inspection
+    from atlas_core.registry import Document
+    from atlas_core.store import Store
+
+ACCURACY_IMAGES = 5_000
+"""Labelled images that an accuracy is measured on at most: its standard error is then under .8 points."""
+
+
+def inspect_dataset(store: Store, name: str) -> Document:
+    """List a registered dataset and note what it holds, or why it is refused.
+
+    Args:
+        store: Holds the registry and the archive.
+        name: The dataset's id.
+    """
+    card = DatasetCard(**registry.document(store, "datasets", name)["card"])
+    try:
+        with open_dataset(card, store.open_blob) as dataset:
+            listing = dataset.listing
+    except InputError as error:
+        return registry.update(store, "datasets", name, state="refused", reasons=[error.detail])
+    return registry.update(store, "datasets", name, state="ready", reasons=[], **_held(store, listing))
+
+
+def _held(store: Store, listing: Listing) -> dict[str, Any]:
+    counts = None
+    if listing.classes is not None:
+        numbers = np.bincount(listing.labels[listing.labels >= 0], minlength=len(listing.classes))
+        counts = {name: int(number) for name, number in zip(listing.classes, numbers, strict=True) if number}
+    return {
+        "digest": listing.digest,
+        "listing": store.put_blob(canonical_json(listing.to_json())),
+        "images": len(listing.images),
+        "classes": None if listing.classes is None else list(listing.classes),
+        "class_counts": counts,
+        "skipped": [dict(entry) for entry in listing.skipped],
+    }
+
+
+def inspect_model(store: Store, name: str) -> Document:
+    """Load a registered model, list its layers, measure it on its dataset, or note why it is refused.
+
+    A model that is registered with another dataset meanwhile stays to be inspected again.
+
+    Args:
+        store: Holds the registry and the weights.
+        name: The model's id.
+    """
+    from atlas_core.models.base import load_model
+
+    value = registry.document(store, "models", name)
+    card, evaluate_on = ModelCard(**value["card"]), value["evaluate_on"]
+    try:
+        model = load_model(card, store.get_blob)
+        found = _inspect(store, model, evaluate_on)
+    except InputError as error:
+        return _settle(store, name, evaluate_on, state="refused", reasons=[error.detail])
+    accuracy = None
+    if found.images:
+        accuracy = {"top1": found.top1, "top5": found.top5, "images": found.images, "dataset": evaluate_on}
+    return _settle(
+        store, name, evaluate_on, state="ready", reasons=list(found.reasons), warnings=list(found.warnings),
+        layers=[layer.model_dump(mode="json") for layer in found.layers], classes=found.classes, accuracy=accuracy,
+        convertible=found.convertible,
+    )  # fmt: skip
+
+
+def _settle(store: Store, name: str, evaluate_on: str | None, **changes: Any) -> Document:
+    newest = registry.document(store, "models", name)
+    return newest if newest["evaluate_on"] != evaluate_on else registry.update(store, "models", name, **changes)
+
+
+def _inspect(store: Store, model: LoadedModel, evaluate_on: str | None) -> Inspection:
+    from atlas_core.models.inspect import inspect_model as inspected
+
+    if evaluate_on is None:
+        return inspected(model)
+    value = registry.document(store, "datasets", evaluate_on)
+    if value["state"] == "inspecting":
+        value = inspect_dataset(store, evaluate_on)
+    registry.dataset_facts(store, evaluate_on)
+    with open_dataset(DatasetCard(**value["card"]), store.open_blob) as dataset:
+        return inspected(model, _evenly(dataset, model.card), dataset.listing.classes)
+
+
+def _evenly(dataset: Dataset, card: ModelCard) -> Iterator[tuple[NDArray[np.uint8], int]]:
+    labelled = np.flatnonzero(dataset.listing.labels >= 0)
+    if len(labelled) > ACCURACY_IMAGES:
+        labelled = labelled[np.linspace(0, len(labelled) - 1, ACCURACY_IMAGES).astype(int)]
+    for place in labelled:
+        try:
+            picture = decode(dataset.read(dataset.listing.images[place]))
+        except ImageError:
+            continue
+        yield preprocess(picture, card.input), int(dataset.listing.labels[place])
+
+
+def register_cards(store: Store, model: Path, dataset: Path) -> tuple[str, str]:
+    """Register a model and a dataset from their cards on this machine; the dataset stays where it is.
+
+    Returns:
+        The ids of both, inspected and ready.
+
+    Raises:
+        InputError: A card cannot be read, or what it names was refused.
+    """
+    card = resolve_dataset_card(dataset)
+    dataset_id = registry.add_dataset(store, card, dataset_content(card, store))["id"]
+    if registry.document(store, "datasets", dataset_id)["state"] == "inspecting":
+        inspect_dataset(store, dataset_id)
+    registry.dataset_facts(store, dataset_id)
+
+    model_id = registry.add_model(store, resolve_model_card(model, store.put_blob_file))["id"]
+    if registry.document(store, "models", model_id)["state"] == "inspecting":
+        inspect_model(store, model_id)
+    registry.model_facts(store, model_id)
+    return model_id, dataset_id
+
+
+def dataset_content(card: DatasetCard, store: Store) -> str:
+    """Digest of what a dataset is made of: an archive's bytes, or a folder's listing.
+
+    Raises:
+        DatasetError: The source is missing or empty.
+    """
+    scheme, _, rest = card.source.partition(":")
+    if scheme == "sha256":
+        return rest
+    place = Path(unquote(urlsplit(card.source).path))
+    if place.is_file():
+        return file_sha256(place)
+    with open_dataset(card, store.open_blob) as dataset:
+        return dataset.listing.digest
+
+
+def load_card(path: Path) -> LoadedModel:
+    """Load the model of a card on this machine, without keeping it anywhere.
+
+    Raises:
+        InputError: The card or what it names cannot be read.
+    """
+    from atlas_core.models.base import load_model
+
+    places: dict[str, Path] = {}
+
+    def note(file: Path) -> str:
+        sha256 = file_sha256(file)
+        places[sha256] = file
+        return sha256
+
+    card = resolve_model_card(path, note)
+    return load_model(card, lambda sha256: places[sha256].read_bytes())

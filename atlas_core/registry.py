@@ -1,0 +1,175 @@
+"""Models, datasets and jobs as documents in the store: what must survive, and nothing that loads torch."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from atlas_core.build import DatasetFacts, ModelFacts, Plan
+from atlas_core.cards import DatasetCard, ModelCard
+from atlas_core.errors import ConflictError, InputError, NotFoundError
+from atlas_core.keys import digest
+
+if TYPE_CHECKING:
+    from atlas_core.store import Store
+
+Kind = Literal["models", "datasets", "jobs"]
+Document = dict[str, Any]
+
+
+def now() -> str:
+    """The time as RFC 3339 in UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def dataset_id(card: DatasetCard, content: str) -> str:
+    """Id of a dataset: what it is made of, not where it lies.
+
+    Args:
+        card: The resolved card.
+        content: Digest of its content: of the archive's bytes, or of the listing of a folder.
+    """
+    return digest({"content": content, "prefix": card.prefix, "classes": card.classes})[:24]
+
+
+def add_model(store: Store, card: ModelCard, dataset: str | None = None) -> Document:
+    """Register a model; the same content gets the same id, and a ready one stays as it is.
+
+    Args:
+        store: Where the document goes.
+        card: A resolved card.
+        dataset: Id of a labelled dataset on which to measure accuracy.
+    """
+    known = store.get_document("models", card.id)
+    if known and known["state"] != "refused" and (dataset is None or known["evaluate_on"] == dataset):
+        return known
+    value: Document = {
+        "id": card.id, "name": card.name, "card": card.model_dump(mode="json"), "state": "inspecting", "reasons": [],
+        "warnings": [], "layers": [], "classes": None, "accuracy": None, "convertible": None, "evaluate_on": dataset,
+        "created": known["created"] if known else now(),
+    }  # fmt: skip
+    store.append_document("models", card.id, value)
+    return value
+
+
+def add_dataset(store: Store, card: DatasetCard, content: str) -> Document:
+    """Register a dataset; the same content gets the same id, and a ready one stays as it is.
+
+    Args:
+        store: Where the document goes.
+        card: A resolved card.
+        content: As in `dataset_id`.
+    """
+    name = dataset_id(card, content)
+    known = store.get_document("datasets", name)
+    if known and known["state"] != "refused" and known["card"]["source"] == card.source:
+        return known
+    value: Document = {
+        "id": name, "name": card.name, "card": card.model_dump(mode="json"), "state": "inspecting", "reasons": [],
+        "digest": None, "listing": None, "images": 0, "classes": None, "class_counts": None, "skipped": [],
+        "created": known["created"] if known else now(),
+    }  # fmt: skip
+    store.append_document("datasets", name, value)
+    return value
+
+
+def document(store: Store, kind: Kind, name: str) -> Document:
+    """The newest version of a document.
+
+    Raises:
+        NotFoundError: There is none of this name.
+    """
+    found = store.get_document(kind, name)
+    if found is None:
+        raise NotFoundError(f"there is no {kind[:-1]} {name!r} here; list /v1/{kind} for those there are")
+    return found
+
+
+def documents(store: Store, kind: Kind) -> list[Document]:
+    """The newest version of every document of a kind, in order of creation."""
+    found = [document(store, kind, name) for name in store.document_names(kind)]
+    return sorted(found, key=lambda value: (value["created"], value["id"]))
+
+
+def update(store: Store, kind: Kind, name: str, **changes: Any) -> Document:
+    """Write a new version of a document with some fields changed."""
+    value = {**document(store, kind, name), **changes}
+    store.append_document(kind, name, value)
+    return value
+
+
+def _ready(store: Store, kind: Kind, name: str) -> Document:
+    value = document(store, kind, name)
+    if value["state"] == "inspecting":
+        raise ConflictError(f"the {kind[:-1]} {name} is still being inspected; ask again when its state is ready")
+    if value["state"] == "refused":
+        raise InputError(f"the {kind[:-1]} {name} was refused: {'; '.join(value['reasons'])}")
+    return value
+
+
+def model_facts(store: Store, name: str) -> ModelFacts:
+    """What a plan needs of a model.
+
+    Raises:
+        NotFoundError: It is not registered.
+        ConflictError: It is still being inspected.
+        InputError: It was refused.
+    """
+    value = _ready(store, "models", name)
+    return ModelFacts(
+        id=value["id"],
+        card=ModelCard(**value["card"]),
+        layers=value["layers"],
+        classes=value["classes"],
+        unconvertible=value["reasons"] if value["convertible"] is False else [],
+    )
+
+
+def dataset_facts(store: Store, name: str) -> DatasetFacts:
+    """What a plan needs of a dataset.
+
+    Raises:
+        NotFoundError: It is not registered.
+        ConflictError: It is still being listed.
+        InputError: It was refused.
+    """
+    value = _ready(store, "datasets", name)
+    fields = ("id", "digest", "name", "listing", "images", "classes")
+    return DatasetFacts(**{field: value[field] for field in fields})
+
+
+def put_plan(store: Store, plan: Plan) -> None:
+    """Keep a plan under its atlas's id, unless it is the newest there already."""
+    value = plan.model_dump(mode="json")
+    if store.get_document("plans", plan.id) != value:
+        store.append_document("plans", plan.id, value)
+
+
+def plan_of(store: Store, atlas: str) -> Plan:
+    """The newest plan of an atlas.
+
+    Raises:
+        NotFoundError: There is no such atlas.
+    """
+    found = store.get_document("plans", atlas)
+    if found is None:
+        raise NotFoundError(f"there is no atlas {atlas!r} here; list /v1/atlases for those there are")
+    return Plan.model_validate(found)
+
+
+def add_job(store: Store, plan: Plan, name: str | None = None) -> Document:
+    """Enter a job for a plan; a failed or cancelled one starts its next attempt.
+
+    A job that is queued, running or has succeeded stays as it is.
+    """
+    known = store.get_document("jobs", plan.id)
+    if known and known["state"] in ("queued", "running", "succeeded"):
+        return known
+    put_plan(store, plan)
+    value = {
+        "id": plan.id, "kind": "atlas", "name": name, "spec": plan.spec.model_dump(mode="json"), "state": "queued",
+        "attempt": known["attempt"] + 1 if known else 1, "error": None, "created": now(), "started": None,
+        "finished": None, "digest": None,
+    }  # fmt: skip
+    store.append_document("jobs", plan.id, value)
+    return value

@@ -1,0 +1,170 @@
+"""Run a plan on this machine: a pool of processes, each with the workers' thread setting."""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from atlas_core import registry
+from atlas_core.build import Chunk, Plan, plan
+from atlas_core.errors import AtlasError
+from atlas_core.manifest import publish_files
+from atlas_core.spec import parse_spec
+from atlas_core.store import Store, open_store
+
+Progress = Callable[[str, int, int], None]
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+PR_SET_PDEATHSIG = 1
+
+_runtime: Any = None
+
+
+def single_threaded_environment() -> dict[str, str]:
+    """Variables that give every process one thread of computation, as workers have it."""
+    return dict.fromkeys(THREAD_VARIABLES, "1")
+
+
+def die_with_parent(parent: int | None = None) -> None:
+    """Have the kernel end this process when its parent's does, also by kill -9; Linux only, else nothing.
+
+    Args:
+        parent: Its process id, where it may be gone already: then this process ends at once.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if parent not in (None, os.getppid()):
+            os._exit(1)
+
+
+def _start(store: str, parent: int) -> None:
+    global _runtime
+    die_with_parent(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from atlas_core.runtime import Runtime
+
+    _runtime = Runtime(open_store(store))
+
+
+def _run(plan: Plan, chunk: Chunk) -> None:
+    from atlas_core.stages import run_chunk
+
+    run_chunk(plan, chunk, _runtime)
+
+
+def _register(model: Path, dataset: Path) -> tuple[str, str]:
+    from atlas_core.registration import register_cards
+
+    return register_cards(_runtime.store, model, dataset)
+
+
+@contextmanager
+def processes(store: Path, count: int | None = None) -> Iterator[ProcessPoolExecutor]:
+    """A pool of processes with the store open; they end with this process.
+
+    Args:
+        store: Folder of the store.
+        count: Processes, as many as there are cores by default.
+    """
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(single_threaded_environment())
+    pool = ProcessPoolExecutor(
+        count or len(os.sched_getaffinity(0)), multiprocessing.get_context("spawn"), _start, (str(store), os.getpid())
+    )
+    try:
+        yield pool
+    except BrokenProcessPool:
+        raise AtlasError(
+            "a process was killed, for lack of memory perhaps; run the same command again, what is finished is kept"
+        ) from None
+    except KeyboardInterrupt:
+        # Whoever interrupts does not wait for running chunks: they are done again next time.
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+
+
+def run_plan(plan: Plan, store: Store, pool: ProcessPoolExecutor, on_progress: Progress) -> None:
+    """Run what a plan still lacks, in its order; finished chunks are found in the store.
+
+    Args:
+        plan: The plan.
+        store: Holds the records.
+        pool: From `processes`, on the same store.
+        on_progress: Called with (stage, chunks done, chunks) for every chunk.
+
+    Raises:
+        AtlasError: A chunk failed; everything finished is kept.
+    """
+    done = {chunk.key for chunk in plan.chunks if store.has_record(chunk.stage, chunk.key)}
+    stages: dict[str, list[str]] = {}
+    for chunk in plan.chunks:
+        stages.setdefault(chunk.stage, []).append(chunk.key)
+
+    def report(stage: str) -> None:
+        on_progress(stage, sum(key in done for key in stages[stage]), len(stages[stage]))
+
+    for stage, keys in stages.items():
+        if not done.isdisjoint(keys):
+            report(stage)
+    waiting = [chunk for chunk in plan.chunks if chunk.key not in done]
+    running: dict[Future[None], Chunk] = {}
+    try:
+        while waiting or running:
+            for chunk in [chunk for chunk in waiting if done.issuperset(chunk.inputs)]:
+                running[pool.submit(_run, plan, chunk)] = chunk
+                waiting.remove(chunk)
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                chunk = running.pop(future)
+                future.result()
+                done.add(chunk.key)
+                report(chunk.stage)
+    finally:
+        for future in running:
+            future.cancel()
+
+
+def build_directory(
+    model: Path, dataset: Path, request: dict[str, Any], out: Path, on_progress: Progress, count: int | None = None
+) -> dict[str, Any]:
+    """Build an atlas into a folder; the same call continues what an earlier one began.
+
+    Args:
+        model: A model card.
+        dataset: A dataset card.
+        request: The fields of an AtlasSpec but for model and dataset.
+        out: The folder; `out/.store` keeps blobs and records.
+        on_progress: As in `run_plan`.
+        count: Processes.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        InputError: A card, the request or the data is bad.
+    """
+    parse_spec({**request, "model": "-", "dataset": "-"})
+    store_folder = out / ".store"
+    store = open_store(str(store_folder))
+    with processes(store_folder, count) as pool:
+        model_id, dataset_id = pool.submit(_register, model, dataset).result()
+        spec = parse_spec({**request, "model": model_id, "dataset": dataset_id})
+        planned = plan(spec, registry.model_facts(store, model_id), registry.dataset_facts(store, dataset_id))
+        registry.add_job(store, planned)
+        registry.put_plan(store, planned)  # a finished atlas made anew by a newer version has other chunks
+        run_plan(planned, store, pool, on_progress)
+    manifest = publish_files(planned, store, out)
+    registry.update(store, "jobs", planned.id, state="succeeded", digest=manifest["digest"])
+    return manifest

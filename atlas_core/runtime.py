@@ -1,0 +1,120 @@
+"""What a worker keeps between chunks: loaded models, open datasets and the tables it read last, each bounded."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from atlas_core import registry, tables
+from atlas_core.cards import DatasetCard, ModelCard
+from atlas_core.datasets import dataset as datasets, listing as listings
+from atlas_core.errors import NotFoundError
+from atlas_core.sampling import allocation
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from atlas_core.build import Chunk, Plan
+    from atlas_core.models.base import LoadedModel
+    from atlas_core.projection import ProjectionIndex
+    from atlas_core.store import Store
+
+_V = TypeVar("_V")
+MODELS, DATASETS, TABLES, INDEXES = 2, 4, 24, 4
+
+
+class Recent(Generic[_V]):
+    """The values asked for last, at most `size` of them."""
+
+    def __init__(self, size: int) -> None:
+        """Start empty."""
+        self._size = size
+        self._values: OrderedDict[Hashable, _V] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], _V]) -> _V:
+        """The value under a key, made where it is not kept."""
+        if key not in self._values:
+            self._values[key] = make()
+        self._values.move_to_end(key)
+        while len(self._values) > self._size:
+            self._values.popitem(last=False)
+        return self._values[key]
+
+
+class Runtime:
+    """Models, datasets and tables for the chunks of one process.
+
+    Args:
+        store: Where everything is read from and written to.
+        threads: Threads of a network's computation; one, so that results do not depend on the machine's cores.
+    """
+
+    def __init__(self, store: Store, threads: int = 1) -> None:
+        """Start with nothing loaded."""
+        self.store = store
+        self.threads = threads
+        self._models: Recent[LoadedModel] = Recent(MODELS)
+        self._datasets: Recent[datasets.Dataset] = Recent(DATASETS)
+        self._tables: Recent[tables.Table] = Recent(TABLES)
+        self._allocations: Recent[NDArray[np.int32]] = Recent(DATASETS)
+        self._indexes: Recent[ProjectionIndex] = Recent(INDEXES)
+
+    def model(self, card: ModelCard) -> LoadedModel:
+        """The model of a resolved card, loaded.
+
+        Raises:
+            ModelError: It cannot be loaded.
+        """
+        from atlas_core.models.base import load_model
+
+        return self._models.get(card.id, lambda: load_model(card, self.store.get_blob, threads=self.threads))
+
+    def dataset(self, plan: Plan) -> datasets.Dataset:
+        """The dataset of a plan, opened where the registry says it lies.
+
+        Raises:
+            NotFoundError: It is not registered, or its source is gone.
+        """
+        value = registry.document(self.store, "datasets", plan.dataset.id)
+        card = DatasetCard(**value["card"])
+
+        def opened() -> datasets.Dataset:
+            listing = listings.Listing.from_json(json.loads(self.store.get_blob(plan.dataset.listing)))
+            return datasets.open_dataset(card, self.store.open_blob, listing=listing)
+
+        return self._datasets.get((plan.dataset.digest, card.source), opened)
+
+    def allocation(self, plan: Plan) -> NDArray[np.int32]:
+        """Points of each image of a plan's dataset; hashing every image id is done once, not once a shard."""
+        samples, seed = plan.spec.samples, plan.spec.seed
+        return self._allocations.get(
+            (plan.dataset.digest, samples, seed), lambda: allocation(self.dataset(plan).listing.images, samples, seed)
+        )
+
+    def record(self, plan: Plan, key: str) -> dict[str, Any]:
+        """The record of a finished chunk.
+
+        Raises:
+            NotFoundError: The chunk is not done.
+        """
+        chunk: Chunk = plan.by_key[key]
+        found = self.store.get_record(chunk.stage, chunk.key)
+        if found is None:
+            raise NotFoundError(f"the chunk {chunk.stage} {chunk.key[:12]} is not done")
+        return found
+
+    def table(self, sha256: str) -> tables.Table:
+        """A table by its blob."""
+        return self._tables.get(sha256, lambda: tables.unpack(self.store.get_blob(sha256)))
+
+    def index(self, sha256: str) -> ProjectionIndex:
+        """A projection index by its blob."""
+        from atlas_core.projection import ProjectionIndex
+
+        def read() -> ProjectionIndex:
+            return ProjectionIndex.from_tables(tables.unpack(self.store.get_blob(sha256)))
+
+        return self._indexes.get(sha256, read)

@@ -1,0 +1,134 @@
+"""Which positions of which images become samples: method.md, section 1.
+
+Positions depend on nothing but the seed, the image id and the layer's grid: not on the other images, their order,
+batches or shards, nor on the layers asked for. So the same place of the same image is a sample in every layer and
+for every model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from atlas_core.cards import InputCard, LayerInfo, ReceptiveField
+from atlas_core.errors import SpecError
+
+QUARTER = 4  # a layer takes at most this part of its interior positions
+
+
+class Positions(NamedTuple):
+    """Samples of one image in one layer, in the order of their points; each array has shape (n,).
+
+    Attributes:
+        row: Row in the layer's grid, int16.
+        column: Column in the layer's grid, int16.
+        times: How many points fell on this position, int16.
+        point: The first of them, int16.
+    """
+
+    row: NDArray[np.int16]
+    column: NDArray[np.int16]
+    times: NDArray[np.int16]
+    point: NDArray[np.int16]
+
+
+def _hash(seed: int, image: str) -> bytes:
+    return hashlib.sha256(f"{seed}\0{image}".encode()).digest()
+
+
+def points(seed: int, image: str, count: int) -> NDArray[np.float64]:
+    """The first points of an image's stream.
+
+    Args:
+        seed: Seed of the atlas.
+        image: Image id.
+        count: How many points.
+
+    Returns:
+        Points (u, v) in the unit square, u to the right and v down, shape (count, 2); a prefix of any longer call.
+    """
+    key = int.from_bytes(_hash(seed, image)[:16], "little")
+    return np.random.Generator(np.random.Philox(key=key)).random((count, 2))
+
+
+def allocation(images: Sequence[str], samples: int, seed: int) -> NDArray[np.int32]:
+    """Share samples among images: `samples // images` each, one more for the first by hashed id.
+
+    No image then owns more than 2 / images of the samples, where images without any are not counted.
+
+    Args:
+        images: Image ids, in any order.
+        samples: How many samples in all.
+        seed: Seed of the atlas.
+
+    Returns:
+        Points of each image, shape (images,).
+
+    Raises:
+        SpecError: No image, or no sample asked for.
+    """
+    if not images or samples < 1:
+        raise SpecError(f"{samples} samples cannot be shared among {len(images)} images", pointer="/samples")
+    each, rest = divmod(samples, len(images))
+    counts = np.full(len(images), each, dtype=np.int32)
+    by_hash = sorted(range(len(images)), key=lambda place: _hash(seed, images[place])[16:])
+    counts[by_hash[:rest]] += 1
+    return counts
+
+
+def receptive_field(layer: LayerInfo, given: InputCard) -> ReceptiveField:
+    """A layer's receptive field; where it has none, the grid is taken to cover the input evenly."""
+    if layer.receptive_field is not None:
+        return layer.receptive_field
+    jump = (given.height / layer.shape[1], given.width / layer.shape[2])
+    return ReceptiveField(size=(given.height, given.width), jump=jump, start=(jump[0] / 2, jump[1] / 2))
+
+
+def capacity(layer: LayerInfo) -> int:
+    """How many points of an image a layer takes: a quarter of its interior positions, at least one."""
+    rows, columns = (_interior(side) for side in layer.shape[1:])
+    return max(1, len(rows) * len(columns) // QUARTER)
+
+
+def positions(where: NDArray[np.float64], layer: LayerInfo, given: InputCard) -> Positions:
+    """The interior positions of a layer whose receptive-field centres lie nearest to an image's points.
+
+    All four sides of the grid are left out; a grid of under three positions a side has no interior, and then every
+    position counts.
+
+    Args:
+        where: Points (u, v) of the image, shape (k, 2).
+        layer: The layer; it takes the first `capacity` points.
+        given: What the model takes.
+    """
+    where = where[: capacity(layer)]
+    field = receptive_field(layer, given)
+    column = _nearest(where[:, 0] * given.width, field.start[1], field.jump[1], layer.shape[2])
+    row = _nearest(where[:, 1] * given.height, field.start[0], field.jump[0], layer.shape[1])
+    _, first, times = np.unique(row * layer.shape[2] + column, return_index=True, return_counts=True)
+    order = np.argsort(first)
+    first = first[order]
+    found = (row[first], column[first], times[order], first)
+    return Positions(*(values.astype(np.int16) for values in found))
+
+
+def centres(
+    row: NDArray[np.int16], column: NDArray[np.int16], layer: LayerInfo, given: InputCard
+) -> NDArray[np.float64]:
+    """Receptive-field centres (vertical, horizontal) of positions, in input pixels, shape (n, 2)."""
+    field = receptive_field(layer, given)
+    return np.stack([field.start[0] + row * field.jump[0], field.start[1] + column * field.jump[1]], axis=1)
+
+
+def _interior(side: int) -> range:
+    return range(1, side - 1) if side >= 3 else range(side)
+
+
+def _nearest(pixels: NDArray[np.float64], start: float, jump: float, side: int) -> NDArray[np.int64]:
+    interior = _interior(side)
+    nearest = np.floor((pixels - start) / jump + 0.5).astype(np.int64)
+    return np.clip(nearest, interior[0], interior[-1])

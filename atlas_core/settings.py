@@ -1,0 +1,51 @@
+"""Settings that the API and the workers share, from the environment (`ATLAS_…`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Where things are, and how long they may take; every field is read from `ATLAS_` + its name."""
+
+    model_config = SettingsConfigDict(env_prefix="ATLAS_", extra="ignore", frozen=True)
+
+    store_url: str = Field(default=".atlas/store", description="folder or file:// URL of the store")
+    redis_url: str = Field(default="redis://127.0.0.1:6379/0", description="broker and ledger; must not evict")
+    cache_url: str | None = Field(default=None, description="projections on their way; may evict; redis_url by default")
+    lease_seconds: float = Field(default=15, gt=0, description="life of a lease that nobody renews")
+    beat_seconds: float = Field(default=2, gt=0, description="between renewals, heartbeats and sweeps of a worker")
+    max_attempts: int = Field(default=3, ge=1, description="attempts after which a chunk is parked")
+    requeue_seconds: float = Field(default=60, gt=0, description="after which a queued message counts as lost")
+    shutdown_seconds: float = Field(default=10, ge=0, description="that a stopping worker gives its running tasks")
+
+
+def celery_settings(settings: Settings) -> dict[str, Any]:
+    """What the API's producer and the workers tell Celery, the same for both.
+
+    Our own leases recover lost work, so the visibility timeout is long; results are never read, so there are none.
+    """
+    return {
+        "broker_url": settings.redis_url,
+        "broker_transport_options": {
+            "visibility_timeout": 3600, "unacked_restore_interval": 5, "unacked_restore_throttle": 1,
+            "socket_connect_timeout": 3,
+        },
+        "broker_connection_timeout": 3,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "task_ignore_result": True,
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "task_track_started": False,
+        "worker_prefetch_multiplier": 1,
+        "worker_soft_shutdown_timeout": settings.shutdown_seconds,
+        "worker_enable_remote_control": True,
+        "worker_hijack_root_logger": False,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+    }  # fmt: skip

@@ -1,0 +1,60 @@
+"""What each chunk of a plan does: read records, call the method, write blobs and, last, the chunk's own record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from atlas_core.build import Chunk, Plan
+    from atlas_core.runtime import Runtime
+
+
+def run_chunk(
+    plan: Plan, chunk: Chunk, runtime: Runtime, on_progress: Callable[[int, int], None] | None = None
+) -> None:
+    """Run one chunk; does nothing where its record exists.
+
+    Args:
+        plan: The plan it belongs to.
+        chunk: The chunk; the records of its inputs exist.
+        runtime: Store, models and datasets.
+        on_progress: Called with (done, total) in units of the chunk; cancels by raising.
+
+    Raises:
+        InputError: The data or the model is bad: trying again does not help.
+        AtlasError: Anything else that is known to go wrong.
+    """
+    from atlas_core.stages.maps import build_index, find_neighbours, lay_out, make_cells
+    from atlas_core.stages.pictures import publish_level, publish_manifest, render_tile
+    from atlas_core.stages.step import Step
+    from atlas_core.stages.vectors import attribute, collect
+
+    steps = {
+        "collect": collect,
+        "attribute": attribute,
+        "layout neighbours": find_neighbours,
+        "layout optimise": lay_out,
+        "cells": make_cells,
+        "publish index": build_index,
+        "render": render_tile,
+        "publish level": publish_level,
+        "publish manifest": publish_manifest,
+    }
+    store = runtime.store
+    if store.has_record(chunk.stage, chunk.key):
+        return
+    name = f"{chunk.stage} {chunk.parameters.get('step', '')}".strip()
+    output = steps[name](Step(plan, chunk, runtime, on_progress or (lambda done, total: None)))
+    blobs = {name: store.put_blob(data) for name, data in output.blobs.items()}
+    store.put_record(
+        chunk.stage,
+        chunk.key,
+        {
+            "stage": chunk.stage,
+            "parameters": chunk.parameters,
+            "inputs": list(chunk.inputs),
+            "blobs": blobs,
+            "info": output.info,
+        },
+    )

@@ -1,0 +1,197 @@
+"""From vectors to a map: neighbours, layout, cells and the index for projection, a layer at a time."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from atlas_core import tables
+from atlas_core.cells import Level, level
+from atlas_core.errors import DatasetError
+from atlas_core.featurevis.parameterization import seed_from_thumbnails
+from atlas_core.fidelity import contrast
+from atlas_core.keys import canonical_json
+from atlas_core.layout.graph import graph
+from atlas_core.layout.neighbours import Neighbours, neighbours
+from atlas_core.layout.optimise import optimise
+from atlas_core.layout.plane import start_from, start_points, turned, unit_square
+from atlas_core.layout.quality import quality
+from atlas_core.layout.reference import optimise_by_umap
+from atlas_core.projection import ProjectionIndex
+from atlas_core.stages.step import Output, Step, gather_layer
+from atlas_core.whitening import Moments, whitening
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+BROKEN_SHARE = 0.05
+NAMED = 20
+
+
+def find_neighbours(step: Step) -> Output:
+    """The nearest samples of each sample, never of its own image."""
+    _refuse_broken(step)
+    samples = step.samples("activations", "image")
+    found = neighbours(
+        samples["activations"], samples["image"], step.parameters["neighbours"], seed=step.parameters["seed"],
+        on_progress=step.on_progress,
+    )  # fmt: skip
+    return Output({"neighbours": tables.pack({"index": found.index, "distance": found.distance})})
+
+
+def _refuse_broken(step: Step) -> None:
+    unlisted = step.runtime.dataset(step.plan).listing.skipped
+    skipped = [*unlisted, *(entry for record in step.inputs("collect") for entry in record["info"]["skipped"])]
+    total = step.plan.dataset.images + len(unlisted)
+    if len(skipped) > BROKEN_SHARE * total:
+        named = "; ".join(f"{entry['image']} ({entry['reason']})" for entry in skipped[:NAMED])
+        more = f"; and {len(skipped) - NAMED} more" if len(skipped) > NAMED else ""
+        raise DatasetError(
+            f"{len(skipped)} of {total} images cannot be read, more than {BROKEN_SHARE:.0%}: {named}{more}"
+        )
+
+
+def lay_out(step: Step) -> Output:
+    """One point in the plane for each sample; a layer starts from the one before."""
+    parameters = step.parameters
+    collected = step.plan.find("collect")
+    records = [step.runtime.record(step.plan, chunk.key) for chunk in collected]
+    samples = gather_layer(step, records, ("activations", "image", "point"))
+    near = step.table(step.inputs("layout", step="neighbours")[0], "neighbours")
+    found = Neighbours(index=near["index"], distance=near["distance"])
+    before = step.inputs("layout", step="optimise")
+    seed = parameters["seed"]
+    if before:
+        start = start_from(_twins(samples, step.table(before[0], "layout")), found.index, seed=seed)
+    else:
+        start = start_points(samples["activations"], seed=seed)
+    options = {"epochs": parameters["epochs"], "min_dist": parameters["minimum_distance"], "seed": seed}
+    if parameters["optimiser"] == "umap":
+        points = optimise_by_umap(graph(found), start, **options)
+    else:
+        points = optimise(graph(found), start, **options, on_epoch=step.on_progress)
+    if not before:  # later layers keep the first one's up and right, so that twins stay near each other
+        points = turned(points)
+    layout, clamped = unit_square(points)
+    measured = quality(samples["activations"], layout, samples["image"], seed=seed)
+    table = {"layout": layout, "points": points, "image": samples["image"], "point": samples["point"]}
+    return Output({"layout": tables.pack(table)}, {"clamped": clamped, "seed": seed, **_rounded(asdict(measured))})
+
+
+def _twins(samples: tables.Table, before: tables.Table) -> NDArray[np.float32]:
+    """Points that the same image and point have in the layer before, NaN where they have none."""
+    places = {twin: place for place, twin in enumerate(_where_from(before))}
+    found = np.array([places.get(twin, -1) for twin in _where_from(samples)])
+    return np.where(found[:, None] >= 0, before["points"][found], np.float32(np.nan))
+
+
+def _where_from(samples: tables.Table) -> Iterator[tuple[int, int]]:
+    """Image and point of each sample."""
+    return zip(samples["image"].tolist(), samples["point"].tolist(), strict=True)
+
+
+def make_cells(step: Step) -> Output:
+    """Average in the cells of every level; choose what their icons start from."""
+    samples = step.samples("activations", "image", "row", "column", "thumbnails")
+    layout = step.table(step.inputs("layout")[0], "layout")["layout"]
+    attributed = [record for record in step.inputs("attribute") if record["blobs"]]
+    attributions = None
+    if attributed:
+        attributions = np.concatenate([step.table(record, "attributions")["attributions"] for record in attributed])
+    moments = Moments(samples["activations"].shape[1])
+    for shard in np.array_split(samples["activations"], max(1, len(layout) // 8192)):
+        moments.add(shard)
+    white = whitening(moments)
+
+    blobs = {"whitening": tables.pack(white.to_tables())}
+    sides = step.parameters["levels"]
+    info: dict[str, Any] = {
+        "samples": len(layout),
+        "images": len(np.unique(samples["image"])),
+        "condition": _significant(white.condition),
+        "attribution_method": attributed[0]["info"]["method"] if attributed else "none",
+        "levels": {},
+    }
+    listing = step.runtime.dataset(step.plan).listing
+    for number, side in enumerate(sides):
+        made = level(samples["activations"], layout, samples["image"], side, white, attributions)
+        table = {**made.to_tables(), **_seeds(made, samples["thumbnails"])}
+        blobs[f"attribution-{side}"] = tables.pack({"attribution": table.pop("attribution").astype(np.float16)})
+        blobs[f"level-{side}"] = tables.pack(table)
+        cells = _cells_json(made, samples, listing.images, step.plan.model.card.labels)
+        blobs[f"cells-{side}"] = canonical_json(cells)
+        info["levels"][str(side)] = {
+            "cells": len(made),
+            "shown": round(float(made.shown[0]), 4),
+            "median_images": made.median_images,
+            "coherence": round(float(made.coherence.mean()), 4),
+            "pair_cosine": round(float(made.pair_cosine.mean()), 4),
+        }
+        step.on_progress(number + 1, len(sides))
+    return Output(blobs, info)
+
+
+def _seeds(made: Level, thumbnails: NDArray[np.uint8]) -> tables.Table:
+    """Where each cell's icon starts: the mean of its nearest samples' thumbnails; and its exemplars' contrast."""
+    seeds = [seed_from_thumbnails(thumbnails[chosen[chosen >= 0]]) for chosen in made.seeds]
+    contrasts = [contrast(thumbnails[chosen[chosen >= 0]]).mean() for chosen in made.exemplars]
+    return {"seed": np.stack(seeds).astype(np.float16), "exemplar_contrast": np.array(contrasts, np.float32)}
+
+
+def _cells_json(
+    made: Level, samples: tables.Table, images: tuple[str, ...], labels: list[str] | str | None
+) -> list[dict[str, Any]]:
+    names = labels if isinstance(labels, list) else []
+    cells = []
+    for cell in range(len(made)):
+        classes = [
+            {
+                "index": int(index),
+                "name": names[index] if index < len(names) else str(index),
+                "attribution": _significant(made.top_attribution[cell, place]),
+                "share": round(float(made.top_share[cell, place]), 4),
+                "images": int(made.top_images[cell, place]),
+            }
+            for place, index in enumerate(made.top_class[cell])
+        ]
+        exemplars = [
+            {
+                "image": images[samples["image"][sample]],
+                "row": int(samples["row"][sample]),
+                "column": int(samples["column"][sample]),
+            }
+            for sample in made.exemplars[cell]
+            if sample >= 0
+        ]
+        cells.append({
+            "column": int(made.column[cell]),
+            "row": int(made.row[cell]),
+            "count": int(made.count[cell]),
+            "images": int(made.images[cell]),
+            "few_images": bool(made.few_images[cell]),
+            "coherence": round(float(made.coherence[cell]), 4),
+            "pair_cosine": round(float(made.pair_cosine[cell]), 4),
+            "classes": classes,
+            "exemplars": exemplars,
+        })  # fmt: skip
+    return cells
+
+
+def build_index(step: Step) -> Output:
+    """What a new image needs to be placed."""
+    samples = step.samples("activations", "image")
+    layout = step.table(step.inputs("layout")[0], "layout")["layout"]
+    index = ProjectionIndex.build(samples["activations"], samples["image"], layout, on_progress=step.on_progress)
+    return Output({"index": tables.pack(index.to_tables())}, {"samples": len(layout)})
+
+
+def _rounded(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: round(value, 4) if isinstance(value, float) else value for name, value in values.items()}
+
+
+def _significant(value: float) -> float:
+    return float(f"{float(value):.5g}")

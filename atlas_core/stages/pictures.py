@@ -1,0 +1,145 @@
+"""From directions to icons: render a tile, then publish levels and the manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from atlas_core import tables
+from atlas_core.build import TILE_SIDE
+from atlas_core.featurevis.recipes import canvas_size, recipe_named
+from atlas_core.featurevis.render import render
+from atlas_core.fidelity import low_contrast, measure
+from atlas_core.keys import canonical_json
+from atlas_core.manifest import artifact, assemble, level_folder
+from atlas_core.pyramid import compose_poster, compose_tile, cut_icons, decode_tile, displayed, tile_shape
+from atlas_core.stages.step import Output, Step, gather
+from atlas_core.whitening import Whitening
+
+METRICS = ("whitened_cosine", "robust", "retrieval_rank", "contrast", "high_frequency", "low_contrast")
+
+
+def icon_key(layer: str, side: int, column: int, row: int, recipe: str, version: int) -> int:
+    """The number from which all randomness of an icon comes."""
+    name = f"{layer}/{side}/{column}-{row}/{recipe}/{version}"
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
+
+
+def render_tile(step: Step) -> Output:
+    """Render the icons of a tile and measure them on the tile as served."""
+    parameters, layer, card = step.parameters, step.layer, step.plan.model.card
+    side, x, y = parameters["side"], parameters["x"], parameters["y"]
+    recipe = recipe_named(parameters["recipe"])
+    canvas = canvas_size(recipe, layer, card.input)
+    (record,) = step.inputs("cells")
+    cells = step.table(record, f"level-{side}")
+    within = np.flatnonzero((cells["column"] // TILE_SIDE == x) & (cells["row"] // TILE_SIDE == y))
+    if len(within) == 0:
+        return Output({}, {"icons": 0, "size": canvas})
+    whitening = Whitening.from_tables(step.table(record, "whitening"))
+    places = np.stack([cells["column"][within] % TILE_SIDE, cells["row"][within] % TILE_SIDE], axis=1)
+    keys = [
+        icon_key(layer.name, side, int(cells["column"][cell]), int(cells["row"][cell]), recipe.name, recipe.version)
+        for cell in within
+    ]
+    trunk = step.runtime.model(card).trunk(layer.name)
+    icons = render(
+        trunk, recipe, cells["mean"][within], whitening, cells["seed"][within].astype(np.float32), canvas, card.input,
+        keys, step.on_progress, layer=layer,
+    )  # fmt: skip
+    tile = compose_tile(_shown(icons, card.input.order), places, *tile_shape(side, x, y))
+    served = cut_icons(decode_tile(tile), places, canvas)
+    measured = measure(
+        trunk, _seen(served, card.input.order, card.input.channels), cells["mean"][within], cells["mean"], within,
+        whitening, canvas, input=card.input, layer=layer,
+    )  # fmt: skip
+    measured["low_contrast"] = low_contrast(measured["contrast"], cells["exemplar_contrast"][within])
+    table = {"cell": within, **measured}
+    return Output({"tile": tile, "metrics": tables.pack(table)}, {"icons": len(within), "size": canvas})
+
+
+def _shown(icons: NDArray[np.uint8], order: str) -> NDArray[np.uint8]:
+    """Icons as people see them: RGB."""
+    return displayed(icons[..., ::-1] if order == "BGR" else icons)
+
+
+def _seen(icons: NDArray[np.uint8], order: str, channels: int) -> NDArray[np.uint8]:
+    """RGB icons as the network sees them."""
+    return icons[..., ::-1] if order == "BGR" else icons[..., :channels]
+
+
+def publish_level(step: Step) -> Output:
+    """Put a level's tiles, cells and qualities together."""
+    side = step.parameters["side"]
+    (cells_record,) = step.inputs("cells")
+    tiles = [(step.plan.by_key[key].parameters, step.runtime.record(step.plan, key)) for key in step.chunk.inputs[1:]]
+    filled = {(place["x"], place["y"]): record for place, record in tiles if record["info"]["icons"]}
+    size = tiles[0][1]["info"]["size"]
+    poster = compose_poster(
+        {place: step.runtime.store.get_blob(record["blobs"]["tile"]) for place, record in filled.items()}, side, size
+    )
+    measured = gather([step.table(record, "metrics") for record in filled.values()], ("cell", *METRICS))
+    cells = json.loads(step.runtime.store.get_blob(cells_record["blobs"][f"cells-{side}"]))
+    for place, cell in enumerate(measured["cell"]):
+        cells[cell]["icon"] = {name: _value(measured[name][place]) for name in METRICS}
+    entry = {
+        "side": side,
+        "icon_size": size,
+        **cells_record["info"]["levels"][str(side)],
+        "icons": {
+            **{name: _value(np.mean(measured[name])) for name in ("whitened_cosine", "robust", "contrast")},
+            "high_frequency": _value(np.mean(measured["high_frequency"])),
+            "retrieval_top1": _value(np.mean(measured["retrieval_rank"] == 0)),
+            "low_contrast_share": _value(np.mean(measured["low_contrast"])),
+        },
+    }
+    return Output({"cells": canonical_json(cells), "poster": poster}, entry)
+
+
+def _value(value: Any) -> float | int | bool:
+    if isinstance(value, np.bool_):
+        return bool(value)
+    return int(value) if isinstance(value, np.integer) else round(float(value), 4)
+
+
+def publish_manifest(step: Step) -> Output:
+    """Name everything that was made."""
+    plan, store = step.plan, step.runtime.store
+    artifacts: dict[str, Any] = {}
+    layers: dict[str, Any] = {}
+    for name in plan.spec.layers:
+        cells = step.runtime.record(plan, plan.find("cells", layer=name)[0].key)["info"]
+        layout = step.runtime.record(plan, plan.find("layout", layer=name, step="optimise")[0].key)["info"]
+        index = step.runtime.record(plan, plan.find("publish", layer=name, step="index")[0].key)
+        layers[name] = {
+            "shape": list(plan.model.layer(name).shape),
+            "samples": cells["samples"],
+            "images": cells["images"],
+            "attribution_method": cells["attribution_method"],
+            "condition_number": cells["condition"],
+            "index": index["blobs"]["index"],
+            "layout": layout,
+            "levels": [],
+        }
+        for side in plan.spec.levels or ():
+            record = step.runtime.record(plan, plan.find("publish", layer=name, step="level", side=side)[0].key)
+            layers[name]["levels"].append(record["info"])
+            folder = level_folder(name, side)
+            artifacts[f"{folder}/cells.json"] = artifact(store.get_blob(record["blobs"]["cells"]))
+            artifacts[f"{folder}/poster.png"] = artifact(store.get_blob(record["blobs"]["poster"]))
+            for chunk in plan.find("render", layer=name, side=side):
+                tile = step.runtime.record(plan, chunk.key)
+                if tile["info"]["icons"]:
+                    path = f"{folder}/tiles/{chunk.parameters['x']}-{chunk.parameters['y']}.webp"
+                    artifacts[path] = artifact(store.get_blob(tile["blobs"]["tile"]))
+    skipped = [dict(entry) for entry in step.runtime.dataset(plan).listing.skipped]
+    for chunk in plan.find("collect"):
+        skipped += step.runtime.record(plan, chunk.key)["info"]["skipped"]
+    labels = plan.model.card.labels
+    classes = labels if isinstance(labels, list) else None
+    manifest = assemble(plan, layers, artifacts, classes, skipped)
+    return Output({"manifest": canonical_json(manifest)}, {"digest": manifest["digest"]})

@@ -1,0 +1,78 @@
+"""What a step is given and gives back, and the samples of a layer gathered from their shards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from atlas_core import tables
+from atlas_core.errors import DatasetError
+
+if TYPE_CHECKING:
+    from atlas_core.build import Chunk, Plan
+    from atlas_core.cards import LayerInfo
+    from atlas_core.runtime import Runtime
+
+
+@dataclass(frozen=True)
+class Step:
+    """One chunk about to run."""
+
+    plan: Plan
+    chunk: Chunk
+    runtime: Runtime
+    on_progress: Callable[[int, int], None]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The chunk's parameters."""
+        return self.chunk.parameters
+
+    @property
+    def layer(self) -> LayerInfo:
+        """The layer that the chunk is about."""
+        return self.plan.model.layer(self.parameters["layer"])
+
+    def inputs(self, stage: str, **parameters: Any) -> list[dict[str, Any]]:
+        """Records of the inputs of a stage with these parameters, in order."""
+        chunks = [self.plan.by_key[key] for key in self.chunk.inputs]
+        return [
+            self.runtime.record(self.plan, chunk.key)
+            for chunk in chunks
+            if chunk.stage == stage and all(chunk.parameters.get(name) == value for name, value in parameters.items())
+        ]
+
+    def table(self, record: dict[str, Any], name: str) -> tables.Table:
+        """A table that a record names."""
+        return self.runtime.table(record["blobs"][name])
+
+    def samples(self, *columns: str) -> tables.Table:
+        """Columns of the layer's samples over all shards, in the order of the listing."""
+        return gather_layer(self, self.inputs("collect"), columns)
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a step made."""
+
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    info: dict[str, Any] = field(default_factory=dict)
+
+
+def gather_layer(step: Step, records: list[dict[str, Any]], columns: tuple[str, ...]) -> tables.Table:
+    """Columns of the step's layer over collected shards; a shard whose images are all broken has none.
+
+    Raises:
+        DatasetError: No shard has any sample.
+    """
+    name = f"layer {step.layer.name}"
+    shards = [step.table(record, name) for record in records if name in record["blobs"]]
+    if not shards:
+        raise DatasetError("no image of the dataset can be read")
+    return gather(shards, columns)
+
+
+def gather(shards: list[tables.Table], columns: tuple[str, ...]) -> tables.Table:
+    """Some columns of tables, row after row."""
+    return tables.concatenate([{column: shard[column] for column in columns} for shard in shards])

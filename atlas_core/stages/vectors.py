@@ -1,0 +1,44 @@
+"""From images to vectors: collect and attribute, a shard at a time."""
+
+from __future__ import annotations
+
+from atlas_core import tables
+from atlas_core.activations import collect_shard
+from atlas_core.attribution import attribute_shard
+from atlas_core.stages.step import Output, Step
+
+
+def collect(step: Step) -> Output:
+    """Run the network over a shard of images and keep samples of every layer."""
+    plan, parameters = step.plan, step.parameters
+    dataset = step.runtime.dataset(plan)
+    part = range(parameters["start"], parameters["stop"])
+    counts = step.runtime.allocation(plan)[part.start : part.stop]
+    made = collect_shard(
+        step.runtime.model(plan.model.card),
+        dataset,
+        part,
+        parameters["layers"],
+        counts.tolist(),
+        parameters["seed"],
+        on_progress=step.on_progress,
+    )
+    blobs = {"images": tables.pack(made.images)} if made.images else {}
+    blobs |= {f"layer {name}": tables.pack(table) for name, table in made.layers.items()}
+    return Output(blobs, {"images": len(part), "skipped": made.skipped})
+
+
+def attribute(step: Step) -> Output:
+    """What each sample of a shard adds to each class."""
+    (record,) = step.inputs("collect")
+    if f"layer {step.layer.name}" not in record["blobs"]:
+        return Output()
+    found = attribute_shard(
+        step.runtime.model(step.plan.model.card),
+        step.runtime.dataset(step.plan),
+        step.table(record, f"layer {step.layer.name}"),
+        step.layer,
+        step.parameters["method"],
+        on_progress=step.on_progress,
+    )
+    return Output({"attributions": tables.pack({"attributions": found.attributions})}, {"method": found.method})

@@ -1,0 +1,1 @@
+"""The API: HTTP in, jobs out, artifacts and projections back. Loads no torch."""

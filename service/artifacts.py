@@ -1,0 +1,225 @@
+"""Artifacts of an atlas as they stand in the store, also while later ones are still made."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections import OrderedDict
+from typing import Any
+
+from PIL import Image
+
+from atlas_core import registry
+from atlas_core.advance import plan_of_attempt
+from atlas_core.build import TILE_SIDE, Chunk, Plan
+from atlas_core.cards import DatasetCard
+from atlas_core.datasets.dataset import Dataset, open_dataset
+from atlas_core.datasets.decode import decode
+from atlas_core.datasets.listing import Listing
+from atlas_core.errors import NotFoundError
+from atlas_core.models.preprocessing import preprocess
+from atlas_core.pyramid import decode_tile, displayed
+from atlas_core.registry import Document
+from atlas_core.store import Store
+
+RECORDS, DATASETS, CELLS = 20_000, 4, 4
+
+
+class Artifacts:
+    """Reads what an atlas has published so far.
+
+    Records and blobs never change once written, so those read are kept, a bounded number of them.
+
+    Args:
+        store: Where they are.
+    """
+
+    def __init__(self, store: Store) -> None:
+        """Start with nothing read."""
+        self._store = store
+        self._lock = threading.Lock()
+        self._records: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._cells: OrderedDict[str, list[dict[str, Any]]] = OrderedDict()
+        self._datasets: OrderedDict[tuple[str, str], Dataset] = OrderedDict()
+
+    def close(self) -> None:
+        """Close what is open."""
+        with self._lock:
+            for dataset in self._datasets.values():
+                dataset.close()
+            self._datasets.clear()
+
+    def job(self, name: str) -> Document:
+        """The document of a job that was not dropped.
+
+        Raises:
+            NotFoundError: There is none of this id.
+        """
+        found = self._store.get_document("jobs", name)
+        if found is None or found.get("deleted"):
+            raise NotFoundError(f"there is no atlas {name!r} here; list /v1/atlases for those there are")
+        return found
+
+    def plan(self, name: str) -> Plan:
+        """The plan of an atlas.
+
+        Raises:
+            NotFoundError: There is no such atlas.
+        """
+        job = self.job(name)
+        return plan_of_attempt(self._store, name, job["attempt"])
+
+    def record(self, chunk: Chunk) -> dict[str, Any] | None:
+        """The record of a chunk, None while it is not done."""
+        with self._lock:
+            if chunk.key in self._records:
+                return self._records[chunk.key]
+        found = self._store.get_record(chunk.stage, chunk.key)
+        if found is not None:
+            with self._lock:
+                _keep(self._records, chunk.key, found, RECORDS)
+        return found
+
+    def manifest(self, plan: Plan) -> dict[str, Any] | None:
+        """The manifest, None while it is not published."""
+        record = self.record(plan.chunks[-1])
+        return None if record is None else dict(json.loads(self._store.get_blob(record["blobs"]["manifest"])))
+
+    def side(self, plan: Plan, layer: str, z: int) -> int:
+        """Cells a side of a level.
+
+        Raises:
+            NotFoundError: The atlas has no such layer or level.
+        """
+        levels = plan.spec.levels or []
+        if layer not in plan.spec.layers:
+            raise NotFoundError(f"the atlas has no layer {layer!r}; it has {', '.join(plan.spec.layers)}")
+        if not 0 <= z < len(levels):
+            raise NotFoundError(f"the atlas has no level {z}; it has 0 to {len(levels) - 1}, coarse to fine")
+        return levels[z]
+
+    def published(self, plan: Plan, layer: str, side: int) -> dict[str, Any] | None:
+        """The record of a level that is complete, else None."""
+        (chunk,) = plan.find("publish", step="level", layer=layer, side=side)
+        return self.record(chunk)
+
+    def cells_blob(self, plan: Plan, layer: str, side: int) -> str:
+        """Digest of a level's cells: with their icons once the level is complete, before that without.
+
+        Raises:
+            NotFoundError: They are not made yet.
+        """
+        done = self.published(plan, layer, side)
+        if done is not None:
+            return str(done["blobs"]["cells"])
+        (chunk,) = plan.find("cells", layer=layer)
+        record = self.record(chunk)
+        if record is None:
+            raise NotFoundError(f"the cells of {layer!r} are not made yet; ask again later")
+        return str(record["blobs"][f"cells-{side}"])
+
+    def cells(self, blob: str) -> list[dict[str, Any]]:
+        """The cells in a blob."""
+        with self._lock:
+            if blob in self._cells:
+                return self._cells[blob]
+        found: list[dict[str, Any]] = json.loads(self._store.get_blob(blob))
+        with self._lock:
+            _keep(self._cells, blob, found, CELLS)
+        return found
+
+    def cell(self, plan: Plan, layer: str, side: int, column: int, row: int) -> dict[str, Any]:
+        """One cell.
+
+        Raises:
+            NotFoundError: It is empty, or outside of the level.
+        """
+        for cell in self.cells(self.cells_blob(plan, layer, side)):
+            if (cell["column"], cell["row"]) == (column, row):
+                return cell
+        raise NotFoundError(f"cell {column}-{row} of {layer!r} at {side} cells a side is empty or outside")
+
+    def tile(self, plan: Plan, layer: str, side: int, x: int, y: int) -> str:
+        """Digest of a tile.
+
+        Raises:
+            NotFoundError: It is outside of the level, not rendered yet, or has no cell.
+        """
+        chunks = plan.find("render", layer=layer, side=side, x=x, y=y)
+        if not chunks:
+            raise NotFoundError(f"tile {x}/{y} lies outside of a level of {side} cells a side")
+        record = self.record(chunks[0])
+        if record is None:
+            raise NotFoundError(f"tile {x}/{y} is not rendered yet; ask again later")
+        if "tile" not in record["blobs"]:
+            raise NotFoundError(f"tile {x}/{y} has no cell")
+        return str(record["blobs"]["tile"])
+
+    def tiles(self, plan: Plan, layer: str, side: int) -> list[tuple[Chunk, dict[str, Any]]]:
+        """Chunks and records of the tiles rendered so far."""
+        chunks = plan.find("render", layer=layer, side=side)
+        records = ((chunk, self.record(chunk)) for chunk in chunks)
+        return [(chunk, record) for chunk, record in records if record is not None]
+
+    def icon(self, plan: Plan, layer: str, side: int, column: int, row: int) -> bytes:
+        """The icon of a cell as PNG, cut from its tile.
+
+        Raises:
+            NotFoundError: The cell is empty, or its tile is not rendered yet.
+        """
+        self.cell(plan, layer, side, column, row)
+        x, y = column // TILE_SIDE, row // TILE_SIDE
+        blob = self.tile(plan, layer, side, x, y)
+        (chunk,) = plan.find("render", layer=layer, side=side, x=x, y=y)
+        size = (self.record(chunk) or {})["info"]["size"]
+        tile = decode_tile(self._store.get_blob(blob))
+        return as_png(tile[row % TILE_SIDE * size :, column % TILE_SIDE * size :][:size, :size, :3])
+
+    def exemplar(self, plan: Plan, layer: str, exemplar: dict[str, Any]) -> bytes:
+        """The patch of a real image that an exemplar stands for, as the network sees it, as PNG.
+
+        Args:
+            plan: The atlas's.
+            layer: Name of the layer.
+            exemplar: Image, and row and column in the layer's grid.
+
+        Raises:
+            DatasetError: The image is gone.
+        """
+        card = plan.model.card.input
+        pixels = preprocess(decode(self._dataset(plan).read(exemplar["image"])), card)
+        seen = displayed(pixels[..., ::-1] if card.order == "BGR" else pixels)
+        field = plan.model.layer(layer).receptive_field
+        if field is None:
+            return as_png(seen)
+        spans = []
+        for axis, position in enumerate((exemplar["row"], exemplar["column"])):
+            centre = field.start[axis] + position * field.jump[axis]
+            first = max(0, round(centre - field.size[axis] / 2))
+            last = min(seen.shape[axis], max(first + 1, round(centre + field.size[axis] / 2)))
+            spans.append(slice(min(first, seen.shape[axis] - 1), last))
+        return as_png(seen[spans[0], spans[1]])
+
+    def _dataset(self, plan: Plan) -> Dataset:
+        card = DatasetCard(**registry.document(self._store, "datasets", plan.dataset.id)["card"])
+        key = (plan.dataset.listing, card.source)
+        with self._lock:
+            if key not in self._datasets:
+                listing = Listing.from_json(json.loads(self._store.get_blob(plan.dataset.listing)))
+                opened = open_dataset(card, self._store.open_blob, listing=listing)
+                _keep(self._datasets, key, opened, DATASETS)
+            return self._datasets[key]
+
+
+def as_png(picture: Any) -> bytes:
+    """A picture (height, width, 3 or 4) as PNG."""
+    data = io.BytesIO()
+    Image.fromarray(picture).save(data, "PNG")
+    return data.getvalue()
+
+
+def _keep(values: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None:
+    values[key] = value
+    while len(values) > most:
+        values.popitem(last=False)

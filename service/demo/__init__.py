@@ -1,0 +1,1 @@
+"""The demo: a small labelled world of pictures, and two networks trained on it."""

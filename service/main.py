@@ -1,0 +1,98 @@
+"""The API: `uvicorn service.main:create_app --factory`. Small, and free of torch."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from service import errors
+from service.dependencies import Services
+from service.routers import atlases, blobs, health, levels, projections, registered
+from service.schemas import Problem
+from service.settings import ServiceSettings
+
+PROBLEM = {errors.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"description": text, "content": PROBLEM}
+    for status, text in {
+        404: "Nothing of that name here",
+        409: "Not in a state for this",
+        413: "Too large",
+        415: "Of a kind that is not taken",
+        422: "It cannot work as asked",
+        503: "Redis, the store or the workers are down; try again",
+        504: "Nobody answered in time",
+    }.items()
+}
+
+
+def create_app(settings: ServiceSettings | None = None) -> FastAPI:
+    """Make the application.
+
+    Args:
+        settings: From the environment by default.
+    """
+    settings = settings or ServiceSettings()
+    services = Services(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        services.close()
+
+    app = FastAPI(
+        title="Activation atlases",
+        version=version("activation-atlas"),
+        lifespan=lifespan,
+        responses=PROBLEMS,
+        docs_url="/docs",
+        redoc_url=None,
+    )
+    app.state.services = services
+    errors.install(app)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=settings.trusted_hosts, www_redirect=False)
+    # `levels` takes the rest of a path as a layer's name, so the others stand before it.
+    for module in (health, blobs, registered, atlases, projections, levels):
+        app.include_router(module.router)
+    _add_viewer(app)
+    _describe_problems(app)
+    return app
+
+
+def _add_viewer(app: FastAPI) -> None:
+    """Serve the viewer's files, each by a route of its own: a mount at / would swallow every unknown path."""
+    folder = Path(__file__).parent / "viewer" / "static"
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        path = "/" + file.relative_to(folder).as_posix()
+        for route in ("/", path) if path == "/index.html" else (path,):
+            app.add_api_route(route, _file(file), methods=["GET"], include_in_schema=route == "/", tags=["viewer"],
+                              response_class=FileResponse, summary="The viewer", operation_id="viewer")  # fmt: skip
+
+
+def _file(file: Path) -> Any:
+    async def send() -> FileResponse:
+        return FileResponse(file, headers={"Cache-Control": "no-cache"})
+
+    return send
+
+
+def _describe_problems(app: FastAPI) -> None:
+    """Put the problem's schema into /openapi.json, where every response refers to it."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        schema = plain()
+        schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+        described = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(described.pop("$defs", {}))
+        schemas["Problem"] = described
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,103 @@
+"""Atlases and their jobs: ask for, look at, cancel, drop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from atlas_core import registry
+from atlas_core.advance import TERMINAL, end_job, submit
+from atlas_core.build import plan
+from atlas_core.errors import NotFoundError
+from atlas_core.registry import Document
+from atlas_core.spec import AtlasSpec
+from service.dependencies import PagingDep, Services, ServicesDep
+from service.progress import progress_of
+from service.routers.registered import check_ready
+from service.schemas import Atlas, AtlasRequest, Job, Page
+
+router = APIRouter(prefix="/v1")
+RETRY_SECONDS = "2"
+
+
+@router.post("/atlases", status_code=202, response_model=Job, tags=["atlases"])
+def add_atlas(body: AtlasRequest, response: Response, services: ServicesDep) -> Any:
+    """Ask for an atlas; the same request twice is the same atlas, and a complete one has succeeded at once."""
+    spec = AtlasSpec(**body.model_dump(exclude={"name"}))
+    planned = plan(spec, *check_ready(services, spec.model, spec.dataset))
+    known = services.store.get_document("jobs", planned.id)
+    if known and known.get("deleted"):
+        registry.update(services.store, "jobs", planned.id, deleted=False)
+    job = submit(planned, body.name, services.store, services.ledger, services.enqueue)
+    response.headers["Location"] = f"/v1/atlases/{planned.id}"
+    response.headers["Retry-After"] = "0" if job["state"] in TERMINAL else RETRY_SECONDS
+    return described(services, job)
+
+
+@router.get("/atlases", response_model=Page[Job], tags=["atlases"])
+def list_atlases(services: ServicesDep, paging: PagingDep) -> Any:
+    """All atlases, in order of submission."""
+    jobs = [job for job in registry.documents(services.store, "jobs") if not job.get("deleted")]
+    page = paging.page(jobs)
+    return page | {"items": [described(services, job) for job in page["items"]]}
+
+
+@router.get("/atlases/{atlas}", response_model=Atlas, tags=["atlases"])
+def get_atlas(atlas: str, services: ServicesDep) -> Any:
+    """State, progress by stage, error, links; the manifest once it is published."""
+    job = services.artifacts.job(atlas)
+    manifest = services.artifacts.manifest(services.artifacts.plan(atlas)) if job["state"] == "succeeded" else None
+    return described(services, job) | {"manifest": manifest}
+
+
+@router.get("/atlases/{atlas}/manifest", tags=["atlases"])
+def get_manifest(atlas: str, services: ServicesDep) -> dict[str, Any]:
+    """The manifest: every artifact with its digest, seeds, versions and measured qualities."""
+    manifest = services.artifacts.manifest(services.artifacts.plan(atlas))
+    if manifest is None:
+        raise NotFoundError(f"the atlas {atlas} is not published yet; ask again when its state is succeeded")
+    return manifest
+
+
+@router.post("/atlases/{atlas}/cancel", status_code=202, response_model=Job, tags=["atlases"])
+def cancel_atlas(atlas: str, services: ServicesDep) -> Any:
+    """Stop the work; what is finished is kept, and asking for the same atlas again continues it."""
+    return cancelled(services, atlas)
+
+
+@router.delete("/atlases/{atlas}", status_code=204, tags=["atlases"])
+def delete_atlas(atlas: str, services: ServicesDep) -> None:
+    """Drop an atlas; one that still runs is cancelled. Artifacts that others share are kept."""
+    cancelled(services, atlas)
+    registry.update(services.store, "jobs", atlas, deleted=True)
+
+
+@router.get("/jobs/{job}", response_model=Job, tags=["jobs"])
+def get_job(job: str, services: ServicesDep) -> Any:
+    """State and progress of any job; an atlas's id is its job's id."""
+    return described(services, services.artifacts.job(job))
+
+
+@router.post("/jobs/{job}/cancel", status_code=202, response_model=Job, tags=["jobs"])
+def cancel_job(job: str, services: ServicesDep) -> Any:
+    """Stop a job; what is finished is kept."""
+    return cancelled(services, job)
+
+
+def cancelled(services: Services, name: str) -> Document:
+    """A job after it was cancelled; one that had ended stays as it was."""
+    job = services.artifacts.job(name)
+    if job["state"] not in TERMINAL:
+        job = end_job(name, services.store, services.ledger, state="cancelled")
+    return described(services, job)
+
+
+def described(services: Services, job: Document) -> Document:
+    """A job as it is answered: with its progress and its links."""
+    planned = services.artifacts.plan(job["id"])
+    base = f"/v1/atlases/{job['id']}"
+    links = {"self": base, "job": f"/v1/jobs/{job['id']}", "cancel": f"{base}/cancel", "viewer": f"/?atlas={job['id']}"}
+    if job["state"] == "succeeded":
+        links |= {"manifest": f"{base}/manifest", "projections": f"{base}/projections"}
+    return job | {"progress": progress_of(job, planned, services.store, services.ledger), "links": links}

@@ -1,0 +1,36 @@
+"""Is it alive, and is it ready?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from fastapi import APIRouter
+
+from atlas_core.advance import QUEUES
+from atlas_core.errors import DependencyError
+from service.dependencies import ServicesDep
+from service.schemas import Health, Readiness
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz", response_model=Health)
+async def healthz() -> Any:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", response_model=Readiness)
+def readyz(services: ServicesDep) -> Any:
+    """Redis and the store answer, and every queue has a worker with a fresh heartbeat."""
+    services.store.ping()
+    services.ledger.ping()
+    processes: Counter[str] = Counter()
+    for worker in services.ledger.workers():
+        for queue in worker.queues:
+            processes[queue] += worker.processes
+    missing = [queue for queue in QUEUES if not processes[queue]]
+    if missing:
+        raise DependencyError(f"no worker takes from the queue {', '.join(missing)}; start one, or wait for it")
+    return {"status": "ready", "redis": True, "store": True, "workers": dict(processes)}

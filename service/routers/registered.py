@@ -1,0 +1,124 @@
+"""Models and datasets: register, list, look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from fastapi import APIRouter, Response
+
+from atlas_core import registry
+from atlas_core.advance import Inspected, inspect
+from atlas_core.build import DatasetFacts, ModelFacts
+from atlas_core.cards import DatasetCard
+from atlas_core.errors import CardError, NotFoundError
+from atlas_core.registration import dataset_content
+from service.dependencies import PagingDep, Services, ServicesDep
+from service.schemas import Dataset, DatasetRequest, Model, ModelRequest, Page
+
+router = APIRouter(prefix="/v1")
+RETRY = {"Retry-After": "1"}
+
+
+@router.post("/models", status_code=202, response_model=Model, tags=["models"])
+def add_model(body: ModelRequest, response: Response, services: ServicesDep) -> Any:
+    """Register a model; a worker inspects it, and its state becomes ready, or refused with reasons."""
+    card = body.card
+    for field, source in (("weights", card.weights), ("source", card.source)):
+        if source is not None:
+            _check_blob(services, source, f"/card/{field}")
+    if isinstance(card.labels, str):
+        raise CardError("labels must be a list here, not the name of a file", pointer="/card/labels")
+    if body.dataset is not None:
+        _check_dataset(services, body.dataset)
+    return _entered(services, response, "models", registry.add_model(services.store, card, body.dataset))
+
+
+@router.get("/models", response_model=Page[Model], tags=["models"])
+def list_models(services: ServicesDep, paging: PagingDep) -> Any:
+    """All registered models, in order of registration."""
+    return paging.page(registry.documents(services.store, "models"))
+
+
+@router.get("/models/{model}", response_model=Model, tags=["models"])
+def get_model(model: str, services: ServicesDep) -> Any:
+    """A model: its layers with shapes and receptive fields, input, labels, accuracy where known."""
+    return registry.document(services.store, "models", model)
+
+
+@router.post("/datasets", status_code=202, response_model=Dataset, tags=["datasets"])
+def add_dataset(body: DatasetRequest, response: Response, services: ServicesDep) -> Any:
+    """Register a dataset; a worker lists it, and its state becomes ready, or refused with reasons."""
+    card = body.card
+    if isinstance(card.classes, str):
+        raise CardError("classes must be a list here, not the name of a file", pointer="/card/classes")
+    if card.source.startswith("file:"):
+        _check_place(services, card)
+    else:
+        _check_blob(services, card.source, "/card/source")
+    value = registry.add_dataset(services.store, card, dataset_content(card, services.store))
+    return _entered(services, response, "datasets", value)
+
+
+@router.get("/datasets", response_model=Page[Dataset], tags=["datasets"])
+def list_datasets(services: ServicesDep, paging: PagingDep) -> Any:
+    """All registered datasets, in order of registration."""
+    return paging.page(registry.documents(services.store, "datasets"))
+
+
+@router.get("/datasets/{dataset}", response_model=Dataset, tags=["datasets"])
+def get_dataset(dataset: str, services: ServicesDep) -> Any:
+    """A dataset: class counts, digest, skipped files with reasons."""
+    return registry.document(services.store, "datasets", dataset)
+
+
+def _entered(services: Services, response: Response, kind: Inspected, value: registry.Document) -> registry.Document:
+    """Have a worker inspect what was just registered, and say where it is."""
+    if value["state"] == "inspecting":
+        inspect(kind, value["id"], services.store, services.ledger, services.enqueue, anew=True)
+    response.headers.update({"Location": f"/v1/{kind}/{value['id']}", **RETRY})
+    return value
+
+
+def _check_blob(services: Services, source: str, pointer: str) -> None:
+    scheme, _, sha256 = source.partition(":")
+    if scheme != "sha256" or len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
+        raise CardError("name the bytes as sha256:HEX, uploaded with PUT /v1/blobs/HEX", pointer=pointer)
+    if services.store.blob_size(sha256) is None:
+        raise CardError(f"the blob {sha256[:12]} is not stored; upload it with PUT /v1/blobs/{sha256}", pointer=pointer)
+
+
+def _check_dataset(services: Services, name: str) -> None:
+    try:
+        registry.document(services.store, "datasets", name)
+    except NotFoundError as error:
+        raise CardError(error.detail, pointer="/dataset") from None
+
+
+def _check_place(services: Services, card: DatasetCard) -> None:
+    place = Path(unquote(urlsplit(card.source).path)).resolve()
+    roots = [Path(root).resolve() for root in services.settings.dataset_roots]
+    if not any(place.is_relative_to(root) for root in roots):
+        raise CardError(
+            "this service reads no datasets from there; upload a zip with PUT /v1/blobs, or have the operator name the "
+            "folder in ATLAS_DATASET_ROOTS",
+            pointer="/card/source",
+        )
+
+
+def check_ready(services: Services, model: str, dataset: str) -> tuple[ModelFacts, DatasetFacts]:
+    """What a plan needs of a model and a dataset that a request names.
+
+    Raises:
+        CardError: One of them is not registered.
+        ConflictError: One is still being inspected.
+        InputError: One was refused.
+    """
+    try:
+        pointer = "/model"
+        model_facts = registry.model_facts(services.store, model)
+        pointer = "/dataset"
+        return model_facts, registry.dataset_facts(services.store, dataset)
+    except NotFoundError as error:
+        raise CardError(error.detail, pointer=pointer) from None

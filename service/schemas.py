@@ -1,0 +1,196 @@
+"""What goes over the wire, beyond the cards and the spec of atlas_core."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, field_serializer
+
+from atlas_core.cards import Card, DatasetCard, LayerInfo, ModelCard, Name
+from atlas_core.spec import AtlasSpec
+
+Item = TypeVar("Item")
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class ProblemPlace(BaseModel):
+    """An offending place of a request."""
+
+    detail: str
+    pointer: str | None = None
+    parameter: str | None = None
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[ProblemPlace] = []
+    request_id: str | None = None
+
+
+class Page(BaseModel, Generic[Item]):
+    """Part of a list; ask for the next part with `page_token`."""
+
+    items: list[Item]
+    next_page_token: str | None = None
+
+
+class Blob(BaseModel):
+    """Stored bytes."""
+
+    sha256: str
+    bytes: int
+
+
+class ModelRequest(Card):
+    """A model to register; `dataset` names a labelled one on which to measure its accuracy."""
+
+    card: ModelCard
+    dataset: str | None = None
+
+
+class DatasetRequest(Card):
+    """A dataset to register."""
+
+    card: DatasetCard
+
+
+class AtlasRequest(AtlasSpec):
+    """An atlas to make, with a name for people."""
+
+    name: Name | None = None
+
+
+class Accuracy(BaseModel):
+    """Shares of labelled images whose class is the first, or among the first five."""
+
+    top1: float | None
+    top5: float | None
+    images: int
+    dataset: str | None = None
+
+
+class Registered(BaseModel):
+    """What models and datasets have in common."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: str
+    name: str
+    state: Literal["inspecting", "ready", "refused"]
+    reasons: list[str]
+    created: str
+
+
+class Model(Registered):
+    """A registered model."""
+
+    card: ModelCard
+    warnings: list[str]
+    layers: list[LayerInfo]
+    classes: int | None
+    accuracy: Accuracy | None
+    convertible: bool | None
+
+
+class Dataset(Registered):
+    """A registered dataset."""
+
+    card: DatasetCard
+    digest: str | None
+    images: int
+    classes: list[str] | None
+    class_counts: dict[str, int] | None
+    skipped: list[dict[str, Any]]
+
+    @field_serializer("card")
+    def _without_host_path(self, card: DatasetCard) -> DatasetCard:
+        """A `file:` source keeps only the last part of its path; the rest is the host's business."""
+        if not card.source.startswith("file:"):
+            return card
+        return card.model_copy(update={"source": "file:" + card.source.rstrip("/").rpartition("/")[2]})
+
+
+class Progress(BaseModel):
+    """Chunks of a stage; `fraction` counts those that run by how far they are."""
+
+    done: int
+    running: int
+    total: int
+    fraction: float
+
+
+class JobError(BaseModel):
+    """Why a job failed, and in which chunk."""
+
+    type: str
+    detail: str
+    chunk: str | None = None
+
+
+class Job(BaseModel):
+    """A job; an atlas's id is its job's id."""
+
+    id: str
+    kind: str
+    name: str | None
+    state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
+    attempt: int
+    spec: AtlasSpec
+    progress: dict[str, Progress]
+    error: JobError | None
+    created: str
+    started: str | None
+    finished: str | None
+    digest: str | None
+    links: dict[str, str]
+
+
+class Atlas(Job):
+    """An atlas; its manifest once it is published."""
+
+    manifest: dict[str, Any] | None = None
+
+
+class Tile(BaseModel):
+    """A rendered tile that has cells."""
+
+    x: int
+    y: int
+    digest: str
+    icons: int
+    url: str
+
+
+class Level(BaseModel):
+    """A level of a layer; `qualities` is its entry in the manifest, once it is published."""
+
+    layer: str
+    z: int
+    side: int
+    tile_side: int
+    state: Literal["waiting", "rendering", "published"]
+    cells: int | None
+    icon_size: int | None
+    tiles: list[Tile]
+    qualities: dict[str, Any] | None
+    links: dict[str, str]
+
+
+class Health(BaseModel):
+    """Liveness."""
+
+    status: Literal["ok"]
+
+
+class Readiness(BaseModel):
+    """What the service depends on, and whether each can be used."""
+
+    status: Literal["ready"]
+    redis: bool
+    store: bool
+    workers: dict[str, int]

@@ -1,0 +1,21 @@
+"""Settings of the API process, from the environment (`ATLAS_…`)."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from atlas_core.settings import Settings
+
+
+class ServiceSettings(Settings):
+    """What only the API needs to know."""
+
+    blob_limit_bytes: int = Field(default=4 << 30, ge=1, description="largest upload")
+    image_limit_bytes: int = Field(default=20 << 20, ge=1, description="largest image to project")
+    projection_seconds: float = Field(default=30, gt=0, description="that a projection may take")
+    trusted_hosts: list[str] = Field(
+        default_factory=lambda: ["*"], description="names by which requests may address the service"
+    )
+    dataset_roots: list[str] = Field(
+        default_factory=list, description="folders below which a dataset may stay where it is, as file:// URI"
+    )

@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+import torch
+
+from atlas_core.featurevis.parameterization import (
+    PhasePicture,
+    SpectrumPicture,
+    colour_matrix,
+    seed_from_thumbnails,
+    spectrum_noise,
+    spectrum_scale,
+    start_picture,
+)
+
+
+def test_the_colour_matrix_turns_axes_into_colours() -> None:
+    matrix = colour_matrix(3)
+    assert matrix @ np.array([3**0.5, 0, 0]) == pytest.approx([1, 1, 1], abs=1e-6)
+    assert matrix @ np.array([0, 2**0.5, 0]) == pytest.approx([0.3, 0, -0.3], abs=1e-6)
+    assert matrix @ np.array([0, 0, 6**0.5]) == pytest.approx([-0.15, 0.3, -0.15], abs=1e-6)
+    assert colour_matrix(2) == pytest.approx(np.eye(2))
+
+
+def test_a_seed_is_the_mean_of_decorrelated_logits() -> None:
+    grey = np.full((2, 20, 20, 3), 51, dtype=np.uint8)  # .2, whose logit is -log 4
+    assert seed_from_thumbnails(grey)[7, 3] == pytest.approx([-np.log(4) * 3**0.5, 0, 0], abs=1e-5)
+    one_channel = np.zeros((2, 20, 20, 1), dtype=np.uint8)
+    one_channel[1] = 255  # clipped to .02 and .98, whose logits cancel out
+    one_channel[1, 0, 0] = 0
+    seed = seed_from_thumbnails(one_channel)
+    assert seed[0, 0, 0] == pytest.approx(np.log(0.02 / 0.98), abs=1e-5)
+    assert seed[1, 1, 0] == pytest.approx(0, abs=1e-6)
+
+
+def test_the_scale_falls_with_frequency_and_ends_at_the_size() -> None:
+    scale = spectrum_scale(4)
+    assert scale.shape == (4, 3)
+    quarter, half = 4 / (1 + (0.25 / 0.3) ** 8) ** 0.5, 2 / (1 + (0.5 / 0.3) ** 8) ** 0.5
+    assert scale[0] == pytest.approx([4, quarter, half])
+    assert scale[:, 0] == pytest.approx([4, quarter, half, quarter])
+    assert scale[2, 2] == pytest.approx(2**0.5 / (1 + (0.5**0.5 / 0.3) ** 8) ** 0.5)
+
+
+def test_noise_hangs_on_the_key_alone() -> None:
+    assert np.array_equal(spectrum_noise(5, 3, 8), spectrum_noise(5, 3, 8))
+    assert not np.array_equal(spectrum_noise(5, 3, 8), spectrum_noise(6, 3, 8))
+    assert spectrum_noise(2**64 + 5, 1, 32).std() == pytest.approx(1, abs=0.05)
+
+
+def test_a_start_keeps_its_colour_and_gets_its_deviation() -> None:
+    seeds = torch.zeros(2, 3, 20, 20)
+    seeds[0, 0] = 0.5
+    seeds[0, 0, :, 10:] = 1.5
+    seeds[1, 2] = -2.0
+    start = start_picture(seeds, side=20, start_size=20, deviation=0.8, size=40)
+    assert start.shape == (2, 3, 40, 40)
+    assert start.mean(dim=(2, 3))[0].tolist() == pytest.approx([1.2, 0, 0], abs=1e-5)
+    # .8 over all three channels, of which two are plain: .8 * sqrt(3) in the one that is not.
+    assert start[0, 0].std().item() == pytest.approx(0.8 * 3**0.5, rel=0.05)
+    assert start[1].std(dim=(1, 2)).tolist() == pytest.approx([0, 0, 0], abs=1e-5)
+    assert start[1, 2].mean().item() == pytest.approx(-2.4, abs=1e-5)
+
+
+def test_a_smaller_canvas_shows_the_thumbnails_centre() -> None:
+    seeds = torch.zeros(1, 1, 20, 20)
+    seeds[..., :1] = 100.0
+    assert start_picture(seeds, side=18, start_size=18, deviation=1.0, size=32).abs().max() == 0
+
+
+def test_a_spectrum_shows_its_start() -> None:
+    start = torch.randn(2, 3, 9, 9, generator=torch.Generator().manual_seed(0))
+    picture = SpectrumPicture(start, torch.zeros(2, 3, 9, 5, 2))
+    expected = torch.sigmoid(torch.einsum("dc,mchw->mdhw", torch.from_numpy(colour_matrix(3)), start))
+    assert torch.allclose(picture.pixels(), expected, atol=1e-5)
+
+
+def test_phases_move_and_magnitudes_stay() -> None:
+    picture = PhasePicture(torch.from_numpy(spectrum_noise(1, 1, 16))[None], 16, deviation=1.2)
+
+    def spectrum() -> torch.Tensor:
+        spectrum: torch.Tensor = torch.fft.rfft2(torch.logit(picture.pixels()), norm="ortho")
+        return spectrum.abs()[:, :, 1:8, 1:8]
+
+    before = spectrum()
+    with torch.no_grad():
+        picture.parameter += 1.0
+    assert torch.allclose(spectrum(), before, rtol=1e-2)
+    assert torch.logit(picture.pixels()).std().item() == pytest.approx(1.2, rel=0.1)
+
+
+def test_a_phase_picture_starts_grey_and_can_have_any_colour() -> None:
+    picture = PhasePicture(torch.from_numpy(spectrum_noise(1, 3, 16))[None], 16, deviation=0.01)
+    assert torch.allclose(picture.pixels(), torch.tensor(0.5), atol=0.05)
+    with torch.no_grad():
+        picture.parameter[0, 0, 0, 0] = 0.0
+    assert torch.allclose(torch.logit(picture.pixels()), torch.tensor(2.4 / 3**0.5), atol=0.05)

@@ -1,0 +1,53 @@
+import pytest
+
+from atlas_core.cards import InputCard, LayerInfo, ReceptiveField
+from atlas_core.errors import SpecError
+from atlas_core.featurevis.recipes import RECIPES, canvas_size, centre_positions, recipe_named, thumbnail_window
+
+
+def layer(size: float, jump: float) -> LayerInfo:
+    field = ReceptiveField(size=(size, size), jump=(jump, jump), start=(0.5, 0.5))
+    return LayerInfo(name="conv", shape=(8, 9, 9), receptive_field=field)
+
+
+def card(side: int) -> InputCard:
+    return InputCard(channels=3, height=side, width=side + 5, mean=[0.5] * 3, std=[0.25] * 3)
+
+
+@pytest.mark.parametrize(
+    ("size", "side", "fast", "vivid"),
+    [
+        (107, 227, 72, 80),
+        (35, 227, 32, 32),
+        (300, 227, 201, 225),
+        (400, 227, 227, 227),
+        (107, 32, 32, 32),
+        (9, 20, 20, 20),
+    ],
+)
+def test_the_canvas_is_a_share_of_the_receptive_field_within_32_and_the_input(
+    size: float, side: int, fast: int, vivid: int
+) -> None:
+    assert canvas_size(RECIPES["fast"], layer(size, 8), card(side)) == fast
+    assert canvas_size(RECIPES["vivid"], layer(size, 8), card(side)) == vivid
+    assert thumbnail_window(layer(size, 8), card(side)) == vivid
+
+
+def test_an_unknown_receptive_field_takes_the_whole_input_and_the_centre() -> None:
+    unknown = LayerInfo(name="block", shape=(8, 9, 9))
+    assert canvas_size(RECIPES["vivid"], unknown, card(96)) == 96
+    assert centre_positions(unknown, 96) == 1
+
+
+@pytest.mark.parametrize(
+    ("stride", "canvas", "expected"), [(8, 80, 3), (16, 200, 1), (15, 200, 3), (4, 32, 3), (8, 59, 1), (8, 60, 3)]
+)
+def test_wide_strides_take_the_centre_alone(stride: float, canvas: int, expected: int) -> None:
+    assert centre_positions(layer(107, stride), canvas) == expected
+
+
+def test_recipes_are_named_and_only_pure_uses_no_data() -> None:
+    assert [name for name, recipe in RECIPES.items() if not recipe.seeded] == ["pure"]
+    assert recipe_named("vivid") is RECIPES["vivid"]
+    with pytest.raises(SpecError, match="fast, detail, vivid, pure"):
+        recipe_named("lovely")

@@ -1,0 +1,194 @@
+import io
+import json
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from atlas_core import tables
+from atlas_core.cells import assign_cells
+from atlas_core.errors import DatasetError
+from atlas_core.layout.graph import graph
+from atlas_core.layout.neighbours import Neighbours
+from atlas_core.layout.optimise import optimise
+from atlas_core.layout.plane import start_from
+from atlas_core.manifest import manifest_of, verify
+from atlas_core.runtime import Runtime
+from atlas_core.stages import run_chunk
+from atlas_core.stages.pictures import icon_key
+from atlas_core.store import open_store
+from tests.atlas_core.conftest import TinyAtlas, planned, run_all
+from tests.tiny import CLASSES, LAYER, REQUEST
+
+FINE = 5
+
+
+def _cells(atlas: TinyAtlas, side: int = FINE) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((atlas.directory / LAYER / str(side) / "cells.json").read_text())
+    return found
+
+
+def _table(atlas: TinyAtlas, stage: str, name: str, **parameters: Any) -> tables.Table:
+    (chunk,) = atlas.plan.find(stage, **parameters)
+    return atlas.runtime.table(atlas.runtime.record(atlas.plan, chunk.key)["blobs"][name])
+
+
+def test_cells_hold_the_samples_that_the_layout_puts_there(tiny_atlas: TinyAtlas) -> None:
+    layout = _table(tiny_atlas, "layout", "layout", step="optimise")["layout"]
+    counts = np.zeros((FINE, FINE), int)
+    np.add.at(counts, tuple(assign_cells(layout, FINE)[:, ::-1].T), 1)
+    found = {(cell["column"], cell["row"]): cell["count"] for cell in _cells(tiny_atlas)}
+    assert found == {(column, row): counts[row, column] for row, column in zip(*np.nonzero(counts >= 3), strict=True)}
+
+
+def test_a_cells_mean_is_the_mean_of_its_samples(tiny_atlas: TinyAtlas) -> None:
+    layout = _table(tiny_atlas, "layout", "layout", step="optimise")["layout"]
+    activations = _table(tiny_atlas, "collect", f"layer {LAYER}")["activations"]
+    level = _table(tiny_atlas, "cells", f"level-{FINE}")
+    inside = (assign_cells(layout, FINE) == [level["column"][0], level["row"][0]]).all(axis=1)
+    np.testing.assert_allclose(level["mean"][0], activations[inside].astype(np.float64).mean(axis=0), rtol=1e-5)
+
+
+def test_a_cell_says_what_the_issue_asks_of_it(tiny_atlas: TinyAtlas) -> None:
+    for cell in _cells(tiny_atlas):
+        assert cell["images"] <= cell["count"]
+        assert 0 < cell["coherence"] <= 1
+        assert {"index", "name", "attribution", "share", "images"} == set(cell["classes"][0])
+        assert cell["classes"][0]["name"] == CLASSES[cell["classes"][0]["index"]]
+        assert len({exemplar["image"] for exemplar in cell["exemplars"]}) == len(cell["exemplars"]) > 0
+        assert {"whitened_cosine", "robust", "retrieval_rank", "contrast", "high_frequency"} <= set(cell["icon"])
+
+
+def test_the_manifest_says_what_the_issue_asks_of_it(tiny_atlas: TinyAtlas) -> None:
+    manifest = tiny_atlas.manifest
+    assert verify(manifest)
+    assert {"schema_version", "id", "digest", "spec", "model", "dataset", "seed", "versions"} <= set(manifest)
+    layer = manifest["layers"][LAYER]
+    assert {"trustworthiness", "continuity", "clamped", "same_image_share"} <= set(layer["layout"])
+    assert (layer["images"], layer["samples"]) == (60, len(_table(tiny_atlas, "collect", f"layer {LAYER}")["image"]))
+    assert [level["side"] for level in layer["levels"]] == [3, 5]
+    for level in layer["levels"]:
+        assert level["cells"] == len(_cells(tiny_atlas, level["side"]))
+        assert level["shown"] == pytest.approx(
+            sum(cell["count"] for cell in _cells(tiny_atlas, level["side"])) / layer["samples"], abs=1e-4
+        )
+        assert {"whitened_cosine", "robust", "contrast", "retrieval_top1", "low_contrast_share"} <= set(level["icons"])
+
+
+def test_every_artifact_that_the_manifest_names_is_there(tiny_atlas: TinyAtlas) -> None:
+    folder = tiny_atlas.directory
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    shown = {path for path in files if not path.startswith(".store/")}
+    assert shown == {*tiny_atlas.manifest["artifacts"], "manifest.json"}
+    for path, entry in tiny_atlas.manifest["artifacts"].items():
+        assert (folder / path).stat().st_size == entry["bytes"]
+
+
+def test_a_poster_shows_icons_where_there_are_cells_and_white_elsewhere(tiny_atlas: TinyAtlas) -> None:
+    size = tiny_atlas.manifest["layers"][LAYER]["levels"][1]["icon_size"]
+    with Image.open(tiny_atlas.directory / LAYER / "5" / "poster.png") as picture:
+        poster = np.asarray(picture).reshape(FINE, size, FINE, size, 3).transpose(0, 2, 1, 3, 4)
+    places = {(cell["column"], cell["row"]) for cell in _cells(tiny_atlas)}
+    for row in range(FINE):
+        for column in range(FINE):
+            assert bool((poster[row, column] == 255).all()) == ((column, row) not in places)
+
+
+def test_a_finished_chunk_is_not_run_again(tiny_atlas: TinyAtlas, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiny_atlas.runtime, "model", lambda card: pytest.fail("the network was asked for"))
+    for chunk in tiny_atlas.plan.chunks:
+        run_chunk(tiny_atlas.plan, chunk, tiny_atlas.runtime)
+
+
+def test_the_same_atlas_in_another_store_has_the_same_digest(tiny_atlas: TinyAtlas) -> None:
+    store = open_store("memory://")
+    made = planned(store, tiny_atlas.model, tiny_atlas.dataset)
+    run_all(made, Runtime(store))
+    assert manifest_of(made, store)["digest"] == tiny_atlas.manifest["digest"]
+
+
+def test_icons_of_different_cells_have_different_keys() -> None:
+    keys = {icon_key("a", 5, column, row, "fast", 1) for column in range(5) for row in range(5)}
+    assert len(keys) == 25
+    assert all(0 <= key < 2**63 for key in keys)
+    assert icon_key("a", 5, 0, 0, "fast", 2) not in keys
+
+
+def test_a_layer_starts_from_its_twins_in_the_one_before(tiny_atlas: TinyAtlas) -> None:
+    store = open_store("memory://")
+    layers = ["features.4", LAYER]
+    made = planned(store, tiny_atlas.model, tiny_atlas.dataset, layers=layers, attribution="none")
+    runtime = Runtime(store)
+    run_all(made, runtime, lambda stage: stage in ("collect", "layout", "cells"))
+
+    def table(stage: str, name: str, **parameters: Any) -> tables.Table:
+        (chunk,) = made.find(stage, **parameters)
+        return runtime.table(runtime.record(made, chunk.key)["blobs"][name])
+
+    one, two = (table("layout", "layout", step="optimise", layer=layer) for layer in layers)
+    place = dict(zip(zip(one["image"], one["point"], strict=True), one["points"], strict=True))
+    nowhere = np.array([np.nan, np.nan])
+    twins = np.array([place.get(twin, nowhere) for twin in zip(two["image"], two["point"], strict=True)])
+    near = table("layout", "neighbours", step="neighbours", layer=LAYER)
+    start = start_from(twins, near["index"], seed=REQUEST["seed"])
+    expected = optimise(graph(Neighbours(near["index"], near["distance"])), start, seed=REQUEST["seed"])
+    np.testing.assert_array_equal(two["points"], expected)
+
+    (chunk, _) = made.find("cells")
+    cells = json.loads(store.get_blob(runtime.record(made, chunk.key)["blobs"]["cells-3"]))
+    assert all(cell["classes"] == [] for cell in cells)
+
+
+def _with_broken(folder: Path, card: Path, count: int) -> Path:
+    folder.mkdir()
+    shutil.copy(card, folder / "dataset.json")
+    data = io.BytesIO((card.parent / "images.zip").read_bytes())
+    with zipfile.ZipFile(data, "a") as archive:
+        for number in range(count):
+            archive.writestr(f"disc/broken{number}.png", b"\x89PNG\r\n\x1a\n nothing more")
+    (folder / "images.zip").write_bytes(data.getvalue())
+    return folder / "dataset.json"
+
+
+def test_a_broken_image_is_skipped_counted_and_listed(tiny_cards: tuple[Path, Path], tmp_path: Path) -> None:
+    store = open_store("memory://")
+    made = planned(store, tiny_cards[0], _with_broken(tmp_path / "few", tiny_cards[1], 2), levels=[3])
+    run_all(made, Runtime(store))
+    manifest = manifest_of(made, store)
+    assert [entry["image"] for entry in manifest["dataset"]["skipped"]] == ["disc/broken0.png", "disc/broken1.png"]
+    assert manifest["layers"][LAYER]["images"] == 60
+
+
+def _damaged(folder: Path, card: Path, count: int) -> Path:
+    """The dataset with the bytes of some entries changed, so that their checksums do not hold."""
+    folder.mkdir()
+    shutil.copy(card, folder / "dataset.json")
+    data = bytearray((card.parent / "images.zip").read_bytes())
+    with zipfile.ZipFile(card.parent / "images.zip") as archive:
+        for info in archive.infolist()[:count]:
+            data[info.header_offset + 30 + len(info.filename) + 40] ^= 0xFF
+    (folder / "images.zip").write_bytes(data)
+    return folder / "dataset.json"
+
+
+def test_images_that_cannot_even_be_listed_count_too(tiny_cards: tuple[Path, Path], tmp_path: Path) -> None:
+    store = open_store("memory://")
+    made = planned(store, tiny_cards[0], _damaged(tmp_path / "few", tiny_cards[1], 2), levels=[3])
+    assert made.dataset.images == 58
+    run_all(made, Runtime(store))
+    assert len(manifest_of(made, store)["dataset"]["skipped"]) == 2
+    store = open_store("memory://")
+    made = planned(store, tiny_cards[0], _damaged(tmp_path / "many", tiny_cards[1], 5))
+    with pytest.raises(DatasetError, match="5 of 60 images cannot be read"):
+        run_all(made, Runtime(store))
+
+
+def test_too_many_broken_images_fail_with_the_list(tiny_cards: tuple[Path, Path], tmp_path: Path) -> None:
+    store = open_store("memory://")
+    made = planned(store, tiny_cards[0], _with_broken(tmp_path / "many", tiny_cards[1], 4))
+    with pytest.raises(DatasetError, match=r"4 of 64 images cannot be read, more than 5%: disc/broken0\.png"):
+        run_all(made, Runtime(store))

@@ -1,0 +1,109 @@
+from typing import Any
+
+import pytest
+
+from atlas_core.build import DatasetFacts, ModelFacts, Plan, plan, shards
+from atlas_core.cards import LayerInfo, ModelCard
+from atlas_core.errors import SpecError, UnknownLayerError, UnsupportedOperatorError
+from atlas_core.spec import parse_spec
+
+CARD = ModelCard.model_validate({
+    "name": "m", "format": "torchvision", "architecture": "resnet18", "weights": "sha256:00",
+    "input": {"channels": 3, "height": 224, "width": 224, "mean": [0.5] * 3, "std": [0.5] * 3},
+})  # fmt: skip
+LAYERS = [LayerInfo(name="early", shape=(8, 20, 20)), LayerInfo(name="late", shape=(16, 12, 12))]
+MODEL = ModelFacts(id="model", card=CARD, layers=LAYERS, classes=5)
+DATASET = DatasetFacts(id="dataset", digest="abc", name="d", listing="", images=200, classes=None)
+
+
+def _plan(model: ModelFacts = MODEL, dataset: DatasetFacts = DATASET, **changes: Any) -> Plan:
+    request = {
+        "model": "model",
+        "dataset": "dataset",
+        "layers": ["early", "late"],
+        "samples": 4_000,
+        "levels": [10, 20],
+    }
+    return plan(parse_spec({**request, **changes}), model, dataset)
+
+
+def test_inputs_come_before_what_needs_them_and_every_key_is_its_own() -> None:
+    made = _plan()
+    seen: set[str] = set()
+    for chunk in made.chunks:
+        assert set(chunk.inputs) <= seen
+        assert chunk.key not in seen
+        seen.add(chunk.key)
+    assert made.chunks[-1].parameters["step"] == "manifest"
+
+
+def test_coarse_levels_are_rendered_first_over_all_layers() -> None:
+    rendered = [(chunk.parameters["side"], chunk.parameters["layer"]) for chunk in _plan().find("render")]
+    assert rendered == [(10, "early"), (10, "late")] + [(20, "early")] * 4 + [(20, "late")] * 4
+
+
+def test_shards_cover_the_listing_once() -> None:
+    parts = shards(1_000, 1_000, MODEL)
+    assert [part.start for part in parts] == [0, *(part.stop for part in parts[:-1])]
+    assert parts[-1].stop == 1_000
+    assert max(part.stop - part.start for part in parts) * 224 * 224 <= 4_000_000
+
+
+@pytest.mark.parametrize(("images", "samples"), [(1_000, 20_000), (10_000, 20_000), (606, 100_000)])
+def test_a_shard_is_bounded_in_samples_too(images: int, samples: int) -> None:
+    small = MODEL.model_copy(update={"card": CARD.model_copy(update={"input": CARD.input.model_copy(
+        update={"height": 32, "width": 32})})})  # fmt: skip
+    largest = max(part.stop - part.start for part in shards(images, samples, small))
+    assert largest * samples / images <= 2_000
+
+
+def test_a_layer_starts_from_the_one_before() -> None:
+    made = _plan()
+    early, late = made.find("layout", step="optimise")
+    assert early.key in late.inputs
+
+
+def test_a_plan_comes_back_from_json() -> None:
+    made = _plan()
+    assert Plan.model_validate_json(made.model_dump_json()) == made
+
+
+def test_keys_tell_what_changes_results_from_what_does_not() -> None:
+    def keys(stage: str, **changes: Any) -> set[str]:
+        return {chunk.key for chunk in _plan(**changes).find(stage)}
+
+    assert keys("collect") == keys("collect", recipe="fast")
+    assert keys("cells") == keys("cells", recipe="fast")
+    assert not keys("render") & keys("render", recipe="fast")
+    assert not keys("collect") & keys("collect", seed=1)
+    elsewhere = DATASET.model_copy(update={"id": "other", "name": "copy"})
+    assert keys("collect") == keys("collect", dataset=elsewhere)
+
+
+def test_a_model_without_logits_has_nothing_to_attribute() -> None:
+    made = _plan(MODEL.model_copy(update={"classes": None}))
+    assert made.find("attribute") == []
+    assert made.spec.attribution == "none"
+
+
+def test_an_unknown_layer_names_the_nearest() -> None:
+    with pytest.raises(UnknownLayerError, match="'erly'; the nearest are early"):
+        _plan(layers=["erly"])
+
+
+def test_a_level_is_judged_by_the_samples_that_a_layer_can_give() -> None:
+    # 'late' has 10 x 10 interior positions, a quarter of them for each of 200 images: 5,000 samples
+    with pytest.raises(SpecError, match="this atlas has 5,000"):
+        _plan(layers=["late"], samples=1_000_000, levels=[40])
+
+
+def test_a_layer_without_interior_is_refused() -> None:
+    model = MODEL.model_copy(update={"layers": [LayerInfo(name="early", shape=(8, 2, 2))]})
+    with pytest.raises(SpecError, match="none inside its border"):
+        _plan(model, layers=["early"])
+
+
+def test_a_model_without_gradients_is_refused_with_the_operator() -> None:
+    model = MODEL.model_copy(update={"unconvertible": ["the operator Einsum of opset 17 cannot be converted"]})
+    with pytest.raises(UnsupportedOperatorError, match="Einsum of opset 17"):
+        _plan(model)

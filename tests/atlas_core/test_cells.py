@@ -1,0 +1,149 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from atlas_core.cells import Level, assign_cells, level
+from atlas_core.errors import LayoutError
+from atlas_core.whitening import Whitening
+
+PLAIN = Whitening(np.zeros(2, np.float32), np.eye(2, dtype=np.float32), 1.0)
+
+# Side 2: three samples top left, four bottom right, one lonely sample top right.
+LAYOUT = np.array(
+    [[0.1, 0.9], [0.2, 0.8], [0.3, 0.7], [0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.6, 0.4], [0.9, 0.9]], dtype=np.float32
+)
+IMAGES = np.array([5, 5, 7, 1, 2, 3, 3, 9])
+ACTIVATIONS = np.array([[1, 0], [1, 0], [0, 1], [2, 0], [2, 0], [2, 0], [2, 0], [1, 1]], dtype=np.float16)
+ATTRIBUTIONS = np.array(
+    [[3, 0, 1], [3, 0, 1], [0, 6, 1], [0, 0, 1], [0, 0, 1], [2, 0, 1], [2, 0, 1], [9, 9, 9]], dtype=np.float16
+)
+
+
+def toy(**changes: Any) -> Level:
+    arguments: dict[str, Any] = {
+        "activations": ACTIVATIONS, "layout": LAYOUT, "images": IMAGES, "side": 2, "whitening": PLAIN,
+        "attributions": ATTRIBUTIONS,
+    }  # fmt: skip
+    return level(**{**arguments, **changes})
+
+
+def test_corners_lie_at_their_corners_and_row_0_is_the_top() -> None:
+    corners = np.array([[0, 1], [1, 1], [0, 0], [1, 0]], dtype=np.float32)
+    assert assign_cells(corners, 4).tolist() == [[0, 0], [3, 0], [0, 3], [3, 3]]
+
+
+def test_bins_are_half_open_and_the_last_edge_belongs_to_the_last_cell() -> None:
+    points = np.array([[0.25, 0.25], [0.2499, 0.2499], [0.5, 0.5], [1, 1]], dtype=np.float32)
+    assert assign_cells(points, 4).tolist() == [[1, 2], [0, 3], [2, 1], [3, 0]]
+
+
+@pytest.mark.parametrize("point", [[np.nan, 0.5], [1.01, 0.5], [-0.01, 0.5]])
+def test_points_outside_the_unit_square_are_refused(point: list[float]) -> None:
+    with pytest.raises(LayoutError, match="unit square"):
+        assign_cells(np.array([point], dtype=np.float32), 4)
+    with pytest.raises(LayoutError, match="side"):
+        assign_cells(np.array([[0.5, 0.5]], dtype=np.float32), 0)
+
+
+def test_cells_are_counted_and_sorted_and_small_ones_dropped() -> None:
+    found = toy()
+    assert found.column.tolist() == [0, 1]
+    assert found.row.tolist() == [0, 1]
+    assert found.count.tolist() == [3, 4]
+    assert found.images.tolist() == [2, 3]
+    assert found.few_images.tolist() == [True, False]
+    assert found.shown.tolist() == [7 / 8]
+    assert found.minimum_count.tolist() == [3]
+    assert (len(found), found.median_images) == (2, 2.5)
+
+
+def test_a_tenth_of_the_median_is_the_minimum_of_full_levels() -> None:
+    layout = np.repeat(np.array([[0.1, 0.9], [0.9, 0.1], [0.9, 0.9], [0.1, 0.1]], np.float32), [60, 42, 39, 4], axis=0)
+    n = len(layout)
+    # median of 60, 42, 39 and 4 is 40.5, a tenth 4.05, so 5 are needed
+    found = level(np.ones((n, 2), np.float16), layout, np.arange(n), 2, PLAIN)
+    assert found.minimum_count.tolist() == [5]
+    assert found.count.tolist() == [60, 39, 42]
+
+
+def test_means_and_coherence_of_a_cell() -> None:
+    found = toy()
+    np.testing.assert_allclose(found.mean, [[2 / 3, 1 / 3], [2.0, 0.0]], rtol=1e-6)
+    np.testing.assert_allclose(found.coherence, [np.sqrt(5) / 3, 1], rtol=1e-6)
+    # pairs (a, a), (a, b), (a, b): cosines 1, 0, 0
+    np.testing.assert_allclose(found.pair_cosine, [1 / 3, 1], rtol=1e-6)
+
+
+def test_exemplars_come_from_the_cell_one_an_image() -> None:
+    found = toy()
+    assert found.exemplars[0].tolist() == [0, 2, -1, -1, -1, -1, -1, -1]
+    assert found.exemplars[1].tolist() == [3, 4, 5, -1, -1, -1, -1, -1]
+
+
+def test_seeds_come_from_all_samples_one_an_image() -> None:
+    found = toy()
+    # the lonely sample (1, 1) is nearest to the mean (2, 1) / 3, then the first sample of each image along (1, 0)
+    assert found.seeds[0].tolist() == [7, 0, 3, 4, 5, 2, -1, -1]
+    assert found.seeds[1].tolist() == [0, 3, 4, 5, 7, 2, -1, -1]
+
+
+def test_attribution_is_the_mean_over_the_samples() -> None:
+    np.testing.assert_allclose(toy().attribution, [[2, 1], [2, 0], [1, 1]])
+
+
+def test_top_classes_state_share_and_images_of_their_own_samples() -> None:
+    found = toy()
+    # means (2, 2, 1) and (1, 0, 1): ties go to the lower class
+    assert found.top_class.tolist() == [[0, 1, 2], [0, 2, 1]]
+    np.testing.assert_allclose(found.top_attribution, [[2, 2, 1], [1, 1, 0]])
+    np.testing.assert_allclose(found.top_share, [[2 / 3, 1 / 3, 0], [0.5, 0.5, 0]])
+    # samples 0 and 1 share image 5; 5 and 6 share image 3, 3 and 4 are two images
+    assert found.top_images.tolist() == [[1, 1, 0], [1, 2, 0]]
+
+
+def test_without_attributions_there_are_no_classes() -> None:
+    found = toy(attributions=None)
+    assert found.attribution.shape == (0, 2)
+    assert found.top_class.shape == found.top_share.shape == found.top_images.shape == (2, 0)
+
+
+def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = toy()
+    monkeypatch.setattr("atlas_core.cells.BLOCK", 2)
+    monkeypatch.setattr("atlas_core.nearest.BLOCK", 2)
+    for name, table in toy().to_tables().items():
+        np.testing.assert_allclose(table, whole.to_tables()[name], rtol=1e-6, err_msg=name)
+
+
+def test_a_level_survives_its_tables() -> None:
+    found = toy()
+    again = Level.from_tables(found.to_tables())
+    assert all(np.array_equal(getattr(again, name), table) for name, table in found.to_tables().items())
+
+
+def test_counts_of_a_random_level_sum_to_the_samples_shown() -> None:
+    rng = np.random.default_rng(0)
+    found = level(rng.normal(size=(5000, 2)), rng.random((5000, 2), np.float32), rng.integers(0, 300, 5000), 20, PLAIN)
+    assert found.count.sum() == round(5000 * found.shown[0])
+    assert (np.diff(found.row.astype(int) * 20 + found.column) > 0).all()
+    assert (found.images <= found.count).all()
+
+
+def test_progress_is_told_and_cancels() -> None:
+    told: list[tuple[int, int]] = []
+    toy(on_progress=lambda done, steps: told.append((done, steps)))
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+    def cancel(done: int, steps: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        toy(on_progress=cancel)
+
+
+def test_nothing_to_show_is_refused() -> None:
+    with pytest.raises(LayoutError, match="coarser"):
+        toy(side=50)
+    with pytest.raises(LayoutError, match="one row"):
+        toy(attributions=ATTRIBUTIONS[:3])

@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from atlas_core.cards import LayerInfo
+from atlas_core.cells import assign_cells
+from atlas_core.errors import ImageError, UnknownLayerError
+from atlas_core.project import chosen_positions, project_image, strongest
+from tests.atlas_core.conftest import TinyAtlas
+from tests.tiny import LAYER, picture
+
+
+def test_an_answer_depends_on_its_image_alone(tiny_atlas: TinyAtlas) -> None:
+    alone = project_image(tiny_atlas.plan, tiny_atlas.runtime, picture("disc", 77))
+    project_image(tiny_atlas.plan, tiny_atlas.runtime, picture("stripes", 5))
+    assert project_image(tiny_atlas.plan, tiny_atlas.runtime, picture("disc", 77)) == alone
+    assert project_image(tiny_atlas.plan, tiny_atlas.runtime, picture("square", 77)) != alone
+
+
+def test_positions_lie_in_the_cells_they_name(tiny_atlas: TinyAtlas) -> None:
+    answer = project_image(tiny_atlas.plan, tiny_atlas.runtime, picture("disc", 78))
+    placed = answer["layers"][LAYER]["positions"]
+    assert len(placed) == 25  # the inside of 7 x 7
+    points = np.array([[position["x"], position["y"]] for position in placed], np.float32)
+    for side in (3, 5):
+        found = [[position["cells"][str(side)][axis] for axis in ("column", "row")] for position in placed]
+        assert found == assign_cells(points, side).tolist()
+    assert all(0 <= position["percentile"] <= 100 for position in placed)
+
+
+def test_all_positions_are_placed_on_request(tiny_atlas: TinyAtlas) -> None:
+    answer = project_image(tiny_atlas.plan, tiny_atlas.runtime, picture("disc", 78), [LAYER], "all")
+    assert len(answer["layers"][LAYER]["positions"]) == 49
+
+
+def test_bad_input_is_named(tiny_atlas: TinyAtlas) -> None:
+    with pytest.raises(ImageError):
+        project_image(tiny_atlas.plan, tiny_atlas.runtime, b"no picture")
+    with pytest.raises(UnknownLayerError, match=f"no layer 'other'; it has {LAYER}"):
+        project_image(tiny_atlas.plan, tiny_atlas.runtime, picture("disc", 1), ["other"])
+
+
+def test_at_most_14_by_14_positions_are_chosen_evenly_inside_the_border() -> None:
+    rows, columns = chosen_positions(LayerInfo(name="a", shape=(1, 27, 9)), "default")
+    assert sorted(set(rows.tolist())) == [1, 3, 5, 7, 8, 10, 12, 14, 16, 18, 19, 21, 23, 25]
+    assert sorted(set(columns.tolist())) == list(range(1, 8))
+    assert len(rows) == 14 * 7
+
+
+def test_the_strongest_classes_come_with_their_probability() -> None:
+    found = strongest(np.log(np.array([1.0, 6.0, 3.0], np.float32)), ["a", "b"])
+    assert [(one["name"], one["probability"]) for one in found] == [("b", 0.6), ("2", 0.3), ("a", 0.1)]

@@ -1,0 +1,64 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from atlas_core.pyramid import compose_poster, compose_tile, cut_icons, decode_tile, displayed, tile_shape
+
+RED, GREEN, BLUE, BLACK = (220, 30, 30), (30, 200, 40), (30, 40, 210), (0, 0, 0)
+
+
+def _icons(*colours: tuple[int, int, int], size: int = 16) -> np.ndarray:
+    return np.stack([np.full((size, size, 3), colour, np.uint8) for colour in colours])
+
+
+def test_icons_lie_at_their_column_and_row_with_row_0_on_top() -> None:
+    places = np.array([[0, 0], [9, 0], [0, 9], [9, 9]], np.int32)
+    tile = decode_tile(compose_tile(_icons(RED, GREEN, BLUE, BLACK), places, 10, 10))
+    assert tile.shape == (160, 160, 4)
+    for (x, y), colour in zip([(8, 8), (152, 8), (8, 152), (152, 152)], [RED, GREEN, BLUE, BLACK], strict=True):
+        assert np.abs(tile[y, x, :3].astype(int) - colour).max() <= 12
+        assert tile[y, x, 3] == 255
+    assert tile[80, 80, 3] == 0
+
+
+def test_an_icon_comes_back_from_its_tile_nearly_as_it_was() -> None:
+    rng = np.random.default_rng(0)
+    smooth = np.asarray(Image.fromarray(rng.integers(0, 256, (4, 4, 3), np.uint8)).resize((64, 64)))
+    places = np.array([[3, 5]], np.int32)
+    (icon,) = cut_icons(decode_tile(compose_tile(smooth[None], places, 10, 10)), places, 64)
+    assert np.abs(icon.astype(int) - smooth).mean() < 4
+
+
+def test_no_icons_are_cut_from_no_places() -> None:
+    assert cut_icons(np.zeros((10, 10, 4), np.uint8), np.zeros((0, 2), np.int32), 5).shape == (0, 5, 5, 3)
+
+
+def test_the_last_tiles_of_a_level_are_narrower() -> None:
+    assert tile_shape(25, 0, 0) == (10, 10)
+    assert tile_shape(25, 2, 1) == (5, 10)
+    assert tile_shape(8, 0, 0) == (8, 8)
+
+
+def test_a_poster_shows_every_tile_in_its_place_on_white() -> None:
+    corner = np.array([[0, 0]], np.int32)
+    tiles = {(0, 0): compose_tile(_icons(RED), corner, 10, 10), (1, 1): compose_tile(_icons(BLUE), corner, 2, 2)}
+    with Image.open(io.BytesIO(compose_poster(tiles, 12, 16))) as picture:
+        poster = np.asarray(picture)
+    assert poster.shape == (192, 192, 3)
+    assert np.abs(poster[8, 8].astype(int) - RED).max() <= 12
+    assert np.abs(poster[168, 168].astype(int) - BLUE).max() <= 12
+    assert poster[8, 168].tolist() == [255, 255, 255]
+
+
+def test_a_large_poster_shrinks_its_icons() -> None:
+    tile = compose_tile(_icons(RED, size=64), np.array([[0, 0]], np.int32), 10, 10)
+    with Image.open(io.BytesIO(compose_poster({(0, 0): tile}, 160, 64))) as picture:
+        assert picture.size == (4000, 4000)
+
+
+@pytest.mark.parametrize(("channels", "expected"), [(1, [7, 7, 7]), (3, [7, 8, 9]), (5, [7, 8, 9])])
+def test_pictures_of_any_channels_are_shown_as_rgb(channels: int, expected: list[int]) -> None:
+    picture = np.arange(7, 7 + channels, dtype=np.uint8).reshape(1, 1, channels)
+    assert displayed(picture)[0, 0].tolist() == expected

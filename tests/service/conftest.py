@@ -1,0 +1,101 @@
+"""A tiny model and a tiny world for the service's tests: made here, in seconds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from atlas_client.client import Client
+from service.embedded import Embedded, embedded
+
+CLASSES = ["dots", "stripes", "waves"]
+
+
+def _picture(kind: int, random: np.random.Generator) -> Image.Image:
+    rows, columns = np.mgrid[0:64, 0:64] / 64
+    turns = random.uniform(3, 6)
+    shade = [
+        (np.sin(turns * 7 * rows) * np.sin(turns * 7 * columns)) > 0.4,
+        np.sin(turns * 7 * (rows + columns)) > 0,
+        np.sin(turns * 7 * rows + 3 * np.sin(9 * columns)),
+    ][kind].astype(np.float64)
+    colours = random.uniform(30, 225, (2, 3))
+    picture = colours[0] + shade[..., None] * (colours[1] - colours[0]) + random.normal(0, 8, (64, 64, 3))
+    return Image.fromarray(picture.clip(0, 255).astype(np.uint8))
+
+
+@pytest.fixture(scope="session")
+def cards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with model.json (an untrained SqueezeNet at 64 px) and dataset.json (60 pictures of three classes)."""
+    import torch
+    from safetensors.torch import save_file
+    from torchvision.models import squeezenet1_1
+
+    folder = tmp_path_factory.mktemp("cards")
+    random = np.random.default_rng(7)
+    for number in range(60):
+        kind = number % 3
+        place = folder / "pictures" / CLASSES[kind] / f"{number:02d}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        _picture(kind, random).save(place)
+    torch.manual_seed(7)
+    save_file(squeezenet1_1(num_classes=3).state_dict(), folder / "weights.safetensors")
+    shape = {"channels": 3, "height": 64, "width": 64, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
+    model = {
+        "name": "tiny", "format": "torchvision", "architecture": "squeezenet1_1", "arguments": {"num_classes": 3},
+        "weights": "weights.safetensors", "input": shape, "labels": CLASSES,
+    }  # fmt: skip
+    (folder / "model.json").write_text(json.dumps(model))
+    dataset = {"name": "patterns", "source": "pictures", "classes": CLASSES}
+    (folder / "dataset.json").write_text(json.dumps(dataset))
+    return folder
+
+
+SPEC = {"layers": ["features.4"], "samples": 400, "levels": [3, 6], "recipe": "fast", "seed": 5}
+QUICK = {"ATLAS_LEASE_SECONDS": "8", "ATLAS_BEAT_SECONDS": "0.5", "ATLAS_SHUTDOWN_SECONDS": "1"}
+
+
+def registered(client: Client, cards: Path) -> dict[str, Any]:
+    """Register the tiny world over HTTP; returns the request for its atlas."""
+    dataset = client.add_dataset(cards / "dataset.json")["id"]
+    model = client.add_model(cards / "model.json", dataset)["id"]
+    client.wait_ready("datasets", dataset)
+    client.wait_ready("models", model)
+    return {"model": model, "dataset": dataset, **SPEC}
+
+
+@dataclass(frozen=True)
+class Live:
+    """A running service with one finished atlas."""
+
+    service: Embedded
+    client: Client
+    spec: dict[str, Any]
+    atlas: dict[str, Any]
+    seen: list[dict[str, Any]]
+
+    @property
+    def level(self) -> str:
+        """Path of the atlas's coarsest level."""
+        return f"/v1/atlases/{self.atlas['id']}/layers/features.4/levels/0"
+
+
+@pytest.fixture(scope="session")
+def live(cards: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """The embedded service, and the tiny world's atlas made by it without disturbance."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in QUICK.items():
+            patch.setenv(name, value)
+        with embedded(tmp_path_factory.mktemp("embedded")) as service, Client(service.url) as client:
+            spec = registered(client, cards)
+            seen: list[dict[str, Any]] = []
+            submitted = client.submit(spec)
+            atlas = client.wait(submitted["id"], seen.append)
+            yield Live(service, client, spec, atlas, [submitted, *seen])

@@ -1,0 +1,1 @@
+"""The Celery application and its thin tasks: atlas_core, run chunk by chunk."""

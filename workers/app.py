@@ -1,0 +1,42 @@
+"""The Celery application: `celery -A workers.app worker -Q cpu,gpu`.
+
+Neither torch nor the store is touched in the worker's parent process: numerical threads and the store's own do not
+survive a fork, and a pool that forks after them hangs.
+"""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery, signals
+
+from atlas_core.advance import CPU
+from atlas_core.settings import Settings, celery_settings
+from workers import parent
+
+# Before numpy is loaded anywhere: one thread a process, so that bytes do not depend on the number of cores.
+for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+app = Celery("workers", include=["workers.tasks"])
+app.config_from_object(celery_settings(Settings()) | {"task_default_queue": CPU})
+
+
+@signals.worker_init.connect
+def _name_worker(**_: object) -> None:
+    parent.name_this_worker()
+
+
+@signals.worker_ready.connect
+def _start(sender: object, **_: object) -> None:
+    parent.start(app, sender)
+
+
+@signals.worker_shutdown.connect
+def _stop(**_: object) -> None:
+    parent.stop()
+
+
+@signals.worker_process_init.connect
+def _child(**_: object) -> None:
+    parent.end_with_parent()

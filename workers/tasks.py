@@ -1,0 +1,116 @@
+"""The tasks: thin, idempotent, with ids for arguments. What they do stands in atlas_core."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from kombu.exceptions import OperationalError
+
+from atlas_core import advance as engine, registry
+from atlas_core.errors import AtlasError, DependencyError
+from workers.app import app
+from workers.runtime import OnProgress, Process, process, told
+
+if TYPE_CHECKING:
+    from atlas_core.advance import Inspected
+    from atlas_core.mailbox import Request
+
+log = logging.getLogger(__name__)
+
+
+def enqueue(task: str, arguments: list[str], queue: str) -> None:
+    """Put a task on a queue.
+
+    Raises:
+        DependencyError: The broker is down.
+    """
+    try:
+        app.send_task(task, args=arguments, queue=queue, retry=False)
+    except OperationalError as error:
+        raise DependencyError("the broker cannot be reached; try again in a few seconds") from error
+
+
+@app.task(name=engine.RUN_CHUNK)
+def run_chunk(job_id: str, chunk_key: str) -> None:
+    """Run a chunk of a job, then enqueue what it made ready."""
+    here = process()
+    job = registry.document(here.store, "jobs", job_id)
+    if job["state"] in engine.TERMINAL:
+        here.ledger.unqueue(chunk_key)  # another job may need it, or this one again
+        return
+    plan = engine.plan_of_attempt(here.store, job_id, job["attempt"])
+    chunk = plan.by_key[chunk_key]
+
+    def work(on_progress: OnProgress) -> None:
+        from atlas_core.stages import run_chunk as run
+
+        engine.start_job(job_id, here.store, here.ledger)
+        run(plan, chunk, here.runtime, on_progress)
+
+    if here.under_lease(chunk_key, work, job_id):
+        engine.advance(job_id, here.store, here.ledger, enqueue)
+
+
+@app.task(name=engine.INSPECT["models"])
+def inspect_model(name: str) -> None:
+    """Find out what a registered model is."""
+    here = process()
+
+    def work(_: OnProgress) -> None:
+        from atlas_core.registration import inspect_model as inspected
+
+        here.limit_threads()
+        inspected(here.store, name)
+
+    _inspect(here, "models", name, work)
+
+
+@app.task(name=engine.INSPECT["datasets"])
+def inspect_dataset(name: str) -> None:
+    """List a registered dataset."""
+    here = process()
+
+    def work(_: OnProgress) -> None:
+        from atlas_core.registration import inspect_dataset as inspected
+
+        inspected(here.store, name)
+
+    _inspect(here, "datasets", name, work)
+
+
+def _inspect(here: Process, kind: Inspected, name: str, work: Any) -> None:
+    if here.under_lease(engine.inspection_key(kind, name), work):
+        engine.inspect(kind, name, here.store, here.ledger, enqueue)
+
+
+@app.task(name=engine.PROJECT)
+def project() -> None:
+    """Answer the projections that wait, each by itself."""
+    here = process()
+    for request in here.mailbox.take():
+        here.mailbox.answer(request.id, _projected(here, request))
+
+
+def _projected(here: Process, request: Request) -> dict[str, Any]:
+    from atlas_core.project import project_image
+
+    try:
+        job = registry.document(here.store, "jobs", request.atlas)
+        plan = engine.plan_of_attempt(here.store, request.atlas, job["attempt"])
+        return {"value": project_image(plan, here.runtime, request.data, request.layers, request.positions)}
+    except AtlasError as error:
+        return {"error": {**told(error), "pointer": error.pointer}}
+    except Exception as error:
+        log.exception("a projection failed")
+        return {"error": {**told(error), "pointer": None}}
+
+
+@app.task(name=engine.SWEEP)
+def sweep() -> None:
+    """Move on everything under way."""
+    here = process()
+    try:
+        engine.sweep(here.store, here.ledger, enqueue)
+    finally:
+        here.ledger.again("sweep")
