@@ -1,0 +1,125 @@
+"""One graph over two sets of samples, so that the second is laid out against the first.
+
+Fixed samples have no edges of their own in it: the optimiser moves a vertex along its own row only, so that they pull
+and repel and stay, to the bit, where they are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from atlas_core.errors import LayoutError
+from atlas_core.layout.graph import Graph, calibrate
+from atlas_core.layout.neighbours import Neighbours
+from atlas_core.nearest import NO_IMAGE, Nearest, exact_distances, unit_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+TWIN_WEIGHT = 1.0
+BLOCK_CELLS = 8_000_000
+
+
+def cross_neighbours(
+    activations: NDArray[np.floating[Any]],
+    fixed: NDArray[np.floating[Any]],
+    k: int,
+    *,
+    images: NDArray[np.integer[Any]] | None = None,
+    fixed_images: NDArray[np.integer[Any]] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Neighbours:
+    """The k nearest fixed samples of each sample by cosine, every pair compared.
+
+    Args:
+        activations: Shape (n, channels).
+        fixed: Shape (m, channels), in the same space.
+        k: Neighbours of a sample, fewer where there are fewer fixed samples.
+        images: Image of each sample, shape (n,), where both come from one dataset: own images are left out then.
+        fixed_images: Image of each fixed sample, shape (m,).
+        on_progress: Called with (samples done, samples); raising in it cancels.
+
+    Returns:
+        Indices among the fixed samples and distances, the nearest first.
+
+    Raises:
+        LayoutError: A sample has fewer than k fixed samples of other images.
+    """
+    unit, others = unit_rows(activations), unit_rows(fixed)
+    n, everyone = len(unit), np.arange(len(others))
+    own = np.full(n, NO_IMAGE, np.int64) if images is None else images.astype(np.int64)
+    theirs = np.zeros(len(others), np.int64) if fixed_images is None else fixed_images.astype(np.int64)
+    candidates = np.full((n, 2 * k), -1, dtype=np.int64)
+    block = max(1, BLOCK_CELLS // max(1, len(others)))
+    for first in range(0, n, block):
+        some = slice(first, first + block)
+        best = Nearest.empty(len(unit[some]), 2 * k)
+        best.offer(unit[some] @ others.T, everyone, theirs, own[some])
+        candidates[some] = best.index
+        if on_progress is not None:
+            on_progress(min(first + block, n), n)
+    distance = exact_distances(unit, others, candidates)
+    order = np.lexsort((candidates, distance), axis=1)[:, :k]
+    distance = np.take_along_axis(distance, order, axis=1)
+    if not np.isfinite(distance).all():
+        raise LayoutError(
+            f"a sample has fewer than {k} samples of other images in the anchor; ask for fewer neighbours"
+        )
+    return Neighbours(
+        index=np.take_along_axis(candidates, order, axis=1).astype(np.int32), distance=distance.astype(np.float32)
+    )
+
+
+def coupled(
+    moving: Graph, fixed: int, *, twin: NDArray[np.int64] | None = None, cross: Neighbours | None = None
+) -> Graph:
+    """Tie a graph to samples that do not move.
+
+    Args:
+        moving: Of the n samples to lay out.
+        fixed: Number of fixed samples, m; they are the first vertices of the result.
+        twin: The fixed sample that is the same image and point, shape (n,); -1 for none: an edge of weight 1 each.
+        cross: The nearest fixed samples of each sample, strengths as in UMAP's graph.
+
+    Returns:
+        A graph of m + n vertices whose first m rows are empty.
+
+    Raises:
+        LayoutError: Nothing ties the samples to the fixed ones.
+    """
+    n = moving.vertices
+    ties = sparse.csr_array((n, fixed), dtype=np.float32)
+    if twin is not None and (twin >= 0).any():
+        rows = np.flatnonzero(twin >= 0)
+        weights = np.full(len(rows), TWIN_WEIGHT, np.float32)
+        ties = ties + sparse.csr_array((weights, (rows, twin[rows])), shape=(n, fixed))
+    if cross is not None:
+        ties = _larger(ties, _directed(cross, fixed))
+    if ties.nnz == 0:
+        raise LayoutError("nothing ties these samples to the anchor: no twins, and no neighbours in its activations")
+    own = sparse.csr_array((moving.weight, moving.target, moving.start), shape=(n, n))
+    joined = sparse.csr_array(sparse.hstack([ties, own]))
+    joined.sort_indices()
+    return Graph(
+        start=np.concatenate([np.zeros(fixed, np.int64), joined.indptr.astype(np.int64)]),
+        target=joined.indices.astype(np.int32),
+        weight=joined.data.astype(np.float32),
+    )
+
+
+def _directed(cross: Neighbours, fixed: int) -> Any:
+    n, k = cross.index.shape
+    nearest, scale = calibrate(cross.distance)
+    excess = np.maximum(cross.distance - nearest[:, None], 0).astype(np.float64)
+    strength = np.exp(-excess / np.maximum(scale[:, None], 1e-12)).astype(np.float32)
+    rows = np.repeat(np.arange(n), k)
+    return sparse.csr_array((strength.ravel(), (rows, cross.index.ravel())), shape=(n, fixed))
+
+
+def _larger(first: Any, second: Any) -> Any:
+    return sparse.csr_array(first.maximum(second))

@@ -1,0 +1,41 @@
+"""Twins are found by image and point; distances and alignments of hand-made layouts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from atlas_core.errors import LayoutError
+from atlas_core.layout.twins import procrustes, twin_distance, twins
+
+
+def test_twins_share_image_and_point() -> None:
+    image, point = np.array([0, 0, 1, 2]), np.array([0, 3, 1, 0])
+    other_image, other_point = np.array([2, 0, 1, 0]), np.array([0, 3, 2, 0])
+    assert twins(image, point, other_image, other_point).tolist() == [3, 1, -1, 0]
+
+
+def test_without_others_nobody_has_a_twin() -> None:
+    none = np.zeros(0, np.int32)
+    assert twins(np.array([0, 1]), np.array([0, 0]), none, none).tolist() == [-1, -1]
+
+
+def test_the_distance_is_the_median_over_twins() -> None:
+    layout = np.array([[0.0, 0.0], [0.5, 0.5], [1.0, 1.0]])
+    other = np.array([[0.3, 0.4], [0.5, 0.5], [1.0, 0.9]])
+    assert twin_distance(layout, other) == pytest.approx(0.1)
+    with pytest.raises(LayoutError, match="twins"):
+        twin_distance(layout[:0], other[:0])
+
+
+def test_procrustes_undoes_moving_turning_mirroring_and_scaling() -> None:
+    layout = np.random.default_rng(1).random((50, 2))
+    angle = 0.7
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) @ np.diag([1, -1])
+    other = 0.4 * layout @ turn + [3, -2]
+    assert np.allclose(procrustes(layout, other), other)
+
+
+def test_procrustes_of_a_single_place_goes_to_the_middle() -> None:
+    other = np.array([[0.0, 0.0], [1.0, 2.0]])
+    assert np.allclose(procrustes(np.full((2, 2), 0.25), other), [[0.5, 1.0]] * 2)
