@@ -112,7 +112,7 @@ def turned(points: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         The points turned about the origin by the whole degree in 0 to 89 at which the window's longer side is least,
         shape (n, 2) float32.
     """
-    sides = [_window(_rotated(points, angle))[1] for angle in range(QUARTER_TURN)]
+    sides = [window(_rotated(points, angle))[2] for angle in range(QUARTER_TURN)]
     return _rotated(points, int(np.argmin(sides))).astype(np.float32)
 
 
@@ -122,20 +122,30 @@ def _rotated(points: NDArray[np.floating[Any]], degrees: int) -> NDArray[np.floa
     return np.stack([cosine * x - sine * y, sine * x + cosine * y], axis=1)
 
 
-def _window(points: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float64], float]:
-    """Middle and longer side of what is shown, with its margin."""
-    low, high = np.percentile(points.astype(np.float64), WINDOW, axis=0)
-    return (low + high) / 2, float((high - low).max()) * (1 + 2 * MARGIN)
-
-
-def unit_square(points: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float32], int]:
-    """Bring a layout into the unit square without changing its aspect ratio.
-
-    The window is the 0.1 to 99.9 percentile of each axis and 2 % on each side; its longer side fills the square, the
-    shorter lies in the middle. The article stretches both and clips at 1 to 99.
+def window(points: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """What a layout shows: the 0.1 to 99.9 percentile of each axis and 2 % on each side.
 
     Args:
         points: Shape (n, 2), any units.
+
+    Returns:
+        The middle's x and y, and the longer side, shape (3,).
+    """
+    low, high = np.percentile(points.astype(np.float64), WINDOW, axis=0)
+    return np.array([*(low + high) / 2, float((high - low).max()) * (1 + 2 * MARGIN)])
+
+
+def unit_square(
+    points: NDArray[np.floating[Any]], shown: NDArray[np.float64] | None = None
+) -> tuple[NDArray[np.float32], int]:
+    """Bring a layout into the unit square without changing its aspect ratio.
+
+    The window's longer side fills the square, the shorter lies in the middle. The article stretches both and clips at 1
+    to 99.
+
+    Args:
+        points: Shape (n, 2), any units.
+        shown: The window, by default the points' own.
 
     Returns:
         The layout, shape (n, 2) float32 in [0, 1], y up, and how many samples lay outside and were moved to the edge.
@@ -145,7 +155,8 @@ def unit_square(points: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float32],
     """
     if points.ndim != 2 or points.shape[1] != 2 or len(points) == 0 or not np.isfinite(points).all():
         raise LayoutError(f"a layout needs finite points of the shape (n, 2), got {points.shape}")
-    middle, side = _window(points)
+    shown = window(points) if shown is None else shown
+    middle, side = shown[:2], float(shown[2])
     if side <= 0:
         return np.full(points.shape, 0.5, dtype=np.float32), 0
     placed = (points - middle) / side + 0.5

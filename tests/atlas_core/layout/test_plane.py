@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from atlas_core.errors import LayoutError
-from atlas_core.layout.plane import principal_axes, start_from, start_points, turned, unit_square
+from atlas_core.layout.plane import principal_axes, start_from, start_points, turned, unit_square, window
 
 
 def test_axes_are_ordered_by_variance_and_their_largest_entry_is_positive() -> None:
@@ -77,3 +77,11 @@ def test_a_long_layout_is_turned_onto_the_diagonal_without_changing_a_distance()
 def test_a_layout_that_fills_its_square_stays() -> None:
     corners = np.array([[x, y] for x in (-1.0, 0, 1) for y in (-1.0, 0, 1)])
     np.testing.assert_array_equal(turned(corners), corners)
+
+
+def test_a_layout_is_shown_in_another_ones_window() -> None:
+    shown = window(np.array([[0.0, 0.0], [10.0, 5.0]]))
+    assert shown == pytest.approx([5, 2.5, 9.98 * 1.04])
+    layout, clamped = unit_square(np.array([[5.0, 2.5], [5 + 9.98 * 0.26, 2.5], [50.0, 2.5]]), shown)
+    assert layout == pytest.approx(np.array([[0.5, 0.5], [0.75, 0.5], [1.0, 0.5]]))
+    assert clamped == 1
