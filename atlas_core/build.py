@@ -70,6 +70,25 @@ class DatasetFacts(Card):
     classes: list[str] | None
 
 
+class AnchorLayer(Card):
+    """A published layer that new samples are laid out against: its channels and the keys of its records."""
+
+    channels: int
+    collected: list[str]
+    neighbours: str
+    layout: str
+
+
+class AnchorFacts(Card):
+    """What a plan knows of the atlas whose points stay fixed; `dataset` is the digest of its listing."""
+
+    id: str
+    model: str
+    dataset: str
+    seed: int
+    layers: dict[str, AnchorLayer]
+
+
 class Chunk(Card):
     """The unit that a worker runs."""
 
@@ -87,6 +106,7 @@ class Plan(Card):
     model: ModelFacts
     dataset: DatasetFacts
     chunks: tuple[Chunk, ...]
+    anchor: AnchorFacts | None = None
 
     @cached_property
     def by_key(self) -> dict[str, Chunk]:
@@ -110,8 +130,10 @@ class Shard:
     stop: int
 
 
-def resolve_spec(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts) -> AtlasSpec:
-    """A request with ids for names and its levels fixed, checked against the model and the dataset.
+def resolve_spec(
+    spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: AnchorFacts | None = None
+) -> AtlasSpec:
+    """A request with ids for names and its levels fixed, checked against the model, the dataset and the anchor.
 
     Raises:
         UnknownLayerError: The model has no such layer.
@@ -131,11 +153,33 @@ def resolve_spec(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts) -> A
             raise SpecError(f"the layer {name!r} has {height} x {width} positions, none inside its border; take an "
                             "earlier layer", pointer="/layers")  # fmt: skip
         available = min(available, dataset.images * max(1, interior // 4))
+    if anchor is not None:
+        _check_anchor(spec, model, dataset, anchor)
     levels = resolve_levels(spec.levels, available, allow_sparse=spec.allow_sparse)
     attribution = "none" if model.classes is None else spec.attribution
     return spec.model_copy(
-        update={"model": model.id, "dataset": dataset.id, "levels": levels, "attribution": attribution}
-    )
+        update={"model": model.id, "dataset": dataset.id, "levels": levels, "attribution": attribution,
+                "anchor": None if anchor is None else anchor.id}
+    )  # fmt: skip
+
+
+def _check_anchor(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: AnchorFacts) -> None:
+    for name in spec.layers:
+        channels = model.layer(name).shape[0]
+        if name not in anchor.layers:
+            raise SpecError(f"the anchor {anchor.id} has no layer {name!r}; it has {', '.join(anchor.layers)}",
+                            pointer="/layers")  # fmt: skip
+        if anchor.layers[name].channels != channels:
+            raise SpecError(f"the layer {name!r} has {channels} channels, in the anchor {anchor.id} it has "
+                            f"{anchor.layers[name].channels}", pointer="/anchor")  # fmt: skip
+    if model.id != anchor.model and (dataset.digest, spec.seed) != (anchor.dataset, anchor.seed):
+        raise SpecError(
+            f"the anchor {anchor.id} is of another model, so only samples of the same images and points tie the two "
+            f"maps: ask for its dataset and its seed {anchor.seed}",
+            pointer="/anchor",
+        )
+    if spec.layout.optimiser != "batch":
+        raise SpecError("only the optimiser `batch` lays samples out against an anchor", pointer="/layout/optimiser")
 
 
 def shards(images: int, samples: int, model: ModelFacts) -> list[Shard]:
@@ -147,19 +191,20 @@ def shards(images: int, samples: int, model: ModelFacts) -> list[Shard]:
     return [Shard(start, stop) for start, stop in itertools.pairwise(edges)]
 
 
-def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts) -> Plan:
+def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: AnchorFacts | None = None) -> Plan:
     """Plan an atlas.
 
     Args:
         spec: A request, as asked or resolved.
         model: The model, inspected.
         dataset: The dataset, listed.
+        anchor: The published atlas that the request names as its anchor.
 
     Raises:
         UnknownLayerError: The model has no such layer.
         SpecError: The atlas cannot be made as asked.
     """
-    spec = resolve_spec(spec, model, dataset)
+    spec = resolve_spec(spec, model, dataset, anchor)
     chunks: list[Chunk] = []
 
     def add(stage: str, inputs: Iterable[str] = (), **parameters: Any) -> str:
@@ -176,15 +221,20 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts) -> Plan:
 
     cells: dict[str, str] = {}
     indexes = []
+    compared = []
     previous: list[str] = []
     for layer in spec.layers:
-        # Lay the activations out in the plane so that similar ones lie together; a layer starts from the one before.
+        # Lay the activations out in the plane so that similar ones lie together; a layer starts from the one before,
+        # or is laid out against the anchor's points. How far twins lie apart says how far the maps compare.
         neighbours = add("layout", collected, step="neighbours", layer=layer, neighbours=spec.layout.neighbours,
                          seed=spec.seed)  # fmt: skip
-        layout = add("layout", [neighbours, *previous], step="optimise", layer=layer, epochs=spec.layout.epochs,
-                     minimum_distance=spec.layout.minimum_distance, optimiser=spec.layout.optimiser,
-                     seed=spec.seed)  # fmt: skip
-        previous = [layout]
+        options = {"layer": layer, "epochs": spec.layout.epochs, "minimum_distance": spec.layout.minimum_distance,
+                   "optimiser": spec.layout.optimiser, "seed": spec.seed,
+                   "anchor": anchor and anchor.layers[layer].layout}  # fmt: skip
+        layout = add("layout", [neighbours, *previous], step="optimise", **options)
+        if previous or anchor:
+            compared.append(add("layout", [neighbours, layout, *previous], step="twins", **options))
+        previous = [] if anchor else [layout]
         # What each sample adds to each class.
         attributed = []
         if spec.attribution != "none":
@@ -205,5 +255,5 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts) -> Plan:
             levels.append(add("publish", [cells[layer], *tiles], step="level", layer=layer, side=side))
 
     atlas = job_id(spec)
-    add("publish", [*levels, *indexes], step="manifest", atlas=atlas)
-    return Plan(id=atlas, spec=spec, model=model, dataset=dataset, chunks=tuple(chunks))
+    add("publish", [*levels, *indexes, *compared], step="manifest", atlas=atlas)
+    return Plan(id=atlas, spec=spec, model=model, dataset=dataset, chunks=tuple(chunks), anchor=anchor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from atlas_core.build import DatasetFacts, ModelFacts, Plan
+from atlas_core.build import AnchorFacts, AnchorLayer, DatasetFacts, ModelFacts, Plan
 from atlas_core.cards import DatasetCard, ModelCard
 from atlas_core.errors import ConflictError, InputError, NotFoundError
 from atlas_core.keys import digest
@@ -136,6 +136,34 @@ def dataset_facts(store: Store, name: str) -> DatasetFacts:
     value = _ready(store, "datasets", name)
     fields = ("id", "digest", "name", "listing", "images", "classes")
     return DatasetFacts(**{field: value[field] for field in fields})
+
+
+def anchor_facts(store: Store, name: str) -> AnchorFacts:
+    """What a plan needs of the atlas that it is anchored on.
+
+    Raises:
+        NotFoundError: There is no such atlas.
+        ConflictError: It is not published yet.
+    """
+    job = document(store, "jobs", name)
+    if job.get("deleted"):
+        raise NotFoundError(f"there is no atlas {name!r} here to anchor on; list /v1/atlases for those there are")
+    if job["state"] != "succeeded":
+        raise ConflictError(f"the atlas {name} is {job['state']}; anchor on it once it has succeeded")
+    held = plan_of(store, job["id"])
+    collected = [chunk.key for chunk in held.find("collect")]
+    layers = {
+        layer: AnchorLayer(
+            channels=held.model.layer(layer).shape[0],
+            collected=collected,
+            neighbours=held.find("layout", layer=layer, step="neighbours")[0].key,
+            layout=held.find("layout", layer=layer, step="optimise")[0].key,
+        )
+        for layer in held.spec.layers
+    }
+    return AnchorFacts(
+        id=job["id"], model=held.model.id, dataset=held.dataset.digest, seed=held.spec.seed, layers=layers
+    )
 
 
 def put_plan(store: Store, plan: Plan) -> None:

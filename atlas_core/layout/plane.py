@@ -54,6 +54,25 @@ def start_from(
     Raises:
         LayoutError: No sample has a point, or shapes do not fit.
     """
+    filled = fill_gaps(points, neighbour_index)
+    return _scaled(filled - (filled.min(axis=0) + filled.max(axis=0)) / 2, seed)
+
+
+def fill_gaps(
+    points: NDArray[np.floating[Any]], neighbour_index: NDArray[np.integer[Any]]
+) -> NDArray[np.floating[Any]]:
+    """Give a point to samples that have none: the mean of their neighbours' that have one, or the middle of all.
+
+    Args:
+        points: Shape (n, 2), any units; NaN where a sample has none.
+        neighbour_index: Neighbours of each sample, shape (n, k).
+
+    Returns:
+        Shape (n, 2), finite.
+
+    Raises:
+        LayoutError: No sample has a point, or shapes do not fit.
+    """
     known = np.isfinite(points).all(axis=1)
     if points.shape != (len(neighbour_index), 2) or not known.any():
         raise LayoutError("a start from another layout needs one point (x, y) a sample, some of them known")
@@ -65,14 +84,18 @@ def start_from(
         middle = filled[known].mean(axis=0)
         some = near.any(axis=1)[:, None]
         filled[missing] = np.where(some, total / np.maximum(near.sum(axis=1), 1)[:, None], middle)
-    return _scaled(filled - (filled.min(axis=0) + filled.max(axis=0)) / 2, seed)
+    return filled
 
 
 def _scaled(points: NDArray[np.floating[Any]], seed: int) -> NDArray[np.float32]:
     extent = np.abs(points).max()
+    return jittered(points * (EXTENT / extent if extent > 0 else 1.0), seed)
+
+
+def jittered(points: NDArray[np.floating[Any]], seed: int) -> NDArray[np.float32]:
+    """Part equal points by a hair; shape (n, 2) float32."""
     rng = np.random.Generator(np.random.Philox(seed))
-    jitter = rng.normal(0, JITTER, points.shape)
-    return np.asarray(points * (EXTENT / extent if extent > 0 else 1.0) + jitter, dtype=np.float32)
+    return np.asarray(points + rng.normal(0, JITTER, points.shape), dtype=np.float32)
 
 
 def principal_axes(unit: NDArray[np.float32], count: int) -> NDArray[np.float32]:

@@ -60,7 +60,9 @@ def twin_distance(layout: NDArray[np.floating[Any]], other: NDArray[np.floating[
 
 
 def procrustes(layout: NDArray[np.floating[Any]], other: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Move, turn, mirror and scale a layout to lie as near as it can to another, in least squares.
+    """Move, turn and mirror a layout to lie as near as it can to another, in least squares.
+
+    It is not scaled: shrinking to the middle brings unrelated maps nearer to each other, too.
 
     Args:
         layout: Points, shape (n, 2).
@@ -71,7 +73,5 @@ def procrustes(layout: NDArray[np.floating[Any]], other: NDArray[np.floating[Any
     """
     mean, target = layout.mean(axis=0, dtype=np.float64), other.mean(axis=0, dtype=np.float64)
     centred, wanted = layout - mean, other - target
-    left, strength, right = np.linalg.svd(centred.T @ wanted)
-    spread = float((centred**2).sum())
-    scale = strength.sum() / spread if spread > 0 else 1.0
-    return np.asarray(scale * centred @ left @ right + target)
+    left, _, right = np.linalg.svd(centred.T @ wanted)
+    return np.asarray(centred @ left @ right + target)

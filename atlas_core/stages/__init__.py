@@ -25,6 +25,7 @@ def run_chunk(
         InputError: The data or the model is bad: trying again does not help.
         AtlasError: Anything else that is known to go wrong.
     """
+    from atlas_core.stages.comparable import measure_twins
     from atlas_core.stages.maps import build_index, find_neighbours, lay_out, make_cells
     from atlas_core.stages.pictures import publish_level, publish_manifest, render_tile
     from atlas_core.stages.step import Step
@@ -35,6 +36,7 @@ def run_chunk(
         "attribute": attribute,
         "layout neighbours": find_neighbours,
         "layout optimise": lay_out,
+        "layout twins": measure_twins,
         "cells": make_cells,
         "publish index": build_index,
         "render": render_tile,

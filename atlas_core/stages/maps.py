@@ -16,16 +16,16 @@ from atlas_core.keys import canonical_json
 from atlas_core.layout.graph import graph
 from atlas_core.layout.neighbours import Neighbours, neighbours
 from atlas_core.layout.optimise import optimise
-from atlas_core.layout.plane import start_from, start_points, turned, unit_square
+from atlas_core.layout.plane import start_from, start_points, turned, unit_square, window
 from atlas_core.layout.quality import quality
 from atlas_core.layout.reference import optimise_by_umap
+from atlas_core.layout.twins import twins
 from atlas_core.projection import ProjectionIndex
+from atlas_core.stages.comparable import anchor_of, lay_against, points_of, table_window
 from atlas_core.stages.step import Output, Step, gather_layer
 from atlas_core.whitening import Moments, whitening
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
 BROKEN_SHARE = 0.05
@@ -56,7 +56,7 @@ def _refuse_broken(step: Step) -> None:
 
 
 def lay_out(step: Step) -> Output:
-    """One point in the plane for each sample; a layer starts from the one before."""
+    """One point in the plane for each sample; a layer starts from the one before, or is laid out against an anchor."""
     parameters = step.parameters
     collected = step.plan.find("collect")
     records = [step.runtime.record(step.plan, chunk.key) for chunk in collected]
@@ -65,33 +65,33 @@ def lay_out(step: Step) -> Output:
     found = Neighbours(index=near["index"], distance=near["distance"])
     before = step.inputs("layout", step="optimise")
     seed = parameters["seed"]
-    if before:
-        start = start_from(_twins(samples, step.table(before[0], "layout")), found.index, seed=seed)
-    else:
-        start = start_points(samples["activations"], seed=seed)
     options = {"epochs": parameters["epochs"], "min_dist": parameters["minimum_distance"], "seed": seed}
-    if parameters["optimiser"] == "umap":
-        points = optimise_by_umap(graph(found), start, **options)
+    anchor = anchor_of(step, samples)
+    if anchor is not None:
+        points = lay_against(anchor, found, **options, on_epoch=step.on_progress)
+        shown = table_window(anchor.table)
     else:
-        points = optimise(graph(found), start, **options, on_epoch=step.on_progress)
-    if not before:  # later layers keep the first one's up and right, so that twins stay near each other
-        points = turned(points)
-    layout, clamped = unit_square(points)
+        if before:
+            start = start_from(_twin_points(samples, step.table(before[0], "layout")), found.index, seed=seed)
+        else:
+            start = start_points(samples["activations"], seed=seed)
+        if parameters["optimiser"] == "umap":
+            points = optimise_by_umap(graph(found), start, **options)
+        else:
+            points = optimise(graph(found), start, **options, on_epoch=step.on_progress)
+        if not before:  # later layers keep the first one's up and right, so that twins stay near each other
+            points = turned(points)
+        shown = window(points)
+    layout, clamped = unit_square(points, shown)
     measured = quality(samples["activations"], layout, samples["image"], seed=seed)
-    table = {"layout": layout, "points": points, "image": samples["image"], "point": samples["point"]}
+    table = {"layout": layout, "points": points, "image": samples["image"], "point": samples["point"], "window": shown}
     return Output({"layout": tables.pack(table)}, {"clamped": clamped, "seed": seed, **_rounded(asdict(measured))})
 
 
-def _twins(samples: tables.Table, before: tables.Table) -> NDArray[np.float32]:
+def _twin_points(samples: tables.Table, before: tables.Table) -> NDArray[np.float32]:
     """Points that the same image and point have in the layer before, NaN where they have none."""
-    places = {twin: place for place, twin in enumerate(_where_from(before))}
-    found = np.array([places.get(twin, -1) for twin in _where_from(samples)])
-    return np.where(found[:, None] >= 0, before["points"][found], np.float32(np.nan))
-
-
-def _where_from(samples: tables.Table) -> Iterator[tuple[int, int]]:
-    """Image and point of each sample."""
-    return zip(samples["image"].tolist(), samples["point"].tolist(), strict=True)
+    twin = twins(samples["image"], samples["point"], before["image"], before["point"])
+    return points_of(twin, before["points"])
 
 
 def make_cells(step: Step) -> Output:

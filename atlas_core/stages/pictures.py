@@ -125,6 +125,8 @@ def publish_manifest(step: Step) -> Output:
             "layout": layout,
             "levels": [],
         }
+        for chunk in plan.find("layout", layer=name, step="twins"):
+            layers[name]["twins"] = step.runtime.record(plan, chunk.key)["info"]
         for side in plan.spec.levels or ():
             record = step.runtime.record(plan, plan.find("publish", layer=name, step="level", side=side)[0].key)
             layers[name]["levels"].append(record["info"])

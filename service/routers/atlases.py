@@ -25,7 +25,7 @@ RETRY_SECONDS = "2"
 def add_atlas(body: AtlasRequest, response: Response, services: ServicesDep) -> Any:
     """Ask for an atlas; the same request twice is the same atlas, and a complete one has succeeded at once."""
     spec = AtlasSpec(**body.model_dump(exclude={"name"}))
-    planned = plan(spec, *check_ready(services, spec.model, spec.dataset))
+    planned = plan(spec, *check_ready(services, spec.model, spec.dataset, spec.anchor))
     known = services.store.get_document("jobs", planned.id)
     if known and known.get("deleted"):
         registry.update(services.store, "jobs", planned.id, deleted=False)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Response
 
 from atlas_core import registry
 from atlas_core.advance import Inspected, inspect
-from atlas_core.build import DatasetFacts, ModelFacts
+from atlas_core.build import AnchorFacts, DatasetFacts, ModelFacts
 from atlas_core.cards import DatasetCard
 from atlas_core.errors import CardError, NotFoundError
 from atlas_core.registration import dataset_content
@@ -107,18 +107,22 @@ def _check_place(services: Services, card: DatasetCard) -> None:
         )
 
 
-def check_ready(services: Services, model: str, dataset: str) -> tuple[ModelFacts, DatasetFacts]:
-    """What a plan needs of a model and a dataset that a request names.
+def check_ready(
+    services: Services, model: str, dataset: str, anchor: str | None = None
+) -> tuple[ModelFacts, DatasetFacts, AnchorFacts | None]:
+    """What a plan needs of the model, the dataset and the anchor that a request names.
 
     Raises:
-        CardError: One of them is not registered.
-        ConflictError: One is still being inspected.
+        CardError: One of them is not there.
+        ConflictError: One is still being inspected, or the anchor is not published yet.
         InputError: One was refused.
     """
     try:
         pointer = "/model"
         model_facts = registry.model_facts(services.store, model)
         pointer = "/dataset"
-        return model_facts, registry.dataset_facts(services.store, dataset)
+        dataset_facts = registry.dataset_facts(services.store, dataset)
+        pointer = "/anchor"
+        return model_facts, dataset_facts, None if anchor is None else registry.anchor_facts(services.store, anchor)
     except NotFoundError as error:
         raise CardError(error.detail, pointer=pointer) from None

@@ -28,12 +28,14 @@ def test_the_distance_is_the_median_over_twins() -> None:
         twin_distance(layout[:0], other[:0])
 
 
-def test_procrustes_undoes_moving_turning_mirroring_and_scaling() -> None:
+def test_procrustes_undoes_moving_turning_and_mirroring_and_does_not_scale() -> None:
     layout = np.random.default_rng(1).random((50, 2))
     angle = 0.7
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) @ np.diag([1, -1])
-    other = 0.4 * layout @ turn + [3, -2]
+    other = layout @ turn + [3, -2]
     assert np.allclose(procrustes(layout, other), other)
+    smaller = procrustes(layout, 0.4 * other)
+    assert np.allclose(smaller - smaller.mean(axis=0), other - other.mean(axis=0))
 
 
 def test_procrustes_of_a_single_place_goes_to_the_middle() -> None:
