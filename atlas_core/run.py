@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import multiprocessing
 import os
 import signal
@@ -15,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from atlas_core import registry
-from atlas_core.build import Chunk, Plan, plan
-from atlas_core.errors import AtlasError
+from atlas_core.build import AnchorFacts, Chunk, Plan, plan
+from atlas_core.errors import AtlasError, InputError
 from atlas_core.manifest import publish_files
 from atlas_core.spec import parse_spec
 from atlas_core.store import Store, open_store
@@ -137,7 +138,14 @@ def run_plan(plan: Plan, store: Store, pool: ProcessPoolExecutor, on_progress: P
 
 
 def build_directory(
-    model: Path, dataset: Path, request: dict[str, Any], out: Path, on_progress: Progress, count: int | None = None
+    model: Path,
+    dataset: Path,
+    request: dict[str, Any],
+    out: Path,
+    on_progress: Progress,
+    count: int | None = None,
+    *,
+    anchor: Path | None = None,
 ) -> dict[str, Any]:
     """Build an atlas into a folder; the same call continues what an earlier one began.
 
@@ -148,6 +156,7 @@ def build_directory(
         out: The folder; `out/.store` keeps blobs and records.
         on_progress: As in `run_plan`.
         count: Processes.
+        anchor: Folder of an atlas whose points stay fixed.
 
     Returns:
         The manifest.
@@ -158,13 +167,42 @@ def build_directory(
     parse_spec({**request, "model": "-", "dataset": "-"})
     store_folder = out / ".store"
     store = open_store(str(store_folder))
+    fixed = None if anchor is None else adopt(store, anchor)
     with processes(store_folder, count) as pool:
         model_id, dataset_id = pool.submit(_register, model, dataset).result()
-        spec = parse_spec({**request, "model": model_id, "dataset": dataset_id})
-        planned = plan(spec, registry.model_facts(store, model_id), registry.dataset_facts(store, dataset_id))
+        spec = parse_spec({**request, "model": model_id, "dataset": dataset_id, "anchor": fixed and fixed.id})
+        planned = plan(spec, registry.model_facts(store, model_id), registry.dataset_facts(store, dataset_id), fixed)
         registry.add_job(store, planned)
         registry.put_plan(store, planned)  # a finished atlas made anew by a newer version has other chunks
         run_plan(planned, store, pool, on_progress)
     manifest = publish_files(planned, store, out)
     registry.update(store, "jobs", planned.id, state="succeeded", digest=manifest["digest"])
     return manifest
+
+
+def adopt(store: Store, folder: Path) -> AnchorFacts:
+    """Copy what an anchor is needed for from the folder of another atlas, so that the new one stands alone.
+
+    Args:
+        store: Of the new atlas.
+        folder: Made by `atlas build`.
+
+    Raises:
+        InputError: The folder is no atlas with its `.store`.
+    """
+    manifest = folder / "manifest.json"
+    if not manifest.is_file() or not (folder / ".store").is_dir():
+        raise InputError(f"{folder} is no atlas to anchor on: it needs its manifest.json and its .store")
+    source = open_store(str(folder / ".store"))
+    facts = registry.anchor_facts(source, str(json.loads(manifest.read_text(encoding="utf-8"))["id"]))
+    for layer in facts.layers.values():
+        for stage, keys in (("collect", layer.collected), ("layout", [layer.neighbours, layer.layout])):
+            for key in keys:
+                record = source.get_record(stage, key)
+                if record is None:
+                    raise InputError(f"the atlas in {folder} is not complete; build it again")
+                for sha256 in record["blobs"].values():
+                    if store.blob_size(sha256) is None:
+                        store.put_blob(source.get_blob(sha256))
+                store.put_record(stage, key, record)
+    return facts

@@ -142,7 +142,7 @@ def measure_twins(step: Step) -> Output:
         repeated, _ = unit_square(optimise(graph(found), start, **again, on_epoch=step.on_progress))
         floor = twin_distance(repeated, own["layout"])
     else:
-        other, name, twin = anchor.table, {"atlas": step.parameters["anchor"] and step.plan.spec.anchor}, anchor.twin
+        other, name, twin = anchor.table, {"atlas": str(step.plan.spec.anchor)}, anchor.twin
         floor = _floor_of_anchor(step, other, again)
     pairs = np.flatnonzero(twin >= 0)
     info: dict[str, Any] = {"with": name, "samples": len(pairs), "noise_floor": _short(floor)}

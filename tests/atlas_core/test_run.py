@@ -13,7 +13,10 @@ import torch
 
 import atlas_core.run
 from atlas_client import cli
+from atlas_core import registry
+from atlas_core.errors import InputError
 from atlas_core.registration import register_cards
+from atlas_core.run import adopt
 from atlas_core.store import open_store
 from tests.atlas_core.conftest import TinyAtlas
 from tests.tiny import ATLAS, LAYER, picture, write_cards
@@ -164,3 +167,15 @@ def test_damaged_input_is_one_line_and_exit_code_4(
     assert all(message in line for message in messages), line
     assert "Traceback" not in ended.err
     assert ended.out == ""
+
+
+def test_an_anchor_is_copied_so_that_the_new_atlas_stands_alone(tiny_atlas: TinyAtlas, tmp_path: Path) -> None:
+    registry.update(tiny_atlas.store, "jobs", tiny_atlas.plan.id, state="succeeded", digest="-")
+    store = open_store(str(tmp_path / ".store"))
+    facts = adopt(store, tiny_atlas.directory)
+    assert facts == registry.anchor_facts(tiny_atlas.store, tiny_atlas.plan.id)
+    record = store.get_record("layout", facts.layers[LAYER].layout)
+    assert record is not None
+    assert store.get_blob(record["blobs"]["layout"])
+    with pytest.raises(InputError, match="no atlas to anchor on"):
+        adopt(store, tmp_path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -17,10 +17,12 @@ from atlas_core.build import Plan, plan
 from atlas_core.errors import ConflictError, SpecError
 from atlas_core.layout.plane import unit_square, window
 from atlas_core.layout.twins import procrustes, twin_distance, twins
-from atlas_core.runtime import Runtime
 from atlas_core.spec import parse_spec
 from tests.atlas_core.conftest import TinyAtlas, planned, run_all
 from tests.tiny import LAYER, REQUEST
+
+if TYPE_CHECKING:
+    from atlas_core.runtime import Runtime
 
 OTHER = "features.4"
 
