@@ -1,4 +1,4 @@
-"""What every test may use: one thread for torch, a free port, a real Redis."""
+"""What every test may use: one thread for torch, a free port, a real Redis, a real S3 server."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import redis
+
+if TYPE_CHECKING:
+    from tests.rgw import Rgw
 
 
 @pytest.fixture(autouse=True)
@@ -73,3 +77,12 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield url
         finally:
             process.terminate()
+
+
+@pytest.fixture(scope="session")
+def rgw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rgw]:
+    """A real S3 server of this run; take a `bucket` of your own."""
+    from tests.rgw import running_rgw
+
+    with running_rgw(tmp_path_factory.mktemp("rgw")) as gateway:
+        yield gateway

@@ -33,7 +33,7 @@ class StoreSettings(BaseSettings):
 
     endpoint: str | None = Field(default=None, description="URL of an S3-compatible server or another endpoint")
     region: str | None = Field(default=None, description="region of the bucket; any for most S3-compatible servers")
-    allow_http: bool = Field(default=False, description="whether the endpoint may be plain http")
+    allow_http: bool = Field(default=False, description="whether the endpoint, from wherever, may be plain http")
     virtual_hosted: bool = Field(default=False, description="bucket in the host name instead of in the path (S3)")
     anonymous: bool = Field(default=False, description="send unsigned requests, for public buckets")
     access_key_id: str | None = Field(default=None, description="S3 access key, or Azure account name")
@@ -135,7 +135,6 @@ def _client_options(settings: StoreSettings) -> dict[str, Any]:
         "connect_timeout": timedelta(seconds=min(5.0, settings.timeout_seconds)),
         "timeout": timedelta(seconds=settings.timeout_seconds),
     }
-    # Left out, the provider's own variable (AWS_ALLOW_HTTP) still counts.
     return options | ({"allow_http": True} if settings.allow_http else {})
 
 

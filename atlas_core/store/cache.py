@@ -86,10 +86,10 @@ class BlobCache:
         return None
 
     def _fetch(self, sha256: str, size: int, pieces: Callable[[], Iterable[bytes]]) -> BinaryIO:
-        target, digest = tempfile.NamedTemporaryFile(dir=self._folder, prefix=PART, delete=False), hashlib.sha256()
-        path = Path(target.name)
+        handle, name = tempfile.mkstemp(dir=self._folder, prefix=PART)
+        path, digest = Path(name), hashlib.sha256()
         try:
-            with target:
+            with open(handle, "wb") as target:
                 for piece in pieces():
                     digest.update(piece)
                     target.write(piece)

@@ -32,7 +32,10 @@ REFUSED = (PermissionError, PermissionDeniedError, UnauthenticatedError)
 FINAL = (*REFUSED, InvalidPathError, NotSupportedError, *PRESENT, PreconditionError, NotModifiedError,
          UnknownConfigurationKeyError)  # fmt: skip
 CLIENT_ERROR = re.compile(r"status code:? 4(?!08|25|29)\d\d|Client error with status 4(?!08|25|29)\d\d")
-SIGNED = re.compile(r"\?[^\s\"')]*")
+FORBIDDEN = re.compile(r"status code:? 40[13]\b")
+NO_BUCKET = re.compile(r"NoSuchBucket|ContainerNotFound|status code:? 404\b")
+SIGNED = re.compile(r"(://[^\s?]*)\?\S*")
+GONE = "the store's bucket or folder does not exist; make it, or name another"
 _T = TypeVar("_T")
 
 
@@ -73,9 +76,11 @@ def patiently(call: Callable[[], _T], seconds: float) -> _T:
 def told(error: Exception) -> DependencyError:
     """A failure of the storage library as ours; the log gets its first line, without what a URL is signed with."""
     first = (str(error).strip().splitlines() or [""])[0]
-    log.warning("the store cannot be used: %s: %s", type(error).__name__, SIGNED.sub("?…", first)[:300])
-    if isinstance(error, REFUSED):
+    log.warning("the store cannot be used: %s: %s", type(error).__name__, SIGNED.sub(r"\1?…", first)[:300])
+    if isinstance(error, REFUSED) or FORBIDDEN.search(str(error)):
         return DependencyError("the store refuses access; check its credentials and permissions, then try again")
+    if NO_BUCKET.search(str(error)):
+        return DependencyError(GONE)
     return DependencyError(
         f"the store cannot be used ({type(error).__name__}); check that it is up and writable, then try again"
     )

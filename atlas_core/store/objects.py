@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, TypeVar, cast
 import obstore
 from obstore.store import LocalStore, MemoryStore
 
-from atlas_core.errors import ConflictError, NotFoundError
+from atlas_core.errors import ConflictError, DependencyError, NotFoundError
 from atlas_core.store.backends import MIB, Backend
-from atlas_core.store.failures import PRESENT, patiently
+from atlas_core.store.failures import GONE, PRESENT, patiently
 
 MOST_PARTS = 9_000  # of one object; S3 takes 10,000
 PIECE = 8 * MIB
@@ -81,20 +81,35 @@ class Objects:
 
     def write(self, path: str, data: bytes) -> None:
         """Write an object as a whole: until it is complete nobody sees it."""
-        self._call(obstore.put, path, data, chunk_size=self._part_bytes, max_concurrency=self._concurrency)
+        self._put(path, data, chunk_size=self._part_bytes, max_concurrency=self._concurrency)
 
     def write_file(self, path: str, file: Path) -> None:
         """Write a file as `write` does, in parts of which a few are in memory at a time."""
         part = max(self._part_bytes, -(-file.stat().st_size // MOST_PARTS))
-        self._call(obstore.put, path, file, chunk_size=part, max_concurrency=self._concurrency)
+        self._put(path, file, chunk_size=part, max_concurrency=self._concurrency)
 
     def create(self, path: str, data: bytes) -> bool:
-        """Write an object that is not there yet; False where it is."""
+        """Write an object that is not there yet; False where it is, unless with the very same bytes.
+
+        The answer to a write that succeeded may be lost and the write repeated; it must not lose against itself.
+        """
         try:
-            self._call(obstore.put, path, data, mode="create")
+            self._put(path, data, mode="create")
         except PRESENT:
-            return False
+            return self.remote and self._is(path, data)
         return True
+
+    def _is(self, path: str, data: bytes) -> bool:
+        try:
+            return self.read(path) == data
+        except NotFoundError:
+            return False
+
+    def _put(self, path: str, data: bytes | Path, **options: Any) -> None:
+        try:
+            self._call(obstore.put, path, data, **options)
+        except NotFoundError:  # that is the bucket
+            raise DependencyError(GONE) from None
 
     def listed(self, prefix: str) -> Iterator[ObjectInfo]:
         """All objects below a prefix that ends with `/`, asked for page by page; a remote storage sorts them."""

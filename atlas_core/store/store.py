@@ -27,6 +27,7 @@ from atlas_core.errors import DependencyError, InputError, IntegrityError, NotFo
 from atlas_core.keys import canonical_json
 from atlas_core.store.backends import StoreSettings, local_folder, open_backend
 from atlas_core.store.cache import BlobCache, mismatch
+from atlas_core.store.failures import GONE
 from atlas_core.store.objects import ObjectInfo, Objects
 from atlas_core.store.uploads import Uploads
 
@@ -60,6 +61,10 @@ class Store:
         cache: Where a remote store's blobs are opened; in memory without one.
         probe: The same storage without retries, to ask whether it answers.
         public: The same storage as the clients reach it, to sign URLs; `objects` by default.
+
+    Attributes:
+        objects: The object storage.
+        uploads: What is on its way to become a blob.
     """
 
     def __init__(
@@ -72,7 +77,7 @@ class Store:
         public: Objects | None = None,
     ) -> None:
         """Take the storage; `open_store` makes one from a URL."""
-        self._objects = objects
+        self.objects = objects
         self._root = root
         self._cache = cache
         self._probe = probe or objects
@@ -85,11 +90,11 @@ class Store:
     def ping(self) -> None:
         """Raise DependencyError unless the store answers."""
         if self._root is not None and not self._root.is_dir():
-            raise DependencyError("the store's folder is gone; mount or make it again")
+            raise DependencyError(GONE)
         try:
             next(self._probe.listed("registry/"), None)
         except NotFoundError:
-            raise DependencyError("the store's bucket does not exist; make it, or name another") from None
+            raise DependencyError(GONE) from None
 
     # Blobs
 
@@ -97,19 +102,19 @@ class Store:
         """Store bytes; returns their SHA-256 in hex."""
         sha256 = hashlib.sha256(data).hexdigest()
         if self.blob_size(sha256) != len(data):
-            self._objects.write(f"blobs/{sha256}", data)
+            self.objects.write(f"blobs/{sha256}", data)
         return sha256
 
     def put_blob_file(self, path: Path) -> str:
         """Store a file, read in pieces; returns its SHA-256 in hex."""
         sha256 = file_sha256(path)
         if self.blob_size(sha256) != path.stat().st_size:
-            self._objects.write_file(f"blobs/{sha256}", path)
+            self.objects.write_file(f"blobs/{sha256}", path)
         return sha256
 
     def blob_size(self, sha256: str) -> int | None:
         """Size of a blob in bytes, None where it is not stored."""
-        return self._objects.size(f"blobs/{sha256}")
+        return self.objects.size(f"blobs/{sha256}")
 
     def get_blob(self, sha256: str) -> bytes:
         """Read a blob.
@@ -118,7 +123,7 @@ class Store:
             NotFoundError: It is not stored.
             IntegrityError: The stored bytes do not match the digest.
         """
-        data = self._objects.read(f"blobs/{sha256}")
+        data = self.objects.read(f"blobs/{sha256}")
         if hashlib.sha256(data).hexdigest() != sha256:
             raise mismatch(sha256)
         return data
@@ -137,7 +142,7 @@ class Store:
         size = self.blob_size(sha256)
         if size is None:
             raise NotFoundError("the object is not in the store")
-        return self._cache.open(sha256, size, lambda: self._objects.pieces(f"blobs/{sha256}", size))
+        return self._cache.open(sha256, size, lambda: self.objects.pieces(f"blobs/{sha256}", size))
 
     def _open_local(self, path: Path) -> BinaryIO:
         try:
@@ -153,21 +158,21 @@ class Store:
 
     def delete_blob(self, sha256: str) -> None:
         """Delete a blob, where it is stored."""
-        self._objects.delete([f"blobs/{sha256}"])
+        self.objects.delete([f"blobs/{sha256}"])
         self._verified.discard(sha256)
         if self._cache is not None:
             self._cache.drop(sha256)
 
     def list_blobs(self) -> Iterator[BlobInfo]:
         """All blobs, as they are found."""
-        for info in self._objects.listed("blobs/"):
+        for info in self.objects.listed("blobs/"):
             yield BlobInfo(info.path.rpartition("/")[2], info.size, info.modified)
 
     # Records
 
     def put_record(self, stage: str, key: str, value: dict[str, Any]) -> None:
         """Write a chunk's record; a record that exists already stays as it is."""
-        self._objects.create(_record(stage, key), canonical_json(value))
+        self.objects.create(_record(stage, key), canonical_json(value))
 
     def get_record(self, stage: str, key: str) -> dict[str, Any] | None:
         """Read a chunk's record, None where the chunk is not done."""
@@ -175,19 +180,19 @@ class Store:
 
     def has_record(self, stage: str, key: str) -> bool:
         """Whether a chunk is done."""
-        return self._objects.size(_record(stage, key)) is not None
+        return self.objects.size(_record(stage, key)) is not None
 
     def have_records(self, chunks: Sequence[tuple[str, str]]) -> list[bool]:
         """Which of many chunks, by stage and key, are done; several are asked for at a time."""
-        return list(self._objects.many(lambda chunk: self.has_record(*chunk), chunks, SMALL_REQUESTS))
+        return list(self.objects.many(lambda chunk: self.has_record(*chunk), chunks, SMALL_REQUESTS))
 
     def delete_record(self, stage: str, key: str) -> None:
         """Delete a chunk's record, where there is one: the chunk is to be made again."""
-        self._objects.delete([_record(stage, key)])
+        self.objects.delete([_record(stage, key)])
 
     def list_records(self) -> Iterator[RecordInfo]:
         """All records, as they are found."""
-        for info in self._objects.listed("records/"):
+        for info in self.objects.listed("records/"):
             path = PurePosixPath(info.path)
             yield RecordInfo(path.parent.name, path.stem, info.modified)
 
@@ -203,7 +208,7 @@ class Store:
             raise InputError(f"{name!r} can be no name of a document: letters, digits, _ and -, at most 64")
         versions = self.document_versions(kind, name)
         number = versions[-1] + 1 if versions else 0
-        while not self._objects.create(_document(kind, name, number), canonical_json(value)):
+        while not self.objects.create(_document(kind, name, number), canonical_json(value)):
             number += 1
         return number
 
@@ -215,10 +220,10 @@ class Store:
     def get_documents(self, kind: str) -> list[dict[str, Any]]:
         """Read the newest versions of all documents of a kind, sorted by name: one listing, and what is new."""
         newest: dict[str, ObjectInfo] = {}
-        for info in self._objects.listed(f"registry/{kind}/"):
+        for info in self.objects.listed(f"registry/{kind}/"):
             name = info.path.split("/")[2]
             newest[name] = max(info, newest.get(name, info))
-        found = self._objects.many(self._version, [newest[name] for name in sorted(newest)], SMALL_REQUESTS)
+        found = self.objects.many(self._version, [newest[name] for name in sorted(newest)], SMALL_REQUESTS)
         return [value for value in found if value is not None]
 
     def document_versions(self, kind: str, name: str) -> list[int]:
@@ -227,16 +232,16 @@ class Store:
 
     def document_names(self, kind: str) -> list[str]:
         """Names of all documents of a kind, sorted."""
-        return sorted({info.path.split("/")[2] for info in self._objects.listed(f"registry/{kind}/")})
+        return sorted({info.path.split("/")[2] for info in self.objects.listed(f"registry/{kind}/")})
 
     def delete_document(self, kind: str, name: str) -> None:
         """Delete all versions of a document, the newest last: what is left of a broken-off deletion is the newest."""
-        self._objects.delete(sorted(info.path for info in self._versions(kind, name)))
+        self.objects.delete(sorted(info.path for info in self._versions(kind, name)))
 
     def _versions(self, kind: str, name: str) -> list[ObjectInfo]:
         if not DOCUMENT_NAME.fullmatch(name):
             return []
-        return list(self._objects.listed(f"registry/{kind}/{name}/"))
+        return list(self.objects.listed(f"registry/{kind}/{name}/"))
 
     def _version(self, info: ObjectInfo) -> dict[str, Any] | None:
         """A version of a document, kept by the tag of its bytes: a deleted one may come again with others."""
@@ -245,7 +250,7 @@ class Store:
             data = self._documents.get(key)
         if data is None:
             try:
-                data = self._objects.read(info.path)
+                data = self.objects.read(info.path)
             except NotFoundError:  # deleted since it was listed
                 return None
             self._keep(key, data)
@@ -261,7 +266,7 @@ class Store:
 
     def _read_json(self, path: str) -> dict[str, Any] | None:
         try:
-            return _parsed(path, self._objects.read(path))
+            return _parsed(path, self.objects.read(path))
         except NotFoundError:
             return None
 

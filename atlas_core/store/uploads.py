@@ -11,11 +11,13 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from uuid import uuid4
 
 from atlas_core.errors import ConflictError, NotFoundError
-from atlas_core.store.objects import ObjectInfo, Objects
+
+if TYPE_CHECKING:
+    from atlas_core.store.objects import ObjectInfo, Objects
 
 PART = re.compile(r"uploads/[0-9a-f]{64}/part-(\d+)-(\d+)-of-(\d+)")
 TOKEN = re.compile(r"[0-9a-f]{32}")
