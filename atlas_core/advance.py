@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from atlas_core import registry
 from atlas_core.errors import DependencyError, NotFoundError
+from atlas_core.frontier import Frontier
 
 if TYPE_CHECKING:
     from atlas_core.build import Chunk, Plan
-    from atlas_core.ledger import ChunkState, Error, Ledger
+    from atlas_core.ledger import Error, Ledger
     from atlas_core.registry import Document
     from atlas_core.store import Store
 
@@ -39,16 +40,24 @@ SPARE = 2
 """Chunks of a job that wait in a queue beyond those its workers run: enough to keep them busy, few enough that a
 chunk that becomes ready later and matters more does not wait long."""
 RESCAN_SECONDS = 30.0
+FULL_SECONDS = 10.0
+"""Between two looks of the sweep at every chunk of a job."""
 
 
-def advance(job_id: str, store: Store, ledger: Ledger, enqueue: Enqueue) -> Document:
+def advance(
+    job_id: str, store: Store, ledger: Ledger, enqueue: Enqueue, *, finished: str | None = None, full: bool = False
+) -> Document:
     """Enqueue what is ready of a job, or end it.
+
+    Only chunks at the edge of what is known to be done are asked for, so it costs the same however long the plan is.
 
     Args:
         job_id: The job.
         store: Asked once a chunk, when the ledger knows nothing of the job; else only for the job's document.
         ledger: What is queued, leased, done and failed.
         enqueue: Puts a task on a queue.
+        finished: A chunk whose lease just ended, to be looked at in any case.
+        full: Look at every chunk, whatever this process believes to know.
 
     Returns:
         The job's document.
@@ -63,18 +72,55 @@ def advance(job_id: str, store: Store, ledger: Ledger, enqueue: Enqueue) -> Docu
         return job
     plan = plan_of_attempt(store, job_id, job["attempt"])
     ledger.activate(job_id)
-    if not ledger.primed(job_id):
+    token = ledger.primed(job_id)
+    if not token:
         ledger.mark_done(recorded(plan, store))
-        ledger.set_primed(job_id)
-    states = dict(zip(plan.by_key, ledger.states(list(plan.by_key)), strict=True))
-    if states[plan.chunks[-1].key].state == "done":
+        token = ledger.set_primed(job_id)
+    frontier = frontier_of(store, ledger, job_id, job["attempt"], token)
+    with frontier.lock:
+        room = _room(ledger)
+        failed = _look(plan, frontier, room, ledger, finished, full=full)
+        ended, ready = plan.chunks[-1].key in frontier.done, frontier.ready(room)
+    if ended:
         return _succeed(plan, store, ledger)
-    failed = next((chunk for chunk in plan.chunks if states[chunk.key].state == "failed"), None)
     if failed is not None:
-        return _fail(failed, job_id, states[failed.key].error, store, ledger)
-    for key in ledger.queue(_ready(plan, states, _capacity(ledger))):
+        return _fail(plan.by_key[failed], job_id, ledger.states([failed])[0].error, store, ledger)
+    for key in ledger.queue(ready):
         enqueue(RUN_CHUNK, [job_id, key], STAGE_QUEUES[plan.by_key[key].stage])
     return job
+
+
+def _look(
+    plan: Plan, frontier: Frontier, room: Counter[str], ledger: Ledger, finished: str | None, *, full: bool
+) -> str | None:
+    """Learn what else is done, and tell of it; returns a chunk that is parked, where there is one."""
+    looked: set[str] = set()
+    failed: str | None = None
+    window = room
+    keys = [] if finished is None else [finished]
+    if full or not frontier.asked:
+        frontier.restart()
+        frontier.asked = True
+        keys = list(plan.by_key)
+    while True:
+        keys += [key for key in frontier.ready(window) if key not in looked and key not in keys]
+        if not keys:
+            return failed
+        states = dict(zip(keys, ledger.overview(keys)[0], strict=True))
+        looked.update(keys)
+        failed = failed or next((key for key, state in states.items() if state == "failed"), None)
+        new = frontier.finish(key for key, state in states.items() if state == "done")
+        ledger.events.done(plan, new)
+        if len(new) == len(keys):  # there may be more, and a window at a time would take long
+            window = Counter({queue: 2 * size for queue, size in window.items()})
+        keys = []
+
+
+@lru_cache(maxsize=8)
+def frontier_of(store: Store, ledger: Ledger, job_id: str, attempt: int, token: str) -> Frontier:
+    """What this process knows to be done of a job, since the store was asked for it the last time (`token`)."""
+    del ledger, token
+    return Frontier(plan_of_attempt(store, job_id, attempt), STAGE_QUEUES.__getitem__)
 
 
 @lru_cache(maxsize=8)
@@ -89,29 +135,17 @@ def recorded(plan: Plan, store: Store) -> list[str]:
     last = plan.chunks[-1]
     if store.has_record(last.stage, last.key):
         return [chunk.key for chunk in plan.chunks]
-    return [chunk.key for chunk in plan.chunks if store.has_record(chunk.stage, chunk.key)]
+    found = store.have_records([(chunk.stage, chunk.key) for chunk in plan.chunks])
+    return [chunk.key for chunk, there in zip(plan.chunks, found, strict=True) if there]
 
 
-def _capacity(ledger: Ledger) -> Counter[str]:
-    processes: Counter[str] = Counter()
+def _room(ledger: Ledger) -> Counter[str]:
+    """How many chunks of a job each queue has room for: those that run, and a few to spare."""
+    room = Counter(dict.fromkeys(QUEUES, SPARE))
     for worker in ledger.workers():
         for queue in worker.queues:
-            processes[queue] += worker.processes
-    return processes
-
-
-def _ready(plan: Plan, states: dict[str, ChunkState], processes: Counter[str]) -> list[str]:
-    """Chunks to look at for queueing, in the plan's order, as many as each queue has room for."""
-    room = Counter({queue: processes[queue] + SPARE for queue in QUEUES})
-    chosen = []
-    for chunk in plan.chunks:
-        queue = STAGE_QUEUES[chunk.stage]
-        if states[chunk.key].state == "done" or room[queue] <= 0:
-            continue
-        if all(states[key].state == "done" for key in chunk.inputs):
-            room[queue] -= 1
-            chosen.append(chunk.key)
-    return chosen
+            room[queue] += worker.processes
+    return room
 
 
 def _succeed(plan: Plan, store: Store, ledger: Ledger) -> Document:
@@ -141,6 +175,7 @@ def end_job(job_id: str, store: Store, ledger: Ledger, **changes: Any) -> Docume
         if job["state"] not in TERMINAL:
             started = job["started"] or registry.now()
             job = registry.update(store, "jobs", job_id, started=started, finished=registry.now(), **changes)
+            ledger.events.state(job)
     if job["state"] == "cancelled":
         ledger.cancel(job_id)
     ledger.forget(job_id)
@@ -153,7 +188,7 @@ def start_job(job_id: str, store: Store, ledger: Ledger) -> None:
         return
     with ledger.lock(job_id):
         if registry.document(store, "jobs", job_id)["state"] == "queued":
-            registry.update(store, "jobs", job_id, state="running", started=registry.now())
+            ledger.events.state(registry.update(store, "jobs", job_id, state="running", started=registry.now()))
 
 
 def submit(plan: Plan, name: str | None, store: Store, ledger: Ledger, enqueue: Enqueue) -> Document:
@@ -171,6 +206,7 @@ def submit(plan: Plan, name: str | None, store: Store, ledger: Ledger, enqueue: 
     if known is None or known["attempt"] != job["attempt"]:
         ledger.restart(plan.id)
         ledger.reopen(list(plan.by_key))
+        ledger.events.begin(job, plan)
     return advance(plan.id, store, ledger, enqueue)
 
 
@@ -238,7 +274,7 @@ def _move_on(name: str, store: Store, ledger: Ledger, enqueue: Enqueue) -> None:
     if slash:
         inspect("models" if kind == "models" else "datasets", document, store, ledger, enqueue)
     else:
-        advance(name, store, ledger, enqueue)
+        advance(name, store, ledger, enqueue, full=ledger.once(f"full:{name}", FULL_SECONDS))
 
 
 def _unfinished(store: Store) -> Sequence[str]:

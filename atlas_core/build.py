@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -112,6 +113,11 @@ class Plan(Card):
     def by_key(self) -> dict[str, Chunk]:
         """Chunks by their key."""
         return {chunk.key: chunk for chunk in self.chunks}
+
+    @cached_property
+    def totals(self) -> Counter[str]:
+        """Number of chunks of each stage."""
+        return Counter(chunk.stage for chunk in self.chunks)
 
     def find(self, stage: str, **parameters: Any) -> list[Chunk]:
         """Chunks of a stage that have these parameters, in order."""

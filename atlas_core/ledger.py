@@ -14,20 +14,35 @@ import json
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from uuid import uuid4
 
 import redis
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from atlas_core.errors import ConflictError, DependencyError
-from atlas_core.ledger_scripts import BEAT, LEASE, MARK_DONE, QUEUE, RENEW, REOPEN, SETTLE, STATES, UNQUEUE, WORKERS
+from atlas_core.events import Events
+from atlas_core.ledger_scripts import (
+    BEAT,
+    LEASE,
+    MARK_DONE,
+    OVERVIEW,
+    QUEUE,
+    RENEW,
+    REOPEN,
+    SETTLE,
+    STATES,
+    UNQUEUE,
+    WORKERS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 State = Literal["waiting", "queued", "leased", "done", "failed"]
 Error = dict[str, str]
+BY_LETTER: dict[str, State] = {state[0]: state for state in get_args(State)}
 
 ACTIVE = "atlas:active"
 HEARTBEATS = "atlas:workers"
@@ -109,7 +124,8 @@ class Ledger:
         self._max_attempts = max_attempts
         self._lost = json.dumps(LOST)
         names = {"queue": QUEUE, "lease": LEASE, "renew": RENEW, "settle": SETTLE, "states": STATES}
-        names |= {"mark_done": MARK_DONE, "reopen": REOPEN, "unqueue": UNQUEUE, "beat": BEAT, "workers": WORKERS}
+        names |= {"overview": OVERVIEW, "mark_done": MARK_DONE, "reopen": REOPEN, "unqueue": UNQUEUE, "beat": BEAT, "workers": WORKERS}
+        self.events = Events(client)
         self._scripts = {name: client.register_script(script) for name, script in names.items()}
 
     def _run(self, script: str, keys: Iterable[str], *arguments: str | int | float) -> Any:
@@ -130,6 +146,12 @@ class Ledger:
             ChunkState(state, int(attempts), _pair(progress), json.loads(error) if error else None)
             for state, attempts, progress, error in rows
         ]
+
+    def overview(self, keys: Sequence[str]) -> tuple[list[State], dict[str, tuple[int, int]]]:
+        """The state of each of many chunks, in their order, and (done, total) of the leased ones that tell."""
+        letters, shares = self._run("overview", map(_chunk, keys)) if keys else ("", [])
+        told = {keys[int(place) - 1]: _pair(text) for place, text in zip(shares[::2], shares[1::2], strict=True)}
+        return [BY_LETTER[letter] for letter in letters], {key: pair for key, pair in told.items() if pair}
 
     def queue(self, keys: Sequence[str]) -> list[str]:
         """Mark as queued those of the chunks that wait, or whose message or lease was lost; returns them.
@@ -243,14 +265,17 @@ class Ledger:
         with reaching_redis():
             self._redis.srem(ACTIVE, name)
 
-    def primed(self, job_id: str) -> bool:
-        """Whether the store was asked what is done of a job."""
-        return self._flag(job_id, "primed")
-
-    def set_primed(self, job_id: str) -> None:
-        """Note that the store was asked."""
+    def primed(self, job_id: str) -> str:
+        """A token of when the store was asked what is done of a job, empty where it was not since Redis was flushed."""
         with reaching_redis():
-            self._redis.hset(_job(job_id), "primed", "1")
+            return cast("str | None", self._redis.hget(_job(job_id), "primed")) or ""
+
+    def set_primed(self, job_id: str) -> str:
+        """Note that the store was asked; returns a new token."""
+        token = uuid4().hex
+        with reaching_redis():
+            self._redis.hset(_job(job_id), "primed", token)
+        return token
 
     def cancel(self, job_id: str) -> None:
         """Have a job's running chunks stop."""

@@ -19,6 +19,20 @@ end
 return rows
 """
 
+# One letter a chunk, the first of its state's name, and how far the leased ones are: (place, progress) in turn.
+OVERVIEW = """
+local letters, shares = {}, {}
+for place, key in ipairs(KEYS) do
+  local state = redis.call('HGET', key, 'state') or 'waiting'
+  letters[place] = string.sub(state, 1, 1)
+  if state == 'leased' then
+    table.insert(shares, tostring(place))
+    table.insert(shares, redis.call('HGET', key, 'progress') or '')
+  end
+end
+return {table.concat(letters), shares}
+"""
+
 # ARGV: milliseconds until requeued, attempts allowed, the error of a lost chunk
 QUEUE = (
     _NOW

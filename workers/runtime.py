@@ -59,13 +59,20 @@ class Process:
 
         torch.set_num_threads(1)
 
-    def under_lease(self, key: str, work: Callable[[OnProgress], None], job_id: str | None = None) -> bool:
+    def under_lease(
+        self,
+        key: str,
+        work: Callable[[OnProgress], None],
+        job_id: str | None = None,
+        tell: OnProgress = lambda done, total: None,
+    ) -> bool:
         """Do work that the ledger guards, and mark how it ended.
 
         Args:
             key: Of the chunk or inspection.
             work: Given where to report progress; reporting raises once the job is cancelled.
             job_id: The job that may be cancelled.
+            tell: Told of progress, too, as often as the ledger.
 
         Returns:
             False where the ledger gave no lease: done already, parked, or in other hands.
@@ -74,17 +81,21 @@ class Process:
         if not marked(partial(self.ledger.lease, key, token, self._worker, os.getpid())):
             return False
         fail = partial(self.ledger.fail, key, token, worker=self._worker)
+        failure: Error | None = None
         try:
-            work(self._reporter(key, job_id))
+            work(self._reporter(key, job_id, tell))
         except CancelledError:
             mark = partial(self.ledger.release, key, token, worker=self._worker)
         except DependencyError as error:
-            mark = partial(fail, told(error), retry_in=OUTAGE_RETRY_SECONDS, counted=False)
+            failure = told(error)
+            mark = partial(fail, failure, retry_in=OUTAGE_RETRY_SECONDS, counted=False)
         except InputError as error:
-            mark = partial(self.ledger.park, key, token, told(error), worker=self._worker)
+            failure = told(error)
+            mark = partial(self.ledger.park, key, token, failure, worker=self._worker)
         except Exception as error:
             log.exception("%s failed", key[:12])
-            mark = partial(fail, told(error), retry_in=1)
+            failure = told(error)
+            mark = partial(fail, failure, retry_in=1)
         except BaseException:
             with suppress(DependencyError):  # this process ends, so the parent gives the lease back
                 self.ledger.release(key, token, worker=self._worker)
@@ -92,9 +103,11 @@ class Process:
         else:
             mark = partial(self.ledger.complete, key, token, self._worker)
         marked(mark)
+        if failure is not None and job_id is not None:
+            self.ledger.events.error(job_id, {**failure, "chunk": key[:12]})
         return True
 
-    def _reporter(self, key: str, job_id: str | None) -> OnProgress:
+    def _reporter(self, key: str, job_id: str | None, tell: OnProgress) -> OnProgress:
         last = time.monotonic()
 
         def report(done: int, total: int) -> None:
@@ -105,6 +118,7 @@ class Process:
             try:
                 cancelled = job_id is not None and self.ledger.cancelled(job_id)
                 self.ledger.report(key, done, total)
+                tell(done, total)
             except DependencyError:
                 return  # the chunk does not need Redis to finish
             if cancelled:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kombu.exceptions import OperationalError
@@ -48,8 +49,8 @@ def run_chunk(job_id: str, chunk_key: str) -> None:
         engine.start_job(job_id, here.store, here.ledger)
         run(plan, chunk, here.runtime, on_progress)
 
-    if here.under_lease(chunk_key, work, job_id):
-        engine.advance(job_id, here.store, here.ledger, enqueue)
+    if here.under_lease(chunk_key, work, job_id, partial(here.ledger.events.running, plan, chunk)):
+        engine.advance(job_id, here.store, here.ledger, enqueue, finished=chunk_key)
 
 
 @app.task(name=engine.INSPECT["models"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,7 @@ def run_chunk(
     if store.has_record(chunk.stage, chunk.key):
         return
     name = f"{chunk.stage} {chunk.parameters.get('step', '')}".strip()
+    began, cpu_began = time.monotonic(), time.process_time()
     output = steps[name](Step(plan, chunk, runtime, on_progress or (lambda done, total: None)))
     blobs = {name: store.put_blob(data) for name, data in output.blobs.items()}
     store.put_record(
@@ -58,5 +60,11 @@ def run_chunk(
             "inputs": list(chunk.inputs),
             "blobs": blobs,
             "info": output.info,
+            # Only estimates read the cost; nothing that has a digest does, for it differs from run to run.
+            "cost": {
+                "seconds": round(time.monotonic() - began, 3),
+                "cpu_seconds": round(time.process_time() - cpu_began, 3),
+                "bytes": sum(map(len, output.blobs.values())),
+            },
         },
     )
