@@ -14,17 +14,16 @@ from atlas_client.cards import file_sha256, resolve_dataset_card, resolve_model_
 from atlas_client.errors import BadInputError, ConflictError, JobError, NotFoundError, RefusedError, UnavailableError
 from atlas_client.pictures import Picture, media_type, picture_bytes
 from atlas_client.problems import check, reaching
+from atlas_client.uploads import OnBytes, Upload
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 TERMINAL = ("succeeded", "failed", "cancelled")
 INSPECTED = ("ready", "refused")
-PIECE = 1 << 20
 POLL_FIRST, POLL_LAST = 0.2, 2.0  # seconds between looks at a job, growing
 OUTAGE = 60.0  # seconds of an unreachable service that waiting sits out
 
 Document: TypeAlias = dict[str, Any]
 OnDocument: TypeAlias = Callable[[Document], None]
-OnBytes: TypeAlias = Callable[[int, int], None]
 
 
 class Client:
@@ -74,8 +73,16 @@ class Client:
             RefusedError: The service refuses it.
             UnavailableError: The service cannot be reached or cannot work.
         """
+        return check(self.ask(method, path, **options))
+
+    def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Send a request and read the answer whatever its status; arguments of `request`.
+
+        Raises:
+            UnavailableError: The service cannot be reached.
+        """
         with reaching(self.url):
-            return check(self._http.request(method, path, **options))
+            return self._http.request(method, path, **options)
 
     def json(self, method: str, path: str, **options: Any) -> Document:
         """Send a request whose answer is a JSON object; arguments and errors of `request`."""
@@ -92,28 +99,18 @@ class Client:
     def upload(self, file: Path) -> str:
         """Upload a file unless the service has its bytes already; gives its SHA-256 in hex.
 
+        A large one goes straight into the store where that can be, else in parts, from where an earlier upload ended.
+
         Raises:
             BadInputError: The file cannot be read, or the service refuses it.
+            UnavailableError: The service cannot be reached, or for too long.
         """
         try:
             digest, size = file_sha256(file), file.stat().st_size
         except OSError as error:
             raise BadInputError(f"cannot read {file}: {error.strerror}") from None
-        try:
-            self.request("HEAD", f"/v1/blobs/{digest}")
-        except NotFoundError:
-            headers = {"content-type": "application/octet-stream", "content-length": str(size)}
-            self.request("PUT", f"/v1/blobs/{digest}", content=self._pieces(file, size), headers=headers)
+        Upload(self, file, digest, size, self._on_upload).run()
         return digest
-
-    def _pieces(self, file: Path, size: int) -> Iterator[bytes]:
-        sent = 0
-        with file.open("rb") as source:
-            while piece := source.read(PIECE):
-                yield piece
-                sent += len(piece)
-                if self._on_upload:
-                    self._on_upload(sent, size)
 
     def add_model(self, card: str | Path, dataset: str | None = None) -> Document:
         """Register a model by its card; the files that it names are uploaded.

@@ -46,6 +46,23 @@ class Blob(BaseModel):
     bytes: int
 
 
+class BlobPart(BaseModel):
+    """An upload in parts: its first bytes up to `offset` are there, of `total`."""
+
+    sha256: str
+    offset: int
+    total: int
+
+
+class SignedUpload(BaseModel):
+    """Where to PUT the bytes straight into the store, and what to POST to when that is done."""
+
+    method: Literal["PUT"]
+    url: str
+    expires_seconds: int
+    complete: str
+
+
 class ModelRequest(Card):
     """A model to register; `dataset` names a labelled one on which to measure its accuracy."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from atlas_client import client as module
+from atlas_client import client as module, uploads
 from atlas_client.client import Client
 from atlas_client.errors import (
     BadInputError,
@@ -27,7 +27,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def test_upload_sends_what_the_service_lacks(server: Answers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PIECE", 4)
+    monkeypatch.setattr(uploads, "PIECE", 4)
     file = tmp_path / "weights"
     file.write_bytes(b"0123456789")
     digest = hashlib.sha256(b"0123456789").hexdigest()
