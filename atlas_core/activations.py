@@ -10,6 +10,7 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy as np
 from atlas_core.datasets.decode import decode
 from atlas_core.errors import ImageError, ModelError
 from atlas_core.featurevis.recipes import THUMBNAIL_SIDE, thumbnail_window
+from atlas_core.memory import Batches
 from atlas_core.models.preprocessing import preprocess, to_unit
 from atlas_core.sampling import Positions, centres, points, positions
 from atlas_core.thumbnails import cut_thumbnails
@@ -47,11 +49,13 @@ class Collected:
         layers: By layer one row a sample: activations float16 (n, channels), image, row, column, times, thumbnails
             uint8 (n, 20, 20, channels of the input), point.
         skipped: Image id and reason of every image that could not be read.
+        halved: Images a forward pass in the end, where memory did not do for the usual ones.
     """
 
     images: Table
     layers: dict[str, Table]
     skipped: list[dict[str, str]]
+    halved: int | None = None
 
 
 @dataclass(frozen=True)
@@ -81,12 +85,13 @@ def collect_shard(
         layers: Names of layers.
         counts: Points of each of these images, as `sampling.allocation` gives them; an image with none is left out.
         seed: Seed of the atlas.
-        batch: Images a forward pass.
+        batch: Images a forward pass; half as many, and half again, where memory runs out.
         on_progress: Called with images done and all of them after every batch; cancels by raising.
 
     Raises:
         UnknownLayerError: The model has no such layer.
         ModelError: The network gives values that are no numbers.
+        MemoryLimitError: Memory does not do for a single image.
     """
     infos = [model.layer(name) for name in layers]
     wanted = [(int(index), int(count)) for index, count in zip(indices, counts, strict=True) if count > 0]
@@ -94,22 +99,32 @@ def collect_shard(
     rows: list[Table] = []
     tables: dict[str, list[Table]] = {name: [] for name in layers}
     done = 0
+    batches = Batches(batch, "image")
     with closing(_prefetched(dataset, wanted, infos, model.card.input, seed, batch)) as parts:
         for part in parts:
             done += len(part)
             skipped += [entry for entry in part if isinstance(entry, dict)]
             good = [entry for entry in part if isinstance(entry, _Prepared)]
-            if good:
-                pixels = to_unit(np.stack([entry.pixels for entry in good]))
-                read, logits = model.activations(pixels, layers, logits=True)
-                rows.append(_image_rows(dataset, good, logits))
+            while good:
+                some, read, logits = batches.run(partial(_forward, model, good, layers), len(good))
+                rows.append(_image_rows(dataset, some, logits))
                 for name in layers:
-                    tables[name].append(_sample_rows(name, read[name], good))
+                    tables[name].append(_sample_rows(name, read[name], some))
+                good = good[len(some) :]
             if on_progress is not None:
                 on_progress(done, len(wanted))
+    halved = batches.size if batches.halved else None
     if not rows:
         return Collected({}, {}, skipped)
-    return Collected(_joined(rows), {name: _joined(parts) for name, parts in tables.items()}, skipped)
+    return Collected(_joined(rows), {name: _joined(parts) for name, parts in tables.items()}, skipped, halved)
+
+
+def _forward(
+    model: LoadedModel, good: Sequence[_Prepared], layers: Sequence[str], size: int
+) -> tuple[Sequence[_Prepared], dict[str, NDArray[np.float32]], NDArray[np.float32] | None]:
+    some = good[:size]
+    read, logits = model.activations(to_unit(np.stack([entry.pixels for entry in some])), layers, logits=True)
+    return some, read, logits
 
 
 def read_pixels(dataset: Dataset, image: str, given: InputCard) -> NDArray[np.uint8]:

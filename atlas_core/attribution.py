@@ -14,11 +14,10 @@ from torch import fx
 from atlas_core.ablation import LocalTail
 from atlas_core.activations import read_pixels
 from atlas_core.errors import ModelError, SpecError
+from atlas_core.memory import Batches
 from atlas_core.models.preprocessing import to_unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -44,10 +43,12 @@ class Attributed(NamedTuple):
     Attributes:
         attributions: What each sample adds to each class logit, float16, shape (n, classes); no column for none.
         method: How they were found: closed form, ablation, jvp or none.
+        halved: Variants at once in the end, where memory did not do for the usual ones.
     """
 
     attributions: NDArray[np.float16]
     method: str
+    halved: int | None = None
 
 
 class Places(NamedTuple):
@@ -84,6 +85,7 @@ def attribute_shard(
         SpecError: There is no such method.
         ModelError: The model has no logits behind the layer.
         UnsupportedOperatorError: The model cannot be converted to torch.
+        MemoryLimitError: Memory does not do for a single sample.
     """
     if method not in METHODS:
         raise SpecError(f"there is no attribution {method!r}; there are {', '.join(METHODS)}", pointer="/attribution")
@@ -96,18 +98,13 @@ def attribute_shard(
     if closed is not None:
         return Attributed(_half(_closed_form(closed, table, layer)), "closed form")
     head = model.head(layer.name)
-    measure = _jvp if method == "jvp" else ablation
     found = np.zeros((count, model.classes), dtype=np.float16)
-    done = 0
-    size = max(1, min(VARIANTS, VARIANT_VALUES // int(np.prod(layer.shape))))
-    for state, rows, places in _prepared(model, dataset, table, head, max(1, size // VARIANTS_AN_IMAGE)):
-        attribute = measure(head, state)
-        for part in np.array_split(np.arange(len(rows)), -(-len(rows) // size)):
-            found[rows[part]] = _half(attribute(Places(*(axis[part] for axis in places))))
-            done += len(part)
-            if on_progress is not None:
-                on_progress(done, count)
-    return Attributed(found, "jvp" if method == "jvp" else "ablation")
+    task = _Task(model, dataset, table, head, _jvp if method == "jvp" else ablation, found, on_progress)
+    batches = Batches(max(1, min(VARIANTS, VARIANT_VALUES // int(np.prod(layer.shape)))), "sample of an image")
+    while len(task.left):
+        batches.run(task.run)
+    halved = batches.size if batches.halved else None
+    return Attributed(found, "jvp" if method == "jvp" else "ablation", halved)
 
 
 def _closed_form(closed: LinearHead, table: Table, layer: LayerInfo) -> Tensor:
@@ -158,20 +155,48 @@ def _jvp(head: Head, state: HeadState) -> Measure:
     return attribute
 
 
-def _prepared(
-    model: LoadedModel, dataset: Dataset, table: Table, head: Head, images: int
-) -> Iterator[tuple[HeadState, NDArray[np.int64], Places]]:
-    """Some images at a time: their state, which rows of the table are theirs, and where those are."""
-    owner = table["image"].astype(np.int64)
-    indices = np.unique(owner)
-    for start in range(0, len(indices), images):
-        part = indices[start : start + images]
-        pixels = [read_pixels(dataset, dataset.listing.images[index], model.card.input) for index in part]
+class _Task:
+    """The samples of a table, some images at a time."""
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        dataset: Dataset,
+        table: Table,
+        head: Head,
+        measure: Callable[[Head, HeadState], Measure],
+        found: NDArray[np.float16],
+        on_progress: Callable[[int, int], None] | None,
+    ) -> None:
+        self.model, self.dataset, self.table, self.head, self.measure = model, dataset, table, head, measure
+        self.found = found
+        self.owner = table["image"].astype(np.int64)
+        self.left = np.unique(self.owner)
+        self.report = on_progress or (lambda done, total: None)
+        self.done = 0
+
+    def run(self, size: int) -> None:
+        """Attribute the samples of the next images, `size` variants at once; all of them again after a failure."""
+        part = self.left[: max(1, size // VARIANTS_AN_IMAGE)]
+        state, rows, places = self._prepared(part)
+        attribute = self.measure(self.head, state)
+        done = 0
+        for some in np.array_split(np.arange(len(rows)), -(-len(rows) // size)):
+            self.found[rows[some]] = _half(attribute(Places(*(axis[some] for axis in places))))
+            done += len(some)
+            self.report(self.done + done, len(self.owner))
+        self.done += done
+        self.left = self.left[len(part) :]
+
+    def _prepared(self, part: NDArray[np.int64]) -> tuple[HeadState, NDArray[np.int64], Places]:
+        """The state of some images, which rows of the table are theirs, and where those are."""
+        images = self.dataset.listing.images
+        pixels = [read_pixels(self.dataset, images[index], self.model.card.input) for index in part]
         with torch.no_grad():
-            state = head.prepare(torch.from_numpy(to_unit(np.stack(pixels))))
-        rows = np.flatnonzero(np.isin(owner, part))
-        axes = (np.searchsorted(part, owner[rows]), table["row"][rows], table["column"][rows])
-        yield state, rows, Places(*(torch.from_numpy(axis.astype(np.int64)) for axis in axes))
+            state = self.head.prepare(torch.from_numpy(to_unit(np.stack(pixels))))
+        rows = np.flatnonzero(np.isin(self.owner, part))
+        axes = (np.searchsorted(part, self.owner[rows]), self.table["row"][rows], self.table["column"][rows])
+        return state, rows, Places(*(torch.from_numpy(axis.astype(np.int64)) for axis in axes))
 
 
 def _half(values: Tensor) -> NDArray[np.float16]:

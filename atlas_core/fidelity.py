@@ -17,6 +17,7 @@ from atlas_core.errors import SpecError
 from atlas_core.featurevis.objectives import Whitener, centre, whitened_cosine
 from atlas_core.featurevis.recipes import centre_positions
 from atlas_core.featurevis.transforms import affine, move
+from atlas_core.memory import Batches
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,6 +49,7 @@ def measure(
     input: InputCard,
     layer: LayerInfo,
     device: torch.device | str = "cpu",
+    batches: Batches | None = None,
 ) -> dict[str, NDArray[Any]]:
     """Measure icons as served.
 
@@ -63,6 +65,7 @@ def measure(
         layer: The layer that the trunk ends with; its stride says how many middle positions are averaged, as when
             rendering.
         device: Where to compute.
+        batches: How many icons at once, halved where memory runs out; 32 by default.
 
     Returns:
         By name, one value an icon, shape (m,): `whitened_cosine`, the mean cosine with the target over 8 small shifts;
@@ -80,21 +83,29 @@ def measure(
     level = F.normalize(whiten(torch.as_tensor(level_targets, dtype=torch.float32, device=place)), dim=1)
     positions = centre_positions(layer, canvas)
     columns: dict[str, list[NDArray[Any]]] = {name: [] for name in ("whitened_cosine", "robust", "retrieval_rank")}
+    batches = batches or Batches(BATCH, "icon")
+    first = 0
+
+    def some(size: int) -> tuple[NDArray[Any], ...]:
+        part = slice(first, first + size)
+        goal = whiten(torch.as_tensor(targets[part], dtype=torch.float32, device=place))
+        pixels = _pixels(icons[part], canvas, place)
+
+        def see(view: torch.Tensor) -> torch.Tensor:
+            activations = trunk(view.contiguous(memory_format=torch.channels_last))
+            return whiten(centre(activations, positions))
+
+        shifted = torch.stack([see(view) for view in _shifted(pixels, mean)])  # (8, m, channels)
+        changed = torch.stack([see(view) for view in _changed(pixels, mean)])
+        rank = _rank(F.normalize(shifted, dim=2).mean(dim=0), level, own[part])
+        return _mean_cosine(shifted, goal), _mean_cosine(changed, goal), rank
+
     with torch.inference_mode():
-        for first in range(0, len(icons), BATCH):
-            part = slice(first, first + BATCH)
-            goal = whiten(torch.as_tensor(targets[part], dtype=torch.float32, device=place))
-            pixels = _pixels(icons[part], canvas, place)
-
-            def see(view: torch.Tensor) -> torch.Tensor:
-                activations = trunk(view.contiguous(memory_format=torch.channels_last))
-                return whiten(centre(activations, positions))
-
-            shifted = torch.stack([see(view) for view in _shifted(pixels, mean)])  # (8, m, channels)
-            changed = torch.stack([see(view) for view in _changed(pixels, mean)])
-            columns["whitened_cosine"].append(_mean_cosine(shifted, goal))
-            columns["robust"].append(_mean_cosine(changed, goal))
-            columns["retrieval_rank"].append(_rank(F.normalize(shifted, dim=2).mean(dim=0), level, own[part]))
+        while first < len(icons):
+            values = batches.run(some, len(icons) - first)
+            for column, value in zip(columns.values(), values, strict=True):
+                column.append(value)
+            first += len(values[0])
     measured: dict[str, NDArray[Any]] = _nothing()
     if len(icons):
         measured = {name: np.concatenate(values) for name, values in columns.items()}

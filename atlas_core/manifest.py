@@ -66,7 +66,8 @@ def assemble(
     layers: dict[str, Any],
     artifacts: dict[str, Any],
     classes: list[str] | None,
-    skipped: list[dict[str, str]],
+    skipped: list[dict[str, Any]],
+    halved: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Put a manifest together.
 
@@ -79,6 +80,7 @@ def assemble(
         artifacts: SHA-256 and size by path below the atlas.
         classes: Names of the model's classes.
         skipped: Images that could not be read, with the reason of each.
+        halved: Which chunks had to halve their batch for lack of memory; their floats may differ in the last digits.
     """
     model, dataset = plan.model, plan.dataset
     manifest: dict[str, Any] = {
@@ -102,6 +104,7 @@ def assemble(
             "skipped": skipped,
         },
         "seeded_from_data": plan.spec.recipe != "pure",
+        "halved": halved,
         "layers": layers,
         "artifacts": dict(sorted(artifacts.items())),
     }

@@ -17,6 +17,7 @@ from atlas_core.featurevis.parameterization import (
 )
 from atlas_core.featurevis.recipes import THUMBNAIL_SIDE, Recipe, centre_positions, thumbnail_window
 from atlas_core.featurevis.transforms import move, transform_table
+from atlas_core.memory import Batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,6 +46,7 @@ def render(
     *,
     layer: LayerInfo,
     device: torch.device | str = "cpu",
+    batches: Batches | None = None,
 ) -> NDArray[np.uint8]:
     """Render the icons of some cells.
 
@@ -62,12 +64,14 @@ def render(
         on_step: Called with (icon steps done, all icon steps); it cancels by raising.
         layer: The layer that the trunk ends with.
         device: Where to compute.
+        batches: How many icons at once, halved where memory runs out; 32 by default.
 
     Returns:
         Icons, shape (m, canvas, canvas, channels), in the network's order of channels.
 
     Raises:
         SpecError: The recipe starts from seeds and there are none, or numbers do not agree.
+        MemoryLimitError: Memory does not do for a single icon.
     """
     if recipe.seeded and seeds is None:
         raise SpecError(f"the recipe {recipe.name!r} starts from thumbnails, and there are none; `pure` needs none")
@@ -76,14 +80,21 @@ def render(
     batch_render = _Renderer(trunk, recipe, whitening, canvas, input, layer, torch.device(device))
     icons = np.empty((len(targets), canvas, canvas, input.channels), dtype=np.uint8)
     total = recipe.steps * len(targets)
-    for first in range(0, len(targets), BATCH):
-        part = slice(first, first + BATCH)
+    batches = batches or Batches(BATCH, "icon")
+    first = 0
 
-        def report(steps: int, first: int = first, count: int = len(targets[part])) -> None:
+    def some(size: int) -> int:
+        part = slice(first, first + size)
+
+        def report(steps: int) -> None:
             if on_step is not None:
-                on_step(first * recipe.steps + steps * count, total)
+                on_step(first * recipe.steps + steps * len(targets[part]), total)
 
         icons[part] = batch_render(targets[part], None if seeds is None else seeds[part], keys[part], report)
+        return size
+
+    while first < len(targets):
+        first += batches.run(some, len(targets) - first)
     return icons
 
 

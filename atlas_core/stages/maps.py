@@ -116,6 +116,9 @@ def make_cells(step: Step) -> Output:
         "attribution_method": attributed[0]["info"]["method"] if attributed else "none",
         "levels": {},
     }
+    halved = [record["info"]["halved"] for record in attributed if "halved" in record["info"]]
+    if halved:
+        info["attribute_halved"] = min(halved)
     listing = step.runtime.dataset(step.plan).listing
     for number, side in enumerate(sides):
         made = level(samples["activations"], layout, samples["image"], side, white, attributions)

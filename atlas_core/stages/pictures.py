@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from atlas_core import tables
 from atlas_core.build import TILE_SIDE
 from atlas_core.featurevis.recipes import canvas_size, recipe_named
-from atlas_core.featurevis.render import render
+from atlas_core.featurevis.render import BATCH, render
 from atlas_core.fidelity import low_contrast, measure
 from atlas_core.keys import canonical_json
 from atlas_core.manifest import artifact, assemble, level_folder
+from atlas_core.memory import Batches
 from atlas_core.pyramid import compose_poster, compose_tile, cut_icons, decode_tile, displayed, tile_shape
-from atlas_core.stages.step import Output, Step, gather
+from atlas_core.stages.step import Output, Step, gather, marked
 from atlas_core.whitening import Whitening
 
 METRICS = ("whitened_cosine", "robust", "retrieval_rank", "contrast", "high_frequency", "low_contrast")
@@ -47,19 +48,21 @@ def render_tile(step: Step) -> Output:
         for cell in within
     ]
     trunk = step.runtime.model(card).trunk(layer.name)
+    batches = Batches(BATCH, "icon")
     icons = render(
         trunk, recipe, cells["mean"][within], whitening, cells["seed"][within].astype(np.float32), canvas, card.input,
-        keys, step.on_progress, layer=layer,
+        keys, step.on_progress, layer=layer, batches=batches,
     )  # fmt: skip
     tile = compose_tile(_shown(icons, card.input.order), places, *tile_shape(side, x, y))
     served = cut_icons(decode_tile(tile), places, canvas)
     measured = measure(
         trunk, _seen(served, card.input.order, card.input.channels), cells["mean"][within], cells["mean"], within,
-        whitening, canvas, input=card.input, layer=layer,
+        whitening, canvas, input=card.input, layer=layer, batches=batches,
     )  # fmt: skip
     measured["low_contrast"] = low_contrast(measured["contrast"], cells["exemplar_contrast"][within])
     table = {"cell": within, **measured}
-    return Output({"tile": tile, "metrics": tables.pack(table)}, {"icons": len(within), "size": canvas})
+    info = {"icons": len(within), "size": canvas, **marked(batches.size if batches.halved else None)}
+    return Output({"tile": tile, "metrics": tables.pack(table)}, info)
 
 
 def _shown(icons: NDArray[np.uint8], order: str) -> NDArray[np.uint8]:
@@ -143,5 +146,19 @@ def publish_manifest(step: Step) -> Output:
         skipped += step.runtime.record(plan, chunk.key)["info"]["skipped"]
     labels = plan.model.card.labels
     classes = labels if isinstance(labels, list) else None
-    manifest = assemble(plan, layers, artifacts, classes, skipped)
+    manifest = assemble(plan, layers, artifacts, classes, skipped, _halved(step))
     return Output({"manifest": canonical_json(manifest)}, {"digest": manifest["digest"]})
+
+
+def _halved(step: Step) -> list[dict[str, Any]]:
+    """By stage and layer, the smallest batch that memory did for where it did not for the usual one."""
+    smallest: dict[tuple[str, str], int] = {}
+    for stage, field, told_as in (("collect", "halved", "collect"), ("cells", "attribute_halved", "attribute"),
+                                  ("render", "halved", "render")):  # fmt: skip
+        for chunk in step.plan.find(stage):
+            size = step.runtime.record(step.plan, chunk.key)["info"].get(field)
+            if size is not None:
+                place = told_as, chunk.parameters.get("layer", "")
+                smallest[place] = min(size, smallest.get(place, size))
+    return [{"stage": stage, **({"layer": layer} if layer else {}), "batch": size}
+            for (stage, layer), size in sorted(smallest.items())]  # fmt: skip

@@ -60,6 +60,11 @@ class Output:
     info: dict[str, Any] = field(default_factory=dict)
 
 
+def marked(halved: int | None) -> dict[str, Any]:
+    """How a record's info says that a batch was halved for lack of memory: by the size that worked."""
+    return {} if halved is None else {"halved": halved}
+
+
 def gather_layer(step: Step, records: list[dict[str, Any]], columns: tuple[str, ...]) -> tables.Table:
     """Columns of the step's layer over collected shards; a shard whose images are all broken has none.
 

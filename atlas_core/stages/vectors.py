@@ -5,7 +5,7 @@ from __future__ import annotations
 from atlas_core import tables
 from atlas_core.activations import collect_shard
 from atlas_core.attribution import attribute_shard
-from atlas_core.stages.step import Output, Step
+from atlas_core.stages.step import Output, Step, marked
 
 
 def collect(step: Step) -> Output:
@@ -25,7 +25,7 @@ def collect(step: Step) -> Output:
     )
     blobs = {"images": tables.pack(made.images)} if made.images else {}
     blobs |= {f"layer {name}": tables.pack(table) for name, table in made.layers.items()}
-    return Output(blobs, {"images": len(part), "skipped": made.skipped})
+    return Output(blobs, {"images": len(part), "skipped": made.skipped, **marked(made.halved)})
 
 
 def attribute(step: Step) -> Output:
@@ -41,4 +41,7 @@ def attribute(step: Step) -> Output:
         step.parameters["method"],
         on_progress=step.on_progress,
     )
-    return Output({"attributions": tables.pack({"attributions": found.attributions})}, {"method": found.method})
+    return Output(
+        {"attributions": tables.pack({"attributions": found.attributions})},
+        {"method": found.method, **marked(found.halved)},
+    )
