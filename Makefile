@@ -16,7 +16,7 @@ ONE_THREAD := OMP_NUM_THREADS=1
 help:  ## these lines
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
 
-setup: .venv/.installed system  ## virtual environment with everything, and Debian's redis-server and chromium
+setup: .venv/.installed system  ## virtual environment with everything, and Debian's redis-server, chromium and Ceph
 
 .venv/.installed: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "make setup: needs Python 3.11 or newer on PATH (or PYTHON=...)" >&2; exit 2; }
@@ -26,14 +26,14 @@ setup: .venv/.installed system  ## virtual environment with everything, and Debi
 	touch $@
 
 # Only the tests want these: the product brings its own Redis binary and looks at no browser.
-SYSTEM_PACKAGES := redis-server chromium fonts-liberation
+SYSTEM_PACKAGES := redis-server chromium fonts-liberation radosgw ceph-mon ceph-osd ceph-common
 system:
-	@if command -v redis-server >/dev/null && command -v chromium >/dev/null; then :; \
+	@if command -v redis-server chromium radosgw ceph-mon ceph-osd radosgw-admin | wc -l | grep -qx 6; then :; \
 	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 		export DEBIAN_FRONTEND=noninteractive; \
 		apt-get update -qq </dev/null && apt-get install -y -qq --no-install-recommends $(SYSTEM_PACKAGES) </dev/null; \
 	else \
-		echo "make setup: the browser tests need chromium, and redis-server is wanted; as root on Debian:" >&2; \
+		echo "make setup: the tests need chromium and a small Ceph, and redis-server is wanted; as root on Debian:" >&2; \
 		echo "    apt-get install --no-install-recommends $(SYSTEM_PACKAGES)" >&2; \
 	fi
 

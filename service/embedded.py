@@ -21,26 +21,31 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import redis
 
 from atlas_core.errors import DependencyError
 from atlas_core.run import die_with_parent, single_threaded_environment
+from service.settings import ServiceSettings
 
 log = logging.getLogger(__name__)
 START_SECONDS = 60.0
 STOP_SECONDS = 8.0
+DRAIN_SECONDS = 3
+"""That a stopping API gives open requests; event streams would stay for as long as their jobs."""
 RESTART_SECONDS = 1.0
 LOOPBACK = ("127.0.0.1", "localhost")
 
 
 @dataclass(frozen=True)
 class Command:
-    """A child: its name and how to start it."""
+    """A child: its name, how to start it, and the open files that it is given."""
 
     name: str
     arguments: tuple[str, ...]
+    descriptors: tuple[int, ...] = ()
 
 
 class Children:
@@ -106,6 +111,7 @@ class Children:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                pass_fds=command.descriptors,
                 start_new_session=True,  # Ctrl-C is ours to handle
                 preexec_fn=die_with_parent,
             )
@@ -189,6 +195,9 @@ def embedded(
 ) -> Iterator[Embedded]:
     """Run the whole service until the block ends.
 
+    ATLAS_STORE_URL names another store than the data folder's; ATLAS_API_PROCESSES starts several API processes
+    behind the one port.
+
     Args:
         folder: Data folder, made where it is missing: the store, Redis's log, the processes' logs.
         host: Address of the API.
@@ -210,13 +219,24 @@ def embedded(
             children=Children(folder, _environment(folder, f"redis://127.0.0.1:{redis_port}/0", host)),
         )
         try:
-            _start(service, host, port, redis_port, processes or len(os.sched_getaffinity(0)))
-            yield service
+            with _listening(host, port) as listener:
+                _start(service, listener, redis_port, processes or len(os.sched_getaffinity(0)))
+                yield service
         finally:
             service.children.stop()
 
 
-def _start(service: Embedded, host: str, port: int, redis_port: int, processes: int) -> None:
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket for all API processes: one that is started again finds the port still ours."""
+    try:
+        listener = socket.create_server((host, port), backlog=1024)
+    except OSError as error:
+        raise DependencyError(f"the port {port} cannot be listened on ({error.strerror}); name another") from None
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by every connection
+    return listener
+
+
+def _start(service: Embedded, listener: socket.socket, redis_port: int, processes: int) -> None:
     children = service.children
     children.start(Command("redis", _redis_command(redis_port)))
     _wait(lambda: _redis_answers(service.redis_url), "redis", children)
@@ -227,13 +247,15 @@ def _start(service: Embedded, host: str, port: int, redis_port: int, processes: 
         client.flushall()
     children.start(Command("worker-interactive", _worker_command("interactive", "interactive", 1)))
     children.start(Command("worker-batch", _worker_command("batch", "cpu,gpu", processes)))
-    children.start(Command("api", _api_command(host, port)))
+    for number in range(ServiceSettings().api_processes):
+        name = f"api-{number + 1}" if number else "api"
+        children.start(Command(name, _api_command(listener.fileno()), (listener.fileno(),)))
     _wait(lambda: _api_ready(service.url), "api", children)
 
 
 def _environment(folder: Path, redis_url: str, host: str) -> dict[str, str]:
     own = {
-        "ATLAS_STORE_URL": str(folder / "store"),
+        "ATLAS_STORE_URL": _store_url(folder),
         "ATLAS_REDIS_URL": redis_url,
         "ATLAS_CACHE_URL": redis_url,
         "ATLAS_SHUTDOWN_SECONDS": os.environ.get("ATLAS_SHUTDOWN_SECONDS", "2"),
@@ -245,6 +267,12 @@ def _environment(folder: Path, redis_url: str, host: str) -> dict[str, str]:
         own["ATLAS_TRUSTED_HOSTS"] = os.environ.get("ATLAS_TRUSTED_HOSTS", json.dumps([*LOOPBACK, "[::1]"]))
         own["ATLAS_DATASET_ROOTS"] = os.environ.get("ATLAS_DATASET_ROOTS", '["/"]')
     return {**os.environ, **single_threaded_environment(), **own}
+
+
+def _store_url(folder: Path) -> str:
+    url = os.environ.get("ATLAS_STORE_URL") or str(folder / "store")
+    # The children work in another folder.
+    return url if urlsplit(url).scheme else str(Path(url).expanduser().resolve())
 
 
 def _redis_command(port: int) -> tuple[str, ...]:
@@ -261,10 +289,10 @@ def _worker_command(name: str, queues: str, processes: int) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _api_command(host: str, port: int) -> tuple[str, ...]:
+def _api_command(listener: int) -> tuple[str, ...]:
     return (
-        sys.executable, "-P", "-m", "uvicorn", "service.main:create_app", "--factory", "--host", host, "--port",
-        str(port), "--log-level", "warning",
+        sys.executable, "-P", "-m", "uvicorn", "service.main:create_app", "--factory", "--fd", str(listener),
+        "--log-level", "warning", "--timeout-graceful-shutdown", str(DRAIN_SECONDS),
     )  # fmt: skip
 
 

@@ -10,12 +10,15 @@ from atlas_core.settings import Settings
 class ServiceSettings(Settings):
     """What only the API needs to know."""
 
+    api_processes: int = Field(default=1, ge=1, le=64, description="of the embedded service, behind its one port")
     blob_limit_bytes: int = Field(default=4 << 30, ge=1, description="largest upload")
     image_limit_bytes: int = Field(default=20 << 20, ge=1, description="largest image to project")
     projection_seconds: float = Field(default=30, gt=0, description="that a projection may take")
     trusted_hosts: list[str] = Field(
         default_factory=lambda: ["*"], description="names by which requests may address the service"
     )
+    event_streams: int = Field(default=200, ge=1, description="event streams open at a time, a Redis connection each")
+    event_beat_seconds: float = Field(default=15, gt=0, description="after which a silent event stream says it lives")
     dataset_roots: list[str] = Field(
         default_factory=list, description="folders below which a dataset may stay where it is, as file:// URI"
     )

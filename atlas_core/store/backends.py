@@ -29,7 +29,7 @@ class StoreSettings(BaseSettings):
     AZURE_STORAGE_ACCOUNT_KEY, and so on, or from the machine's role.
     """
 
-    model_config = SettingsConfigDict(env_prefix="ATLAS_STORE_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="ATLAS_STORE_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     endpoint: str | None = Field(default=None, description="URL of an S3-compatible server or another endpoint")
     region: str | None = Field(default=None, description="region of the bucket; any for most S3-compatible servers")

@@ -35,6 +35,23 @@ app.kubernetes.io/component: {{ .component }}
 {{ include "atlas.redisEnvironment" . | trim }}
 - name: ATLAS_STORE_URL
   value: {{ .Values.store.url }}
+{{- range $name, $value := dict "ATLAS_STORE_ENDPOINT" .Values.store.endpoint "ATLAS_STORE_PUBLIC_ENDPOINT" .Values.store.publicEndpoint "ATLAS_STORE_REGION" .Values.store.region }}
+{{- with $value }}
+- name: {{ $name }}
+  value: {{ . | quote }}
+{{- end }}
+{{- end }}
+{{- if hasPrefix "http://" .Values.store.endpoint }}
+- name: ATLAS_STORE_ALLOW_HTTP
+  value: "true"
+{{- end }}
+{{- with .Values.store.existingSecret }}
+{{- range $name, $key := dict "ATLAS_STORE_ACCESS_KEY_ID" "accessKeyId" "ATLAS_STORE_SECRET_ACCESS_KEY" "secretAccessKey" }}
+- name: {{ $name }}
+  valueFrom:
+    secretKeyRef: {name: {{ $.Values.store.existingSecret }}, key: {{ $key }}}
+{{- end }}
+{{- end }}
 {{- with .Values.env }}
 {{ toYaml . }}
 {{- end }}
@@ -53,14 +70,18 @@ capabilities: {drop: [ALL]}
 {{- end }}
 
 {{- define "atlas.volumes" -}}
+{{- if hasPrefix "file:" .Values.store.url }}
 - name: data
   persistentVolumeClaim:
     claimName: {{ .Values.store.volume.existingClaim | default (printf "%s-data" (include "atlas.name" .)) }}
+{{- end }}
 - name: tmp
   emptyDir: {}
 {{- end }}
 
 {{- define "atlas.volumeMounts" -}}
+{{- if hasPrefix "file:" .Values.store.url }}
 - {name: data, mountPath: /data}
+{{- end }}
 - {name: tmp, mountPath: /tmp}
 {{- end }}

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from atlas_core.advance import QUEUES
+from atlas_core.store.backends import StoreSettings
 from service.settings import ServiceSettings
 
 ROOT = Path(__file__).parents[2]
@@ -84,9 +85,12 @@ def test_compose_gives_every_process_the_same_places_and_shares_the_queues_out()
 
 def test_compose_sets_only_what_the_service_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     environment = _compose()["services"]["api"]["environment"]
-    assert {name.removeprefix("ATLAS_").lower() for name in environment} <= set(ServiceSettings.model_fields)
+    known = set(ServiceSettings.model_fields) | {f"store_{name}" for name in StoreSettings.model_fields}
+    assert {name.removeprefix("ATLAS_").lower() for name in environment} <= known
+    assert environment["ATLAS_STORE_URL"] == "${ATLAS_STORE_URL:-file:///data}"
     for name, value in environment.items():
-        monkeypatch.setenv(name, value)
+        if value is not None:  # else the host's own
+            monkeypatch.setenv(name, value.replace("${ATLAS_STORE_URL:-file:///data}", "file:///data"))
     assert ServiceSettings().store_url == "file:///data"
     assert ServiceSettings().redis_url == "redis://broker:6379/0"
 

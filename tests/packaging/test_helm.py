@@ -86,6 +86,20 @@ def test_managed_redis_and_volume_leave_nothing_that_holds_data() -> None:
     assert environment["ATLAS_DATASET_ROOTS"] == '["/data/datasets"]'
 
 
+def test_a_bucket_needs_no_volume_and_its_keys_are_a_secret() -> None:
+    manifests = _manifests(VALUES["s3"])
+    assert {kind for kind, _ in manifests} == {"Service", "Deployment"}
+    for name in ("api", "worker-batch", "worker-interactive"):
+        manifest = manifests["Deployment", f"demo-atlas-{name}"]
+        environment = _environment(manifest)
+        assert environment["ATLAS_STORE_URL"] == "s3://atlases/production"
+        assert environment["ATLAS_STORE_ENDPOINT"] == "http://rgw.storage.svc:8080"
+        assert environment["ATLAS_STORE_ALLOW_HTTP"] == "true"
+        assert environment["ATLAS_STORE_SECRET_ACCESS_KEY"]["secretKeyRef"]["name"] == "atlas-s3"
+        pod = manifest["spec"]["template"]["spec"]
+        assert [volume["name"] for volume in pod["volumes"]] == ["tmp"]
+
+
 def test_worker_on_a_gpu_asks_for_one() -> None:
     manifests = _manifests(VALUES["gpu"])
     pod = manifests["Deployment", "demo-atlas-worker-batch"]["spec"]["template"]["spec"]
@@ -99,10 +113,11 @@ def test_worker_on_a_gpu_asks_for_one() -> None:
         ({"workerBatch": {"concurrency": 0}}, "concurrency"),
         ({"workerBatch": {"queues": "cpus"}}, "queues"),
         ({"redis": {"enabled": False}}, "redis.cacheUrl is needed"),
-        ({"store": {"url": "s3://atlases"}}, "url"),
+        ({"store": {"url": "/somewhere"}}, "url"),
+        ({"store": {"url": "s3://key:secret@atlases"}}, "url"),
         ({"replicas": 3}, "replicas"),
     ],
-    ids=["no-process", "unknown-queue", "no-redis", "no-folder", "unknown-value"],
+    ids=["no-process", "unknown-queue", "no-redis", "no-folder", "secret-in-url", "unknown-value"],
 )
 def test_wrong_values_are_refused_by_name(values: dict[str, Any], named: str) -> None:
     chart = helm_python.Chart.load(CHART)
