@@ -87,8 +87,7 @@ def document(store: Store, kind: Kind, name: str) -> Document:
 
 def documents(store: Store, kind: Kind) -> list[Document]:
     """The newest version of every document of a kind, in order of creation."""
-    found = [document(store, kind, name) for name in store.document_names(kind)]
-    return sorted(found, key=lambda value: (value["created"], value["id"]))
+    return sorted(store.get_documents(kind), key=lambda value: (value["created"], value["id"]))
 
 
 def update(store: Store, kind: Kind, name: str, **changes: Any) -> Document:

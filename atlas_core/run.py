@@ -109,7 +109,8 @@ def run_plan(plan: Plan, store: Store, pool: ProcessPoolExecutor, on_progress: P
     Raises:
         AtlasError: A chunk failed; everything finished is kept.
     """
-    done = {chunk.key for chunk in plan.chunks if store.has_record(chunk.stage, chunk.key)}
+    there = store.have_records([(chunk.stage, chunk.key) for chunk in plan.chunks])
+    done = {chunk.key for chunk, known in zip(plan.chunks, there, strict=True) if known}
     stages: dict[str, list[str]] = {}
     for chunk in plan.chunks:
         stages.setdefault(chunk.stage, []).append(chunk.key)

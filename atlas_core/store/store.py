@@ -15,9 +15,10 @@ import io
 import json
 import re
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, NamedTuple, cast
 from urllib.parse import urlsplit
@@ -34,6 +35,7 @@ from atlas_core.store.uploads import Uploads
 DOCUMENT_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 DOCUMENT_CACHE_BYTES = 64 << 20
 SMALL_REQUESTS = 16  # at a time
+WORTH_LISTING, LISTED_PER_ASKED = 32, 30  # a page of a listing tells of 1,000 objects, for the price of a few questions
 
 
 class BlobInfo(NamedTuple):
@@ -183,8 +185,20 @@ class Store:
         return self.objects.size(_record(stage, key)) is not None
 
     def have_records(self, chunks: Sequence[tuple[str, str]]) -> list[bool]:
-        """Which of many chunks, by stage and key, are done; several are asked for at a time."""
-        return list(self.objects.many(lambda chunk: self.has_record(*chunk), chunks, SMALL_REQUESTS))
+        """Which of many chunks, by stage and key, are done: by a listing where it is short, else one by one."""
+        known: dict[str, set[str]] = {}
+        for stage, count in Counter(stage for stage, _ in chunks).items():
+            if count >= WORTH_LISTING and (keys := self._record_keys(stage, LISTED_PER_ASKED * count)) is not None:
+                known[stage] = keys
+        asked = [chunk for chunk in chunks if chunk[0] not in known]
+        answers = dict(zip(asked, self.objects.many(lambda one: self.has_record(*one), asked, SMALL_REQUESTS),
+                           strict=True))  # fmt: skip
+        return [key in known[stage] if stage in known else answers[stage, key] for stage, key in chunks]
+
+    def _record_keys(self, stage: str, most: int) -> set[str] | None:
+        """Keys of all records of a stage, None where there are more than so many."""
+        found = list(islice(self.objects.listed(f"records/{stage}/"), most + 1))
+        return None if len(found) > most else {PurePosixPath(info.path).stem for info in found}
 
     def delete_record(self, stage: str, key: str) -> None:
         """Delete a chunk's record, where there is one: the chunk is to be made again."""

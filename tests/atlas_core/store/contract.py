@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from atlas_core.errors import InputError, IntegrityError, NotFoundError
-from atlas_core.store import Store
+from atlas_core.store import Store, store as module
 
 LARGE = 13 * 1024 * 1024 + 7
 NOTHING = "0" * 64
@@ -125,6 +125,17 @@ class StoreContract:
         store.delete_record("collect", "a")
         assert store.have_records(chunks) == [False, False, True]
         assert [(info.stage, info.key) for info in store.list_records()] == [("cells", "b")]
+
+    @pytest.mark.parametrize("listed_per_asked", [30, 0])
+    def test_many_records_are_asked_for(
+        self, store: Store, listed_per_asked: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """By a listing, and one by one where that would be too long."""
+        monkeypatch.setattr(module, "LISTED_PER_ASKED", listed_per_asked)
+        for number in range(0, 90, 2):
+            store.put_record("render", f"k{number}", {})
+        chunks = [("render", f"k{number}") for number in range(90)] + [("cells", "k0")]
+        assert store.have_records(chunks) == [number % 2 == 0 for number in range(90)] + [False]
 
     def test_more_than_a_page_is_listed(self, store: Store) -> None:
         names = [f"{number:064x}" for number in range(1_105)]
