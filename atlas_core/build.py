@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import itertools
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,6 +20,7 @@ from atlas_core.cards import Card, LayerInfo, ModelCard
 from atlas_core.errors import SpecError, UnknownLayerError, UnsupportedOperatorError
 from atlas_core.featurevis.recipes import recipe_named
 from atlas_core.keys import record_key
+from atlas_core.sampling import capacity
 from atlas_core.spec import AtlasSpec, job_id, resolve_levels
 
 STAGES = ("collect", "attribute", "layout", "cells", "render", "publish")
@@ -30,6 +31,8 @@ SHARD_SAMPLES = 2_000
 """Samples of a layer in one shard: what a collecting process keeps besides its batch does not grow with the job."""
 LEAST_SHARD = 8
 TILE_SIDE = 10
+PLACED_SAMPLES = 50_000
+"""Samples that a chunk places among landmarks, more or less."""
 INDEX_PATH = "index.safetensors"
 
 
@@ -119,6 +122,10 @@ class Plan(Card):
         """Number of chunks of each stage."""
         return Counter(chunk.stage for chunk in self.chunks)
 
+    def layout_of(self, layer: str) -> Chunk:
+        """The chunk whose record holds the layout of all samples of a layer."""
+        return (self.find("layout", layer=layer, step="join") or self.find("layout", layer=layer, step="optimise"))[0]
+
     def find(self, stage: str, **parameters: Any) -> list[Chunk]:
         """Chunks of a stage that have these parameters, in order."""
         return [
@@ -126,6 +133,18 @@ class Plan(Card):
             for chunk in self.chunks
             if chunk.stage == stage and all(chunk.parameters.get(name) == value for name, value in parameters.items())
         ]
+
+
+def lacking(plan: Plan, done: Set[str]) -> list[Chunk]:
+    """Chunks that have to run, in order: not done, and of use to one that is not done either.
+
+    So samples' attributions that were dropped once the cells were published are not made again for the cells' sake.
+    """
+    wanted = {plan.chunks[-1].key}
+    for chunk in reversed(plan.chunks):
+        if chunk.key in wanted and chunk.key not in done:
+            wanted.update(chunk.inputs)
+    return [chunk for chunk in plan.chunks if chunk.key in wanted and chunk.key not in done]
 
 
 @dataclass(frozen=True)
@@ -197,6 +216,18 @@ def shards(images: int, samples: int, model: ModelFacts) -> list[Shard]:
     return [Shard(start, stop) for start, stop in itertools.pairwise(edges)]
 
 
+def samples_of(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, layer: str) -> int:
+    """The most samples that a layer can have."""
+    return min(spec.samples, dataset.images * capacity(model.layer(layer)))
+
+
+def _groups(keys: list[str], count: int) -> list[list[str]]:
+    """Keys cut into runs of about the same length, at most so many."""
+    count = min(count, len(keys))
+    edges = [len(keys) * index // count for index in range(count + 1)]
+    return [keys[start:stop] for start, stop in itertools.pairwise(edges)]
+
+
 def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: AnchorFacts | None = None) -> Plan:
     """Plan an atlas.
 
@@ -232,14 +263,22 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
     for layer in spec.layers:
         # Lay the activations out in the plane so that similar ones lie together; a layer starts from the one before,
         # or is laid out against the anchor's points. How far twins lie apart says how far the maps compare.
+        # Of very many samples only some are laid out, and the others placed among these.
+        many = samples_of(spec, model, dataset, layer) > spec.layout.landmarks
+        chosen = {"landmarks": spec.layout.landmarks} if many else {}
         neighbours = add("layout", collected, step="neighbours", layer=layer, neighbours=spec.layout.neighbours,
-                         seed=spec.seed)  # fmt: skip
+                         seed=spec.seed, **chosen)  # fmt: skip
         options = {"layer": layer, "epochs": spec.layout.epochs, "minimum_distance": spec.layout.minimum_distance,
                    "optimiser": spec.layout.optimiser, "seed": spec.seed,
                    "anchor": anchor and anchor.layers[layer].layout}  # fmt: skip
         layout = add("layout", [neighbours, *previous], step="optimise", **options)
         if previous or anchor:
             compared.append(add("layout", [neighbours, layout, *previous], step="twins", **options))
+        if many:
+            count = -(-samples_of(spec, model, dataset, layer) // PLACED_SAMPLES)
+            placed = [add("layout", [neighbours, layout, *group], step="place", layer=layer)
+                      for group in _groups(collected, count)]  # fmt: skip
+            layout = add("layout", [neighbours, layout, *placed, *collected], step="join", layer=layer, seed=spec.seed)
         previous = [] if anchor else [layout]
         # What each sample adds to each class.
         attributed = []

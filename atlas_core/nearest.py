@@ -54,6 +54,7 @@ class Nearest:
         query_images: NDArray[np.int64],
         *,
         one_an_image: bool = False,
+        lists: NDArray[np.int64] | None = None,
     ) -> None:
         """Take a block of samples into the lists.
 
@@ -63,9 +64,11 @@ class Nearest:
             sample_images: Their images, shape (b,).
             query_images: Image whose samples a query must not take, shape (queries,); `NO_IMAGE` takes all.
             one_an_image: Keep at most one sample of an image in a list, its most similar.
+            lists: The list of each query, shape (queries,), all different; by default query i has list i.
         """
         _offer(
             similarities,
+            np.arange(len(similarities)) if lists is None else lists,
             samples,
             sample_images,
             query_images,
@@ -78,6 +81,7 @@ class Nearest:
 
 def _offer_rows(
     similarities: Any,
+    lists: Any,
     samples: Any,
     sample_images: Any,
     query_images: Any,
@@ -88,7 +92,8 @@ def _offer_rows(
 ) -> None:
     k = best_index.shape[1]
     for query in range(similarities.shape[0]):
-        worst = best_similarity[query, k - 1]
+        own = lists[query]
+        worst = best_similarity[own, k - 1]
         for column in range(similarities.shape[1]):
             similarity = similarities[query, column]
             if not similarity > worst or sample_images[column] == query_images[query]:
@@ -96,21 +101,21 @@ def _offer_rows(
             last = k - 1  # the place that is given up
             if one_an_image:
                 for place in range(k):
-                    if best_index[query, place] >= 0 and best_image[query, place] == sample_images[column]:
+                    if best_index[own, place] >= 0 and best_image[own, place] == sample_images[column]:
                         last = place
                         break
-                if best_index[query, last] >= 0 and not similarity > best_similarity[query, last]:
+                if best_index[own, last] >= 0 and not similarity > best_similarity[own, last]:
                     continue
             place = last
-            while place > 0 and similarity > best_similarity[query, place - 1]:
-                best_similarity[query, place] = best_similarity[query, place - 1]
-                best_index[query, place] = best_index[query, place - 1]
-                best_image[query, place] = best_image[query, place - 1]
+            while place > 0 and similarity > best_similarity[own, place - 1]:
+                best_similarity[own, place] = best_similarity[own, place - 1]
+                best_index[own, place] = best_index[own, place - 1]
+                best_image[own, place] = best_image[own, place - 1]
                 place -= 1
-            best_similarity[query, place] = similarity
-            best_index[query, place] = samples[column]
-            best_image[query, place] = sample_images[column]
-            worst = best_similarity[query, k - 1]
+            best_similarity[own, place] = similarity
+            best_index[own, place] = samples[column]
+            best_image[own, place] = sample_images[column]
+            worst = best_similarity[own, k - 1]
 
 
 _offer = compiled(_offer_rows)

@@ -15,6 +15,7 @@ import numpy as np
 
 from atlas_core.compiled import compiled
 from atlas_core.errors import LayoutError
+from atlas_core.layout.placement import geometric_median, neighbour_weights
 from atlas_core.layout.plane import principal_axes
 from atlas_core.nearest import NO_IMAGE, exact_distances, unit_rows
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 NEIGHBOURS = 15
 COMPONENTS = 64
 CANDIDATES = 200
-WEISZFELD_STEPS = 10
 CLUSTER_GAP = 0.05
 """Neighbours nearer than this in the map, a cell of a level of 20, hang together in one cluster."""
 AMBIGUOUS_BELOW = 0.5
@@ -193,31 +193,6 @@ class ProjectionIndex:
     def from_tables(cls, tables: dict[str, NDArray[Any]]) -> ProjectionIndex:
         """The inverse of `to_tables`."""
         return cls(**{field.name: tables[field.name] for field in fields(cls)})
-
-
-def neighbour_weights(distance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """exp(-(d - d1) / mean(d - d1)) for ascending distances, to a sum of 1; equal where all distances are."""
-    excess = distance - distance[0]
-    scale = excess.mean()
-    weights = np.exp(-excess / scale) if scale > 0 else np.ones(len(distance))
-    return np.asarray(weights / weights.sum())
-
-
-def geometric_median(points: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The point of least weighted distance to some points, by ten of Weiszfeld's steps from their weighted mean.
-
-    Args:
-        points: Shape (k, 2).
-        weights: Shape (k,), their sum above 0.
-
-    Returns:
-        Shape (2,), within the points' convex hull.
-    """
-    median: NDArray[np.float64] = weights @ points / weights.sum()
-    for _ in range(WEISZFELD_STEPS):
-        pull = weights / np.maximum(np.hypot(*(points - median).T), 1e-9)
-        median = pull @ points / pull.sum()
-    return median
 
 
 def heaviest_cluster(points: NDArray[np.float64], weights: NDArray[np.float64]) -> float:

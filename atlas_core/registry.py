@@ -156,7 +156,7 @@ def anchor_facts(store: Store, name: str) -> AnchorFacts:
             channels=held.model.layer(layer).shape[0],
             collected=collected,
             neighbours=held.find("layout", layer=layer, step="neighbours")[0].key,
-            layout=held.find("layout", layer=layer, step="optimise")[0].key,
+            layout=held.layout_of(layer).key,
         )
         for layer in held.spec.layers
     }

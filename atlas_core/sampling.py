@@ -75,9 +75,14 @@ def allocation(images: Sequence[str], samples: int, seed: int) -> NDArray[np.int
         raise SpecError(f"{samples} samples cannot be shared among {len(images)} images", pointer="/samples")
     each, rest = divmod(samples, len(images))
     counts = np.full(len(images), each, dtype=np.int32)
-    by_hash = sorted(range(len(images)), key=lambda place: _hash(seed, images[place])[16:])
-    counts[by_hash[:rest]] += 1
+    counts[by_hash(images, seed)[:rest]] += 1
     return counts
+
+
+def by_hash(images: Sequence[str], seed: int) -> NDArray[np.int64]:
+    """Images in the order of their hashed ids, shape (images,): an order that no other image changes."""
+    hashes = [_hash(seed, image)[16:] for image in images]
+    return np.array(sorted(range(len(images)), key=hashes.__getitem__), dtype=np.int64)
 
 
 def receptive_field(layer: LayerInfo, given: InputCard) -> ReceptiveField:

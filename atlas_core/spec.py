@@ -18,12 +18,14 @@ class LayoutOptions(Card):
     """Options of the layout; the article's own are 50 neighbours and a minimum distance of .05.
 
     `batch` is our optimiser, `umap` that of umap-learn, the reference: slower, and cancelled only at its end.
+    Of a layer with more than `landmarks` samples only so many are laid out; the others are placed among them.
     """
 
     neighbours: int = Field(default=15, ge=2, le=200)
     minimum_distance: float = Field(default=0.05, ge=0, le=0.99)
     epochs: int = Field(default=200, ge=10, le=2000)
     optimiser: Literal["batch", "umap"] = "batch"
+    landmarks: int = Field(default=100_000, ge=100, le=10_000_000)
 
 
 class AtlasSpec(Card):

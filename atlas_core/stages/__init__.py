@@ -27,6 +27,7 @@ def run_chunk(
         AtlasError: Anything else that is known to go wrong.
     """
     from atlas_core.stages.comparable import measure_twins
+    from atlas_core.stages.landmarks import join, place
     from atlas_core.stages.maps import build_index, find_neighbours, lay_out, make_cells
     from atlas_core.stages.pictures import publish_level, publish_manifest, render_tile
     from atlas_core.stages.step import Step
@@ -37,6 +38,8 @@ def run_chunk(
         "attribute": attribute,
         "layout neighbours": find_neighbours,
         "layout optimise": lay_out,
+        "layout place": place,
+        "layout join": join,
         "layout twins": measure_twins,
         "cells": make_cells,
         "publish index": build_index,

@@ -14,7 +14,8 @@ from atlas_core.layout.neighbours import Neighbours
 from atlas_core.layout.optimise import optimise
 from atlas_core.layout.plane import fill_gaps, jittered, start_from, start_points, turned, unit_square, window
 from atlas_core.layout.twins import procrustes, twin_distance, twins
-from atlas_core.stages.step import Output, Step, gather, gather_layer
+from atlas_core.stages.landmarks import laid_out_samples
+from atlas_core.stages.step import Output, Step, gather
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,11 +127,8 @@ def lay_against(
 
 def measure_twins(step: Step) -> Output:
     """How far twins lie apart: as published, in layouts made separately, and beside both the noise floor."""
-    collected = [step.runtime.record(step.plan, chunk.key) for chunk in step.plan.find("collect")]
-    samples = gather_layer(step, collected, ("activations", "image", "point"))
-    near = step.table(step.inputs("layout", step="neighbours")[0], "neighbours")
-    found = Neighbours(index=near["index"], distance=near["distance"])
-    own, *before = (step.table(record, "layout") for record in step.inputs("layout", step="optimise"))
+    samples, found = laid_out_samples(step)
+    own, *before = step.layouts()
     parameters = step.parameters
     options = {"epochs": parameters["epochs"], "min_dist": parameters["minimum_distance"], "seed": parameters["seed"]}
     again = {**options, "seed": parameters["seed"] + OTHER_SEED}
@@ -168,7 +166,12 @@ def _floor_of_anchor(step: Step, table: tables.Table, options: dict[str, Any]) -
     """The anchor's own samples, laid out against themselves as those of another model would be."""
     facts = step.plan.anchor
     key = facts.layers[step.layer.name].neighbours if facts else ""
-    near = step.runtime.table(_record(step, "layout", key)["blobs"]["neighbours"])
+    blobs = _record(step, "layout", key)["blobs"]
+    near = step.runtime.table(blobs["neighbours"])
+    if "landmarks" in blobs:
+        chosen = step.runtime.table(blobs["landmarks"])
+        rows = twins(chosen["image"], chosen["point"], table["image"], table["point"])
+        table = {name: values if name == "window" else values[rows] for name, values in table.items()}
     itself = Anchor(table, np.arange(len(table["points"])), None)
     points = lay_against(
         itself, Neighbours(index=near["index"], distance=near["distance"]), **options, on_epoch=step.on_progress

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,17 +11,19 @@ from atlas_core.cells import Level, level
 from atlas_core.errors import DatasetError
 from atlas_core.featurevis.parameterization import seed_from_thumbnails
 from atlas_core.fidelity import contrast
+from atlas_core.inverted import InvertedLists
 from atlas_core.keys import canonical_json
 from atlas_core.layout.graph import graph
-from atlas_core.layout.neighbours import Neighbours, neighbours
+from atlas_core.layout.neighbours import neighbours
 from atlas_core.layout.optimise import optimise
 from atlas_core.layout.plane import start_from, start_points, turned, unit_square, window
-from atlas_core.layout.quality import quality
 from atlas_core.layout.reference import optimise_by_umap
 from atlas_core.layout.twins import twins
+from atlas_core.nearest import unit_rows
 from atlas_core.projection import ProjectionIndex
 from atlas_core.stages.comparable import anchor_of, lay_against, points_of, table_window
-from atlas_core.stages.step import Output, Step, gather_layer
+from atlas_core.stages.landmarks import choose, laid_out_samples, measured
+from atlas_core.stages.step import Output, Step
 from atlas_core.whitening import Moments, whitening
 
 if TYPE_CHECKING:
@@ -33,14 +34,20 @@ NAMED = 20
 
 
 def find_neighbours(step: Step) -> Output:
-    """The nearest samples of each sample, never of its own image."""
+    """The nearest samples of each sample to lay out, never of its own image."""
     _refuse_broken(step)
-    samples = step.samples("activations", "image")
+    seed = step.parameters["seed"]
+    landmarks = choose(step) if "landmarks" in step.parameters else None
+    samples = step.samples("activations", "image") if landmarks is None else landmarks
     found = neighbours(
-        samples["activations"], samples["image"], step.parameters["neighbours"], seed=step.parameters["seed"],
+        samples["activations"], samples["image"], step.parameters["neighbours"], seed=seed,
         on_progress=step.on_progress,
     )  # fmt: skip
-    return Output({"neighbours": tables.pack({"index": found.index, "distance": found.distance})})
+    blobs = {"neighbours": tables.pack({"index": found.index, "distance": found.distance})}
+    if landmarks is not None:
+        lists = InvertedLists.build(unit_rows(landmarks["activations"]), seed=seed)
+        blobs["landmarks"] = tables.pack({**landmarks, **lists.to_tables()})
+    return Output(blobs)
 
 
 def _refuse_broken(step: Step) -> None:
@@ -56,14 +63,13 @@ def _refuse_broken(step: Step) -> None:
 
 
 def lay_out(step: Step) -> Output:
-    """One point in the plane for each sample; a layer starts from the one before, or is laid out against an anchor."""
+    """One point in the plane for each sample; a layer starts from the one before, or is laid out against an anchor.
+
+    Of a layer with landmarks only these are laid out here.
+    """
     parameters = step.parameters
-    collected = step.plan.find("collect")
-    records = [step.runtime.record(step.plan, chunk.key) for chunk in collected]
-    samples = gather_layer(step, records, ("activations", "image", "point"))
-    near = step.table(step.inputs("layout", step="neighbours")[0], "neighbours")
-    found = Neighbours(index=near["index"], distance=near["distance"])
-    before = step.inputs("layout", step="optimise")
+    samples, found = laid_out_samples(step)
+    before = step.layouts()
     seed = parameters["seed"]
     options = {"epochs": parameters["epochs"], "min_dist": parameters["minimum_distance"], "seed": seed}
     anchor = anchor_of(step, samples)
@@ -72,7 +78,7 @@ def lay_out(step: Step) -> Output:
         shown = table_window(anchor.table)
     else:
         if before:
-            start = start_from(_twin_points(samples, step.table(before[0], "layout")), found.index, seed=seed)
+            start = start_from(_twin_points(samples, before[0]), found.index, seed=seed)
         else:
             start = start_points(samples["activations"], seed=seed)
         if parameters["optimiser"] == "umap":
@@ -83,9 +89,11 @@ def lay_out(step: Step) -> Output:
             points = turned(points)
         shown = window(points)
     layout, clamped = unit_square(points, shown)
-    measured = quality(samples["activations"], layout, samples["image"], seed=seed)
     table = {"layout": layout, "points": points, "image": samples["image"], "point": samples["point"], "window": shown}
-    return Output({"layout": tables.pack(table)}, {"clamped": clamped, "seed": seed, **_rounded(asdict(measured))})
+    info: dict[str, Any] = {"clamped": clamped, "seed": seed}
+    if step.plan.layout_of(step.layer.name).key == step.chunk.key:
+        info |= measured(samples, layout, seed)
+    return Output({"layout": tables.pack(table)}, info)
 
 
 def _twin_points(samples: tables.Table, before: tables.Table) -> NDArray[np.float32]:
@@ -190,10 +198,6 @@ def build_index(step: Step) -> Output:
     layout = step.table(step.inputs("layout")[0], "layout")["layout"]
     index = ProjectionIndex.build(samples["activations"], samples["image"], layout, on_progress=step.on_progress)
     return Output({"index": tables.pack(index.to_tables())}, {"samples": len(layout)})
-
-
-def _rounded(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: round(value, 4) if isinstance(value, float) else value for name, value in values.items()}
 
 
 def _significant(value: float) -> float:

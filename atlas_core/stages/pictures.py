@@ -116,7 +116,7 @@ def publish_manifest(step: Step) -> Output:
     layers: dict[str, Any] = {}
     for name in plan.spec.layers:
         cells = step.runtime.record(plan, plan.find("cells", layer=name)[0].key)["info"]
-        layout = step.runtime.record(plan, plan.find("layout", layer=name, step="optimise")[0].key)["info"]
+        layout = step.runtime.record(plan, plan.layout_of(name).key)["info"]
         index = step.runtime.record(plan, plan.find("publish", layer=name, step="index")[0].key)
         layers[name] = {
             "shape": list(plan.model.layer(name).shape),

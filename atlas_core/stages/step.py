@@ -6,10 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from atlas_core import tables
 from atlas_core.errors import DatasetError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from atlas_core.build import Chunk, Plan
     from atlas_core.cards import LayerInfo
     from atlas_core.runtime import Runtime
@@ -47,6 +51,10 @@ class Step:
         """A table that a record names."""
         return self.runtime.table(record["blobs"][name])
 
+    def layouts(self) -> list[tables.Table]:
+        """Layouts among the inputs, in order."""
+        return [self.table(record, "layout") for record in self.inputs("layout") if "layout" in record["blobs"]]
+
     def samples(self, *columns: str) -> tables.Table:
         """Columns of the layer's samples over all shards, in the order of the listing."""
         return gather_layer(self, self.inputs("collect"), columns)
@@ -81,3 +89,28 @@ def gather_layer(step: Step, records: list[dict[str, Any]], columns: tuple[str, 
 def gather(shards: list[tables.Table], columns: tuple[str, ...]) -> tables.Table:
     """Some columns of tables, row after row."""
     return tables.concatenate([{column: shard[column] for column in columns} for shard in shards])
+
+
+def gather_rows(
+    step: Step, records: list[dict[str, Any]], columns: tuple[str, ...], rows: NDArray[np.int64]
+) -> tables.Table:
+    """Some samples of the step's layer, counted over all shards; a shard is let go before the next is read.
+
+    Args:
+        step: A step of the layer.
+        records: Of the collected shards, in order.
+        columns: Wanted.
+        rows: Samples, ascending, at least one.
+    """
+    name = f"layer {step.layer.name}"
+    parts, passed = [], 0
+    for record in records:
+        if name not in record["blobs"]:
+            continue
+        shard = step.table(record, name)
+        count = len(shard["image"])
+        first, last = np.searchsorted(rows, [passed, passed + count])
+        if last > first:
+            parts.append({column: shard[column][rows[first:last] - passed] for column in columns})
+        passed += count
+    return tables.concatenate(parts)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from atlas_core.errors import LayoutError
-from atlas_core.projection import ProjectionIndex, geometric_median, heaviest_cluster, neighbour_weights
+from atlas_core.layout.placement import geometric_median, neighbour_weights
+from atlas_core.projection import ProjectionIndex, heaviest_cluster
 
 
 def islands(n: int = 900, channels: int = 80) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
