@@ -103,7 +103,7 @@ class Upload:
             else:
                 reached, pause = time.monotonic(), PAUSE_FIRST
 
-    def _resumed(self, offset: int) -> int | None:
+    def _resumed(self, offset: int | None) -> int | None:
         try:
             return self._offset()
         except UnavailableError:

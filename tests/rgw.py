@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -17,10 +16,10 @@ from obstore.exceptions import BaseError
 
 from atlas_core.run import die_with_parent
 from atlas_core.store.backends import StoreSettings, open_backend
+from atlas_core.store.objects import Objects
 from service.embedded import free_port
 
 START_SECONDS = 120.0
-_HOUR = timedelta(hours=1)
 CONFIGURATION = """
 [global]
 fsid = {fsid}
@@ -97,7 +96,7 @@ class Rgw:
         """A new bucket's URL."""
         name = f"test-{uuid.uuid4().hex[:12]}"
         backend = open_backend(f"s3://{name}", self.settings())
-        httpx.put(obstore.sign(backend, "PUT", "", _HOUR)).raise_for_status()  # type: ignore[arg-type]
+        httpx.put(Objects(backend).signed("PUT", "", 3600)).raise_for_status()
         return f"s3://{name}"
 
 

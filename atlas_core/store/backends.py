@@ -167,5 +167,5 @@ def _yes(value: bool) -> bool | None:
     return value or None
 
 
-def _given(**values: Any) -> dict[str, Any]:
+def _given(**values: Any) -> Any:
     return {name: value for name, value in values.items() if value is not None}

@@ -64,7 +64,8 @@ class StoreContract:
         assert store.blob_size(NOTHING) is None
         assert store.get_record("cells", "k") is None
         assert store.get_document("models", "a") is None
-        assert store.document_names("models") == store.get_documents("models") == []
+        assert store.document_names("models") == []
+        assert store.get_documents("models") == []
 
     def test_bytes_that_do_not_match_their_digest_are_noticed(self, store: Store) -> None:
         sha256 = store.put_blob(b"bytes")
@@ -81,10 +82,12 @@ class StoreContract:
     def test_a_blob_of_another_length_is_written_again(self, store: Store, tmp_path: Path) -> None:
         sha256 = store.put_blob(b"bytes")
         (tmp_path / "file").write_bytes(b"bytes")
-        for put in (lambda: store.put_blob(b"bytes"), lambda: store.put_blob_file(tmp_path / "file")):
-            store.objects.write(f"blobs/{sha256}", b"byt")
-            put()
-            assert store.get_blob(sha256) == b"bytes"
+        store.objects.write(f"blobs/{sha256}", b"byt")
+        store.put_blob(b"bytes")
+        assert store.get_blob(sha256) == b"bytes"
+        store.objects.write(f"blobs/{sha256}", b"byt")
+        store.put_blob_file(tmp_path / "file")
+        assert store.get_blob(sha256) == b"bytes"
 
     def test_blobs_are_listed_and_deleted(self, store: Store) -> None:
         names = {store.put_blob(bytes(length)): length for length in (1, 2, 3)}

@@ -11,7 +11,7 @@ from atlas_core.store.backends import StoreSettings
 
 
 def test_every_scheme_has_its_storage(tmp_path: Path) -> None:
-    settings = StoreSettings(endpoint="https://s3.example", access_key_id="me", secret_access_key="c2VjcmV0")  # type: ignore[arg-type]
+    settings = StoreSettings(endpoint="https://s3.example", access_key_id="me", secret_access_key="c2VjcmV0")
     assert isinstance(open_backend("memory://"), MemoryStore)
     assert isinstance(open_backend(str(tmp_path)), LocalStore)
     assert isinstance(open_backend(f"file://{tmp_path}"), LocalStore)
@@ -21,7 +21,7 @@ def test_every_scheme_has_its_storage(tmp_path: Path) -> None:
     assert (s3.config["bucket"], s3.config["region"]) == ("bucket", "moon")
     assert s3.config["endpoint"] == "https://s3.example"
     assert isinstance(open_backend("gs://bucket/prefix?anonymous=true"), GCSStore)
-    azure = open_backend("az://container/prefix", StoreSettings(access_key_id="me", secret_access_key="c2VjcmV0"))  # type: ignore[arg-type]
+    azure = open_backend("az://container/prefix", StoreSettings(access_key_id="me", secret_access_key="c2VjcmV0"))
     assert isinstance(azure, AzureStore)
 
 
@@ -67,5 +67,5 @@ def test_options_of_a_url_go_before_the_settings() -> None:
 
 
 def test_secrets_are_not_shown() -> None:
-    settings = StoreSettings(access_key_id="me", secret_access_key="hush", session_token="hush")  # type: ignore[arg-type]
+    settings = StoreSettings(access_key_id="me", secret_access_key="hush", session_token="hush")
     assert "hush" not in repr(settings) + str(settings) + repr(open_backend("s3://bucket?region=x", settings))
