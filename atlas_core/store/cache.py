@@ -9,10 +9,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
-from atlas_core.cards import file_sha256
 from atlas_core.errors import DependencyError, IntegrityError
 
 PART, ABANDONED_SECONDS = "part-", 3600.0
@@ -78,9 +78,10 @@ class BlobCache:
             file = path.open("rb")
         except FileNotFoundError:
             return None
-        if os.fstat(file.fileno()).st_size == size and (sha256 in self._verified or file_sha256(path) == sha256):
+        # Only the open file is looked at: another process may drop the copy at any moment.
+        if os.fstat(file.fileno()).st_size == size and (sha256 in self._verified or _sha256(file) == sha256):
             self._verified.add(sha256)
-            os.utime(path)  # the order in which copies are dropped
+            os.utime(file.fileno())  # the order in which copies are dropped
             return file
         file.close()
         return None
@@ -122,3 +123,9 @@ class BlobCache:
 
     def _under_way(self, path: Path, modified: float) -> bool:
         return path.name.startswith(PART) and time.time() - modified < ABANDONED_SECONDS
+
+
+def _sha256(file: BufferedReader) -> str:
+    found = hashlib.file_digest(file, "sha256").hexdigest()
+    file.seek(0)
+    return found

@@ -218,13 +218,25 @@ class Store:
         Raises:
             InputError: The name holds more than letters, digits, `_` and `-`, or is longer than 64.
         """
-        if not DOCUMENT_NAME.fullmatch(name):
-            raise InputError(f"{name!r} can be no name of a document: letters, digits, _ and -, at most 64")
         versions = self.document_versions(kind, name)
         number = versions[-1] + 1 if versions else 0
-        while not self.objects.create(_document(kind, name, number), canonical_json(value)):
+        while not self.create_version(kind, name, number, value):
             number += 1
         return number
+
+    def create_version(self, kind: str, name: str, number: int, value: dict[str, Any]) -> bool:
+        """Write a version of a document unless there is one of that number; returns whether it was written.
+
+        Raises:
+            InputError: As `append_document`.
+        """
+        if not DOCUMENT_NAME.fullmatch(name):
+            raise InputError(f"{name!r} can be no name of a document: letters, digits, _ and -, at most 64")
+        return self.objects.create(_document(kind, name, number), canonical_json(value))
+
+    def get_version(self, kind: str, name: str, number: int) -> dict[str, Any] | None:
+        """Read one version of a document, None where there is none of that number."""
+        return self._read_json(_document(kind, name, number))
 
     def get_document(self, kind: str, name: str) -> dict[str, Any] | None:
         """Read the newest version of a document, None where there is none."""
@@ -247,6 +259,14 @@ class Store:
     def document_names(self, kind: str) -> list[str]:
         """Names of all documents of a kind, sorted."""
         return sorted({info.path.split("/")[2] for info in self.objects.listed(f"registry/{kind}/")})
+
+    def document_kinds(self) -> list[str]:
+        """Kinds of documents there are, sorted."""
+        return sorted({info.path.split("/")[1] for info in self.objects.listed("registry/")})
+
+    def trim_document(self, kind: str, name: str) -> None:
+        """Delete all versions of a document but the newest."""
+        self.objects.delete(sorted(info.path for info in self._versions(kind, name))[:-1])
 
     def delete_document(self, kind: str, name: str) -> None:
         """Delete all versions of a document, the newest last: what is left of a broken-off deletion is the newest."""

@@ -60,6 +60,7 @@ def cards(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 SPEC = {"layers": ["features.4"], "samples": 400, "levels": [3, 6], "recipe": "fast", "seed": 5}
 QUICK = {"ATLAS_LEASE_SECONDS": "8", "ATLAS_BEAT_SECONDS": "0.5", "ATLAS_SHUTDOWN_SECONDS": "1"}
+TWO_APIS = {"ATLAS_API_PROCESSES": "2"}  # nothing that can change may be kept in a process
 
 
 def registered(client: Client, cards: Path) -> dict[str, Any]:
@@ -91,7 +92,7 @@ class Live:
 def live(cards: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """The embedded service, and the tiny world's atlas made by it without disturbance."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in QUICK.items():
+        for name, value in (QUICK | TWO_APIS).items():
             patch.setenv(name, value)
         with embedded(tmp_path_factory.mktemp("embedded")) as service, Client(service.url) as client:
             spec = registered(client, cards)
