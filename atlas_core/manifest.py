@@ -21,7 +21,7 @@ SCHEMA_VERSION = 1
 OUTSIDE = ("digest", "versions", "names")
 LIBRARIES = (
     "activation-atlas", "torch", "torchvision", "onnxruntime", "onnx", "onnx2torch", "onnxslim", "numpy", "scipy",
-    "numba", "pynndescent", "umap-learn", "safetensors", "pillow",
+    "numba", "umap-learn", "safetensors", "pillow",
 )  # fmt: skip
 CPU_FACTS = Path("/proc/cpuinfo")
 

@@ -74,3 +74,31 @@ def test_what_cannot_work_is_refused() -> None:
         neighbours(directions([0, 10]), np.arange(2), 0)
     with pytest.raises(LayoutError, match="number of its image"):
         neighbours(directions([0, 10]), np.array([-1, 1]), 1)
+
+
+def test_lists_give_nearly_all_neighbours_and_the_same_each_time() -> None:
+    activations, images = clustered(6000)
+    exact = neighbours(activations, images, 15)
+    found = neighbours(activations, images, 15, exact_samples=100)
+    assert np.mean([np.isin(a, b).mean() for a, b in zip(found.index, exact.index, strict=True)]) > 0.95
+    assert not (images[found.index] == images[:, None]).any()
+    again = neighbours(activations, images, 15, exact_samples=100)
+    assert again.index.tobytes() == found.index.tobytes()
+
+
+def test_samples_with_only_their_own_image_near_are_compared_with_all() -> None:
+    activations, images = clustered(2000)
+    activations[:1500] = activations[0] + 0.001 * activations[:1500]  # one image fills whole lists
+    images[:1500] = 5000
+    found = neighbours(activations, images, 5, exact_samples=100)
+    np.testing.assert_array_equal(found.index[:1500], neighbours(activations, images, 5).index[:1500])
+
+
+def test_the_search_through_lists_is_cancelled_between_blocks() -> None:
+    activations, images = clustered(400)
+
+    def cancel(done: int, n: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        neighbours(activations, images, 5, exact_samples=100, on_progress=cancel)
