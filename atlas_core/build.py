@@ -24,7 +24,7 @@ from atlas_core.sampling import capacity
 from atlas_core.spec import AtlasSpec, job_id, resolve_levels
 
 STAGES = ("collect", "attribute", "layout", "cells", "render", "publish")
-VERSIONS = dict.fromkeys(STAGES, 1)
+VERSIONS = {**dict.fromkeys(STAGES, 1), "layout": 2}
 SHARD_PIXELS = 4_000_000
 SHARD_IMAGES = 1_000
 SHARD_SAMPLES = 2_000
