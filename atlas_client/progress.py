@@ -9,7 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from atlas_client.client import OnBytes, OnDocument
+from atlas_client.client import OnDocument
+from atlas_client.uploads import OnBytes
 
 
 def stage_counts(document: dict[str, Any]) -> list[tuple[str, int, int, float]]:

@@ -20,7 +20,6 @@ from atlas_core.cards import Card, LayerInfo, ModelCard
 from atlas_core.errors import SpecError, UnknownLayerError, UnsupportedOperatorError
 from atlas_core.featurevis.recipes import recipe_named
 from atlas_core.keys import record_key
-from atlas_core.sampling import capacity
 from atlas_core.spec import AtlasSpec, job_id, resolve_levels
 
 STAGES = ("collect", "attribute", "layout", "cells", "render", "publish")
@@ -218,6 +217,8 @@ def shards(images: int, samples: int, model: ModelFacts) -> list[Shard]:
 
 def samples_of(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, layer: str) -> int:
     """The most samples that a layer can have."""
+    from atlas_core.sampling import capacity  # loads numpy, which the command line's help does without
+
     return min(spec.samples, dataset.images * capacity(model.layer(layer)))
 
 

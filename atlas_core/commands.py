@@ -18,7 +18,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from atlas_core.build import STAGES
 from atlas_core.errors import InputError, NotFoundError
 
 RECIPES = "fast, detail, vivid or pure."
@@ -43,19 +42,14 @@ def build(
     recipe: Annotated[str | None, typer.Option(help=RECIPES)] = None,
     attribution: Annotated[str | None, typer.Option(help="auto, ablation, jvp or none.")] = None,
     allow_sparse: Annotated[bool, typer.Option(help="Take levels too fine for the samples.")] = False,
-    images: Annotated[int | None, typer.Option(help="Images to sample at most.")] = None,
-    images_per_class: Annotated[int | None, typer.Option(help="Images of a class to sample at most.")] = None,
     anchor: Annotated[Path | None, typer.Option(help="Folder of an atlas whose points stay fixed.")] = None,
-    keep: Annotated[str | None, typer.Option(help="atlas, or samples: every sample's attribution too.")] = None,
-    privacy: Annotated[str | None, typer.Option(help="standard, or strict: no picture and no file name.")] = None,
     processes: Annotated[int | None, typer.Option(min=1, help="Processes; as many as cores by default.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Build an atlas on this machine, without a service; the same command continues what was interrupted."""
     from atlas_core.run import build_directory
 
-    options = {"samples": samples, "levels": _sides(levels), "seed": seed, "recipe": recipe, "attribution": attribution,
-               "images": images, "images_per_class": images_per_class, "keep": keep, "privacy": privacy}  # fmt: skip
+    options = {"samples": samples, "levels": _sides(levels), "seed": seed, "recipe": recipe, "attribution": attribution}
     request = {name: value for name, value in options.items() if value is not None}
     with _bars() as on_progress:
         manifest = build_directory(
@@ -183,6 +177,8 @@ def _sides(text: str | None) -> list[int] | None:
 
 @contextmanager
 def _bars() -> Iterator[Any]:
+    from atlas_core.build import STAGES
+
     columns = (TextColumn("{task.description:>10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         bars = {stage: progress.add_task(stage, total=None, start=False, visible=False) for stage in STAGES}

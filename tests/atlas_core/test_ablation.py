@@ -73,7 +73,9 @@ BODIES: dict[str, Callable[[], nn.Module]] = {  # made in each test, after its s
     "residual": Residual,
     "branches": Branches,
     "gate": Gated,
-    "deep": lambda: nn.Sequential(nn.MaxPool2d(2, ceil_mode=True), Branches(), nn.ReLU(), Residual(), nn.MaxPool2d(3, 2)),
+    "deep": lambda: nn.Sequential(
+        nn.MaxPool2d(2, ceil_mode=True), Branches(), nn.ReLU(), Residual(), nn.MaxPool2d(3, 2)
+    ),
 }
 
 
@@ -122,7 +124,7 @@ def test_it_agrees_with_a_full_run(body: str) -> None:
     found = tail.zeroed(*places())
 
     expected = in_full(model, state, *places())
-    assert (expected - tail.logits[places()[0]]).abs().max() > 0.01
+    assert (expected - tail.logits[places()[0]]).abs().max() > 1e-3
     assert torch.allclose(found, expected, atol=1e-5)
 
 

@@ -157,7 +157,7 @@ def test_damaged_input_is_one_line_and_exit_code_4(
     if not whole:  # only what refuses it, without the seconds that a process takes to start
         monkeypatch.setattr(
             atlas_core.run, "build_directory",
-            lambda model, dataset, request, out, *_, **__: register_cards(open_store(str(out / ".store")), model, dataset),
+            lambda model, dataset, _, out, *__, **___: register_cards(open_store(str(out / ".store")), model, dataset),
         )  # fmt: skip
     options = ["--layer", LAYER, "--samples", "240", "--levels", "3,5", "--recipe", "fast", "--processes", "1"]
     cards = ["--model", str(model), "--dataset", str(dataset)]

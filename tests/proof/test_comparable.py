@@ -93,7 +93,7 @@ def _train(model: LoadedModel, cards: Path) -> list[float]:
             (logits,) = net(normalise(torch.from_numpy(to_unit(np.stack(pixels)))))
             loss = torch.nn.functional.cross_entropy(logits.flatten(1), labels)
             optimiser.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch's own
             optimiser.step()
             losses.append(float(loss.detach()))
     return [float(np.mean(part)) for part in np.array_split(losses, 3)]
