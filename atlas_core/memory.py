@@ -15,7 +15,7 @@ TOLD = re.compile(
     r"bad[_ ]alloc|_ALLOC_FAILED|available memory of",
     re.IGNORECASE,
 )
-"""How torch's allocators, CUDA's libraries and onnxruntime say it, each in a RuntimeError of its own or the plain one."""
+"""How torch's allocators, CUDA's libraries and onnxruntime say it, in a RuntimeError of their own or the plain one."""
 
 _T = TypeVar("_T")
 

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -13,7 +13,6 @@ from torch import nn
 
 from atlas_core.activations import collect_shard
 from atlas_core.attribution import attribute_shard
-from atlas_core.build import Plan
 from atlas_core.errors import MemoryLimitError
 from atlas_core.featurevis import render as rendering
 from atlas_core.manifest import manifest_of, verify
@@ -23,6 +22,9 @@ from atlas_core.store import open_store
 from tests.atlas_core.conftest import TinyAtlas, planned, run_all
 from tests.atlas_core.tiny import TinyModel, noise_pictures, picture_dataset
 from tests.tiny import LAYER
+
+if TYPE_CHECKING:
+    from atlas_core.build import Plan
 
 ALLOCATION = "[enforce fail at alloc_cpu.cpp:127] data. DefaultCPUAllocator: not enough memory: you tried to allocate 9"
 
@@ -191,8 +193,8 @@ torch.set_num_threads(1)
 from atlas_core.activations import collect_shard
 from tests.atlas_core.tiny import TinyModel, noise_pictures, picture_dataset
 torch.manual_seed(1)
-model = TinyModel(nn.Sequential(nn.Conv2d(3, 256, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(256, 3)),
-                  (3, 64, 64))
+layers = nn.Conv2d(3, 256, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(256, 3)
+model = TinyModel(nn.Sequential(*layers), (3, 64, 64))
 dataset = picture_dataset(Path(sys.argv[1]), noise_pictures(32, 64, 64))
 arguments = (model, dataset, range(32), ["0"], [2] * 32, 1)
 collect_shard(*arguments, batch=2)  # whatever is loaded and compiled at the first time
