@@ -20,7 +20,7 @@ from atlas_core.cards import Card, LayerInfo, ModelCard
 from atlas_core.errors import SpecError, UnknownLayerError, UnsupportedOperatorError
 from atlas_core.featurevis.recipes import recipe_named
 from atlas_core.keys import record_key
-from atlas_core.sampling import capacity
+from atlas_core.sampling import capacity, capped_images
 from atlas_core.spec import AtlasSpec, job_id, resolve_levels
 
 STAGES = ("collect", "attribute", "layout", "cells", "render", "publish")
@@ -74,6 +74,15 @@ class DatasetFacts(Card):
     listing: str
     images: int
     classes: list[str] | None
+    class_counts: dict[str, int] | None = None
+
+    def sampled(self, spec: AtlasSpec) -> int:
+        """How many images a request samples.
+
+        Raises:
+            SpecError: It asks for so many a class, and nothing is labelled.
+        """
+        return capped_images(self.images, self.class_counts, spec.caps)
 
 
 class AnchorLayer(Card):
@@ -151,7 +160,7 @@ def lacking(plan: Plan, done: Set[str]) -> list[Chunk]:
 
 @dataclass(frozen=True)
 class Shard:
-    """A run of the listing that one chunk collects: images [start, stop)."""
+    """A run of the images that are sampled, in the listing's order, that one chunk collects: [start, stop)."""
 
     start: int
     stop: int
@@ -182,7 +191,7 @@ def resolve_spec(
         if interior < 1:
             raise SpecError(f"the layer {name!r} has {height} x {width} positions, none inside its border; take an "
                             "earlier layer", pointer="/layers")  # fmt: skip
-        available = min(available, dataset.images * max(1, interior // 4))
+        available = min(available, dataset.sampled(spec) * max(1, interior // 4))
     if anchor is not None:
         _check_anchor(spec, model, dataset, anchor)
     levels = resolve_levels(spec.levels, available, allow_sparse=spec.allow_sparse)
@@ -223,7 +232,7 @@ def shards(images: int, samples: int, model: ModelFacts) -> list[Shard]:
 
 def samples_of(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, layer: str) -> int:
     """The most samples that a layer can have."""
-    return min(spec.samples, dataset.images * capacity(model.layer(layer)))
+    return min(spec.samples, dataset.sampled(spec) * capacity(model.layer(layer)))
 
 
 def _groups(keys: list[str], count: int) -> list[list[str]]:
@@ -256,10 +265,12 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
         return key
 
     source: dict[str, Any] = {"model": model.id, "dataset": dataset.digest, "samples": spec.samples, "seed": spec.seed}
-    parts = shards(dataset.images, spec.samples, model)
+    limits = {name: value for name, value in spec.caps._asdict().items() if value is not None}
+    parts = shards(dataset.sampled(spec), spec.samples, model)
 
     # Run the network over the images; keep a few interior positions of each, with where they came from.
-    collected = [add("collect", layers=spec.layers, start=part.start, stop=part.stop, **source) for part in parts]
+    collected = [add("collect", layers=spec.layers, start=part.start, stop=part.stop, **source, **limits)
+                 for part in parts]  # fmt: skip
 
     cells: dict[str, str] = {}
     indexes = []
