@@ -39,7 +39,8 @@ class Event(NamedTuple):
     data: dict[str, Any]
 
 
-# KEYS: stream, chunks told of as done, shares of running chunks. ARGV: stage, its chunks in all, kept, milliseconds, then a key and a tile each
+# KEYS: stream, chunks told of as done, shares of running chunks.
+# ARGV: stage, its chunks in all, kept, milliseconds, then a key and a tile each
 _DONE = """
 local new = 0
 for place = 5, #ARGV, 2 do
@@ -176,12 +177,12 @@ def tile_data(plan: Plan, chunk: Chunk) -> dict[str, Any] | None:
     parameters = chunk.parameters
     if chunk.stage != "render" and parameters.get("step") != "level":
         return None
-    told = {name: parameters[name] for name in ("layer", "side", "x", "y") if name in parameters}
+    told: dict[str, Any] = {name: parameters[name] for name in ("layer", "side", "x", "y") if name in parameters}
     return {**told, "z": (plan.spec.levels or [parameters["side"]]).index(parameters["side"])}
 
 
-def parse(entries: Iterable[tuple[str, Mapping[str, str]]]) -> list[Event]:
-    """Events of a stream's entries as Redis gives them."""
+def parse(entries: Any) -> list[Event]:
+    """Events of a stream's entries as Redis gives them: pairs of an id and its fields."""
     return [Event(name, fields["type"], json.loads(fields["data"])) for name, fields in entries]
 
 

@@ -129,7 +129,8 @@ class Ledger:
         self._max_attempts = max_attempts
         self._lost = json.dumps(LOST)
         names = {"queue": QUEUE, "lease": LEASE, "renew": RENEW, "settle": SETTLE, "states": STATES}
-        names |= {"overview": OVERVIEW, "mark_done": MARK_DONE, "reopen": REOPEN, "unqueue": UNQUEUE, "beat": BEAT, "workers": WORKERS}
+        names |= {"mark_done": MARK_DONE, "reopen": REOPEN, "unqueue": UNQUEUE, "beat": BEAT, "workers": WORKERS}
+        names["overview"] = OVERVIEW
         self.events = Events(client)
         self._scripts = {name: client.register_script(script) for name, script in names.items()}
 
