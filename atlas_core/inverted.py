@@ -54,12 +54,14 @@ class InvertedLists:
         centres = seen[:lists].copy()
         for _ in range(ROUNDS):
             home = nearest_centre(seen, centres)
-            filled, starts = np.unique(home[np.argsort(home, kind="stable")], return_index=True)
-            total = np.add.reduceat(seen[np.argsort(home, kind="stable")].astype(np.float64), starts, axis=0)
+            order = np.argsort(home, kind="stable")
+            filled, starts = np.unique(home[order], return_index=True)
+            total = np.add.reduceat(seen[order].astype(np.float64), starts, axis=0)
             centres[filled] = unit_rows(total)
         home = nearest_centre(unit, centres)
-        start = np.searchsorted(np.sort(home), np.arange(lists + 1))
-        return cls(centres, np.argsort(home, kind="stable"), start.astype(np.int64))
+        order = np.argsort(home, kind="stable")
+        start = np.searchsorted(home[order], np.arange(lists + 1))
+        return cls(centres, order, start.astype(np.int64))
 
     def propose(
         self,

@@ -14,11 +14,16 @@ from atlas_core.compiled import compiled
 from atlas_core.errors import LayoutError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from atlas_core.whitening import Whitening
 
 BLOCK = 4096
+BLOCK_CELLS = 8_000_000
+"""Similarities held at once, 32 MB."""
+ROWS_A_STEP = 65_536
 NO_IMAGE = -1
 """Image of a query that comes from no image of the atlas: nothing is left out for it."""
 
@@ -206,3 +211,64 @@ def exact_distances(
     distance = np.empty(candidates.shape, dtype=np.float64)
     _exact_distances(queries, rows, candidates, distance)
     return distance
+
+
+def propose_all(
+    queries: NDArray[np.float32],
+    query_images: NDArray[np.int64],
+    rows: NDArray[np.float32],
+    row_images: NDArray[np.int64],
+    candidates: NDArray[np.int64],
+    *,
+    only: NDArray[np.int64] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Compare queries with every sample and fill in the most similar.
+
+    A matmul's sums hang on the number of threads, so these are candidates; `ranked` takes their distances anew.
+
+    Args:
+        queries: Unit rows, shape (q, channels).
+        query_images: Image whose samples a query must not take, shape (q,); `NO_IMAGE` takes all.
+        rows: Unit rows of the samples, shape (n, channels).
+        row_images: Their images, shape (n,).
+        candidates: Filled in place, shape (q, c); -1 where there are fewer samples.
+        only: Queries to look at, the others are done; all by default.
+        on_progress: Called with (queries done, queries); raising in it cancels.
+    """
+    only = np.arange(len(queries)) if only is None else only
+    everyone = np.arange(len(rows))
+    block = max(1, BLOCK_CELLS // max(1, len(rows)))
+    report = on_progress or (lambda _done, _queries: None)
+    for first in range(0, len(only), block):
+        some = only[first : first + block]
+        best = Nearest.empty(len(some), candidates.shape[1])
+        best.offer(queries[some] @ rows.T, everyone, row_images, query_images[some])
+        candidates[some] = best.index
+        report(len(queries) - len(only) + first + len(some), len(queries))
+    if len(only) == 0:
+        report(len(queries), len(queries))
+
+
+def ranked(
+    queries: NDArray[np.float32], rows: NDArray[np.float32], candidates: NDArray[np.int64], k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The k nearest of each query's candidates by cosine, sorted by distance, then by index.
+
+    Args:
+        queries: Unit rows, shape (q, channels).
+        rows: Unit rows of the samples, shape (n, channels).
+        candidates: Samples, shape (q, c) with c at least k; -1 for none.
+        k: Samples wanted.
+
+    Returns:
+        Samples and their cosine distances, each of shape (q, k); infinitely far where there are fewer.
+    """
+    index, distance = np.empty((len(queries), k), np.int64), np.empty((len(queries), k))
+    for first in range(0, len(queries), ROWS_A_STEP):
+        block = slice(first, first + ROWS_A_STEP)
+        far = exact_distances(queries[block], rows, candidates[block])
+        order = np.lexsort((candidates[block], far), axis=1)[:, :k]
+        index[block] = np.take_along_axis(candidates[block], order, axis=1)
+        distance[block] = np.take_along_axis(far, order, axis=1)
+    return index, distance

@@ -12,9 +12,9 @@ import numpy as np
 from scipy import sparse
 
 from atlas_core.errors import LayoutError
-from atlas_core.layout.graph import Graph, calibrate
+from atlas_core.layout.graph import Graph, strengths
 from atlas_core.layout.neighbours import Neighbours
-from atlas_core.nearest import NO_IMAGE, Nearest, exact_distances, unit_rows
+from atlas_core.nearest import NO_IMAGE, propose_all, ranked, unit_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TWIN_WEIGHT = 1.0
-BLOCK_CELLS = 8_000_000
 
 
 def cross_neighbours(
@@ -39,7 +38,7 @@ def cross_neighbours(
     Args:
         activations: Shape (n, channels).
         fixed: Shape (m, channels), in the same space.
-        k: Neighbours of a sample, fewer where there are fewer fixed samples.
+        k: Neighbours of a sample.
         images: Image of each sample, shape (n,), where both come from one dataset: own images are left out then.
         fixed_images: Image of each fixed sample, shape (m,).
         on_progress: Called with (samples done, samples); raising in it cancels.
@@ -51,28 +50,17 @@ def cross_neighbours(
         LayoutError: A sample has fewer than k fixed samples of other images.
     """
     unit, others = unit_rows(activations), unit_rows(fixed)
-    n, everyone = len(unit), np.arange(len(others))
+    n = len(unit)
     own = np.full(n, NO_IMAGE, np.int64) if images is None else images.astype(np.int64)
     theirs = np.zeros(len(others), np.int64) if fixed_images is None else fixed_images.astype(np.int64)
     candidates = np.full((n, 2 * k), -1, dtype=np.int64)
-    block = max(1, BLOCK_CELLS // max(1, len(others)))
-    for first in range(0, n, block):
-        some = slice(first, first + block)
-        best = Nearest.empty(len(unit[some]), 2 * k)
-        best.offer(unit[some] @ others.T, everyone, theirs, own[some])
-        candidates[some] = best.index
-        if on_progress is not None:
-            on_progress(min(first + block, n), n)
-    distance = exact_distances(unit, others, candidates)
-    order = np.lexsort((candidates, distance), axis=1)[:, :k]
-    distance = np.take_along_axis(distance, order, axis=1)
+    propose_all(unit, own, others, theirs, candidates, on_progress=on_progress)
+    index, distance = ranked(unit, others, candidates, k)
     if not np.isfinite(distance).all():
         raise LayoutError(
             f"a sample has fewer than {k} samples of other images in the anchor; ask for fewer neighbours"
         )
-    return Neighbours(
-        index=np.take_along_axis(candidates, order, axis=1).astype(np.int32), distance=distance.astype(np.float32)
-    )
+    return Neighbours(index=index.astype(np.int32), distance=distance.astype(np.float32))
 
 
 def coupled(
@@ -99,7 +87,7 @@ def coupled(
         weights = np.full(len(rows), TWIN_WEIGHT, np.float32)
         ties = ties + sparse.csr_array((weights, (rows, twin[rows])), shape=(n, fixed))
     if cross is not None:
-        ties = _larger(ties, _directed(cross, fixed))
+        ties = sparse.csr_array(ties.maximum(_directed(cross, fixed)))
     if ties.nnz == 0:
         raise LayoutError("nothing ties these samples to the anchor: no twins, and no neighbours in its activations")
     own = sparse.csr_array((moving.weight, moving.target, moving.start), shape=(n, n))
@@ -114,12 +102,5 @@ def coupled(
 
 def _directed(cross: Neighbours, fixed: int) -> Any:
     n, k = cross.index.shape
-    nearest, scale = calibrate(cross.distance)
-    excess = np.maximum(cross.distance - nearest[:, None], 0).astype(np.float64)
-    strength = np.exp(-excess / np.maximum(scale[:, None], 1e-12)).astype(np.float32)
     rows = np.repeat(np.arange(n), k)
-    return sparse.csr_array((strength.ravel(), (rows, cross.index.ravel())), shape=(n, fixed))
-
-
-def _larger(first: Any, second: Any) -> Any:
-    return sparse.csr_array(first.maximum(second))
+    return sparse.csr_array((strengths(cross.distance).ravel(), (rows, cross.index.ravel())), shape=(n, fixed))

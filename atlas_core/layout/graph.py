@@ -62,12 +62,8 @@ def graph(found: Neighbours) -> Graph:
     n, k = found.index.shape
     if n == 0 or k == 0:
         raise LayoutError("a graph needs samples with neighbours")
-    nearest, scale = calibrate(found.distance)
-    excess = np.maximum(found.distance - nearest[:, None], 0).astype(np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        strength = np.where((excess > 0) & (scale[:, None] > 0), np.exp(-excess / scale[:, None]), 1.0)
     rows = np.repeat(np.arange(n), k)
-    directed = sparse.csr_array((strength.ravel().astype(np.float32), (rows, found.index.ravel())), shape=(n, n))
+    directed = sparse.csr_array((strengths(found.distance).ravel(), (rows, found.index.ravel())), shape=(n, n))
     reverse = sparse.csr_array(directed.T)
     joined = sparse.csr_array(directed + reverse - directed.multiply(reverse))
     joined.eliminate_zeros()
@@ -77,6 +73,22 @@ def graph(found: Neighbours) -> Graph:
         target=joined.indices.astype(np.int32),
         weight=joined.data.astype(np.float32),
     )
+
+
+def strengths(distance: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How strongly each sample holds each of its neighbours, from its own side.
+
+    Args:
+        distance: Sorted distances, shape (n, k).
+
+    Returns:
+        Shape (n, k), in (0, 1], 1 for the nearest.
+    """
+    nearest, scale = calibrate(distance)
+    excess = np.maximum(distance - nearest[:, None], 0).astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        strength = np.where((excess > 0) & (scale[:, None] > 0), np.exp(-excess / scale[:, None]), 1.0)
+    return strength.astype(np.float32)
 
 
 def calibrate(distance: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:

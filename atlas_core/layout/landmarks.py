@@ -12,7 +12,7 @@ import numpy as np
 
 from atlas_core.errors import LayoutError
 from atlas_core.layout.placement import geometric_median, neighbour_weights
-from atlas_core.nearest import Nearest, exact_distances, unit_rows
+from atlas_core.nearest import ROWS_A_STEP, propose_all, ranked, unit_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from atlas_core.inverted import InvertedLists
 
 NEIGHBOURS = 15
-ROWS_A_STEP = 65_536
-BLOCK_CELLS = 8_000_000
 
 
 def choose_landmarks(
@@ -77,35 +75,12 @@ def nearest_landmarks(
     unit, others = unit_rows(activations), unit_rows(landmarks)
     own, theirs = images.astype(np.int64), landmark_images.astype(np.int64)
     candidates = lists.propose(others, theirs, unit, own, 2 * k, on_progress=on_progress)
-    _compare_all(unit, own, others, theirs, np.flatnonzero(candidates[:, k - 1] < 0), candidates)
-    index, distance = np.empty((len(unit), k), np.int64), np.empty((len(unit), k))
-    for first in range(0, len(unit), ROWS_A_STEP):
-        rows = slice(first, first + ROWS_A_STEP)
-        far = exact_distances(unit[rows], others, candidates[rows])
-        order = np.lexsort((candidates[rows], far), axis=1)[:, :k]
-        index[rows] = np.take_along_axis(candidates[rows], order, axis=1)
-        distance[rows] = np.take_along_axis(far, order, axis=1)
+    missing = np.flatnonzero(candidates[:, k - 1] < 0)  # their lists held nearly nothing but their own image
+    propose_all(unit, own, others, theirs, candidates, only=missing)
+    index, distance = ranked(unit, others, candidates, k)
     if not np.isfinite(distance).all():
         raise LayoutError(f"a sample has fewer than {k} landmarks of other images; take more landmarks or more images")
     return index, distance
-
-
-def _compare_all(
-    unit: NDArray[np.float32],
-    own: NDArray[np.int64],
-    others: NDArray[np.float32],
-    theirs: NDArray[np.int64],
-    missing: NDArray[np.int64],
-    candidates: NDArray[np.int64],
-) -> None:
-    """Fill in the candidates of samples whose lists held nearly nothing but their own image."""
-    everyone = np.arange(len(others))
-    block = max(1, BLOCK_CELLS // max(1, len(others)))
-    for first in range(0, len(missing), block):
-        some = missing[first : first + block]
-        best = Nearest.empty(len(some), candidates.shape[1])
-        best.offer(unit[some] @ others.T, everyone, theirs, own[some])
-        candidates[some] = best.index
 
 
 def place_among(

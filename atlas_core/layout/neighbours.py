@@ -12,7 +12,7 @@ import numpy as np
 
 from atlas_core.errors import LayoutError
 from atlas_core.inverted import InvertedLists
-from atlas_core.nearest import Nearest, exact_distances, unit_rows
+from atlas_core.nearest import propose_all, ranked, unit_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 DEFAULT_NEIGHBOURS = 15
 EXACT_SAMPLES = 60_000
 """Above, a sample is compared with those of the 32 lists nearest to it, a tenth of all: .99 of them are found."""
-BLOCK_CELLS = 8_000_000
-"""Similarities held at once, 32 MB."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +65,14 @@ def neighbours(
     """
     unit = unit_rows(activations)
     groups = _check_images(unit, images, k)
-    # A matmul's sums hang on the number of threads, so it only proposes 2 k; distances are taken anew, pair by pair.
-    report = on_progress or (lambda _done, _steps: None)
     candidates = np.full((len(unit), 2 * k), -1, dtype=np.int64)
     missing = np.arange(len(unit))
     if len(unit) > exact_samples:
         lists = InvertedLists.build(unit, seed=seed)
-        candidates = lists.propose(unit, groups, unit, groups, 2 * k, on_progress=report)
+        candidates = lists.propose(unit, groups, unit, groups, 2 * k, on_progress=on_progress)
         missing = np.flatnonzero(candidates[:, k - 1] < 0)  # their image has nearly all that is near
-    _propose_exact(unit, groups, missing, candidates, report)
-    index, distance = _rank(unit, candidates, k)
+    propose_all(unit, groups, unit, groups, candidates, only=missing, on_progress=on_progress)
+    index, distance = ranked(unit, unit, candidates, k)
     return Neighbours(index=index.astype(np.int32), distance=distance.astype(np.float32))
 
 
@@ -95,30 +91,3 @@ def _check_images(unit: NDArray[np.float32], images: NDArray[np.integer[Any]], k
             "take more images or fewer samples of each"
         )
     return np.asarray(groups, dtype=np.int64)
-
-
-def _propose_exact(
-    unit: NDArray[np.float32],
-    groups: NDArray[np.int64],
-    rows: NDArray[np.int64],
-    candidates: NDArray[np.int64],
-    report: Callable[[int, int], None],
-) -> None:
-    """Compare some samples with all and fill in their candidates."""
-    n, everyone = len(unit), np.arange(len(unit))
-    block = max(1, BLOCK_CELLS // n)
-    for first in range(0, len(rows), block):
-        some = rows[first : first + block]
-        best = Nearest.empty(len(some), candidates.shape[1])
-        best.offer(unit[some] @ unit.T, everyone, groups, groups[some])
-        candidates[some] = best.index
-        report(n - len(rows) + first + len(some), n)
-    if len(rows) == 0:
-        report(n, n)
-
-
-def _rank(unit: NDArray[np.float32], candidates: NDArray[np.int64], k: int) -> tuple[Any, Any]:
-    distance = exact_distances(unit, unit, candidates)
-    # Sorted by distance, then by index, row by row.
-    order = np.lexsort((candidates, distance), axis=1)[:, :k]
-    return np.take_along_axis(candidates, order, axis=1), np.take_along_axis(distance, order, axis=1)

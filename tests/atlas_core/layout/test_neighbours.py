@@ -38,7 +38,7 @@ def clustered(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def test_every_block_size_gives_the_same_and_agrees_with_sorting(monkeypatch: pytest.MonkeyPatch) -> None:
     activations, images = clustered(300)
     whole = neighbours(activations, images, 7)
-    monkeypatch.setattr("atlas_core.layout.neighbours.BLOCK_CELLS", 1000)
+    monkeypatch.setattr("atlas_core.nearest.BLOCK_CELLS", 1000)
     parts = neighbours(activations, images, 7)
     np.testing.assert_array_equal(whole.index, parts.index)
     assert whole.distance.tobytes() == parts.distance.tobytes()
@@ -50,7 +50,7 @@ def test_every_block_size_gives_the_same_and_agrees_with_sorting(monkeypatch: py
 
 
 def test_progress_reaches_all_samples_and_cancels(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("atlas_core.layout.neighbours.BLOCK_CELLS", 100_000)
+    monkeypatch.setattr("atlas_core.nearest.BLOCK_CELLS", 100_000)
     activations, images = clustered(500)
     told: list[tuple[int, int]] = []
     neighbours(activations, images, 3, on_progress=lambda done, n: told.append((done, n)))
