@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -77,18 +77,21 @@ class AnchorLayer(Card):
     """A published layer that new samples are laid out against: its channels and the keys of its records."""
 
     channels: int
-    collected: list[str]
     neighbours: str
     layout: str
 
 
 class AnchorFacts(Card):
-    """What a plan knows of the atlas whose points stay fixed; `dataset` is the digest of its listing."""
+    """What a plan knows of the atlas whose points stay fixed.
+
+    `dataset` is the digest of its listing, `collected` the keys of its shards.
+    """
 
     id: str
     model: str
     dataset: str
     seed: int
+    collected: list[str]
     layers: dict[str, AnchorLayer]
 
 
@@ -134,18 +137,6 @@ class Plan(Card):
         ]
 
 
-def lacking(plan: Plan, done: Set[str]) -> list[Chunk]:
-    """Chunks that have to run, in order: not done, and of use to one that is not done either.
-
-    So samples' attributions that were dropped once the cells were published are not made again for the cells' sake.
-    """
-    wanted = {plan.chunks[-1].key}
-    for chunk in reversed(plan.chunks):
-        if chunk.key in wanted and chunk.key not in done:
-            wanted.update(chunk.inputs)
-    return [chunk for chunk in plan.chunks if chunk.key in wanted and chunk.key not in done]
-
-
 @dataclass(frozen=True)
 class Shard:
     """A run of the listing that one chunk collects: images [start, stop)."""
@@ -169,16 +160,15 @@ def resolve_spec(
             f"icons of the model {model.card.name!r} cannot be rendered: {'; '.join(model.unconvertible)}",
             pointer="/model",
         )
-    available = spec.samples
     for name in spec.layers:
         _, height, width = model.layer(name).shape
         interior = max(height - 2, 0) * max(width - 2, 0)
         if interior < 1:
             raise SpecError(f"the layer {name!r} has {height} x {width} positions, none inside its border; take an "
                             "earlier layer", pointer="/layers")  # fmt: skip
-        available = min(available, dataset.images * max(1, interior // 4))
     if anchor is not None:
         _check_anchor(spec, model, dataset, anchor)
+    available = min(samples_of(spec, model, dataset, name) for name in spec.layers)
     levels = resolve_levels(spec.levels, available, allow_sparse=spec.allow_sparse)
     attribution = "none" if model.classes is None else spec.attribution
     return spec.model_copy(
@@ -211,8 +201,7 @@ def shards(images: int, samples: int, model: ModelFacts) -> list[Shard]:
     pixels = model.card.input.height * model.card.input.width
     size = max(LEAST_SHARD, min(SHARD_IMAGES, SHARD_PIXELS // pixels, SHARD_SAMPLES * images // samples))
     count = -(-images // size)
-    edges = [images * index // count for index in range(count + 1)]
-    return [Shard(start, stop) for start, stop in itertools.pairwise(edges)]
+    return [Shard(start, stop) for start, stop in _runs(images, count)]
 
 
 def samples_of(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, layer: str) -> int:
@@ -222,11 +211,9 @@ def samples_of(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, layer:
     return min(spec.samples, dataset.images * capacity(model.layer(layer)))
 
 
-def _groups(keys: list[str], count: int) -> list[list[str]]:
-    """Keys cut into runs of about the same length, at most so many."""
-    count = min(count, len(keys))
-    edges = [len(keys) * index // count for index in range(count + 1)]
-    return [keys[start:stop] for start, stop in itertools.pairwise(edges)]
+def _runs(total: int, count: int) -> Iterable[tuple[int, int]]:
+    """So many runs of about the same length."""
+    return itertools.pairwise(total * index // count for index in range(count + 1))
 
 
 def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: AnchorFacts | None = None) -> Plan:
@@ -265,7 +252,8 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
         # Lay the activations out in the plane so that similar ones lie together; a layer starts from the one before,
         # or is laid out against the anchor's points. How far twins lie apart says how far the maps compare.
         # Of very many samples only some are laid out, and the others placed among these.
-        many = samples_of(spec, model, dataset, layer) > spec.layout.landmarks
+        samples = samples_of(spec, model, dataset, layer)
+        many = samples > spec.layout.landmarks
         chosen = {"landmarks": spec.layout.landmarks} if many else {}
         neighbours = add("layout", collected, step="neighbours", layer=layer, neighbours=spec.layout.neighbours,
                          seed=spec.seed, **chosen)  # fmt: skip
@@ -276,9 +264,9 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
         if previous or anchor:
             compared.append(add("layout", [neighbours, layout, *previous], step="twins", **options))
         if many:
-            count = -(-samples_of(spec, model, dataset, layer) // PLACED_SAMPLES)
-            placed = [add("layout", [neighbours, layout, *group], step="place", layer=layer)
-                      for group in _groups(collected, count)]  # fmt: skip
+            count = min(-(-samples // PLACED_SAMPLES), len(collected))
+            placed = [add("layout", [neighbours, layout, *collected[start:stop]], step="place", layer=layer)
+                      for start, stop in _runs(len(collected), count)]  # fmt: skip
             layout = add("layout", [neighbours, layout, *placed, *collected], step="join", layer=layer, seed=spec.seed)
         previous = [] if anchor else [layout]
         # What each sample adds to each class.

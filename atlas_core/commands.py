@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from atlas_core.build import STAGES
 from atlas_core.errors import InputError, NotFoundError
 
 RECIPES = "fast, detail, vivid or pure."
@@ -177,8 +178,6 @@ def _sides(text: str | None) -> list[int] | None:
 
 @contextmanager
 def _bars() -> Iterator[Any]:
-    from atlas_core.build import STAGES
-
     columns = (TextColumn("{task.description:>10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         bars = {stage: progress.add_task(stage, total=None, start=False, visible=False) for stage in STAGES}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import redis
 
@@ -29,14 +29,6 @@ PROGRESS_SECONDS = 0.5
 """Between two events that tell how far the running chunks of a stage are."""
 TOLD_AT_ONCE = 500
 JOB_FIELDS = ("state", "attempt", "error", "digest", "started", "finished")
-
-
-class Event(NamedTuple):
-    """One event; a reader who saw everything up to it names its id. None in the middle of a retold state."""
-
-    id: str | None
-    type: str
-    data: dict[str, Any]
 
 
 # KEYS: stream, chunks told of as done, shares of running chunks.
@@ -179,18 +171,3 @@ def tile_data(plan: Plan, chunk: Chunk) -> dict[str, Any] | None:
         return None
     told: dict[str, Any] = {name: parameters[name] for name in ("layer", "side", "x", "y") if name in parameters}
     return {**told, "z": (plan.spec.levels or [parameters["side"]]).index(parameters["side"])}
-
-
-def parse(entries: Iterable[tuple[str, Mapping[str, str]]]) -> list[Event]:
-    """Events of a stream's entries as Redis gives them."""
-    return [Event(name, fields["type"], json.loads(fields["data"])) for name, fields in entries]
-
-
-def place(event_id: str) -> tuple[int, int]:
-    """An event's place in time, to compare ids by.
-
-    Raises:
-        ValueError: It is no event's id.
-    """
-    milliseconds, _, number = event_id.partition("-")
-    return int(milliseconds), int(number or 0)

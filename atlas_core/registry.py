@@ -150,19 +150,18 @@ def anchor_facts(store: Store, name: str) -> AnchorFacts:
     if job["state"] != "succeeded":
         raise ConflictError(f"the atlas {name} is {job['state']}; anchor on it once it has succeeded")
     held = plan_of(store, job["id"])
-    collected = [chunk.key for chunk in held.find("collect")]
     layers = {
         layer: AnchorLayer(
             channels=held.model.layer(layer).shape[0],
-            collected=collected,
             neighbours=held.find("layout", layer=layer, step="neighbours")[0].key,
             layout=held.layout_of(layer).key,
         )
         for layer in held.spec.layers
     }
     return AnchorFacts(
-        id=job["id"], model=held.model.id, dataset=held.dataset.digest, seed=held.spec.seed, layers=layers
-    )
+        id=job["id"], model=held.model.id, dataset=held.dataset.digest, seed=held.spec.seed,
+        collected=[chunk.key for chunk in held.find("collect")], layers=layers,
+    )  # fmt: skip
 
 
 def put_plan(store: Store, plan: Plan) -> None:

@@ -196,14 +196,14 @@ def adopt(store: Store, folder: Path) -> AnchorFacts:
         raise InputError(f"{folder} is no atlas to anchor on: it needs its manifest.json and its .store")
     source = open_store(str(folder / ".store"))
     facts = registry.anchor_facts(source, str(json.loads(manifest.read_text(encoding="utf-8"))["id"]))
-    for layer in facts.layers.values():
-        for stage, keys in (("collect", layer.collected), ("layout", [layer.neighbours, layer.layout])):
-            for key in keys:
-                record = source.get_record(stage, key)
-                if record is None:
-                    raise InputError(f"the atlas in {folder} is not complete; build it again")
-                for sha256 in record["blobs"].values():
-                    if store.blob_size(sha256) is None:
-                        store.put_blob(source.get_blob(sha256))
-                store.put_record(stage, key, record)
+    laid_out = [key for layer in facts.layers.values() for key in (layer.neighbours, layer.layout)]
+    for stage, keys in (("collect", facts.collected), ("layout", laid_out)):
+        for key in keys:
+            record = source.get_record(stage, key)
+            if record is None:
+                raise InputError(f"the atlas in {folder} is not complete; build it again")
+            for sha256 in record["blobs"].values():
+                if store.blob_size(sha256) is None:
+                    store.put_blob(source.get_blob(sha256))
+            store.put_record(stage, key, record)
     return facts

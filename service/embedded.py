@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 START_SECONDS = 60.0
 STOP_SECONDS = 8.0
 DRAIN_SECONDS = 3
-"""That a stopping API gives open requests; event streams would stay for as long as their jobs."""
+"""That a stopping API gives open requests."""
 RESTART_SECONDS = 1.0
 LOOPBACK = ("127.0.0.1", "localhost")
 

@@ -6,12 +6,9 @@ from typing import Any
 
 from atlas_core.advance import recorded
 from atlas_core.build import STAGES, Plan
-from atlas_core.ledger import ChunkState, Ledger
+from atlas_core.ledger import Ledger, State
 from atlas_core.registry import Document
 from atlas_core.store import Store
-
-DONE = ChunkState("done", 0, None, None)
-WAITING = ChunkState("waiting", 0, None, None)
 
 
 def progress_of(job: Document, plan: Plan, store: Store, ledger: Ledger) -> dict[str, dict[str, Any]]:
@@ -19,14 +16,14 @@ def progress_of(job: Document, plan: Plan, store: Store, ledger: Ledger) -> dict
 
     A job that has succeeded needs no Redis; where the ledger knows nothing of one, the store is asked.
     """
-    states = _states(job, plan, store, ledger)
+    states, shares = _known(job, plan, store, ledger)
     found: dict[str, dict[str, Any]] = {}
     for stage in STAGES:
-        mine = [states[chunk.key] for chunk in plan.chunks if chunk.stage == stage]
+        mine = [(chunk.key, state) for chunk, state in zip(plan.chunks, states, strict=True) if chunk.stage == stage]
         if mine:
-            done = sum(state.state == "done" for state in mine)
-            running = [state for state in mine if state.state == "leased"]
-            parts = sum(state.progress[0] / max(1, state.progress[1]) for state in running if state.progress)
+            done = sum(state == "done" for _, state in mine)
+            running = [key for key, state in mine if state == "leased"]
+            parts = sum(part / max(1, total) for part, total in (shares[key] for key in running if key in shares))
             found[stage] = {
                 "done": done,
                 "running": len(running),
@@ -36,11 +33,11 @@ def progress_of(job: Document, plan: Plan, store: Store, ledger: Ledger) -> dict
     return found
 
 
-def _states(job: Document, plan: Plan, store: Store, ledger: Ledger) -> dict[str, ChunkState]:
+def _known(job: Document, plan: Plan, store: Store, ledger: Ledger) -> tuple[list[State], dict[str, tuple[int, int]]]:
     keys = list(plan.by_key)
     if job["state"] == "succeeded":
-        return dict.fromkeys(keys, DONE)
+        return ["done"] * len(keys), {}
     if ledger.primed(plan.id):
-        return dict(zip(keys, ledger.states(keys), strict=True))
+        return ledger.overview(keys)
     done = set(recorded(plan, store))
-    return {key: DONE if key in done else WAITING for key in keys}
+    return ["done" if key in done else "waiting" for key in keys], {}

@@ -12,14 +12,13 @@ from atlas_core.layout.coupled import coupled, cross_neighbours
 from atlas_core.layout.graph import graph
 from atlas_core.layout.neighbours import Neighbours
 from atlas_core.layout.optimise import optimise
-from atlas_core.layout.plane import fill_gaps, jittered, start_from, start_points, turned, unit_square, window
+from atlas_core.layout.plane import fill_gaps, jittered, start_from, start_points, turned, unit_square
+from atlas_core.layout.reference import optimise_by_umap
 from atlas_core.layout.twins import procrustes, twin_distance, twins
 from atlas_core.stages.landmarks import laid_out_samples
 from atlas_core.stages.step import Output, Step, gather
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from atlas_core import tables
@@ -82,32 +81,21 @@ def _activations(step: Step) -> NDArray[Any]:
     """Activations of the anchor's samples, in the order of its layout."""
     name = f"layer {step.layer.name}"
     facts = step.plan.anchor
-    keys = facts.layers[step.layer.name].collected if facts else []
-    records = [_record(step, "collect", key) for key in keys]
+    records = [_record(step, "collect", key) for key in (facts.collected if facts else [])]
     shards = [step.table(record, name) for record in records if name in record["blobs"]]
     return gather(shards, ("activations",))["activations"]
 
 
-def lay_against(
-    anchor: Anchor,
-    found: Neighbours,
-    *,
-    epochs: int,
-    min_dist: float,
-    seed: int,
-    on_epoch: Callable[[int, int], None] | None = None,
-) -> NDArray[np.float32]:
+def lay_against(step: Step, anchor: Anchor, found: Neighbours, seed: int) -> NDArray[np.float32]:
     """Lay samples out against an anchor's fixed points.
 
     A sample starts at its twin's point, else at its nearest fixed sample's, else among its neighbours.
 
     Args:
+        step: A step of the layer, with the options of its layout.
         anchor: Fixed points and what ties the samples to them.
         found: Neighbours of the samples among themselves.
-        epochs: As in `optimise`.
-        min_dist: As in `optimise`.
-        seed: As in `optimise`.
-        on_epoch: As in `optimise`.
+        seed: Of the optimiser and of what parts equal starts.
 
     Returns:
         Points in the anchor's units, shape (n, 2).
@@ -122,32 +110,46 @@ def lay_against(
     start = np.where(anchor.twin[:, None] >= 0, fixed[anchor.twin], start)
     tied = coupled(graph(found), len(fixed), twin=anchor.twin, cross=anchor.cross)
     both = np.concatenate([fixed, jittered(fill_gaps(start, found.index), seed)])
-    return optimise(tied, both, epochs=epochs, min_dist=min_dist, seed=seed, on_epoch=on_epoch)[len(fixed) :]
+    options = {"epochs": step.parameters["epochs"], "min_dist": step.parameters["minimum_distance"], "seed": seed}
+    return optimise(tied, both, **options, on_epoch=step.on_progress)[len(fixed) :]
+
+
+def laid_out(step: Step, found: Neighbours, start: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
+    """Points of samples that nothing but their neighbours ties, by the optimiser that was asked for, shape (n, 2)."""
+    options = {"epochs": step.parameters["epochs"], "min_dist": step.parameters["minimum_distance"], "seed": seed}
+    if step.parameters["optimiser"] == "umap":
+        return optimise_by_umap(graph(found), start, **options)
+    return optimise(graph(found), start, **options, on_epoch=step.on_progress)
+
+
+def start_of(step: Step, samples: tables.Table, found: Neighbours, before: tables.Table | None) -> NDArray[np.float32]:
+    """Where a layer's samples start: at their twins in the layer before, where there is one, shape (n, 2)."""
+    seed = step.parameters["seed"]
+    if before is None:
+        return start_points(samples["activations"], seed=seed)
+    twin = twins(samples["image"], samples["point"], before["image"], before["point"])
+    points = np.where(twin[:, None] >= 0, before["points"][twin], np.float32(np.nan))
+    return start_from(points, found.index, seed=seed)
 
 
 def measure_twins(step: Step) -> Output:
     """How far twins lie apart: as published, in layouts made separately, and beside both the noise floor."""
     samples, found = laid_out_samples(step)
     own, *before = step.layouts()
-    parameters = step.parameters
-    options = {"epochs": parameters["epochs"], "min_dist": parameters["minimum_distance"], "seed": parameters["seed"]}
-    again = {**options, "seed": parameters["seed"] + OTHER_SEED}
+    seed = step.parameters["seed"]
     anchor = anchor_of(step, samples)
     if anchor is None:
         other, name = before[0], {"layer": step.plan.spec.layers[step.plan.spec.layers.index(step.layer.name) - 1]}
         twin = twins(samples["image"], samples["point"], other["image"], other["point"])
-        start = start_from(points_of(twin, other["points"]), found.index, seed=options["seed"])
-        repeated, _ = unit_square(optimise(graph(found), start, **again, on_epoch=step.on_progress))
+        repeated, _ = unit_square(laid_out(step, found, start_of(step, samples, found, other), seed + OTHER_SEED))
         floor = twin_distance(repeated, own["layout"])
     else:
         other, name, twin = anchor.table, {"atlas": str(step.plan.spec.anchor)}, anchor.twin
-        floor = _floor_of_anchor(step, other, again)
+        floor = _floor_of_anchor(step, other, seed + OTHER_SEED)
     pairs = np.flatnonzero(twin >= 0)
     info: dict[str, Any] = {"with": name, "samples": len(pairs), "noise_floor": _short(floor)}
     if len(pairs):
-        alone = optimise(graph(found), start_points(samples["activations"], seed=options["seed"]), **options,
-                         on_epoch=step.on_progress)  # fmt: skip
-        separate, _ = unit_square(turned(alone))
+        separate, _ = unit_square(turned(laid_out(step, found, start_of(step, samples, found, None), seed)))
         theirs = other["layout"][twin[pairs]]
         info |= {
             "distance": _short(twin_distance(own["layout"][pairs], theirs)),
@@ -157,12 +159,7 @@ def measure_twins(step: Step) -> Output:
     return Output({}, info)
 
 
-def points_of(twin: NDArray[np.int64], points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Points of the twins, shape (n, 2), NaN where there is none."""
-    return np.where(twin[:, None] >= 0, points[twin], np.float32(np.nan))
-
-
-def _floor_of_anchor(step: Step, table: tables.Table, options: dict[str, Any]) -> float:
+def _floor_of_anchor(step: Step, table: tables.Table, seed: int) -> float:
     """The anchor's own samples, laid out against themselves as those of another model would be."""
     facts = step.plan.anchor
     key = facts.layers[step.layer.name].neighbours if facts else ""
@@ -173,16 +170,9 @@ def _floor_of_anchor(step: Step, table: tables.Table, options: dict[str, Any]) -
         rows = twins(chosen["image"], chosen["point"], table["image"], table["point"])
         table = {name: values if name == "window" else values[rows] for name, values in table.items()}
     itself = Anchor(table, np.arange(len(table["points"])), None)
-    points = lay_against(
-        itself, Neighbours(index=near["index"], distance=near["distance"]), **options, on_epoch=step.on_progress
-    )
-    placed, _ = unit_square(points, table_window(table))
+    points = lay_against(step, itself, Neighbours(index=near["index"], distance=near["distance"]), seed)
+    placed, _ = unit_square(points, table["window"])
     return twin_distance(placed, table["layout"])
-
-
-def table_window(table: tables.Table) -> NDArray[np.float64]:
-    """The window in which a layout is shown: its anchor's, where it has one, else its own."""
-    return table["window"] if "window" in table else window(table["points"])
 
 
 def _short(value: float) -> float:

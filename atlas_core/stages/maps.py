@@ -13,15 +13,11 @@ from atlas_core.featurevis.parameterization import seed_from_thumbnails
 from atlas_core.fidelity import contrast
 from atlas_core.inverted import InvertedLists
 from atlas_core.keys import canonical_json
-from atlas_core.layout.graph import graph
 from atlas_core.layout.neighbours import neighbours
-from atlas_core.layout.optimise import optimise
-from atlas_core.layout.plane import start_from, start_points, turned, unit_square, window
-from atlas_core.layout.reference import optimise_by_umap
-from atlas_core.layout.twins import twins
+from atlas_core.layout.plane import turned, unit_square, window
 from atlas_core.nearest import unit_rows
 from atlas_core.projection import ProjectionIndex
-from atlas_core.stages.comparable import anchor_of, lay_against, points_of, table_window
+from atlas_core.stages.comparable import anchor_of, laid_out, lay_against, start_of
 from atlas_core.stages.landmarks import choose, laid_out_samples, measured
 from atlas_core.stages.step import Output, Step
 from atlas_core.whitening import Moments, whitening
@@ -67,25 +63,16 @@ def lay_out(step: Step) -> Output:
 
     Of a layer with landmarks only these are laid out here.
     """
-    parameters = step.parameters
     samples, found = laid_out_samples(step)
-    before = step.layouts()
-    seed = parameters["seed"]
-    options = {"epochs": parameters["epochs"], "min_dist": parameters["minimum_distance"], "seed": seed}
+    before = next(iter(step.layouts()), None)
+    seed = step.parameters["seed"]
     anchor = anchor_of(step, samples)
     if anchor is not None:
-        points = lay_against(anchor, found, **options, on_epoch=step.on_progress)
-        shown = table_window(anchor.table)
+        points = lay_against(step, anchor, found, seed)
+        shown = anchor.table["window"]
     else:
-        if before:
-            start = start_from(_twin_points(samples, before[0]), found.index, seed=seed)
-        else:
-            start = start_points(samples["activations"], seed=seed)
-        if parameters["optimiser"] == "umap":
-            points = optimise_by_umap(graph(found), start, **options)
-        else:
-            points = optimise(graph(found), start, **options, on_epoch=step.on_progress)
-        if not before:  # later layers keep the first one's up and right, so that twins stay near each other
+        points = laid_out(step, found, start_of(step, samples, found, before), seed)
+        if before is None:  # later layers keep the first one's up and right, so that twins stay near each other
             points = turned(points)
         shown = window(points)
     layout, clamped = unit_square(points, shown)
@@ -94,12 +81,6 @@ def lay_out(step: Step) -> Output:
     if step.plan.layout_of(step.layer.name).key == step.chunk.key:
         info |= measured(samples, layout, seed)
     return Output({"layout": tables.pack(table)}, info)
-
-
-def _twin_points(samples: tables.Table, before: tables.Table) -> NDArray[np.float32]:
-    """Points that the same image and point have in the layer before, NaN where they have none."""
-    twin = twins(samples["image"], samples["point"], before["image"], before["point"])
-    return points_of(twin, before["points"])
 
 
 def make_cells(step: Step) -> Output:
