@@ -22,7 +22,7 @@ TRAINED_ON = 64
 """Samples a list that the k-means sees."""
 MOST_LISTS = 1024
 PROBES = 32
-"""Lists that a query looks through, of 316 lists of 100,000 samples: .99 of the nearest 15 are found."""
+"""Lists that a query looks through, of 316 lists of 100,000 samples."""
 BLOCK = 16_384
 
 

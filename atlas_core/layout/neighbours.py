@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 DEFAULT_NEIGHBOURS = 15
 EXACT_SAMPLES = 60_000
-"""Above, a sample is compared with those of the 32 lists nearest to it, a tenth of all: .99 of them are found."""
+"""Above, a sample is compared with those of the 32 lists nearest to it, a tenth of all.
+
+Of 78,219 samples of 64 channels .99 of the nearest were found; other sizes are not measured."""
 
 
 @dataclass(frozen=True)
