@@ -104,7 +104,11 @@ def submit(
     recipe: Annotated[str | None, typer.Option(help="fast, detail, vivid or pure.")] = None,
     attribution: Annotated[str | None, typer.Option(help="auto, ablation, jvp or none.")] = None,
     allow_sparse: Annotated[bool, typer.Option(help="Take levels too fine for the samples.")] = False,
+    images: Annotated[int | None, typer.Option(help="Images to sample at most.")] = None,
+    images_per_class: Annotated[int | None, typer.Option(help="Images of a class to sample at most.")] = None,
     anchor: Annotated[str | None, typer.Option(help="Id of an atlas whose points stay fixed.")] = None,
+    keep: Annotated[str | None, typer.Option(help="atlas, or samples: every sample's attribution too.")] = None,
+    privacy: Annotated[str | None, typer.Option(help="standard, or strict: no picture and no file name.")] = None,
     name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
     wait: Wait = False,
     url: Url = DEFAULT_URL,
@@ -113,7 +117,8 @@ def submit(
     """Ask the service for an atlas."""
     options = {
         "samples": samples, "levels": _sides(levels), "seed": seed, "recipe": recipe, "attribution": attribution,
-        "allow_sparse": allow_sparse or None, "anchor": anchor, "name": name,
+        "allow_sparse": allow_sparse or None, "images": images, "images_per_class": images_per_class, "anchor": anchor,
+        "keep": keep, "privacy": privacy, "name": name,
     }  # fmt: skip
     spec: Document = {"model": model, "dataset": dataset, "layers": layer}
     spec |= {field: value for field, value in options.items() if value is not None}

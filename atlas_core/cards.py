@@ -98,11 +98,15 @@ class ReceptiveField(Card):
 
 
 class LayerInfo(Card):
-    """A place in a model where activations are read; shape is (channels, height, width)."""
+    """A place in a model where activations are read; shape is (channels, height, width).
+
+    `block` marks outputs of blocks, the most useful layers: they are listed before all others.
+    """
 
     name: str
     shape: tuple[int, int, int]
     receptive_field: ReceptiveField | None = None
+    block: bool = False
 
 
 AnyCard = TypeVar("AnyCard", bound=Card)

@@ -43,14 +43,19 @@ def build(
     recipe: Annotated[str | None, typer.Option(help=RECIPES)] = None,
     attribution: Annotated[str | None, typer.Option(help="auto, ablation, jvp or none.")] = None,
     allow_sparse: Annotated[bool, typer.Option(help="Take levels too fine for the samples.")] = False,
+    images: Annotated[int | None, typer.Option(help="Images to sample at most.")] = None,
+    images_per_class: Annotated[int | None, typer.Option(help="Images of a class to sample at most.")] = None,
     anchor: Annotated[Path | None, typer.Option(help="Folder of an atlas whose points stay fixed.")] = None,
+    keep: Annotated[str | None, typer.Option(help="atlas, or samples: every sample's attribution too.")] = None,
+    privacy: Annotated[str | None, typer.Option(help="standard, or strict: no picture and no file name.")] = None,
     processes: Annotated[int | None, typer.Option(min=1, help="Processes; as many as cores by default.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Build an atlas on this machine, without a service; the same command continues what was interrupted."""
     from atlas_core.run import build_directory
 
-    options = {"samples": samples, "levels": _sides(levels), "seed": seed, "recipe": recipe, "attribution": attribution}
+    options = {"samples": samples, "levels": _sides(levels), "seed": seed, "recipe": recipe, "attribution": attribution,
+               "images": images, "images_per_class": images_per_class, "keep": keep, "privacy": privacy}  # fmt: skip
     request = {name: value for name, value in options.items() if value is not None}
     with _bars() as on_progress:
         manifest = build_directory(

@@ -20,6 +20,9 @@ class Settings(BaseSettings):
     beat_seconds: float = Field(default=2, gt=0, description="between renewals, heartbeats and sweeps of a worker")
     max_attempts: int = Field(default=3, ge=1, description="attempts after which a chunk is parked")
     requeue_seconds: float = Field(default=60, gt=0, description="after which a queued message counts as lost")
+    dataset_stores: dict[str, str] = Field(
+        default_factory=dict, description="registered stores that datasets may lie in: URL by name, as JSON"
+    )
     shutdown_seconds: float = Field(default=10, ge=0, description="that a stopping worker gives its running tasks")
 
 

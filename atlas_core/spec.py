@@ -31,8 +31,10 @@ class LayoutOptions(Card):
 class AtlasSpec(Card):
     """One atlas: model x dataset x layers, and how it is made.
 
-    `levels` left out means the healthy ones of 20, 40, 80 and 160 cells a side.
-    `anchor` is a published atlas whose points stay fixed.
+    `levels` left out means the healthy ones of 20, 40, 80 and 160 cells a side. `images` and `images_per_class` bound
+    how many images are sampled at all, the first by hashed id. `anchor` is a published atlas whose points stay fixed.
+    `keep: samples` keeps the attribution of every sample, else dropped once the cells are published.
+    `privacy: strict` keeps no thumbnails, exemplars or file names, and takes the recipe `pure` only.
     """
 
     model: Annotated[str, Field(min_length=1, max_length=200)]
@@ -45,7 +47,11 @@ class AtlasSpec(Card):
     attribution: Literal["auto", "ablation", "jvp", "none"] = "auto"
     layout: LayoutOptions = LayoutOptions()
     allow_sparse: bool = False
+    images: int | None = Field(default=None, ge=1)
+    images_per_class: int | None = Field(default=None, ge=1)
     anchor: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    keep: Literal["atlas", "samples"] = "atlas"
+    privacy: Literal["standard", "strict"] = "standard"
 
     @field_validator("layers")
     @classmethod
