@@ -9,10 +9,12 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from atlas_core import registry
+from atlas_core.build import DROPPED_STAGES
 from atlas_core.errors import DependencyError, NotFoundError
 from atlas_core.frontier import Frontier
 
@@ -32,6 +34,8 @@ RUN_CHUNK = "workers.tasks.run_chunk"
 INSPECT = {"models": "workers.tasks.inspect_model", "datasets": "workers.tasks.inspect_dataset"}
 PROJECT = "workers.tasks.project"
 SWEEP = "workers.tasks.sweep"
+COLLECT_GARBAGE = "workers.tasks.collect_garbage"
+DROP_SAMPLES = "workers.tasks.drop_samples"
 INTERACTIVE, CPU, GPU = "interactive", "cpu", "gpu"
 QUEUES = (INTERACTIVE, CPU, GPU)
 STAGE_QUEUES = {"collect": GPU, "attribute": GPU, "layout": CPU, "cells": CPU, "render": GPU, "publish": CPU}
@@ -40,6 +44,8 @@ SPARE = 2
 """Chunks of a job that wait in a queue beyond those its workers run: enough to keep them busy, few enough that a
 chunk that becomes ready later and matters more does not wait long."""
 RESCAN_SECONDS = 30.0
+GARBAGE_LOST_SECONDS = 600.0
+"""After which a garbage collection that was asked for and has not begun counts as lost."""
 FULL_SECONDS = 10.0
 """Between two looks of the sweep at every chunk of a job."""
 
@@ -74,6 +80,7 @@ def advance(
     ledger.activate(job_id)
     token = ledger.primed(job_id)
     if not token:
+        ledger.undisturbed()
         ledger.mark_done(recorded(plan, store))
         token = ledger.set_primed(job_id)
     frontier = frontier_of(store, ledger, job_id, job["attempt"], token)
@@ -82,7 +89,7 @@ def advance(
         failed = _look(plan, frontier, room, ledger, finished, full=full)
         ended, ready = plan.chunks[-1].key in frontier.done, frontier.ready(room)
     if ended:
-        return _succeed(plan, store, ledger)
+        return _succeed(plan, store, ledger, enqueue)
     if failed is not None:
         return _fail(plan.by_key[failed], job_id, ledger.states([failed])[0].error, store, ledger)
     for key in ledger.queue(ready):
@@ -148,12 +155,16 @@ def _room(ledger: Ledger) -> Counter[str]:
     return room
 
 
-def _succeed(plan: Plan, store: Store, ledger: Ledger) -> Document:
+def _succeed(plan: Plan, store: Store, ledger: Ledger, enqueue: Enqueue) -> Document:
     last = plan.chunks[-1]
     record = store.get_record(last.stage, last.key)
     if record is None:
         raise NotFoundError(f"the record of the manifest of {plan.id} is gone from the store")
-    return end_job(plan.id, store, ledger, state="succeeded", digest=record["info"]["digest"])
+    job = end_job(plan.id, store, ledger, state="succeeded", digest=record["info"]["digest"])
+    if plan.spec.keep != "samples" and any(chunk.stage in DROPPED_STAGES for chunk in plan.chunks):
+        with suppress(DependencyError):  # the next garbage collection finds them
+            enqueue(DROP_SAMPLES, [plan.id], CPU)
+    return job
 
 
 def _fail(chunk: Chunk, job_id: str, error: Error | None, store: Store, ledger: Ledger) -> Document:
@@ -200,14 +211,34 @@ def submit(plan: Plan, name: str | None, store: Store, ledger: Ledger, enqueue: 
         DependencyError: Redis or the store is down.
     """
     known = store.get_document("jobs", plan.id)
-    job = registry.add_job(store, plan, name)
+    dropped = known is not None and bool(known.get("deleted"))
+    with ledger.lock(plan.id) if dropped else nullcontext():  # the garbage collection may be about to delete it
+        job = registry.add_job(store, plan, name)
     if job["state"] in TERMINAL:
         return job
-    if known is None or known["attempt"] != job["attempt"]:
+    if known is None or dropped or known["attempt"] != job["attempt"]:
         ledger.restart(plan.id)
         ledger.reopen(list(plan.by_key))
         ledger.events.begin(job, plan)
     return advance(plan.id, store, ledger, enqueue)
+
+
+def repair(job_id: str, chunks: Sequence[str], ledger: Ledger) -> None:
+    """Have chunks of a job done again: what they had made is gone from the store.
+
+    Args:
+        job_id: The job that missed it.
+        chunks: Their keys; their records are deleted already.
+        ledger: Believes them to be done; so does every process that follows the job, until it has a new token.
+    """
+    ledger.reopen(chunks)
+    ledger.set_primed(job_id)
+
+
+def clear_up(ledger: Ledger, enqueue: Enqueue) -> None:
+    """Have what belonged to a dropped atlas deleted; once, however many are dropped before that begins."""
+    if ledger.once("garbage", GARBAGE_LOST_SECONDS):
+        enqueue(COLLECT_GARBAGE, [], CPU)
 
 
 # Inspections: of one step each, under the same leases

@@ -24,6 +24,8 @@ from atlas_core.spec import AtlasSpec, job_id, resolve_levels
 
 STAGES = ("collect", "attribute", "layout", "cells", "render", "publish")
 VERSIONS = {**dict.fromkeys(STAGES, 1), "layout": 2}
+DROPPED_STAGES = ("attribute",)
+"""What chunks of these made is large, and dropped once all that depends on it is done, unless it is to be kept."""
 SHARD_PIXELS = 4_000_000
 SHARD_IMAGES = 1_000
 SHARD_SAMPLES = 2_000

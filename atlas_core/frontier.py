@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from atlas_core.build import DROPPED_STAGES
+
 if TYPE_CHECKING:
     from atlas_core.build import Chunk, Plan
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 class Frontier:
     """The edge between what is done of a plan and what is not; as true as what it is told.
 
+    A chunk of a stage whose results are dropped is never ready once all its dependents are done.
     Telling it of a chunk costs as much as the chunk has dependents, however long the plan is.
 
     Args:
@@ -43,6 +46,7 @@ class Frontier:
         """Know of nothing again."""
         self.asked = False
         self.done: set[str] = set()
+        self._spent: set[str] = set()
         self._unmet = {chunk.key: len(set(chunk.inputs)) for chunk in self._plan.chunks}
         self._ready: dict[str, list[int]] = {}
         for chunk in self._plan.chunks:
@@ -52,17 +56,30 @@ class Frontier:
     def _enter(self, chunk: Chunk) -> None:
         insort(self._ready.setdefault(self._queue_of(chunk.stage), []), self._places[chunk.key])
 
+    def _leave(self, chunk: Chunk) -> None:
+        ready = self._ready[self._queue_of(chunk.stage)]
+        del ready[bisect_left(ready, self._places[chunk.key])]
+
+    def _spend(self, keys: Iterable[str]) -> None:
+        """Take out those of the inputs of a finished chunk that nobody else waits for."""
+        for key in set(keys) - self.done - self._spent:
+            dropped = self._plan.by_key[key].stage in DROPPED_STAGES
+            if dropped and all(dependent in self.done for dependent in self._dependents[key]):
+                self._spent.add(key)
+                if not self._unmet[key]:
+                    self._leave(self._plan.by_key[key])
+
     def finish(self, keys: Iterable[str]) -> list[Chunk]:
         """Note chunks that are done; returns those that were not known to be."""
         new = [self._plan.chunks[self._places[key]] for key in dict.fromkeys(keys) if key not in self.done]
         for chunk in new:
             self.done.add(chunk.key)
-            if not self._unmet[chunk.key]:
-                ready = self._ready[self._queue_of(chunk.stage)]
-                del ready[bisect_left(ready, self._places[chunk.key])]
+            if not self._unmet[chunk.key] and chunk.key not in self._spent:
+                self._leave(chunk)
+            self._spend(chunk.inputs)
             for key in self._dependents[chunk.key]:
                 self._unmet[key] -= 1
-                if not self._unmet[key] and key not in self.done:
+                if not self._unmet[key] and key not in self.done and key not in self._spent:
                     self._enter(self._plan.by_key[key])
         return new
 

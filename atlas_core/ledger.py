@@ -11,6 +11,7 @@ its registry which jobs there are. Redis's own clock decides what has expired, s
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,6 +46,10 @@ Error = dict[str, str]
 BY_LETTER: dict[str, State] = {state[0]: state for state in get_args(State)}
 
 ACTIVE = "atlas:active"
+SWEEPING = "atlas:sweeping"
+SWEEPING_MS = 30_000
+SWEEPING_LOOK_SECONDS = 0.05
+LONGEST_PAUSE_MS = 60_000
 HEARTBEATS = "atlas:workers"
 LOST: Error = {
     "type": "worker-lost",
@@ -196,7 +201,8 @@ class Ledger:
             token: Of the lease; nothing happens where it is no longer ours.
             error: Type and detail.
             worker: That holds the lease.
-            retry_in: Seconds before which it is not queued again.
+            retry_in: Seconds before which it is not queued again the first time; they double each further time, up to
+                a minute.
             counted: Whether the failure counts as an attempt; a dependency that is down does not.
         """
         self._settle(key, token, error, worker, retry_in=retry_in, counted=counted, park=False)
@@ -217,7 +223,7 @@ class Ledger:
         self, key: str, token: str, error: Error, worker: str, *, retry_in: float, counted: bool, park: bool
     ) -> None:
         self._run("settle", [_chunk(key)], token, int(retry_in * 1000), int(counted), int(park), self._max_attempts,
-                  json.dumps(error))  # fmt: skip
+                  json.dumps(error), LONGEST_PAUSE_MS)  # fmt: skip
         self._drop(token, worker)
 
     def _drop(self, token: str, worker: str) -> None:
@@ -329,6 +335,27 @@ class Ledger:
         """Let `once` be true again before its time."""
         with reaching_redis():
             self._redis.delete(f"atlas:once:{name}")
+
+    @contextmanager
+    def deleting(self) -> Iterator[set[str]]:
+        """While some records are deleted as garbage: the jobs under way, none of which may need them.
+
+        A job that gets under way meanwhile waits in `undisturbed` before it asks the store what is done.
+        """
+        with reaching_redis():
+            self._redis.set(SWEEPING, "1", px=SWEEPING_MS)
+        try:
+            yield {name for name in self.active() if "/" not in name}
+        finally:
+            with reaching_redis():
+                self._redis.delete(SWEEPING)
+
+    def undisturbed(self) -> None:
+        """Wait until no record is being deleted as garbage; for a job that is entered among those under way."""
+        deadline = time.monotonic() + SWEEPING_MS / 1000
+        with reaching_redis():
+            while self._redis.exists(SWEEPING) and time.monotonic() < deadline:
+                time.sleep(SWEEPING_LOOK_SECONDS)
 
     # Workers
 

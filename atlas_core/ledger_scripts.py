@@ -96,16 +96,24 @@ return 1
 """
 )
 
-# ARGV: token, milliseconds before the next attempt, counted, parked, attempts allowed, error
+# ARGV: token, milliseconds before the next attempt, counted, parked, attempts allowed, error, milliseconds at most.
+# The pause doubles with every attempt that failed, and with every outage in a row.
 SETTLE = (
     _HELD
     + """
 local attempts = redis.call('HINCRBY', KEYS[1], 'attempts', ARGV[3] == '1' and 0 or -1)
+local failures = attempts
+if ARGV[3] == '1' then
+  redis.call('HDEL', KEYS[1], 'outages')
+else
+  failures = tonumber(ARGV[2]) > 0 and redis.call('HINCRBY', KEYS[1], 'outages', 1) or 1
+end
+local pause = math.floor(math.min(tonumber(ARGV[2]) * 2 ^ (math.min(failures, 30) - 1), tonumber(ARGV[7])))
 redis.call('HDEL', KEYS[1], 'token', 'progress')
 if ARGV[4] == '1' or (ARGV[3] == '1' and attempts >= tonumber(ARGV[5])) then
   redis.call('HSET', KEYS[1], 'state', 'failed', 'error', ARGV[6])
 else
-  redis.call('HSET', KEYS[1], 'state', 'waiting', 'until', now + ARGV[2])
+  redis.call('HSET', KEYS[1], 'state', 'waiting', 'until', now + pause)
 end
 return 1
 """

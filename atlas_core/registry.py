@@ -186,10 +186,10 @@ def plan_of(store: Store, atlas: str) -> Plan:
 def add_job(store: Store, plan: Plan, name: str | None = None) -> Document:
     """Enter a job for a plan; a failed or cancelled one starts its next attempt.
 
-    A job that is queued, running or has succeeded stays as it is.
+    A job that is queued, running or has succeeded stays as it is, unless it was dropped.
     """
     known = store.get_document("jobs", plan.id)
-    if known and known["state"] in ("queued", "running", "succeeded"):
+    if known and not known.get("deleted") and known["state"] in ("queued", "running", "succeeded"):
         return known
     put_plan(store, plan)
     value = {

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from atlas_core import registry
-from atlas_core.build import AnchorFacts, Chunk, Plan, plan
-from atlas_core.errors import AtlasError, InputError
+from atlas_core.build import AnchorFacts, Chunk, Plan, lacking, plan
+from atlas_core.errors import AtlasError, InputError, MissingInputError
+from atlas_core.gc import drop_samples
 from atlas_core.manifest import publish_files
 from atlas_core.spec import parse_spec
 from atlas_core.store import Store, open_store
@@ -25,6 +26,7 @@ from atlas_core.store import Store, open_store
 Progress = Callable[[str, int, int], None]
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 PR_SET_PDEATHSIG = 1
+MOST_REPAIRS = 3
 
 _runtime: Any = None
 
@@ -121,7 +123,8 @@ def run_plan(plan: Plan, store: Store, pool: ProcessPoolExecutor, on_progress: P
     for stage, keys in stages.items():
         if not done.isdisjoint(keys):
             report(stage)
-    waiting = [chunk for chunk in plan.chunks if chunk.key not in done]
+    waiting = lacking(plan, done)
+    repairs = 0
     running: dict[Future[None], Chunk] = {}
     try:
         while waiting or running:
@@ -130,7 +133,16 @@ def run_plan(plan: Plan, store: Store, pool: ProcessPoolExecutor, on_progress: P
                 waiting.remove(chunk)
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 chunk = running.pop(future)
-                future.result()
+                try:
+                    future.result()
+                except MissingInputError as error:
+                    repairs += 1
+                    if repairs > MOST_REPAIRS:
+                        raise
+                    done.difference_update(error.chunks)
+                    again = {chunk.key, *(chunk.key for chunk in waiting), *error.chunks}
+                    waiting = [chunk for chunk in plan.chunks if chunk.key in again]
+                    continue
                 done.add(chunk.key)
                 report(chunk.stage)
     finally:
@@ -178,6 +190,7 @@ def build_directory(
         run_plan(planned, store, pool, on_progress)
     manifest = publish_files(planned, store, out)
     registry.update(store, "jobs", planned.id, state="succeeded", digest=manifest["digest"])
+    drop_samples(planned.id, store, None)
     return manifest
 
 

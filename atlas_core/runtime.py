@@ -50,12 +50,16 @@ class Runtime:
     Args:
         store: Where everything is read from and written to.
         threads: Threads of a network's computation; one, so that results do not depend on the machine's cores.
+
+    Attributes:
+        read: Records asked for since somebody cleared it, by the chunk's key; None of one that is not there.
     """
 
     def __init__(self, store: Store, threads: int = 1) -> None:
         """Start with nothing loaded."""
         self.store = store
         self.threads = threads
+        self.read: dict[str, dict[str, Any] | None] = {}
         self._models: Recent[LoadedModel] = Recent(MODELS)
         self._datasets: Recent[datasets.Dataset] = Recent(DATASETS)
         self._tables: Recent[tables.Table] = Recent(TABLES)
@@ -101,7 +105,8 @@ class Runtime:
             NotFoundError: The chunk is not done.
         """
         chunk: Chunk = plan.by_key[key]
-        found = self.store.get_record(chunk.stage, chunk.key)
+        self.read[key] = None
+        found = self.read[key] = self.store.get_record(chunk.stage, chunk.key)
         if found is None:
             raise NotFoundError(f"the chunk {chunk.stage} {chunk.key[:12]} is not done")
         return found

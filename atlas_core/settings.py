@@ -23,6 +23,9 @@ class Settings(BaseSettings):
     dataset_stores: dict[str, str] = Field(
         default_factory=dict, description="registered stores that datasets may lie in: URL by name, as JSON"
     )
+    garbage_hours: float = Field(
+        default=24, ge=0, description="age from which what nobody refers to is collected as garbage"
+    )
     shutdown_seconds: float = Field(default=10, ge=0, description="that a stopping worker gives its running tasks")
 
 

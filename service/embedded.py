@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -26,11 +26,12 @@ from urllib.parse import urlsplit
 import httpx
 import redis
 
-from atlas_core.errors import DependencyError
+from atlas_core.errors import DependencyError, InputError
 from atlas_core.run import die_with_parent, single_threaded_environment
 from service.settings import ServiceSettings
 
 log = logging.getLogger(__name__)
+REDIS_URL = Path("redis", "url")
 START_SECONDS = 60.0
 STOP_SECONDS = 8.0
 DRAIN_SECONDS = 3
@@ -218,12 +219,35 @@ def embedded(
             redis_url=f"redis://127.0.0.1:{redis_port}/0",
             children=Children(folder, _environment(folder, f"redis://127.0.0.1:{redis_port}/0", host)),
         )
+        (folder / REDIS_URL).write_text(service.redis_url)
         try:
             with _listening(host, port) as listener:
                 _start(service, listener, redis_port, processes or len(os.sched_getaffinity(0)))
                 yield service
         finally:
             service.children.stop()
+
+
+@contextmanager
+def places(folder: Path) -> Iterator[tuple[str, str | None]]:
+    """The store of a data folder, and the Redis of what runs on it: None where nothing does, and nothing starts either.
+
+    Args:
+        folder: Data folder.
+
+    Raises:
+        InputError: There is no such folder.
+    """
+    folder = folder.expanduser().resolve()
+    if not folder.is_dir():
+        raise InputError(f"there is no data folder {folder.name!r} here; name it with --data")
+    with ExitStack() as stack:
+        redis_url = None
+        try:
+            stack.enter_context(_alone(folder))
+        except DependencyError:
+            redis_url = (folder / REDIS_URL).read_text()
+        yield _store_url(folder), redis_url
 
 
 def _listening(host: str, port: int) -> socket.socket:

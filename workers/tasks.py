@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kombu.exceptions import OperationalError
 
 from atlas_core import advance as engine, registry
-from atlas_core.errors import AtlasError, DependencyError
+from atlas_core.errors import AtlasError, DependencyError, MissingInputError
 from workers.app import app
 from workers.runtime import OnProgress, Process, process, told
 
@@ -47,7 +48,11 @@ def run_chunk(job_id: str, chunk_key: str) -> None:
         from atlas_core.stages import run_chunk as run
 
         engine.start_job(job_id, here.store, here.ledger)
-        run(plan, chunk, here.runtime, on_progress)
+        try:
+            run(plan, chunk, here.runtime, on_progress)
+        except MissingInputError as error:
+            engine.repair(job_id, error.chunks, here.ledger)
+            raise
 
     if here.under_lease(chunk_key, work, job_id, partial(here.ledger.events.running, plan, chunk)):
         engine.advance(job_id, here.store, here.ledger, enqueue, finished=chunk_key)
@@ -105,6 +110,26 @@ def _projected(here: Process, request: Request) -> dict[str, Any]:
     except Exception as error:
         log.exception("a projection failed")
         return {"error": {**told(error), "pointer": None}}
+
+
+@app.task(name=engine.COLLECT_GARBAGE)
+def collect_garbage() -> None:
+    """Delete what only dropped atlases used, and what nobody has referred to for a while."""
+    from atlas_core.gc import collect_garbage as collect
+
+    here = process()
+    here.ledger.again("garbage")  # what is dropped from now on may be missed by this run
+    swept = collect(here.store, here.ledger, grace=timedelta(hours=here.settings.garbage_hours))
+    log.info("garbage collected: %s", swept)
+
+
+@app.task(name=engine.DROP_SAMPLES)
+def drop_samples(job_id: str) -> None:
+    """Delete the attributions of a finished atlas's samples."""
+    from atlas_core.gc import drop_samples as drop
+
+    here = process()
+    drop(job_id, here.store, here.ledger)
 
 
 @app.task(name=engine.SWEEP)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from atlas_core.build import Chunk, Plan
     from atlas_core.runtime import Runtime
+    from atlas_core.store import Store
 
 
 def run_chunk(
@@ -24,12 +25,14 @@ def run_chunk(
 
     Raises:
         InputError: The data or the model is bad: trying again does not help.
+        MissingInputError: What another chunk had made is gone or damaged; names that chunk, which is no longer done.
         AtlasError: Anything else that is known to go wrong.
     """
     from atlas_core.stages.comparable import measure_twins
     from atlas_core.stages.landmarks import join, place
     from atlas_core.stages.maps import build_index, find_neighbours, lay_out, make_cells
     from atlas_core.stages.pictures import publish_level, publish_manifest, render_tile
+    from atlas_core.stages.repair import repairing
     from atlas_core.stages.step import Step
     from atlas_core.stages.vectors import attribute, collect
 
@@ -52,7 +55,8 @@ def run_chunk(
         return
     name = f"{chunk.stage} {chunk.parameters.get('step', '')}".strip()
     began, cpu_began = time.monotonic(), time.process_time()
-    output = steps[name](Step(plan, chunk, runtime, on_progress or (lambda done, total: None)))
+    with repairing(plan, runtime):
+        output = steps[name](Step(plan, chunk, runtime, on_progress or (lambda done, total: None)))
     blobs = {name: store.put_blob(data) for name, data in output.blobs.items()}
     store.put_record(
         chunk.stage,
@@ -71,3 +75,14 @@ def run_chunk(
             },
         },
     )
+    _secure(store, blobs, output.blobs)
+
+
+def _secure(store: Store, named: Mapping[str, str], data: Mapping[str, bytes]) -> None:
+    """Store blobs again that are gone: those that were there already may just have been collected as garbage.
+
+    From the record on they are safe; the garbage collection looks after records that are written while it deletes.
+    """
+    for name, sha256 in named.items():
+        if store.blob_size(sha256) is None:
+            store.put_blob(data[name])

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from fastapi import APIRouter, Response
 
 from atlas_core import registry
-from atlas_core.advance import TERMINAL, end_job, submit
+from atlas_core.advance import TERMINAL, clear_up, end_job, submit
 from atlas_core.build import plan
-from atlas_core.errors import NotFoundError
+from atlas_core.errors import DependencyError, NotFoundError
 from atlas_core.registry import Document
 from atlas_core.spec import AtlasSpec
 from service.dependencies import PagingDep, Services, ServicesDep
@@ -26,9 +27,6 @@ def add_atlas(body: AtlasRequest, response: Response, services: ServicesDep) -> 
     """Ask for an atlas; the same request twice is the same atlas, and a complete one has succeeded at once."""
     spec = AtlasSpec(**body.model_dump(exclude={"name"}))
     planned = plan(spec, *check_ready(services, spec.model, spec.dataset, spec.anchor))
-    known = services.store.get_document("jobs", planned.id)
-    if known and known.get("deleted"):
-        registry.update(services.store, "jobs", planned.id, deleted=False)
     job = submit(planned, body.name, services.store, services.ledger, services.enqueue)
     response.headers["Location"] = f"/v1/atlases/{planned.id}"
     response.headers["Retry-After"] = "0" if job["state"] in TERMINAL else RETRY_SECONDS
@@ -68,9 +66,11 @@ def cancel_atlas(atlas: str, services: ServicesDep) -> Any:
 
 @router.delete("/atlases/{atlas}", status_code=204, tags=["atlases"])
 def delete_atlas(atlas: str, services: ServicesDep) -> None:
-    """Drop an atlas; one that still runs is cancelled. Artifacts that others share are kept."""
+    """Drop an atlas; one that still runs is cancelled. What nothing else uses is deleted soon after."""
     cancelled(services, atlas)
     registry.update(services.store, "jobs", atlas, deleted=True)
+    with suppress(DependencyError):  # then a later one finds it
+        clear_up(services.ledger, services.enqueue)
 
 
 @router.get("/jobs/{job}", response_model=Job, tags=["jobs"])

@@ -12,7 +12,7 @@ from atlas_core import registry
 from atlas_core.advance import Inspected, inspect
 from atlas_core.build import AnchorFacts, DatasetFacts, ModelFacts
 from atlas_core.cards import DatasetCard
-from atlas_core.errors import CardError, NotFoundError
+from atlas_core.errors import CardError, ConflictError, NotFoundError
 from atlas_core.registration import dataset_content
 from service.dependencies import PagingDep, Services, ServicesDep
 from service.schemas import Dataset, DatasetRequest, Model, ModelRequest, Page
@@ -47,6 +47,12 @@ def get_model(model: str, services: ServicesDep) -> Any:
     return registry.document(services.store, "models", model)
 
 
+@router.delete("/models/{model}", status_code=204, tags=["models"])
+def delete_model(model: str, services: ServicesDep) -> None:
+    """Drop a model that no atlas uses; its weights go with a later garbage collection."""
+    _drop(services, "models", model)
+
+
 @router.post("/datasets", status_code=202, response_model=Dataset, tags=["datasets"])
 def add_dataset(body: DatasetRequest, response: Response, services: ServicesDep) -> Any:
     """Register a dataset; a worker lists it, and its state becomes ready, or refused with reasons."""
@@ -71,6 +77,20 @@ def list_datasets(services: ServicesDep, paging: PagingDep) -> Any:
 def get_dataset(dataset: str, services: ServicesDep) -> Any:
     """A dataset: class counts, digest, skipped files with reasons."""
     return registry.document(services.store, "datasets", dataset)
+
+
+@router.delete("/datasets/{dataset}", status_code=204, tags=["datasets"])
+def delete_dataset(dataset: str, services: ServicesDep) -> None:
+    """Drop a dataset that no atlas uses; what was uploaded for it goes with a later garbage collection."""
+    _drop(services, "datasets", dataset)
+
+
+def _drop(services: Services, kind: Inspected, name: str) -> None:
+    known = registry.document(services.store, kind, name)["id"]
+    for job in registry.documents(services.store, "jobs"):
+        if not job.get("deleted") and job["spec"].get(kind[:-1]) == known:
+            raise ConflictError(f"the {kind[:-1]} {name} is used by {job['kind']} {job['id']}; delete that first")
+    services.store.delete_document(kind, known)
 
 
 def _entered(services: Services, response: Response, kind: Inspected, value: registry.Document) -> registry.Document:
