@@ -162,6 +162,9 @@ def resolve_spec(
             f"icons of the model {model.card.name!r} cannot be rendered: {'; '.join(model.unconvertible)}",
             pointer="/model",
         )
+    if spec.privacy == "strict":
+        raise SpecError("privacy `strict` cannot be kept yet: an atlas still stores thumbnails and names of files; ask "
+                        "for `standard`, or keep these pictures away", pointer="/privacy")  # fmt: skip
     for name in spec.layers:
         _, height, width = model.layer(name).shape
         interior = max(height - 2, 0) * max(width - 2, 0)

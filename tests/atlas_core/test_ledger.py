@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -109,6 +111,45 @@ def test_a_retry_waits_its_time(ledger: Ledger) -> None:
     assert ledger.queue(["a"]) == []
     time.sleep(0.25)
     assert ledger.queue(["a"]) == ["a"]
+
+
+def test_the_pause_before_a_retry_doubles(ledger: Ledger) -> None:
+    pauses = []
+    for attempt in range(2):
+        ledger.lease("a", str(attempt))
+        ledger.fail("a", str(attempt), ERROR, retry_in=10)
+        pauses.append(pause(ledger))
+    assert pauses == pytest.approx([10, 20], abs=1)
+
+
+def test_so_does_the_pause_of_an_outage_up_to_a_minute(ledger: Ledger) -> None:
+    pauses = []
+    for attempt in range(5):
+        ledger.lease("a", str(attempt))
+        ledger.fail("a", str(attempt), ERROR, retry_in=10, counted=False)
+        pauses.append(pause(ledger))
+    assert pauses == pytest.approx([10, 20, 40, 60, 60], abs=1)
+
+
+def pause(ledger: Ledger) -> float:
+    """Seconds, of Redis's clock, until a chunk may be queued again."""
+    client: Any = ledger._redis
+    seconds, microseconds = client.time()
+    return float(client.hget("atlas:chunk:a", "until")) / 1000 - seconds - microseconds / 1e6
+
+
+def test_twenty_workers_lease_each_chunk_once(redis_server: str, ledger: Ledger) -> None:
+    keys = [f"chunk-{number}" for number in range(200)]
+    ledger.queue(keys)
+
+    def take(worker: int) -> list[str]:
+        with connect(redis_server) as client:
+            mine = Ledger(client, lease_seconds=60)
+            return [key for key in keys if mine.lease(key, f"{worker}-{key}", f"worker-{worker}")]
+
+    with ThreadPoolExecutor(20) as pool:
+        taken = [key for part in pool.map(take, range(20)) for key in part]
+    assert sorted(taken) == sorted(keys)
 
 
 def test_a_stale_holder_cannot_fail_the_next_one(ledger: Ledger) -> None:

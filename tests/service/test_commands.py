@@ -14,6 +14,7 @@ import redis
 
 import service.embedded
 from atlas_core.errors import DependencyError
+from atlas_core.store import open_store
 from service.embedded import embedded, free_port, port_is_free
 
 ATLAS = [sys.executable, "-c", "from atlas_client.cli import main; main()"]
@@ -55,6 +56,19 @@ def test_a_redis_of_somebody_else_is_not_emptied(
         with pytest.raises(DependencyError, match="another Redis"), embedded(tmp_path, port=free_port()):
             pass
         assert client.getdel("theirs") == b"kept"
+
+
+def test_gc_says_what_it_would_delete_and_deletes_it(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "store"))
+    orphan = store.put_blob(b"nobody refers to it")
+    where = ["--data", str(tmp_path), "--grace", "0", "--json"]
+    expected = {"records": 0, "blobs": 1, "uploads": 0, "documents": 0, "bytes": 19}
+    told = atlas("gc", "--dry-run", *where)
+    assert (told.returncode, json.loads(told.stdout)) == (0, {"dry_run": True, **expected})
+    assert store.blob_size(orphan) == 19
+    assert json.loads(atlas("gc", *where).stdout) == {"dry_run": False, **expected}
+    assert store.blob_size(orphan) is None
+    assert atlas("gc", "--data", str(tmp_path / "none")).returncode == 4
 
 
 def test_a_redis_that_does_not_start_is_a_dependency_down(tmp_path: Path) -> None:

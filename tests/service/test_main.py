@@ -323,13 +323,32 @@ def test_the_description_is_openapi_3_1_with_problems(api: TestClient) -> None:
     assert "HTTPValidationError" not in json.dumps(described["paths"])
 
 
+def test_what_an_atlas_uses_cannot_be_dropped_before_it(api: TestClient) -> None:
+    request = request_of(api)
+    atlas = api.post("/v1/atlases", json=request).json()["id"]
+    for kind in ("models", "datasets"):
+        place = f"/v1/{kind}/{request[kind[:-1]]}"
+        assert atlas in assert_problem(api.delete(place), 409, "conflict")["detail"]
+    assert api.delete(f"/v1/atlases/{atlas}").status_code == 204
+    for kind in ("models", "datasets"):
+        place = f"/v1/{kind}/{request[kind[:-1]]}"
+        assert api.delete(place).status_code == 204
+        assert_problem(api.get(place), 404, "not-found")
+        assert_problem(api.delete(place), 404, "not-found")
+
+
+def test_privacy_that_cannot_be_kept_is_refused(api: TestClient) -> None:
+    body = assert_problem(api.post("/v1/atlases", json=request_of(api, privacy="strict")), 422, "invalid-spec")
+    assert body["errors"][0]["pointer"] == "/privacy"
+
+
 LEVEL = "/v1/atlases/{atlas}/layers/{layer}/levels/{z}"
 INTERFACE = {
     "/v1/blobs/{sha256}": {"head", "put"},
     "/v1/models": {"get", "post"},
-    "/v1/models/{model}": {"get"},
+    "/v1/models/{model}": {"get", "delete"},
     "/v1/datasets": {"get", "post"},
-    "/v1/datasets/{dataset}": {"get"},
+    "/v1/datasets/{dataset}": {"get", "delete"},
     "/v1/atlases": {"get", "post"},
     "/v1/atlases/{atlas}": {"get", "delete"},
     "/v1/atlases/{atlas}/cancel": {"post"},
