@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import re
+import tarfile
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -17,6 +19,9 @@ from typing import Any
 from atlas_client.errors import BadInputError
 
 PutBlob = Callable[[Path], str]
+RESOLVED = ("sha256:", "file:", "store:")
+MANIFESTS = {".csv": "csv", ".parquet": "parquet"}
+MOST_SHARDS = 100_000
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold, so that the same folder is the same bytes
 
 
@@ -62,7 +67,10 @@ def resolve_model_card(path: Path, put_blob: PutBlob) -> dict[str, Any]:
 
 
 def resolve_dataset_card(path: Path, put_blob: PutBlob) -> dict[str, Any]:
-    """Read a dataset card; its zip, or its folder packed into one, becomes a blob, its classes a list.
+    """Read a dataset card; what it names on this machine becomes blobs, its classes a list.
+
+    An archive goes as it is, a folder packed into a zip, shards packed into one tar; a manifest goes with a zip of the
+    folder below which its keys lie. `file:` and `store:` sources stay where they are, for the service to read.
 
     Args:
         path: The card.
@@ -73,14 +81,72 @@ def resolve_dataset_card(path: Path, put_blob: PutBlob) -> dict[str, Any]:
     """
     card = read_card(path)
     source = card.get("source")
-    if isinstance(source, str) and not source.startswith(("sha256:", "file:")):
+    if isinstance(source, str) and not source.startswith(RESOLVED):
         place = path.parent / source
-        if place.is_dir():
+        kind = card.get("format") or ("webdataset" if "{" in place.name else MANIFESTS.get(place.suffix.lower()))
+        if kind == "webdataset":
+            with packed_shards(shards_of(place)) as archive:
+                card |= {"source": "sha256:" + put_blob(archive), "format": kind}
+        elif kind in MANIFESTS.values():
+            file, root = _file(path, "source", source), card.get("root")
+            if root is None or not root.startswith(RESOLVED):
+                with packed(file.parent if root is None else path.parent / root) as archive:
+                    card["root"] = "sha256:" + put_blob(archive)
+            card |= {"source": "sha256:" + put_blob(file), "format": kind}
+        elif place.is_dir():
             with packed(place) as archive:
                 card["source"] = "sha256:" + put_blob(archive)
+            card.pop("format", None)  # it was a folder
         else:
             card["source"] = "sha256:" + put_blob(_file(path, "source", source))
     return _with_lines(card, "classes", path)
+
+
+def shards_of(place: Path) -> list[Path]:
+    """The shards that a folder, a tar or a name with a range such as `shards-{000..003}.tar` stands for.
+
+    Raises:
+        BadInputError: One is not there, or there is none.
+    """
+    found = re.fullmatch(r"(.*)\{(\d{1,9})\.\.(\d{1,9})\}(.*)", place.name)
+    if place.is_dir():
+        shards = sorted(place.rglob("*.tar"))
+    elif found:
+        before, first, last, after = found.groups()
+        numbers = range(int(first), min(int(last), int(first) + MOST_SHARDS) + 1)
+        shards = [place.with_name(f"{before}{str(number).zfill(len(first))}{after}") for number in numbers]
+    else:
+        shards = [place]
+    missing = [shard.name for shard in shards if not shard.is_file()]
+    if missing or not shards:
+        raise BadInputError(f"the shard {(missing or [place.name])[0]!r} is not there")
+    return shards
+
+
+@contextlib.contextmanager
+def packed_shards(shards: list[Path]) -> Iterator[Path]:
+    """A temporary tar of all files in shards, below the name of each; the same files give the same bytes.
+
+    Raises:
+        BadInputError: A shard cannot be read, or holds what is no file.
+    """
+    with tempfile.TemporaryDirectory(prefix="atlas-") as scratch:
+        archive = Path(scratch) / "source.tar"
+        try:
+            with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as output:
+                for shard in shards:
+                    with tarfile.open(shard, "r:") as source:
+                        for member in source:
+                            if member.isdir():
+                                continue
+                            if not member.isreg():
+                                raise BadInputError(f"{member.name!r} in the shard {shard.name} is no file")
+                            entry = tarfile.TarInfo(f"{shard.stem}/{member.name.removeprefix('./')}")
+                            entry.size = member.size
+                            output.addfile(entry, source.extractfile(member))
+        except (tarfile.TarError, OSError) as error:
+            raise BadInputError(f"cannot pack the shards: {error}") from None
+        yield archive
 
 
 @contextlib.contextmanager

@@ -73,6 +73,17 @@ class DatasetFacts(Card):
     listing: str
     images: int
     classes: list[str] | None
+    class_counts: dict[str, int] | None = None
+
+    def sampled(self, spec: AtlasSpec) -> int:
+        """How many images a request samples.
+
+        Raises:
+            SpecError: It asks for so many a class, and nothing is labelled.
+        """
+        from atlas_core.sampling import capped_images  # loads numpy, which the command line's help does without
+
+        return capped_images(self.images, self.class_counts, spec.caps)
 
 
 class AnchorLayer(Card):
@@ -139,9 +150,21 @@ class Plan(Card):
         ]
 
 
+def lacking(plan: Plan, done: Set[str]) -> list[Chunk]:
+    """Chunks that have to run, in order: not done, and of use to one that is not done either.
+
+    So samples' attributions that were dropped once the cells were published are not made again for the cells' sake.
+    """
+    wanted = {plan.chunks[-1].key}
+    for chunk in reversed(plan.chunks):
+        if chunk.key in wanted and chunk.key not in done:
+            wanted.update(chunk.inputs)
+    return [chunk for chunk in plan.chunks if chunk.key in wanted and chunk.key not in done]
+
+
 @dataclass(frozen=True)
 class Shard:
-    """A run of the listing that one chunk collects: images [start, stop)."""
+    """A run of the images that are sampled, in the listing's order, that one chunk collects: [start, stop)."""
 
     start: int
     stop: int
@@ -213,7 +236,7 @@ def samples_of(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, layer:
     """The most samples that a layer can have."""
     from atlas_core.sampling import capacity  # loads numpy, which the command line's help does without
 
-    return min(spec.samples, dataset.images * capacity(model.layer(layer)))
+    return min(spec.samples, dataset.sampled(spec) * capacity(model.layer(layer)))
 
 
 def _runs(total: int, count: int) -> Iterable[tuple[int, int]]:
@@ -244,10 +267,12 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
         return key
 
     source: dict[str, Any] = {"model": model.id, "dataset": dataset.digest, "samples": spec.samples, "seed": spec.seed}
-    parts = shards(dataset.images, spec.samples, model)
+    limits = {name: value for name, value in spec.caps._asdict().items() if value is not None}
+    parts = shards(dataset.sampled(spec), spec.samples, model)
 
     # Run the network over the images; keep a few interior positions of each, with where they came from.
-    collected = [add("collect", layers=spec.layers, start=part.start, stop=part.stop, **source) for part in parts]
+    collected = [add("collect", layers=spec.layers, start=part.start, stop=part.stop, **source, **limits)
+                 for part in parts]  # fmt: skip
 
     cells: dict[str, str] = {}
     indexes = []

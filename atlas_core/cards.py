@@ -1,8 +1,8 @@
 """Cards: the form in which the command line and the API take a model and a dataset.
 
 On disk `weights`, `source`, `labels` and `classes` are paths relative to the card. A resolved card, the only kind that
-travels and is stored, names blobs (`sha256:HEX`) or, for a dataset that stays where it is, `file:///path`, and holds
-its labels and classes inline.
+travels and is stored, names blobs (`sha256:HEX`) or, for a dataset that stays where it is, `file:///path` or
+`store://NAME/path`, and holds its labels and classes inline.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from atlas_core.keys import digest
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 PutBlob = Callable[[Path], str]
+RESOLVED = ("sha256:", "file:", "store:")
 
 
 class Card(BaseModel):
@@ -78,12 +79,19 @@ class ModelCard(Card):
 
 
 class DatasetCard(Card):
-    """A dataset: a folder or zip of pictures, one folder a class where it is labelled."""
+    """A dataset: pictures in a folder, an archive, shards or a manifest; docs/datasets.md has an example of each.
+
+    `format` left out is told by the source. `root` is where the keys of a manifest lie, its own folder by default.
+    `revision` tells a registered store's data from what lay at the same place before.
+    """
 
     name: Name
     source: str
     prefix: str = ""
     classes: list[str] | str | None = None
+    format: Literal["folder", "zip", "tar", "webdataset", "csv", "parquet"] | None = None
+    root: str | None = None
+    revision: str | None = Field(default=None, max_length=200)
 
 
 class ReceptiveField(Card):
@@ -195,16 +203,18 @@ def resolve_dataset_card(path: Path) -> DatasetCard:
     """Read a dataset card; its pictures stay where they are, named by an absolute `file://` URI.
 
     Raises:
-        CardError: The card, its class list or its source cannot be read.
+        CardError: The card, its class list, its source or its root cannot be read.
     """
     card = read_card(DatasetCard, path)
-    source = card.source
-    if not source.startswith(("sha256:", "file:")):
-        place = (path.parent / source).resolve()
-        if not place.exists():
-            raise CardError(f"the dataset's source {source!r} is not there")
-        source = place.as_uri()
-    return card.model_copy(update={"source": source, "classes": _lines(card.classes, path.parent)})
+    changes: dict[str, Any] = {"classes": _lines(card.classes, path.parent)}
+    for field in ("source", "root"):
+        value = getattr(card, field)
+        if value is not None and not value.startswith(RESOLVED):
+            place = (path.parent / value).resolve()
+            if not (place.parent if "{" in place.name else place).exists():
+                raise CardError(f"the dataset's {field} {value!r} is not there", pointer=f"/{field}")
+            changes[field] = place.as_uri()
+    return card.model_copy(update=changes)
 
 
 def file_sha256(path: Path) -> str:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
 from atlas_core import registry
 from atlas_core.cards import DatasetCard, ModelCard, file_sha256, resolve_dataset_card, resolve_model_card
+from atlas_core.dataset_stores import registered
 from atlas_core.datasets.dataset import Dataset, open_dataset
 from atlas_core.datasets.decode import decode
 from atlas_core.errors import ImageError, InputError
-from atlas_core.keys import canonical_json
+from atlas_core.keys import digest
 from atlas_core.models.preprocessing import preprocess
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
     from numpy.typing import NDArray
@@ -28,42 +29,44 @@ if TYPE_CHECKING:
     from atlas_core.registry import Document
     from atlas_core.store import Store
 
+Stores: TypeAlias = "Mapping[str, str]"
+NO_STORES: Stores = {}
 ACCURACY_IMAGES = 5_000
 """Labelled images that an accuracy is measured on at most: its standard error is then under .8 points."""
 
 
-def inspect_dataset(store: Store, name: str) -> Document:
+def inspect_dataset(
+    store: Store, name: str, stores: Stores = NO_STORES, on_progress: Callable[[int, int], None] | None = None
+) -> Document:
     """List a registered dataset and note what it holds, or why it is refused.
 
     Args:
         store: Holds the registry and the archive.
         name: The dataset's id.
+        stores: Registered stores, URL by name.
+        on_progress: Called with pictures done and all of them; cancels by raising.
     """
     card = DatasetCard(**registry.document(store, "datasets", name)["card"])
     try:
-        with open_dataset(card, store.open_blob) as dataset:
-            listing = dataset.listing
+        with open_dataset(card, store.open_blob, open_store=registered(stores)) as dataset:
+            listing = dataset.list(on_progress)
     except InputError as error:
         return registry.update(store, "datasets", name, state="refused", reasons=[error.detail])
     return registry.update(store, "datasets", name, state="ready", reasons=[], **_held(store, listing))
 
 
 def _held(store: Store, listing: Listing) -> dict[str, Any]:
-    counts = None
-    if listing.classes is not None:
-        numbers = np.bincount(listing.labels[listing.labels >= 0], minlength=len(listing.classes))
-        counts = {name: int(number) for name, number in zip(listing.classes, numbers, strict=True) if number}
     return {
         "digest": listing.digest,
-        "listing": store.put_blob(canonical_json(listing.to_json())),
+        "listing": store.put_blob(listing.to_bytes()),
         "images": len(listing.images),
         "classes": None if listing.classes is None else list(listing.classes),
-        "class_counts": counts,
+        "class_counts": listing.class_counts(),
         "skipped": [dict(entry) for entry in listing.skipped],
     }
 
 
-def inspect_model(store: Store, name: str) -> Document:
+def inspect_model(store: Store, name: str, stores: Stores = NO_STORES) -> Document:
     """Load a registered model, list its layers, measure it on its dataset, or note why it is refused.
 
     A model that is registered with another dataset meanwhile stays to be inspected again.
@@ -78,7 +81,7 @@ def inspect_model(store: Store, name: str) -> Document:
     card, evaluate_on = ModelCard(**value["card"]), value["evaluate_on"]
     try:
         model = load_model(card, store.get_blob)
-        found = _inspect(store, model, evaluate_on)
+        found = _inspect(store, model, evaluate_on, stores)
     except InputError as error:
         return _settle(store, name, evaluate_on, state="refused", reasons=[error.detail])
     accuracy = None
@@ -96,16 +99,16 @@ def _settle(store: Store, name: str, evaluate_on: str | None, **changes: Any) ->
     return newest if newest["evaluate_on"] != evaluate_on else registry.update(store, "models", name, **changes)
 
 
-def _inspect(store: Store, model: LoadedModel, evaluate_on: str | None) -> Inspection:
+def _inspect(store: Store, model: LoadedModel, evaluate_on: str | None, stores: Stores) -> Inspection:
     from atlas_core.models.inspect import inspect_model as inspected
 
     if evaluate_on is None:
         return inspected(model)
     value = registry.document(store, "datasets", evaluate_on)
     if value["state"] == "inspecting":
-        value = inspect_dataset(store, evaluate_on)
+        value = inspect_dataset(store, evaluate_on, stores)
     registry.dataset_facts(store, evaluate_on)
-    with open_dataset(DatasetCard(**value["card"]), store.open_blob) as dataset:
+    with open_dataset(DatasetCard(**value["card"]), store.open_blob, open_store=registered(stores)) as dataset:
         return inspected(model, _evenly(dataset, model.card), dataset.listing.classes)
 
 
@@ -121,7 +124,7 @@ def _evenly(dataset: Dataset, card: ModelCard) -> Iterator[tuple[NDArray[np.uint
         yield preprocess(picture, card.input), int(dataset.listing.labels[place])
 
 
-def register_cards(store: Store, model: Path, dataset: Path) -> tuple[str, str]:
+def register_cards(store: Store, model: Path, dataset: Path, stores: Stores = NO_STORES) -> tuple[str, str]:
     """Register a model and a dataset from their cards on this machine; the dataset stays where it is.
 
     Returns:
@@ -131,31 +134,37 @@ def register_cards(store: Store, model: Path, dataset: Path) -> tuple[str, str]:
         InputError: A card cannot be read, or what it names was refused.
     """
     card = resolve_dataset_card(dataset)
-    dataset_id = registry.add_dataset(store, card, dataset_content(card, store))["id"]
+    dataset_id = registry.add_dataset(store, card, dataset_content(card, store, stores))["id"]
     if registry.document(store, "datasets", dataset_id)["state"] == "inspecting":
-        inspect_dataset(store, dataset_id)
+        inspect_dataset(store, dataset_id, stores)
     registry.dataset_facts(store, dataset_id)
 
     model_id = registry.add_model(store, resolve_model_card(model, store.put_blob_file))["id"]
     if registry.document(store, "models", model_id)["state"] == "inspecting":
-        inspect_model(store, model_id)
+        inspect_model(store, model_id, stores)
     registry.model_facts(store, model_id)
     return model_id, dataset_id
 
 
-def dataset_content(card: DatasetCard, store: Store) -> str:
-    """Digest of what a dataset is made of: an archive's bytes, or a folder's listing.
+def dataset_content(card: DatasetCard, store: Store, stores: Stores = NO_STORES) -> str:
+    """Digest of what a dataset is made of.
+
+    An archive's bytes; a folder's, local shards' or a local manifest's listing; of what lies in a registered store the
+    place alone: it may be too much to look through while somebody waits, and its listing has a digest of its own.
 
     Raises:
         DatasetError: The source is missing or empty.
     """
     scheme, _, rest = card.source.partition(":")
-    if scheme == "sha256":
-        return rest
+    plain = card.format in (None, "folder", "zip", "tar")
+    if scheme == "sha256" and not (card.root or "").startswith("file:"):
+        return rest if plain and card.root is None else digest([rest, card.format, card.root])
+    if scheme == "store":
+        return digest(["store", card.source, card.format, card.root, card.revision])
     place = Path(unquote(urlsplit(card.source).path))
-    if place.is_file():
+    if scheme == "file" and plain and place.is_file() and place.suffix.lower() not in (".csv", ".parquet"):
         return file_sha256(place)
-    with open_dataset(card, store.open_blob) as dataset:
+    with open_dataset(card, store.open_blob, open_store=registered(stores)) as dataset:
         return dataset.listing.digest
 
 

@@ -133,7 +133,7 @@ def dataset_facts(store: Store, name: str) -> DatasetFacts:
         InputError: It was refused.
     """
     value = _ready(store, "datasets", name)
-    fields = ("id", "digest", "name", "listing", "images", "classes")
+    fields = ("id", "digest", "name", "listing", "images", "classes", "class_counts")
     return DatasetFacts(**{field: value[field] for field in fields})
 
 

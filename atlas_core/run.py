@@ -20,6 +20,7 @@ from atlas_core.build import AnchorFacts, Chunk, Plan, lacking, plan
 from atlas_core.errors import AtlasError, InputError, MissingInputError
 from atlas_core.gc import drop_samples
 from atlas_core.manifest import publish_files
+from atlas_core.settings import Settings
 from atlas_core.spec import parse_spec
 from atlas_core.store import Store, open_store
 
@@ -54,7 +55,7 @@ def _start(store: str, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     from atlas_core.runtime import Runtime
 
-    _runtime = Runtime(open_store(store))
+    _runtime = Runtime(open_store(store), stores=Settings().dataset_stores)
 
 
 def _run(plan: Plan, chunk: Chunk) -> None:
@@ -66,7 +67,7 @@ def _run(plan: Plan, chunk: Chunk) -> None:
 def _register(model: Path, dataset: Path) -> tuple[str, str]:
     from atlas_core.registration import register_cards
 
-    return register_cards(_runtime.store, model, dataset)
+    return register_cards(_runtime.store, model, dataset, Settings().dataset_stores)
 
 
 @contextmanager

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from atlas_core import registry, tables
 from atlas_core.cards import DatasetCard, ModelCard
+from atlas_core.dataset_stores import registered
 from atlas_core.datasets import dataset as datasets, listing as listings
 from atlas_core.errors import NotFoundError
-from atlas_core.sampling import allocation
+from atlas_core.sampling import allocation, sampled_images
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,20 +50,22 @@ class Runtime:
     Args:
         store: Where everything is read from and written to.
         threads: Threads of a network's computation; one, so that results do not depend on the machine's cores.
+        stores: Registered stores that datasets may lie in, URL by name.
 
     Attributes:
         read: Records asked for since somebody cleared it, by the chunk's key; None of one that is not there.
     """
 
-    def __init__(self, store: Store, threads: int = 1) -> None:
+    def __init__(self, store: Store, threads: int = 1, stores: Mapping[str, str] | None = None) -> None:
         """Start with nothing loaded."""
         self.store = store
         self.threads = threads
+        self._open_store = registered(stores or {})
         self.read: dict[str, dict[str, Any] | None] = {}
         self._models: Recent[LoadedModel] = Recent(MODELS)
         self._datasets: Recent[datasets.Dataset] = Recent(DATASETS)
         self._tables: Recent[tables.Table] = Recent(TABLES)
-        self._allocations: Recent[NDArray[np.int32]] = Recent(DATASETS)
+        self._allocations: Recent[tuple[NDArray[np.int64], NDArray[np.int32]]] = Recent(DATASETS)
         self._indexes: Recent[ProjectionIndex] = Recent(INDEXES)
 
     def model(self, card: ModelCard) -> LoadedModel:
@@ -86,17 +88,24 @@ class Runtime:
         card = DatasetCard(**value["card"])
 
         def opened() -> datasets.Dataset:
-            listing = listings.Listing.from_json(json.loads(self.store.get_blob(plan.dataset.listing)))
-            return datasets.open_dataset(card, self.store.open_blob, listing=listing)
+            listing = listings.Listing.from_bytes(self.store.get_blob(plan.dataset.listing))
+            return datasets.open_dataset(card, self.store.open_blob, listing, open_store=self._open_store)
 
         return self._datasets.get((plan.dataset.digest, card.source), opened)
 
-    def allocation(self, plan: Plan) -> NDArray[np.int32]:
-        """Points of each image of a plan's dataset; hashing every image id is done once, not once a shard."""
-        samples, seed = plan.spec.samples, plan.spec.seed
-        return self._allocations.get(
-            (plan.dataset.digest, samples, seed), lambda: allocation(self.dataset(plan).listing.images, samples, seed)
-        )
+    def sampled(self, plan: Plan) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Places in the listing of the images that a plan samples, and points of each.
+
+        Hashing every image id is done once, not once a shard.
+        """
+        samples, seed, caps = plan.spec.samples, plan.spec.seed, plan.spec.caps
+
+        def chosen() -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+            listing = self.dataset(plan).listing
+            places = sampled_images(listing.images, listing.labels, seed, caps)
+            return places, allocation([listing.images[place] for place in places.tolist()], samples, seed)
+
+        return self._allocations.get((plan.dataset.digest, samples, seed, caps), chosen)
 
     def record(self, plan: Plan, key: str) -> dict[str, Any]:
         """The record of a finished chunk.

@@ -8,7 +8,7 @@ for every model.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -53,6 +53,53 @@ def points(seed: int, image: str, count: int) -> NDArray[np.float64]:
     """
     key = int.from_bytes(_hash(seed, image)[:16], "little")
     return np.random.Generator(np.random.Philox(key=key)).random((count, 2))
+
+
+class Caps(NamedTuple):
+    """How many images are sampled at most, in all and of a class; None for no limit."""
+
+    images: int | None = None
+    images_per_class: int | None = None
+
+
+def capped_images(images: int, class_counts: Mapping[str, int] | None, caps: Caps) -> int:
+    """How many images are sampled under the caps; those without a label count as a class of their own.
+
+    Raises:
+        SpecError: A cap a class, and no image has a class.
+    """
+    if caps.images_per_class is not None:
+        if not class_counts:
+            raise SpecError("the dataset has no labels, so images_per_class cannot hold; ask for images",
+                            pointer="/images_per_class")  # fmt: skip
+        unlabelled = images - sum(class_counts.values())
+        images = sum(min(count, caps.images_per_class) for count in (*class_counts.values(), unlabelled))
+    return images if caps.images is None else min(images, caps.images)
+
+
+def sampled_images(
+    images: Sequence[str], labels: NDArray[np.int32], seed: int, caps: Caps = Caps()
+) -> NDArray[np.int64]:
+    """Places of the images that are sampled: the first of each class by hashed id, of these the first of all.
+
+    Args:
+        images: Image ids, in any order.
+        labels: Class of each, -1 where unknown, shape (images,).
+        seed: Seed of the atlas.
+        caps: How many at most.
+
+    Returns:
+        Places, ascending, shape (sampled,).
+    """
+    if caps == Caps():
+        return np.arange(len(images))
+    order = by_hash(images, seed)
+    if caps.images_per_class is not None:
+        by_class = np.argsort(labels[order], kind="stable")  # within a class still by hash
+        sorted_labels = labels[order][by_class]
+        rank = np.arange(len(order)) - np.searchsorted(sorted_labels, sorted_labels)
+        order = order[np.sort(by_class[rank < caps.images_per_class])]
+    return np.sort(order[: caps.images])
 
 
 def allocation(images: Sequence[str], samples: int, seed: int) -> NDArray[np.int32]:

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from atlas_core.cards import Card, validated
 from atlas_core.errors import SpecError
 from atlas_core.keys import digest
+from atlas_core.sampling import Caps
 
 RECIPE_NAMES = ("fast", "detail", "vivid", "pure")
 DEFAULT_LEVELS = (20, 40, 80, 160)
@@ -52,6 +53,11 @@ class AtlasSpec(Card):
     anchor: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     keep: Literal["atlas", "samples"] = "atlas"
     privacy: Literal["standard", "strict"] = "standard"
+
+    @property
+    def caps(self) -> Caps:
+        """How many images are sampled at most."""
+        return Caps(self.images, self.images_per_class)
 
     @field_validator("layers")
     @classmethod

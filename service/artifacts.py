@@ -6,6 +6,7 @@ import io
 import json
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any
 
 from PIL import Image
@@ -14,6 +15,7 @@ from atlas_core import registry
 from atlas_core.advance import plan_of_attempt
 from atlas_core.build import TILE_SIDE, Chunk, Plan
 from atlas_core.cards import DatasetCard
+from atlas_core.dataset_stores import registered
 from atlas_core.datasets.dataset import Dataset, open_dataset
 from atlas_core.datasets.decode import decode
 from atlas_core.datasets.listing import Listing
@@ -33,11 +35,13 @@ class Artifacts:
 
     Args:
         store: Where they are.
+        stores: Registered stores that datasets may lie in, URL by name.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, stores: Mapping[str, str] | None = None) -> None:
         """Start with nothing read."""
         self._store = store
+        self._open_store = registered(stores or {})
         self._lock = threading.Lock()
         self._records: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._cells: OrderedDict[str, list[dict[str, Any]]] = OrderedDict()
@@ -206,8 +210,8 @@ class Artifacts:
         key = (plan.dataset.listing, card.source)
         with self._lock:
             if key not in self._datasets:
-                listing = Listing.from_json(json.loads(self._store.get_blob(plan.dataset.listing)))
-                opened = open_dataset(card, self._store.open_blob, listing=listing)
+                listing = Listing.from_bytes(self._store.get_blob(plan.dataset.listing))
+                opened = open_dataset(card, self._store.open_blob, listing, open_store=self._open_store)
                 _keep(self._datasets, key, opened, DATASETS)
             return self._datasets[key]
 

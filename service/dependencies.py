@@ -30,7 +30,7 @@ class Services:
         """Open the store and prepare the clients."""
         self.settings = settings
         self.store = open_store(settings.store_url)
-        self.artifacts = Artifacts(self.store)
+        self.artifacts = Artifacts(self.store, settings.dataset_stores)
         self._clients = [connect(settings.redis_url), connect(settings.cache_url or settings.redis_url)]
         self.ledger = Ledger(
             self._clients[0],

@@ -126,10 +126,11 @@ class Dataset(Registered):
 
     @field_serializer("card")
     def _without_host_path(self, card: DatasetCard) -> DatasetCard:
-        """A `file:` source keeps only the last part of its path; the rest is the host's business."""
-        if not card.source.startswith("file:"):
-            return card
-        return card.model_copy(update={"source": "file:" + card.source.rstrip("/").rpartition("/")[2]})
+        """`file:` places keep only the last part of their path; the rest is the host's business."""
+        places = {"source": card.source, "root": card.root}
+        hidden = {field: "file:" + place.rstrip("/").rpartition("/")[2]
+                  for field, place in places.items() if place is not None and place.startswith("file:")}  # fmt: skip
+        return card.model_copy(update=hidden)
 
 
 class Progress(BaseModel):

@@ -51,7 +51,7 @@ class Process:
         from atlas_core.runtime import Runtime
 
         self.limit_threads()
-        return Runtime(self.store)
+        return Runtime(self.store, stores=self.settings.dataset_stores)
 
     def limit_threads(self) -> None:
         """Hold torch to one thread, so that bytes do not depend on the number of cores."""

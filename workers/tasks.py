@@ -67,7 +67,7 @@ def inspect_model(name: str) -> None:
         from atlas_core.registration import inspect_model as inspected
 
         here.limit_threads()
-        inspected(here.store, name)
+        inspected(here.store, name, here.settings.dataset_stores)
 
     _inspect(here, "models", name, work)
 
@@ -77,10 +77,10 @@ def inspect_dataset(name: str) -> None:
     """List a registered dataset."""
     here = process()
 
-    def work(_: OnProgress) -> None:
+    def work(on_progress: OnProgress) -> None:
         from atlas_core.registration import inspect_dataset as inspected
 
-        inspected(here.store, name)
+        inspected(here.store, name, here.settings.dataset_stores, on_progress)
 
     _inspect(here, "datasets", name, work)
 

@@ -1,120 +1,166 @@
-"""Where a dataset's bytes come from: a folder or a zip."""
+"""Where a dataset's bytes come from: what every source does, and a folder."""
 
 from __future__ import annotations
 
 import os
 import stat
-import threading
-import zipfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
+from urllib.parse import unquote
 
+from atlas_core.datasets.readers import FileReader, SpanReader
 from atlas_core.errors import DatasetError, ImageError
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_ENTRIES = 5_000_000
-MAX_RATIO = 200  # pictures are compressed already; a zip of pictures stays near 1
+Span: TypeAlias = tuple[str, int, int]
+"""A file's name, first byte and length: where an image lies among others."""
+
+
+class Entry(NamedTuple):
+    """A file that a source has.
+
+    Attributes:
+        name: POSIX path.
+        size: Bytes, None where that is not known before it is read.
+        span: Where it lies in a file with others.
+        identity: Digest by which it is known without being read; None where its bytes are to be digested.
+        label: What the source says of its class: a name, or an index in decimal.
+        wrong: Why it cannot be read, where that is known.
+    """
+
+    name: str
+    size: int | None = None
+    span: Span | None = None
+    identity: str | None = None
+    label: str | None = None
+    wrong: str | None = None
+
+
+class Content(NamedTuple):
+    """Bytes, and the identity that goes with them where it is not their digest."""
+
+    data: bytes
+    identity: str | None = None
 
 
 class Source(Protocol):
-    """Named bytes; names are POSIX paths. `read` may be called from several threads."""
+    """Named bytes; names are POSIX paths. `read` may be called from several threads.
 
-    def names(self) -> Iterator[str]:
-        """Every file's name, in any order."""
+    Attributes:
+        chosen: Somebody chose every entry; else pictures are told from other files by their suffix.
+        labelled: Entries tell their labels; else the first folder of an image is its class.
+    """
 
-    def read(self, name: str) -> bytes:
+    chosen: bool
+    labelled: bool
+
+    def entries(self, below: str = "") -> Iterator[Entry]:
+        """Every file whose name begins so, in any order."""
+
+    def lookup(self, names: Iterable[str]) -> Iterator[Entry]:
+        """The files of these names, in this order; one that is known not to be there says so in `wrong`."""
+
+    def read(self, name: str, span: Span | None = None) -> Content:
         """The bytes of a file; ImageError where they cannot be had or are too many."""
 
     def close(self) -> None:
         """Let go of what is open."""
 
 
+class Place(Source, Protocol):
+    """A source whose files can be opened one by one: a folder, or a prefix of object storage."""
+
+    def open(self, name: str) -> SpanReader:
+        """Open a file for random reading; DatasetError where it is not there."""
+
+
+def leaves(name: str) -> bool:
+    """Whether a name is no plain path below a root: absolute, climbing, empty, or any of it in disguise."""
+    return any(
+        not path or path.startswith("/") or "\\" in path or "\0" in path or "://" in path
+        or path.lower().startswith("file:") or {"", ".", ".."} & set(path.split("/"))
+        for path in (name, unquote(name))
+    )  # fmt: skip
+
+
+def looked_up(source: Source, names: Iterable[str]) -> Iterator[Entry]:
+    """`lookup` of a source that knows all its entries anyway."""
+    known = {entry.name: entry for entry in source.entries()}
+    return (known.get(name) or Entry(name, wrong="it is not there") for name in names)
+
+
 class FolderSource:
-    """Files below a folder; links to folders are not followed."""
+    """Files below a folder; links to folders are not followed.
 
-    def __init__(self, root: Path) -> None:
-        """Take a folder that exists."""
+    Args:
+        root: The folder.
+        within: A folder that no link may leave; links to files are followed anywhere without one.
+
+    Raises:
+        DatasetError: There is no such folder.
+    """
+
+    chosen = False
+    labelled = False
+
+    def __init__(self, root: Path, within: Path | None = None) -> None:
+        """Take the folder."""
         self._root = root
+        self._within = None if within is None else within.resolve()
+        if not root.is_dir() or (self._within and not root.resolve().is_relative_to(self._within)):
+            raise DatasetError("the folder of the dataset is not there", pointer="/source")
 
-    def names(self) -> Iterator[str]:
-        """Every file's path below the folder."""
-        for folder, _, files in os.walk(self._root):
+    def entries(self, below: str = "") -> Iterator[Entry]:
+        """Every file whose path below the folder begins so."""
+        for folder, _, files in os.walk(self._root / below.rpartition("/")[0]):
             base = Path(folder).relative_to(self._root)
-            yield from ((base / file).as_posix() for file in files)
+            names = ((base / file).as_posix() for file in files)
+            yield from (Entry(name) for name in names if name.startswith(below))
 
-    def read(self, name: str) -> bytes:
+    def lookup(self, names: Iterable[str]) -> Iterator[Entry]:
+        """Files are looked for when they are read."""
+        return map(Entry, names)
+
+    def read(self, name: str, span: Span | None = None) -> Content:
         """The bytes of a file.
 
         Raises:
-            ImageError: It cannot be read or is larger than 64 MiB.
+            ImageError: It cannot be read, leaves the folder, or is larger than 64 MiB.
         """
         try:
-            with (self._root / name).open("rb") as file:
-                data = file.read(MAX_BYTES + 1)
+            reader = FileReader(self._descriptor(name))
         except OSError as error:
             raise ImageError(f"cannot be read: {error.strerror}") from None
-        if len(data) > MAX_BYTES:
-            raise ImageError(f"more than {MAX_BYTES} bytes")
-        return data
+        try:
+            if reader.size > MAX_BYTES:
+                raise ImageError(f"more than {MAX_BYTES} bytes")
+            return Content(reader.read(0, reader.size))
+        finally:
+            reader.close()
+
+    def open(self, name: str) -> SpanReader:
+        """Open a file for random reading.
+
+        Raises:
+            DatasetError: It is not there, or leaves the folder.
+        """
+        try:
+            return FileReader(self._descriptor(name))
+        except (OSError, ImageError):
+            raise DatasetError(f"the source of the dataset, {PurePosixPath(name).name!r}, is not there",
+                               pointer="/source") from None  # fmt: skip
+
+    def _descriptor(self, name: str) -> int:
+        path = self._root / name
+        if self._within is not None and not path.resolve().is_relative_to(self._within):
+            raise ImageError("a link that leaves the dataset's folder; store the file itself")
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe would wait for a writer
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise ImageError("no regular file")
+        return descriptor
 
     def close(self) -> None:
         """Nothing is open."""
-
-
-class ZipSource:
-    """Entries of a zip, never unpacked to disk.
-
-    Raises:
-        DatasetError: No zip, too many entries, a link, or a path that leaves the archive.
-    """
-
-    def __init__(self, file: BinaryIO | Path) -> None:
-        """Read the directory of the zip and refuse what is hostile."""
-        try:
-            self._zip = zipfile.ZipFile(file)
-        except (zipfile.BadZipFile, OSError, ValueError) as error:
-            raise DatasetError(f"the dataset's source is no zip that can be read: {error}", pointer="/source") from None
-        self._lock = threading.Lock()  # ZipFile counts its open entries without one
-        try:
-            _check(self._zip.infolist())
-        except DatasetError:
-            self._zip.close()
-            raise
-
-    def names(self) -> Iterator[str]:
-        """Every entry that is a file."""
-        return (entry.filename for entry in self._zip.infolist() if not entry.is_dir())
-
-    def read(self, name: str) -> bytes:
-        """The bytes of an entry.
-
-        Raises:
-            ImageError: It is damaged, encrypted or larger than 64 MiB.
-        """
-        entry = self._zip.getinfo(name)
-        if entry.file_size > MAX_BYTES or entry.file_size > MAX_RATIO * max(entry.compress_size, 1):
-            raise ImageError(f"unpacks to {entry.file_size} bytes from {entry.compress_size}, which is not taken")
-        try:
-            with self._lock:
-                return self._zip.read(entry)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-            raise ImageError(f"a damaged entry of the zip: {error}") from None
-        except (RuntimeError, NotImplementedError) as error:
-            raise ImageError(f"an entry of the zip that cannot be unpacked: {error}") from None
-
-    def close(self) -> None:
-        """Close the zip."""
-        self._zip.close()
-
-
-def _check(entries: list[zipfile.ZipInfo]) -> None:
-    if len(entries) > MAX_ENTRIES:
-        raise DatasetError(f"a zip of {len(entries)} entries; at most {MAX_ENTRIES} are taken", pointer="/source")
-    for entry in entries:
-        path = PurePosixPath(entry.filename)
-        if path.is_absolute() or ".." in path.parts or "\\" in entry.filename:
-            raise DatasetError(f"the zip's entry {entry.filename!r} would leave the archive", pointer="/source")
-        if stat.S_ISLNK(entry.external_attr >> 16):
-            raise DatasetError(f"the zip's entry {entry.filename!r} is a link; store the file", pointer="/source")

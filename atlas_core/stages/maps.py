@@ -47,9 +47,12 @@ def find_neighbours(step: Step) -> Output:
 
 
 def _refuse_broken(step: Step) -> None:
+    dataset, sampled = step.plan.dataset, step.plan.dataset.sampled(step.plan.spec)
     unlisted = step.runtime.dataset(step.plan).listing.skipped
+    if sampled < dataset.images and len(unlisted) <= BROKEN_SHARE * (dataset.images + len(unlisted)):
+        unlisted = ()  # few of all, though perhaps many beside the few that are sampled
     skipped = [*unlisted, *(entry for record in step.inputs("collect") for entry in record["info"]["skipped"])]
-    total = step.plan.dataset.images + len(unlisted)
+    total = sampled + len(unlisted)
     if len(skipped) > BROKEN_SHARE * total:
         named = "; ".join(f"{entry['image']} ({entry['reason']})" for entry in skipped[:NAMED])
         more = f"; and {len(skipped) - NAMED} more" if len(skipped) > NAMED else ""

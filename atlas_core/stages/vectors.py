@@ -12,20 +12,20 @@ def collect(step: Step) -> Output:
     """Run the network over a shard of images and keep samples of every layer."""
     plan, parameters = step.plan, step.parameters
     dataset = step.runtime.dataset(plan)
-    part = range(parameters["start"], parameters["stop"])
-    counts = step.runtime.allocation(plan)[part.start : part.stop]
+    places, points = step.runtime.sampled(plan)
+    part = slice(parameters["start"], parameters["stop"])
     made = collect_shard(
         step.runtime.model(plan.model.card),
         dataset,
-        part,
+        places[part].tolist(),
         parameters["layers"],
-        counts.tolist(),
+        points[part].tolist(),
         parameters["seed"],
         on_progress=step.on_progress,
     )
     blobs = {"images": tables.pack(made.images)} if made.images else {}
     blobs |= {f"layer {name}": tables.pack(table) for name, table in made.layers.items()}
-    return Output(blobs, {"images": len(part), "skipped": made.skipped, **marked(made.halved)})
+    return Output(blobs, {"images": len(places[part]), "skipped": made.skipped, **marked(made.halved)})
 
 
 def attribute(step: Step) -> Output:

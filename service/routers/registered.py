@@ -11,7 +11,6 @@ from fastapi import APIRouter, Response
 from atlas_core import registry
 from atlas_core.advance import Inspected, inspect
 from atlas_core.build import AnchorFacts, DatasetFacts, ModelFacts
-from atlas_core.cards import DatasetCard
 from atlas_core.errors import CardError, ConflictError, NotFoundError
 from atlas_core.registration import dataset_content
 from service.dependencies import PagingDep, Services, ServicesDep
@@ -59,11 +58,11 @@ def add_dataset(body: DatasetRequest, response: Response, services: ServicesDep)
     card = body.card
     if isinstance(card.classes, str):
         raise CardError("classes must be a list here, not the name of a file", pointer="/card/classes")
-    if card.source.startswith("file:"):
-        _check_place(services, card)
-    else:
-        _check_blob(services, card.source, "/card/source")
-    value = registry.add_dataset(services.store, card, dataset_content(card, services.store))
+    _check_source(services, card.source, "/card/source")
+    if card.root is not None:
+        _check_source(services, card.root, "/card/root")
+    content = dataset_content(card, services.store, services.settings.dataset_stores)
+    value = registry.add_dataset(services.store, card, content)
     return _entered(services, response, "datasets", value)
 
 
@@ -116,14 +115,27 @@ def _check_dataset(services: Services, name: str) -> None:
         raise CardError(error.detail, pointer="/dataset") from None
 
 
-def _check_place(services: Services, card: DatasetCard) -> None:
-    place = Path(unquote(urlsplit(card.source).path)).resolve()
+def _check_source(services: Services, source: str, pointer: str) -> None:
+    """Refuse what this service may not read: unregistered stores, folders outside of its roots, blobs not there."""
+    if source.startswith("store:"):
+        name, stores = urlsplit(source).netloc, services.settings.dataset_stores
+        if name not in stores:
+            known = f"registered are {', '.join(sorted(stores))}" if stores else "none is registered"
+            raise CardError(f"there is no dataset store {name!r}; {known} (ATLAS_DATASET_STORES)", pointer=pointer)
+    elif source.startswith("file:"):
+        _check_place(services, source, pointer)
+    else:
+        _check_blob(services, source, pointer)
+
+
+def _check_place(services: Services, source: str, pointer: str) -> None:
+    place = Path(unquote(urlsplit(source).path)).resolve()
     roots = [Path(root).resolve() for root in services.settings.dataset_roots]
     if not any(place.is_relative_to(root) for root in roots):
         raise CardError(
             "this service reads no datasets from there; upload a zip with PUT /v1/blobs, or have the operator name the "
             "folder in ATLAS_DATASET_ROOTS",
-            pointer="/card/source",
+            pointer=pointer,
         )
 
 

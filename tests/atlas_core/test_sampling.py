@@ -7,7 +7,16 @@ import pytest
 
 from atlas_core.cards import InputCard, LayerInfo, ReceptiveField
 from atlas_core.errors import SpecError
-from atlas_core.sampling import allocation, capacity, centres, points, positions
+from atlas_core.sampling import (
+    Caps,
+    allocation,
+    capacity,
+    capped_images,
+    centres,
+    points,
+    positions,
+    sampled_images,
+)
 
 INPUT = InputCard(channels=1, height=40, width=80, mean=[0], std=[1])
 
@@ -122,3 +131,20 @@ def test_twins_lie_at_the_same_place_in_every_layer() -> None:
         centres(first.row, first.column, coarse, INPUT) - centres(second.row, second.column, fine, INPUT)[first.point]
     )
     assert np.abs(near).max() <= 7.5  # half a coarse step, and one more at the border that is left out
+
+
+def test_caps_take_the_first_by_hashed_id() -> None:
+    images = [f"{number}.png" for number in range(10)]
+    labels = np.array([0] * 6 + [1] * 3 + [-1], dtype=np.int32)
+
+    assert sampled_images(images, labels, 3).tolist() == list(range(10))
+    assert sampled_images(images, labels, 3, Caps(images=4)).tolist() == [2, 3, 5, 6]
+    assert sampled_images(images, labels, 3, Caps(images_per_class=2)).tolist() == [3, 5, 6, 7, 9]
+    assert len(sampled_images(images, labels, 3, Caps(4, 2))) == capped_images(10, {"a": 6, "b": 3}, Caps(4, 2)) == 4
+    assert capped_images(10, {"a": 6, "b": 3}, Caps(images_per_class=2)) == 5
+
+
+def test_a_cap_a_class_needs_classes() -> None:
+    with pytest.raises(SpecError, match="no labels") as caught:
+        capped_images(10, None, Caps(images_per_class=2))
+    assert caught.value.pointer == "/images_per_class"
