@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+import redis
 
 from atlas_client.client import Client
 from atlas_client.errors import ClientError
@@ -22,7 +23,7 @@ from atlas_core import registry
 from atlas_core.ledger import connect
 from atlas_core.run import die_with_parent, single_threaded_environment
 from atlas_core.store import open_store
-from service.embedded import free_port
+from service.embedded import free_port, redis_binary
 from tests.service.conftest import QUICK, registered
 
 if TYPE_CHECKING:
@@ -107,6 +108,41 @@ class Stack:
         raise AssertionError(f"the job did not end within {SECONDS} s: {client.status(atlas)['progress']}")
 
 
+class OwnRedis:
+    """A Redis of one test, without persistence: started again it is empty."""
+
+    def __init__(self, folder: Path) -> None:
+        port = free_port()
+        self.url = f"redis://127.0.0.1:{port}/0"
+        self._command = [redis_binary(), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder),
+                         "--save", "", "--appendonly", "no", "--logfile", str(folder / "redis.log")]  # fmt: skip
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(self._command, preexec_fn=die_with_parent)
+        with connect(self.url) as client:
+            deadline = time.monotonic() + 20
+            while True:
+                try:
+                    client.ping()
+                except redis.ConnectionError:
+                    assert time.monotonic() < deadline
+                    time.sleep(0.05)
+                else:
+                    return
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
+    server = OwnRedis(tmp_path)
+    yield server
+    server.stop()
+
+
 @contextmanager
 def running_stack(folder: Path, redis_url: str) -> Iterator[Stack]:
     stack = Stack(folder, redis_url)
@@ -119,19 +155,22 @@ def running_stack(folder: Path, redis_url: str) -> Iterator[Stack]:
         stack.stop()
 
 
-def test_killed_processes_and_a_flushed_redis_leave_the_same_manifest(
-    live: Live, cards: Path, redis_server: str, tmp_path: Path
+def test_killed_processes_and_an_emptied_redis_leave_the_same_manifest(
+    live: Live, cards: Path, own_redis: OwnRedis, tmp_path: Path
 ) -> None:
-    with running_stack(tmp_path, redis_server) as stack, Client(stack.url) as client:
+    with running_stack(tmp_path, own_redis.url) as stack, Client(stack.url) as client:
         spec = registered(client, cards)
         atlas = client.submit(spec)["id"]
 
         os.kill(stack.running(atlas, "collect"), signal.SIGKILL)
         stack.running(atlas, "layout")
-        stack.redis.flushall()
+        own_redis.stop()
+        own_redis.start()
         stack.running(atlas, "render")
         stack.kill("batch")
+        stack.kill("api")
         stack.worker("batch", "cpu,gpu", 2)
+        stack.api()
 
         done = stack.wait(client, atlas)
         assert (done["state"], done["error"]) == ("succeeded", None)
