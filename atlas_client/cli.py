@@ -14,7 +14,16 @@ import typer
 
 from atlas_client.client import DEFAULT_URL, Client, Document
 from atlas_client.errors import BAD_INPUT, COULD_NOT_RUN, BadInputError, ClientError
-from atlas_client.output import put_error, put_job, put_json, put_projection, put_registered, put_table
+from atlas_client.output import (
+    put_error,
+    put_estimate,
+    put_event,
+    put_job,
+    put_json,
+    put_projection,
+    put_registered,
+    put_table,
+)
 from atlas_client.place import place_of
 from atlas_client.plugins import MissingExtraError, core_commands, extra_of, is_missing_extra, register_all
 from atlas_client.progress import inspection_bar, job_bars, upload_bar
@@ -110,6 +119,7 @@ def submit(
     keep: Annotated[str | None, typer.Option(help="atlas, or samples: every sample's attribution too.")] = None,
     privacy: Annotated[str | None, typer.Option(help="standard, or strict: no picture and no file name.")] = None,
     name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would take.")] = False,
     wait: Wait = False,
     url: Url = DEFAULT_URL,
     as_json: Json = False,
@@ -127,6 +137,10 @@ def submit(
             with inspection_bar() as on_progress:
                 client.wait_ready("models", model, on_progress)
                 client.wait_ready("datasets", dataset, on_progress)
+        if dry_run:
+            estimate = client.dry_run(spec)
+            put_json(estimate) if as_json else put_estimate(estimate)
+            return
         document = client.submit(spec)
         if wait:
             with job_bars() as on_progress:
@@ -137,12 +151,18 @@ def submit(
 def status(
     atlas: AtlasId,
     wait: Wait = False,
+    watch: Annotated[bool, typer.Option("--watch", help="The same as --wait.")] = False,
+    events: Annotated[bool, typer.Option("--events", help="Print what happens, a line each, until it ends.")] = False,
     url: Url = DEFAULT_URL,
     as_json: Json = False,
 ) -> None:
     """Say how far an atlas is."""
     with Client(url) as client:
-        if wait:
+        if events:
+            for event in client.events(atlas):
+                put_event(event._asdict(), as_json=as_json)
+            return
+        if wait or watch:
             with job_bars() as on_progress:
                 document = client.wait(atlas, on_progress)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,16 +12,24 @@ from urllib.parse import quote
 import httpx
 
 from atlas_client.cards import file_sha256, resolve_dataset_card, resolve_model_card
-from atlas_client.errors import BadInputError, ConflictError, JobError, NotFoundError, RefusedError, UnavailableError
+from atlas_client.errors import (
+    BadInputError,
+    ClientError,
+    ConflictError,
+    JobError,
+    NotFoundError,
+    RefusedError,
+    UnavailableError,
+)
+from atlas_client.events import OUTAGE, TERMINAL, Event, follow
 from atlas_client.pictures import Picture, media_type, picture_bytes
 from atlas_client.problems import check, reaching
 from atlas_client.uploads import OnBytes, Upload
 
 DEFAULT_URL = "http://127.0.0.1:8000"
-TERMINAL = ("succeeded", "failed", "cancelled")
 INSPECTED = ("ready", "refused")
 POLL_FIRST, POLL_LAST = 0.2, 2.0  # seconds between looks at a job, growing
-OUTAGE = 60.0  # seconds of an unreachable service that waiting sits out
+LOOK = 1.0  # seconds between looks at a job of which events come
 
 Document: TypeAlias = dict[str, Any]
 OnDocument: TypeAlias = Callable[[Document], None]
@@ -184,6 +193,23 @@ class Client:
         """
         return self.json("POST", "/v1/atlases", json=dict(spec))
 
+    def dry_run(self, spec: Mapping[str, Any]) -> Document:
+        """What an atlas would take: chunks, bytes and seconds; nothing is made. Arguments as for `submit`."""
+        return self.json("POST", "/v1/atlases", json={**spec, "dry_run": True})
+
+    def events(self, atlas: str, last_event_id: str | None = None) -> Iterator[Event]:
+        """What happens to an atlas, until it has ended; a broken connection is taken up where it broke.
+
+        Args:
+            atlas: Its id.
+            last_event_id: Id of the last event that is known already; None for all that are kept.
+
+        Raises:
+            NotFoundError: There is no such atlas.
+            UnavailableError: The service cannot be reached for longer than a minute.
+        """
+        return follow(self._http, self.url, f"/v1/atlases/{quote(atlas, safe='')}/events", last_event_id)
+
     def status(self, atlas: str) -> Document:
         """State and progress of an atlas, and its manifest once it is published."""
         return self.json("GET", f"/v1/atlases/{quote(atlas, safe='')}")
@@ -203,10 +229,27 @@ class Client:
             RefusedError: It failed by its input, such as too many corrupt images.
             JobError: It failed otherwise, or was cancelled.
         """
-        value = self._poll(f"/v1/atlases/{quote(atlas, safe='')}", TERMINAL, on_progress)
+        path = f"/v1/atlases/{quote(atlas, safe='')}"
+        value = self.json("GET", path)
+        if on_progress:
+            on_progress(value)
+        if value["state"] not in TERMINAL:
+            self._sit_out(atlas, path, on_progress)
+            value = self._poll(path, TERMINAL, on_progress)
         if value["state"] != "succeeded":
             raise job_error(value)
         return value
+
+    def _sit_out(self, atlas: str, path: str, on_progress: OnDocument | None) -> None:
+        """Look at a job whenever something happened to it, until it has ended or its events cannot be had."""
+        looked = 0.0
+        with contextlib.suppress(ClientError), contextlib.closing(self.events(atlas)) as events:
+            for event in events:
+                if event.type == "state" and event.data["state"] in TERMINAL:
+                    return
+                if on_progress and time.monotonic() - looked > LOOK:
+                    looked = time.monotonic()
+                    on_progress(self.json("GET", path))
 
     def _poll(self, path: str, until: Sequence[str], on_progress: OnDocument | None) -> Document:
         pause, reached = POLL_FIRST, time.monotonic()

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from atlas_client.progress import stage_counts
+from atlas_client.progress import duration, stage_counts
 
 SHOWN_CELLS = 3
 
@@ -65,10 +65,38 @@ def put_job(document: dict[str, Any], url: str) -> None:
     put(f"{document['id']}  {document.get('name') or ''}  {document['state']}")
     for stage, done, total, _ in stage_counts(document):
         put(f"  {stage:<10} {done:>6} of {total}")
+    if document.get("eta_seconds") is not None:
+        put(f"  about {duration(document['eta_seconds'])} left")
     error = document.get("error")
     if error:
         put(f"  {error.get('detail', error)}")
     put(f"{url}/?atlas={document['id']}")
+
+
+def put_estimate(estimate: dict[str, Any]) -> None:
+    """What an atlas would take, by stage and in all."""
+    for stage, one in estimate["stages"].items():
+        chunks = f"{one['total'] - one['done']} of {one['total']}"
+        put(f"  {stage:<10} {chunks:>14} chunks  {megabytes(one['bytes']):>10}  {duration(one['cpu_seconds']):>9}")
+    wall = estimate["wall_seconds"]
+    when = "no workers live now" if wall is None else f"done in about {duration(wall)}"
+    known = "" if estimate["rates"] == "measured" else "; nothing has been measured here yet"
+    spent = f"{duration(estimate['cpu_seconds'])} of processors"
+    put(f"{estimate['chunks']} chunks, {megabytes(estimate['bytes'])}, {spent}; {when}{known}")
+
+
+def put_event(event: dict[str, Any], *, as_json: bool) -> None:
+    """An event on one line."""
+    if as_json:
+        put(json.dumps(event, ensure_ascii=False))
+        return
+    told = (f"{name}={value}" for name, value in event["data"].items() if value is not None)
+    put(f"{event['type']:<8} {' '.join(told)}")
+
+
+def megabytes(size: float) -> str:
+    """A number of bytes for people."""
+    return f"{size / 1e6:,.1f} MB"
 
 
 def put_projection(answer: dict[str, Any]) -> None:

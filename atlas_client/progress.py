@@ -13,10 +13,23 @@ from atlas_client.client import OnDocument
 from atlas_client.uploads import OnBytes
 
 
+ETA = "left"
+
+
 def stage_counts(document: dict[str, Any]) -> list[tuple[str, int, int, float]]:
     """Stage, chunks done, chunks in all, and the share done with what runs counted in, of a job's document."""
     progress = document.get("progress") or {}
     return [(stage, one["done"], one["total"], one["fraction"]) for stage, one in progress.items()]
+
+
+def duration(seconds: float) -> str:
+    """A number of seconds for people."""
+    whole = round(seconds)
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
 @contextlib.contextmanager
@@ -54,6 +67,13 @@ def job_bars() -> Iterator[OnDocument]:
                 if stage not in tasks:
                     tasks[stage] = bars.add_task(stage, total=1.0, counted=counted)
                 bars.update(tasks[stage], completed=fraction, counted=counted)
+            left = document.get("eta_seconds")
+            if not tasks or (left is None and ETA not in tasks):
+                return
+            told = "" if left is None else f"about {duration(left)}"
+            if ETA not in tasks:
+                tasks[ETA] = bars.add_task(ETA, total=None, counted=told, visible=True)
+            bars.update(tasks[ETA], counted=told, visible=left is not None)
 
         yield on_progress
 

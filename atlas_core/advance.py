@@ -13,9 +13,9 @@ from contextlib import nullcontext, suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from atlas_core import registry
+from atlas_core import rates, registry
 from atlas_core.build import DROPPED_STAGES
-from atlas_core.errors import DependencyError, NotFoundError
+from atlas_core.errors import AtlasError, DependencyError, NotFoundError
 from atlas_core.frontier import Frontier
 
 if TYPE_CHECKING:
@@ -160,6 +160,11 @@ def _succeed(plan: Plan, store: Store, ledger: Ledger, enqueue: Enqueue) -> Docu
     record = store.get_record(last.stage, last.key)
     if record is None:
         raise NotFoundError(f"the record of the manifest of {plan.id} is gone from the store")
+    try:
+        with ledger.lock(rates.KIND):
+            rates.learn(plan, store)
+    except AtlasError as error:
+        log.warning("what %s took is not learned from: %s", plan.id, error.detail)
     job = end_job(plan.id, store, ledger, state="succeeded", digest=record["info"]["digest"])
     if plan.spec.keep != "samples" and any(chunk.stage in DROPPED_STAGES for chunk in plan.chunks):
         with suppress(DependencyError):  # the next garbage collection finds them

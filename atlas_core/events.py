@@ -31,6 +31,14 @@ TOLD_AT_ONCE = 500
 JOB_FIELDS = ("state", "attempt", "error", "digest", "started", "finished")
 
 
+class Event(NamedTuple):
+    """One event; a reader who saw everything up to it names its id. None in the middle of a retold state."""
+
+    id: str | None
+    type: str
+    data: dict[str, Any]
+
+
 # KEYS: stream, chunks told of as done, shares of running chunks.
 # ARGV: stage, its chunks in all, kept, milliseconds, then a key and a tile each
 _DONE = """
@@ -171,3 +179,18 @@ def tile_data(plan: Plan, chunk: Chunk) -> dict[str, Any] | None:
         return None
     told: dict[str, Any] = {name: parameters[name] for name in ("layer", "side", "x", "y") if name in parameters}
     return {**told, "z": (plan.spec.levels or [parameters["side"]]).index(parameters["side"])}
+
+
+def parse(entries: Any) -> list[Event]:
+    """Events of a stream's entries as Redis gives them: pairs of an id and its fields."""
+    return [Event(name, fields["type"], json.loads(fields["data"])) for name, fields in entries]
+
+
+def place(event_id: str) -> tuple[int, int]:
+    """An event's place in time, to compare ids by.
+
+    Raises:
+        ValueError: It is no event's id.
+    """
+    milliseconds, _, number = event_id.partition("-")
+    return int(milliseconds), int(number or 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import TYPE_CHECKING
 
 from atlas_core.build import DROPPED_STAGES
@@ -87,3 +87,12 @@ class Frontier:
         """Chunks that are not known to be done and have all their inputs, the first of each queue that has room."""
         places = sorted(place for queue, ready in self._ready.items() for place in ready[: max(0, room[queue])])
         return [self._plan.chunks[place].key for place in places]
+
+    def first(self, queues: Iterable[str], taken: Container[str]) -> str | None:
+        """The first ready chunk of these queues that is not taken yet, None where there is none."""
+        places = (
+            next((place for place in self._ready.get(queue, ()) if self._plan.chunks[place].key not in taken), None)
+            for queue in queues
+        )
+        place = min((place for place in places if place is not None), default=None)
+        return None if place is None else self._plan.chunks[place].key

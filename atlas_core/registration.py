@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import unquote, urlsplit
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from atlas_core.registry import Document
     from atlas_core.store import Store
 
+log = logging.getLogger(__name__)
 Stores: TypeAlias = "Mapping[str, str]"
 NO_STORES: Stores = {}
 ACCURACY_IMAGES = 5_000
@@ -90,8 +93,19 @@ def inspect_model(store: Store, name: str, stores: Stores = NO_STORES) -> Docume
     return _settle(
         store, name, evaluate_on, state="ready", reasons=list(found.reasons), warnings=list(found.warnings),
         layers=[layer.model_dump(mode="json") for layer in found.layers], classes=found.classes, accuracy=accuracy,
-        convertible=found.convertible,
+        convertible=found.convertible, cost=_cost(model),
     )  # fmt: skip
+
+
+def _cost(model: LoadedModel) -> dict[str, Any] | None:
+    """What the model's forward pass takes here; None where it cannot be measured, and estimates do without."""
+    from atlas_core.models.cost import measure_cost
+
+    try:
+        return measure_cost(model, time.perf_counter)
+    except Exception:
+        log.warning("the cost of the model %r cannot be measured", model.card.name, exc_info=True)
+        return None
 
 
 def _settle(store: Store, name: str, evaluate_on: str | None, **changes: Any) -> Document:

@@ -16,6 +16,7 @@ from atlas_core.mailbox import Mailbox
 from atlas_core.settings import celery_settings
 from atlas_core.store import open_store
 from service.artifacts import Artifacts
+from service.event_stream import EventStreams
 from service.settings import ServiceSettings
 
 
@@ -37,6 +38,9 @@ class Services:
             lease_seconds=settings.lease_seconds,
             max_attempts=settings.max_attempts,
             requeue_seconds=settings.requeue_seconds,
+        )
+        self.event_streams = EventStreams(
+            settings.redis_url, most=settings.event_streams, beat_seconds=settings.event_beat_seconds
         )
         self.mailbox = Mailbox(self._clients[1])
         self._celery = Celery("service", set_as_current=False)

@@ -77,9 +77,10 @@ class DatasetRequest(Card):
 
 
 class AtlasRequest(AtlasSpec):
-    """An atlas to make, with a name for people."""
+    """An atlas to make, with a name for people; with `dry_run` only what it would take is answered."""
 
     name: Name | None = None
+    dry_run: bool = False
 
 
 class Accuracy(BaseModel):
@@ -160,12 +161,55 @@ class Job(BaseModel):
     attempt: int
     spec: AtlasSpec
     progress: dict[str, Progress]
+    eta_seconds: float | None = None
     error: JobError | None
     created: str
     started: str | None
     finished: str | None
     digest: str | None
     links: dict[str, str]
+
+
+class StageEstimate(BaseModel):
+    """Chunks of a stage, in all and done already, and what the others would take."""
+
+    total: int
+    done: int
+    bytes: int
+    cpu_seconds: float
+
+
+class DryRun(BaseModel):
+    """What an atlas would take. `chunks`, `bytes` and seconds are of what is not done yet.
+
+    `wall_seconds` is with the workers that live now and nothing else to do, null without any. `rates` says whether
+    the figures come from this deployment's finished jobs, or from those of the machine that the project measured.
+    """
+
+    id: str
+    spec: AtlasSpec
+    stages: dict[str, StageEstimate]
+    chunks: int
+    bytes: int
+    cpu_seconds: float
+    wall_seconds: float | None
+    rates: Literal["measured", "default"]
+
+
+class EventItem(BaseModel):
+    """What happened to a job; the data of each type stands in docs/http.md. No id: in the middle of a retold state."""
+
+    id: str | None
+    type: Literal["state", "progress", "tile", "error"]
+    data: dict[str, Any]
+
+
+class EventPage(BaseModel):
+    """Some of a job's events in order; ask for what came after with `last_event_id`."""
+
+    items: list[EventItem]
+    last_event_id: str | None
+    more: bool
 
 
 class Atlas(Job):

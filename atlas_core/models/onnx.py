@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,9 @@ from atlas_core.errors import ModelError, UnsupportedOperatorError
 from atlas_core.models.base import LoadedModel, ReadBlob, blob_digest
 from atlas_core.models.convert import check_conversion, simplified, to_torch
 from atlas_core.models.layers import LEAST_SIDE
+from atlas_core.models.onnx_batch import folded, freed, has_products
 from atlas_core.models.onnx_fields import receptive_fields
-from atlas_core.models.onnx_graph import OnnxInput, float_outputs, image_input, pruned, read_onnx
+from atlas_core.models.onnx_graph import OnnxInput, float_outputs, image_input, opset_of, pruned, read_onnx
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -114,19 +115,50 @@ class OnnxModel(LoadedModel):
 
     @cached_property
     def _converted(self) -> Network | UnsupportedOperatorError:
-        opset = next(opset.version for opset in self._graph.opset_import if opset.domain in ("", "ai.onnx"))
         names = [layer.name for layer in self.layers]
-        try:
-            network = to_torch(self._simplified, names, self._output, opset=opset, batch=self._input.batch)
-            wanted = [*names, self._output] if self._output else names
-            # where the file fixes the batch, another one shows whether torch is free of it
-            images = _probe(self.card, (self._input.batch or PROBE_IMAGES - 1) + 1)
-            session = new_session(pruned(self._graph, wanted), self._threads)
-            values = run_session(session, self._input, images, wanted)
-            check_conversion(network, images, dict(zip(wanted, values, strict=True)))
-        except UnsupportedOperatorError as error:
-            return error
-        return network
+        wanted = [*names, self._output] if self._output else names
+        # where the file fixes the batch, another one shows whether torch is free of it
+        images = _probe(self.card, (self._input.batch or PROBE_IMAGES - 1) + 1)
+        values = run_session(new_session(pruned(self._graph, wanted), self._threads), self._input, images, wanted)
+        expected = dict(zip(wanted, values, strict=True))
+        refused = UnsupportedOperatorError("the graph has no layers")
+        for graph, single in self._ways():
+            try:
+                network = to_torch(graph(), names, self._output, opset=opset_of(self._graph), single=single)
+                half = self._input.element == TensorProto.FLOAT16
+                check_conversion(network, images, expected, self._output, half=half)
+            except UnsupportedOperatorError as error:
+                refused = error
+            else:
+                return network
+        return refused
+
+    def _ways(self) -> list[tuple[Callable[[], ModelProto], bool]]:
+        """The forms of the graph to try, each with whether it takes one image alone.
+
+        As it is, when it may take pictures of other sizes; then freed of its batch; then, where the file's batch is
+        one, for each image by itself. Attention has its sizes fixed by the position embedding anyway, and shapes that
+        are computed from the batch would be carried into heads.
+        """
+        ways: list[tuple[Callable[[], ModelProto], bool]] = [(self._freed, False)]
+        if not has_products(self._simplified, self._input.name):
+            ways.insert(0, (lambda: self._simplified, False))
+        if self._input.batch == 1:
+            ways.append((self._folded, True))
+        return ways
+
+    def _freed(self) -> ModelProto:
+        card = self.card.input
+        batch = self._input.batch or PROBE_IMAGES
+        return freed(self._folded(), self._input.name, (batch, card.channels, card.height, card.width))
+
+    def _folded(self) -> ModelProto:
+        images = _probe(self.card, self._input.batch or PROBE_IMAGES)
+
+        def evaluate(model: ModelProto, outputs: Sequence[str]) -> Sequence[NDArray[Any]]:
+            return run_raw(new_session(model, self._threads), self._input, images, outputs)
+
+        return folded(self._simplified, self._input.name, evaluate)
 
 
 def load_onnx(card: ModelCard, read_blob: ReadBlob, *, threads: int = 1) -> OnnxModel:
@@ -137,7 +169,7 @@ def load_onnx(card: ModelCard, read_blob: ReadBlob, *, threads: int = 1) -> Onnx
     """
     graph = read_onnx(read_blob(blob_digest(card.source)))
     image = image_input(graph, card.input)
-    candidates = float_outputs(graph)
+    candidates = float_outputs(graph, image.name)
     if card.output is not None and card.output not in candidates:
         near = difflib.get_close_matches(card.output, candidates, n=3) or [value.name for value in graph.graph.output]
         raise ModelError(f"the ONNX graph has no output {card.output!r}; the nearest are {', '.join(near)}")
@@ -197,8 +229,6 @@ def run_session(
     Raises:
         ModelError: onnxruntime fails on them.
     """
-    if image.element == TensorProto.FLOAT16:
-        images = images.astype(np.float16)
     step = image.batch or max(len(images), 1)
     pieces: list[list[NDArray[Any]]] = []
     try:
@@ -206,11 +236,27 @@ def run_session(
             piece = images[first : first + step]
             short = step - len(piece)
             full = np.concatenate([piece, np.zeros((short, *piece.shape[1:]), piece.dtype)]) if short else piece
-            values = session.run(list(outputs), {image.name: full})
+            values = run_raw(session, image, full, outputs)
             pieces.append([value[: len(piece)] for value in values] if short else values)
+    except ValueError as error:
+        raise ModelError(f"the model's outputs do not have one row an image: {error}") from None
+    return [np.concatenate(parts).astype(np.float32, copy=False) for parts in zip(*pieces, strict=True)]
+
+
+def run_raw(
+    session: onnxruntime.InferenceSession, image: OnnxInput, images: NDArray[np.float32], outputs: Sequence[str]
+) -> list[NDArray[Any]]:
+    """Run exactly these normalised images and give the tensors as they are.
+
+    Raises:
+        ModelError: onnxruntime fails on them.
+    """
+    given = images.astype(np.float16) if image.element == TensorProto.FLOAT16 else images
+    try:
+        values: list[NDArray[Any]] = session.run(list(outputs), {image.name: given})
     except Exception as error:  # onnxruntime's exceptions share no public base
         raise ModelError(f"onnxruntime cannot run the model: {str(error).splitlines()[0]}") from None
-    return [np.concatenate(parts).astype(np.float32, copy=False) for parts in zip(*pieces, strict=True)]
+    return values
 
 
 def _layer(name: str, shape: Sequence[int], field: Any) -> LayerInfo:

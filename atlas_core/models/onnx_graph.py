@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 MOST_BYTES = 2**31 - 1
 MOST_NODES = 20_000
 DOMAINS = ("", "ai.onnx")
+# what they give no longer depends on the picture's values
+NUMBERS = frozenset(("Shape", "Size"))
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
 
 
@@ -69,6 +71,11 @@ def _check(model: ModelProto) -> None:
         raise ModelError("the ONNX file keeps its weights in another file; save it with external_data=False")
 
 
+def opset_of(model: ModelProto) -> int:
+    """The version of ONNX's own operators that a model is written in."""
+    return next(opset.version for opset in model.opset_import if opset.domain in DOMAINS)
+
+
 def all_nodes(graph: GraphProto) -> Iterator[NodeProto]:
     """Every node, those of branches and loop bodies too."""
     for node in graph.node:
@@ -112,11 +119,20 @@ def image_input(model: ModelProto, card: InputCard) -> OnnxInput:
     return OnnxInput(inputs[0].name, tensor.elem_type, sizes[0] or None)
 
 
-def float_outputs(model: ModelProto) -> list[str]:
-    """Names of the float tensors that nodes of the main graph give, in order, whose rank is 2, 4 or unknown."""
+def seen_outputs(model: ModelProto, input_name: str) -> dict[str, NodeProto]:
+    """The tensors that depend on the picture's values, in order of execution, with the nodes that give them."""
+    found: dict[str, NodeProto] = {}
+    for node in model.graph.node:
+        if node.op_type not in NUMBERS and any(name == input_name or name in found for name in _inputs(node)):
+            found.update(dict.fromkeys(filter(None, node.output), node))
+    return found
+
+
+def float_outputs(model: ModelProto, input_name: str) -> list[str]:
+    """Names of the float tensors that depend on the picture, in order, whose rank is 2, 4 or unknown."""
     graph = model.graph
     known = {value.name: value for value in (*graph.value_info, *graph.output)}
-    names = [name for node in graph.node if node.op_type != "Constant" for name in node.output if name in known]
+    names = [name for name in seen_outputs(model, input_name) if name in known]
     return [name for name in names if _is_candidate(known[name])]
 
 

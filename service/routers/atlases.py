@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
 
 from atlas_core import registry
 from atlas_core.advance import TERMINAL, clear_up, end_job, submit
@@ -14,19 +15,28 @@ from atlas_core.errors import DependencyError, NotFoundError
 from atlas_core.registry import Document
 from atlas_core.spec import AtlasSpec
 from service.dependencies import PagingDep, Services, ServicesDep
-from service.progress import progress_of
+from service.estimates import dry_run, eta_seconds
+from service.progress import progress_of, standing
 from service.routers.registered import check_ready
-from service.schemas import Atlas, AtlasRequest, Job, Page
+from service.schemas import Atlas, AtlasRequest, DryRun, Job, Page
 
 router = APIRouter(prefix="/v1")
 RETRY_SECONDS = "2"
 
 
-@router.post("/atlases", status_code=202, response_model=Job, tags=["atlases"])
+@router.post(
+    "/atlases",
+    status_code=202,
+    response_model=Job,
+    responses={200: {"model": DryRun, "description": "With `dry_run`: what it would take; nothing is made"}},
+    tags=["atlases"],
+)
 def add_atlas(body: AtlasRequest, response: Response, services: ServicesDep) -> Any:
     """Ask for an atlas; the same request twice is the same atlas, and a complete one has succeeded at once."""
-    spec = AtlasSpec(**body.model_dump(exclude={"name"}))
+    spec = AtlasSpec(**body.model_dump(exclude={"name", "dry_run"}))
     planned = plan(spec, *check_ready(services, spec.model, spec.dataset, spec.anchor))
+    if body.dry_run:
+        return JSONResponse(DryRun(**dry_run(services, planned)).model_dump(mode="json"))
     job = submit(planned, body.name, services.store, services.ledger, services.enqueue)
     response.headers["Location"] = f"/v1/atlases/{planned.id}"
     response.headers["Retry-After"] = "0" if job["state"] in TERMINAL else RETRY_SECONDS
@@ -97,7 +107,10 @@ def described(services: Services, job: Document) -> Document:
     """A job as it is answered: with its progress and its links."""
     planned = services.artifacts.plan(job["id"])
     base = f"/v1/atlases/{job['id']}"
-    links = {"self": base, "job": f"/v1/jobs/{job['id']}", "cancel": f"{base}/cancel", "viewer": f"/?atlas={job['id']}"}
+    links = {"self": base, "job": f"/v1/jobs/{job['id']}", "events": f"{base}/events", "cancel": f"{base}/cancel",
+             "viewer": f"/?atlas={job['id']}"}  # fmt: skip
     if job["state"] == "succeeded":
         links |= {"manifest": f"{base}/manifest", "projections": f"{base}/projections"}
-    return job | {"progress": progress_of(job, planned, services.store, services.ledger), "links": links}
+    now = standing(job, planned, services.store, services.ledger)
+    eta = eta_seconds(services, job, planned, now)
+    return job | {"progress": progress_of(planned, now), "eta_seconds": eta, "links": links}

@@ -6,8 +6,9 @@ import torch
 from onnx import helper, numpy_helper
 
 from atlas_core.errors import ModelError, UnsupportedOperatorError
-from atlas_core.models.convert import Slice, check_conversion, normalise
+from atlas_core.models.convert import check_conversion, normalise
 from atlas_core.models.onnx import OnnxModel, load_onnx
+from atlas_core.models.onnx_operators import Slice
 from tests.atlas_core.models.nets import graph, onnx_card, pixels, reads, residual
 
 

@@ -1,0 +1,83 @@
+"""Server-sent events of a job, read so that a broken connection does not show."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import httpx
+
+from atlas_client.errors import UnavailableError
+from atlas_client.problems import check, reaching
+
+OUTAGE = 60.0  # seconds of an unreachable service that waiting sits out
+SILENCE = 60.0  # seconds without as much as a sign of life, after which a connection counts as broken
+RETRY = 3.0  # seconds before a broken connection is taken up again, unless the service says otherwise
+TERMINAL = ("succeeded", "failed", "cancelled")
+
+
+class Event(NamedTuple):
+    """What happened: `type` is state, progress, tile or error; no id in the middle of a state that is told anew."""
+
+    id: str | None
+    type: str
+    data: dict[str, Any]
+
+
+def parse_events(lines: Iterable[str]) -> Iterator[Event | float]:
+    """Events of a stream's lines, and where one says so the seconds before it is taken up again."""
+    fields: dict[str, str] = {}
+    for line in lines:
+        if not line:
+            if "data" in fields:
+                yield Event(fields.get("id"), fields.get("event", "message"), json.loads(fields["data"]))
+            fields = {}
+            continue
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if name == "retry" and value.isdigit():
+            yield int(value) / 1000
+        elif name == "data" and "data" in fields:
+            fields["data"] += "\n" + value
+        elif name:
+            fields[name] = value
+
+
+def follow(http: httpx.Client, url: str, path: str, last_event_id: str | None) -> Iterator[Event]:
+    """Events until the one that ends the job.
+
+    Args:
+        http: The client of the service.
+        url: The service's, for messages.
+        path: Of the stream.
+        last_event_id: Of the last event that is known, None for all.
+
+    Raises:
+        RefusedError: The service refuses it.
+        UnavailableError: It cannot be reached for longer than a minute.
+    """
+    retry, reached = RETRY, time.monotonic()
+    while True:
+        try:
+            headers = {"accept": "text/event-stream", **({"last-event-id": last_event_id} if last_event_id else {})}
+            with reaching(url), http.stream("GET", path, headers=headers, timeout=SILENCE) as response:
+                if response.status_code >= 400:
+                    response.read()
+                check(response)
+                if response.status_code == 204:
+                    return
+                for event in parse_events(response.iter_lines()):
+                    reached = time.monotonic()
+                    if isinstance(event, float):
+                        retry = event
+                        continue
+                    last_event_id = event.id or last_event_id
+                    yield event
+                    if event.type == "state" and event.data["state"] in TERMINAL:
+                        return
+        except UnavailableError:
+            if time.monotonic() - reached > OUTAGE:
+                raise
+        time.sleep(retry)

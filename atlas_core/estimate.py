@@ -1,0 +1,254 @@
+"""What chunks cost on the machine that these constants were measured on, in a unit that makes them comparable.
+
+The figures come from 20,000 samples of two layers of SqueezeNet at 227 px and of one of ResNet-20 at 32 px on a core of
+a 2-core x86-64 machine. What another deployment needs is told by its own rates (`rates`): measured over these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from atlas_core.build import TILE_SIDE
+from atlas_core.featurevis.recipes import THUMBNAIL_SIDE, canvas_size, recipe_named
+from atlas_core.sampling import capacity
+
+if TYPE_CHECKING:
+    from atlas_core.build import Chunk, Plan
+
+VALUE_SECONDS = 2.4e-7
+"""Of a forward pass for each value of its input, where the model was not measured; equal for both networks."""
+BUSY = 1.5
+"""Of a pass among other processes on all cores over that of an inspection, which runs alone."""
+SHARE = 0.5
+DECODE_SECONDS = 4e-8
+"""For each pixel of the network's input: decoding runs beside the network."""
+COLLECT_SECONDS = 0.1
+SAMPLE_SECONDS = 5e-5
+LOCAL_ABLATION = 0.15
+"""Of the head's forward pass: only the window that a position reaches is computed again."""
+ABLATION_SECONDS = 3e-4
+JVP_PASSES = 3.0
+EXACT_SAMPLES = 60_000
+SEARCHED = 0.3
+"""Of all pairs, where candidates come from inverted lists: .15 are compared, and each costs more."""
+PAIR_SECONDS, PAIR_CHANNEL_SECONDS = 1.8e-9, 1.8e-11
+EDGE_SECONDS = 8.5e-8
+UMAP_FACTOR, TWINS_FACTOR = 4.0, 1.75
+CELLS_SECONDS, CELLS_VALUE_SECONDS = 0.15, 4.4e-8
+INDEX_SECONDS, INDEX_VALUE_SECONDS = 2.2e-5, 2.2e-7
+STEP_PASSES, STEP_SECONDS = 1.6, 3.5e-4
+MEASURING_STEPS = 4
+PIXEL_SECONDS = 3e-7
+PUBLISH_SECONDS, PUBLISH_TILE_SECONDS = 0.02, 0.002
+
+SAMPLE_BYTES = 8
+CELL_BYTES, CELL_JSON_BYTES, ICON_JSON_BYTES = 290, 930, 1090
+TILE_PIXEL_BYTES, POSTER_PIXEL_BYTES, METRIC_BYTES = 0.4, 2.1, 40
+MANIFEST_BYTES, MANIFEST_TILE_BYTES = 3_000, 160
+
+
+@dataclass(frozen=True)
+class ModelCost:
+    """What a model's forward pass takes, as its inspection measured it.
+
+    Attributes:
+        forward_seconds: Of an image, None where it was not measured.
+        shares: Share of the pass that is over at each layer.
+        closed: Layers whose attribution has a closed form.
+    """
+
+    forward_seconds: float | None = None
+    shares: Mapping[str, float] = field(default_factory=dict)
+    closed: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, value: Mapping[str, Any] | None) -> ModelCost:
+        """From a model's document; what it does not say is not known."""
+        value = value or {}
+        return cls(value.get("forward_seconds"), value.get("shares") or {}, tuple(value.get("closed") or ()))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of one process, and bytes written to the store."""
+
+    seconds: float
+    bytes: float
+
+
+class Estimate:
+    """The costs of a plan's chunks.
+
+    Args:
+        plan: The plan.
+        model: What its model's forward pass takes.
+    """
+
+    def __init__(self, plan: Plan, model: ModelCost) -> None:
+        """Nothing is computed yet."""
+        self._plan = plan
+        self._model = model
+        card = plan.model.card.input
+        self._pixels = card.height * card.width
+        measured = model.forward_seconds
+        self._forward = VALUE_SECONDS * self._pixels * card.channels if measured is None else BUSY * measured
+        self._thumbnail = 0 if plan.spec.privacy == "strict" else THUMBNAIL_SIDE**2 * card.channels
+        self._classes = plan.model.classes or 0
+
+    @cached_property
+    def _images(self) -> int:
+        return sum(self._images_of(chunk) for chunk in self._plan.find("collect"))
+
+    @staticmethod
+    def _images_of(chunk: Chunk) -> int:
+        return int(chunk.parameters["stop"] - chunk.parameters["start"])
+
+    def _samples(self, images: int, layer: str) -> float:
+        """Samples that so many images give of a layer."""
+        places = capacity(self._plan.model.layer(layer))
+        return min(images * places, self._plan.spec.samples * images / max(1, self._images))
+
+    def _share(self, layer: str) -> float:
+        return min(1.0, max(0.0, self._model.shares.get(layer, SHARE)))
+
+    def cost(self, chunk: Chunk) -> Cost:
+        """What a chunk costs."""
+        step = chunk.parameters.get("step")
+        works = {
+            "collect": self._collect, "attribute": self._attribute, "cells": self._cells, "render": self._render,
+            "neighbours": self._neighbours, "optimise": self._optimise, "twins": self._twins, "index": self._index,
+            "place": self._place, "join": self._join, "level": self._level, "manifest": self._manifest,
+        }  # fmt: skip
+        return works[step or chunk.stage](chunk)
+
+    def _collect(self, chunk: Chunk) -> Cost:
+        images = self._images_of(chunk)
+        seconds = COLLECT_SECONDS + images * (self._forward + DECODE_SECONDS * self._pixels)
+        size = images * (8.0 + 4 * self._classes)
+        for layer in chunk.parameters["layers"]:
+            samples = self._samples(images, layer)
+            seconds += samples * SAMPLE_SECONDS
+            size += samples * (2 * self._channels(layer) + self._thumbnail + SAMPLE_BYTES)
+        return Cost(seconds, size)
+
+    def _attribute(self, chunk: Chunk) -> Cost:
+        layer, method = chunk.parameters["layer"], chunk.parameters["method"]
+        shard = self._plan.by_key[chunk.inputs[0]]
+        images = self._images_of(shard)
+        samples = self._samples(images, layer)
+        size = 2.0 * samples * self._classes
+        if method == "auto" and layer in self._model.closed:
+            return Cost(COLLECT_SECONDS + samples * 2e-9 * self._channels(layer) * self._classes, size)
+        head = (1 - self._share(layer)) * self._forward
+        each = JVP_PASSES * head if method == "jvp" else LOCAL_ABLATION * head
+        return Cost(images * self._share(layer) * self._forward + samples * (ABLATION_SECONDS + each), size)
+
+    def _channels(self, layer: str) -> int:
+        return self._plan.model.layer(layer).shape[0]
+
+    def _of_layer(self, chunk: Chunk) -> tuple[float, int]:
+        """Samples and channels of a chunk's layer."""
+        layer = chunk.parameters["layer"]
+        return self._samples(self._images, layer), self._channels(layer)
+
+    def _laid_out(self, chunk: Chunk) -> tuple[float, int]:
+        """Samples of a chunk's layer that are laid out themselves, and channels."""
+        samples, channels = self._of_layer(chunk)
+        return min(samples, self._plan.spec.layout.landmarks), channels
+
+    def _neighbours(self, chunk: Chunk) -> Cost:
+        samples, channels = self._laid_out(chunk)
+        size = 8 * samples * chunk.parameters["neighbours"]
+        if "landmarks" in chunk.parameters:
+            size += samples * (2 * channels + SAMPLE_BYTES)
+        return Cost(_pairs(samples, samples) * _pair_seconds(channels), size)
+
+    def _place(self, chunk: Chunk) -> Cost:
+        landmarks, channels = self._laid_out(chunk)
+        shards = [self._plan.by_key[key] for key in chunk.inputs]
+        images = sum(self._images_of(shard) for shard in shards if shard.stage == "collect")
+        samples = self._samples(images, chunk.parameters["layer"])
+        seconds = SEARCHED * samples * landmarks * _pair_seconds(channels)
+        return Cost(seconds + samples * SAMPLE_SECONDS, 22 * samples)
+
+    def _join(self, chunk: Chunk) -> Cost:
+        samples, channels = self._of_layer(chunk)
+        return Cost(samples * INDEX_VALUE_SECONDS * channels / 10, 22 * samples)
+
+    def _optimise(self, chunk: Chunk) -> Cost:
+        samples, _ = self._laid_out(chunk)
+        edges = samples * self._plan.spec.layout.neighbours
+        factor = UMAP_FACTOR if chunk.parameters["optimiser"] == "umap" else 1.0
+        return Cost(factor * EDGE_SECONDS * edges * chunk.parameters["epochs"], 22 * samples)
+
+    def _twins(self, chunk: Chunk) -> Cost:
+        return Cost(TWINS_FACTOR * self._optimise(chunk).seconds, 0)
+
+    def _cells(self, chunk: Chunk) -> Cost:
+        samples, channels = self._of_layer(chunk)
+        levels = chunk.parameters["levels"]
+        cells = sum(filled(side) * side**2 for side in levels)
+        classes = self._classes if self._plan.spec.attribution != "none" else 0
+        each = CELL_BYTES + CELL_JSON_BYTES + 2 * self._thumbnail + 4 * channels + 2 * classes
+        seconds = CELLS_SECONDS + CELLS_VALUE_SECONDS * len(levels) * samples * (channels + classes)
+        return Cost(seconds, cells * each + 4 * channels**2)
+
+    def _index(self, chunk: Chunk) -> Cost:
+        samples, channels = self._of_layer(chunk)
+        size = samples * (2 * channels + 4 * min(64, channels) + 24)
+        return Cost(samples * (INDEX_SECONDS + INDEX_VALUE_SECONDS * channels), size)
+
+    def _canvas(self, layer: str) -> int:
+        plan = self._plan
+        return canvas_size(recipe_named(plan.spec.recipe), plan.model.layer(layer), plan.model.card.input)
+
+    def _render(self, chunk: Chunk) -> Cost:
+        parameters = chunk.parameters
+        side, layer = parameters["side"], parameters["layer"]
+        across = [min(TILE_SIDE, side - TILE_SIDE * parameters[axis]) for axis in ("x", "y")]
+        icons = filled(side) * across[0] * across[1]
+        canvas = self._canvas(layer)
+        trunk = self._forward * self._share(layer) * canvas**2 / self._pixels
+        steps = recipe_named(parameters["recipe"]).steps + MEASURING_STEPS
+        seconds = icons * steps * (STEP_PASSES * trunk + STEP_SECONDS)
+        return Cost(seconds, icons * (TILE_PIXEL_BYTES * canvas**2 + METRIC_BYTES))
+
+    def _level(self, chunk: Chunk) -> Cost:
+        side = chunk.parameters["side"]
+        icons, pixels = filled(side) * side**2, self._canvas(chunk.parameters["layer"]) ** 2
+        size = icons * (ICON_JSON_BYTES + POSTER_PIXEL_BYTES * pixels)
+        return Cost(PUBLISH_SECONDS + PIXEL_SECONDS * icons * pixels, size)
+
+    def _manifest(self, chunk: Chunk) -> Cost:
+        del chunk
+        tiles = self._plan.totals["render"]
+        size = MANIFEST_BYTES + MANIFEST_TILE_BYTES * tiles + 16 * self._classes
+        return Cost(PUBLISH_SECONDS + PUBLISH_TILE_SECONDS * tiles, size)
+
+
+def _pairs(samples: float, others: float) -> float:
+    """Pairs that a search compares, in those of a full one."""
+    return samples * others * (1.0 if others <= EXACT_SAMPLES else SEARCHED)
+
+
+def _pair_seconds(channels: int) -> float:
+    return PAIR_SECONDS + PAIR_CHANNEL_SECONDS * channels
+
+
+def filled(side: int) -> float:
+    """Share of a level's cells that layouts fill: about .6, and nearly all of a very coarse level."""
+    return float(0.6 + 0.4 * 2 ** (-side / 4))
+
+
+def kinds(plan: Plan, chunk: Chunk) -> tuple[str, ...]:
+    """The kinds of work that a chunk belongs to, the most particular first: of this model's layer, of it, of any."""
+    name = f"{chunk.stage} {chunk.parameters.get('step', '')}".strip()
+    if name == "publish manifest":
+        return (name,)
+    model = plan.model.id[:16]
+    if "layer" not in chunk.parameters:
+        return f"{name} {model} {plan.dataset.id[:16]}", f"{name} {model}", name
+    return f"{name} {model} {chunk.parameters['layer']}", f"{name} {model}", name

@@ -1,0 +1,121 @@
+"""What this deployment's chunks really took, over what was expected: kept in the registry, told at each job's end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from atlas_core.estimate import Cost, Estimate, ModelCost, kinds
+
+if TYPE_CHECKING:
+    from atlas_core.build import Chunk, Plan
+    from atlas_core.store import Store
+
+KIND, NAME = "rates", "deployment"
+SAMPLED = 16
+"""Chunks of a kind that a job's rate is taken from at most: their records are read."""
+KEPT = 2_000
+"""Kinds of work that are remembered, those measured last."""
+LEAST_SECONDS = 0.005
+
+Record = Callable[["Chunk"], Mapping[str, Any] | None]
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Measured over expected: seconds, seconds of a processor, bytes."""
+
+    seconds: float = 1.0
+    cpu_seconds: float = 1.0
+    bytes: float = 1.0
+
+    def blended(self, newer: Rate) -> Rate:
+        """Half-way to a newer one, in ratios: machines and their load change."""
+        return Rate(
+            (self.seconds * newer.seconds) ** 0.5,
+            (self.cpu_seconds * newer.cpu_seconds) ** 0.5,
+            (self.bytes * newer.bytes) ** 0.5,
+        )
+
+
+Rates = Mapping[str, Rate]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a chunk is expected to cost here: seconds of a process, seconds of a processor, bytes written."""
+
+    seconds: float
+    cpu_seconds: float
+    bytes: float
+
+
+def expected(plan: Plan, chunk: Chunk, cost: Cost, rates: Rates) -> Expected:
+    """What a chunk is expected to cost, by the most particular rate known of its kind."""
+    rate = next((rates[kind] for kind in kinds(plan, chunk) if kind in rates), Rate())
+    return Expected(cost.seconds * rate.seconds, cost.seconds * rate.cpu_seconds, cost.bytes * rate.bytes)
+
+
+def measured(plan: Plan, done: Iterable[Chunk], model: ModelCost, record: Record, sampled: int = SAMPLED) -> Rates:
+    """The rates of chunks that are done.
+
+    Args:
+        plan: Their plan.
+        done: The chunks.
+        model: What the model's forward pass takes.
+        record: Gives a chunk's record, None where it is gone.
+        sampled: Records read of a kind at most, evenly over its chunks.
+
+    Returns:
+        By kind; the median over its chunks, so that the first of a process, which loads the model, does not count.
+    """
+    estimate = Estimate(plan, model)
+    by_kind: dict[tuple[str, ...], list[Chunk]] = {}
+    for chunk in done:
+        by_kind.setdefault(kinds(plan, chunk), []).append(chunk)
+    found: dict[str, list[Rate]] = {}
+    for names, chunks in by_kind.items():
+        for chunk in chunks[:: -(-len(chunks) // sampled)]:
+            cost = (record(chunk) or {}).get("cost")
+            if cost:
+                rate = _rate(cost, estimate.cost(chunk))
+                for name in names:
+                    found.setdefault(name, []).append(rate)
+    return {name: _middle(rates) for name, rates in found.items()}
+
+
+def _rate(cost: Mapping[str, float], base: Cost) -> Rate:
+    seconds = max(base.seconds, LEAST_SECONDS)
+    return Rate(
+        max(cost["seconds"], LEAST_SECONDS) / seconds,
+        max(cost["cpu_seconds"], LEAST_SECONDS) / seconds,
+        max(cost["bytes"], 1) / max(base.bytes, 1),
+    )
+
+
+def _middle(rates: list[Rate]) -> Rate:
+    return Rate(
+        median(rate.seconds for rate in rates),
+        median(rate.cpu_seconds for rate in rates),
+        median(rate.bytes for rate in rates),
+    )
+
+
+def known_rates(store: Store) -> dict[str, Rate]:
+    """The rates of this deployment; none of one that has finished no job."""
+    value = store.get_document(KIND, NAME) or {}
+    return {name: Rate(*rate) for name, rate in value.get("rates", {}).items()}
+
+
+def learn(plan: Plan, store: Store) -> None:
+    """Take what a finished job's chunks took into this deployment's rates; call it under a lock."""
+    model = ModelCost.of((store.get_document("models", plan.model.id) or {}).get("cost"))
+    new = measured(plan, plan.chunks, model, lambda chunk: store.get_record(chunk.stage, chunk.key))
+    known = known_rates(store)
+    for name, rate in new.items():
+        known[name] = known.pop(name).blended(rate) if name in known else rate
+    kept = list(known.items())[-KEPT:]
+    values = [(name, [round(part, 4) for part in (rate.seconds, rate.cpu_seconds, rate.bytes)]) for name, rate in kept]
+    store.append_document(KIND, NAME, {"rates": dict(values)})

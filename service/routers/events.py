@@ -1,0 +1,103 @@
+"""Events of a job: a stream that can be taken up again, or pages of the same."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import anyio.to_thread
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from atlas_core.advance import TERMINAL
+from atlas_core.events import Event, state_data, tile_data
+from service.dependencies import Services, ServicesDep
+from service.event_stream import EventStreamResponse
+from service.progress import progress_of, standing
+from service.schemas import EventPage
+
+router = APIRouter(prefix="/v1")
+EVENT_ID = "^[0-9]{1,16}(-[0-9]{1,16})?$"
+
+LastHeader = Annotated[str | None, Header(alias="Last-Event-ID", pattern=EVENT_ID)]
+LastParameter = Annotated[str | None, Query(alias="last_event_id", pattern=EVENT_ID, description="as the header")]
+Size = Annotated[int, Query(ge=1, le=1000, description="events of a page")]
+FORMS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Events until the job has ended; as JSON a page of those there are",
+        "model": EventPage,
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    },
+    204: {"description": "The job has ended and there are no events after that one"},
+}
+
+
+class JobTeller:
+    """Tells of a job from the store.
+
+    Args:
+        services: The store and the ledger.
+        name: The job.
+    """
+
+    def __init__(self, services: Services, name: str) -> None:
+        """Nothing is read yet."""
+        self._services = services
+        self._name = name
+
+    def state(self) -> Event:
+        """The job's state."""
+        return Event(None, "state", state_data(self._services.artifacts.job(self._name)))
+
+    def anew(self) -> list[Event]:
+        """Which tiles and levels can be read, how far each stage is, and the state."""
+        here = self._services
+        job, plan = here.artifacts.job(self._name), here.artifacts.plan(self._name)
+        now = standing(job, plan, here.store, here.ledger)
+        tiles = [tile_data(plan, chunk) for chunk in plan.chunks if now.states[chunk.key] == "done"]
+        progress = progress_of(plan, now).items()
+        return [
+            *(Event(None, "tile", tile) for tile in tiles if tile is not None),
+            *(Event(None, "progress", {"stage": stage, **counts}) for stage, counts in progress),
+            Event(None, "state", state_data(job)),
+        ]
+
+
+@router.get("/atlases/{atlas}/events", response_class=Response, responses=FORMS, tags=["atlases"])
+async def atlas_events(
+    atlas: str,
+    request: Request,
+    services: ServicesDep,
+    last_event_id: LastHeader = None,
+    parameter: LastParameter = None,
+    page_size: Size = 100,
+) -> Response:
+    """What happens to an atlas as server-sent events; with `Accept: application/json` a page of them."""
+    return await _events(services, atlas, request, last_event_id or parameter, page_size)
+
+
+@router.get("/jobs/{job}/events", response_class=Response, responses=FORMS, tags=["jobs"])
+async def job_events(
+    job: str,
+    request: Request,
+    services: ServicesDep,
+    last_event_id: LastHeader = None,
+    parameter: LastParameter = None,
+    page_size: Size = 100,
+) -> Response:
+    """The same of any job."""
+    return await _events(services, job, request, last_event_id or parameter, page_size)
+
+
+async def _events(services: Services, name: str, request: Request, after: str | None, size: int) -> Response:
+    state = await anyio.to_thread.run_sync(services.artifacts.job, name)
+    streams, teller = services.event_streams, JobTeller(services, name)
+    accepted = request.headers.get("accept", "")
+    if "application/json" in accepted and "text/event-stream" not in accepted:
+        events, more = await streams.page(name, after, size, teller)
+        last = next((event.id for event in reversed(events) if event.id), after)
+        page = {"items": [event._asdict() for event in events], "last_event_id": last, "more": more}
+        return JSONResponse(page, headers={"Cache-Control": "no-store"})
+    told, cursor = await streams.begin(name, after, teller)
+    if state["state"] in TERMINAL and after is not None and not told and await streams.is_last(name, after):
+        return Response(status_code=204)
+    return EventStreamResponse(streams, streams.follow(name, told, cursor, teller))
