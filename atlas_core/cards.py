@@ -108,13 +108,15 @@ class ReceptiveField(Card):
 class LayerInfo(Card):
     """A place in a model where activations are read; shape is (channels, height, width).
 
-    `block` marks outputs of blocks, the most useful layers: they are listed before all others.
+    `block` marks outputs of blocks, the most useful layers: they are listed before all others. `fixed` marks layers
+    that can be computed from inputs of the card's size alone, as behind a transformer's position embedding.
     """
 
     name: str
     shape: tuple[int, int, int]
     receptive_field: ReceptiveField | None = None
     block: bool = False
+    fixed: bool = False
 
 
 AnyCard = TypeVar("AnyCard", bound=Card)

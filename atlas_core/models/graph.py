@@ -5,10 +5,13 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+
+from atlas_core.models.tokens import MAPS, Form, from_grid, leading_tokens, to_grid
 
 # what writes into its first argument, and what does the same without
 OUT_OF_PLACE: Mapping[Callable[..., Any], Callable[..., Any]] = {
@@ -110,12 +113,21 @@ class Network:
         module: Takes normalised pixels, shape (n, channels, height, width).
         places: The node whose value a layer's name stands for.
         logits: The node of the logits, or None where the network has none.
+        forms: How a node's value holds its grid, for nodes that are no maps (n, channels, height, width). Such layers
+            are read as maps; leading tokens travel around the layer to the tail.
     """
 
-    def __init__(self, module: fx.GraphModule, places: Mapping[str, fx.Node], logits: fx.Node | None) -> None:
+    def __init__(
+        self,
+        module: fx.GraphModule,
+        places: Mapping[str, fx.Node],
+        logits: fx.Node | None,
+        forms: Mapping[fx.Node, Form] = MappingProxyType({}),
+    ) -> None:
         self.module = module
         self.places = places
         self.logits = logits
+        self.forms = {node: form for node, form in forms.items() if form.axes != MAPS and form.readable}
 
     def reader(self, layers: Sequence[str], *, logits: bool) -> fx.GraphModule:
         """A network that gives the tuple of these layers' activations, and the logits last where asked for.
@@ -147,33 +159,65 @@ class Network:
                 source
                 for node in tail_nodes
                 for source in node.all_input_nodes
-                if source is not place and source not in after and source.op != "get_attr"
+                if source is not place and source not in after and source.op != "get_attr" and not _is_batch(source)
             )
         )
-        prefix = self._cut([place, *carried], as_tuple=True)
-        return prefix, self._tail([place, *carried], tail_nodes)
+        prefix = self._cut([place], carried, as_tuple=True)
+        return prefix, self._tail(place, carried, tail_nodes)
 
-    def _cut(self, outputs: Sequence[fx.Node], *, as_tuple: bool) -> fx.GraphModule:
-        needed = _ancestors(outputs)
+    def _cut(
+        self, layers: Sequence[fx.Node], carried: Sequence[fx.Node] | None = None, *, as_tuple: bool
+    ) -> fx.GraphModule:
+        """The network to these layers as maps; with `carried`, also a layer's leading tokens and these values."""
+        needed = _ancestors([*layers, *(carried or ())])
         graph, copies = fx.Graph(), dict[fx.Node, fx.Node]()
         for node in self.module.graph.nodes:
             if node in needed or node.op == "placeholder":
                 copies[node] = graph.node_copy(node, copies.__getitem__)
-        graph.output(tuple(copies[node] for node in outputs) if as_tuple else copies[outputs[0]])
+        outputs = [self._as_maps(graph, node, copies[node]) for node in layers]
+        if carried is not None:
+            outputs += self._leading(graph, layers[0], copies[layers[0]])
+            outputs += [copies[node] for node in carried]
+        graph.output(tuple(outputs) if as_tuple else outputs[0])
         return fx.GraphModule(self.module, graph)
 
-    def _tail(self, inputs: Sequence[fx.Node], nodes: Sequence[fx.Node]) -> fx.GraphModule:
+    def _as_maps(self, graph: fx.Graph, node: fx.Node, copy: fx.Node) -> fx.Node:
+        form = self.forms.get(node)
+        return copy if form is None else graph.call_function(to_grid, (copy, form.axes, form.height, form.width))
+
+    def _leading(self, graph: fx.Graph, node: fx.Node, copy: fx.Node) -> list[fx.Node]:
+        form = self.forms.get(node)
+        return [graph.call_function(leading_tokens, (copy, form.leading))] if form and form.leading else []
+
+    def _tail(self, place: fx.Node, carried: Sequence[fx.Node], nodes: Sequence[fx.Node]) -> fx.GraphModule:
         graph = fx.Graph()
-        copies = {node: graph.placeholder(f"value_{index}") for index, node in enumerate(inputs)}
+        grid = graph.placeholder("value_0")
+        form = self.forms.get(place)
+        leading = (graph.placeholder("leading"),) if form and form.leading else ()
+        copies = {node: graph.placeholder(f"value_{index}") for index, node in enumerate(carried, 1)}
+        copies[place] = graph.call_function(from_grid, (grid, form.axes, *leading)) if form else grid
         for node in nodes:
             for source in node.all_input_nodes:
                 if source.op == "get_attr" and source not in copies:
                     copies[source] = graph.node_copy(source)
+                elif _is_batch(source) and source not in copies:
+                    copies[source] = graph.call_method("size", (grid, 0))
             copies[node] = graph.node_copy(node, copies.__getitem__)
         if self.logits is None:  # split() has looked; this is for the type checker
             raise ValueError("no logits")
         graph.output(copies[self.logits])
         return fx.GraphModule(self.module, graph)
+
+
+def _is_batch(node: fx.Node) -> bool:
+    """Whether a node is the number of images; a tail has that of its variants."""
+    source = node.args[0] if node.args else None
+    if node.op == "call_method" and node.target == "size":
+        return node.args[1:] == (0,)
+    of_shape = isinstance(source, fx.Node) and (
+        (source.target is getattr and source.args[1] == "shape") or (source.target == "size" and len(source.args) == 1)
+    )
+    return of_shape and node.target is operator.getitem and node.args[1] == 0
 
 
 def _reached(start: Iterable[fx.Node], onward: Callable[[fx.Node], Iterable[fx.Node]]) -> set[fx.Node]:

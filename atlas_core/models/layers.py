@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,7 +13,9 @@ from torchvision.models.feature_extraction import NodePathTracer
 from torchvision.ops import stochastic_depth
 
 from atlas_core.cards import LayerInfo
+from atlas_core.models.blocks import block_outputs
 from atlas_core.models.receptive_field import Field, union
+from atlas_core.models.tokens import MAPS, PERMUTATIONS, RESHAPES, SWAPS, TOKENS, Form, forms, shrinks
 
 # fewer positions a side leave no interior to sample from
 LEAST_SIDE = 3
@@ -42,7 +44,11 @@ POINTWISE_MODULES = (
     nn.GroupNorm,
     nn.LocalResponseNorm,
 )
-POINTWISE_FUNCTIONS: frozenset[Callable[..., Any]] = frozenset(
+# over the channels alone where these come last
+CHANNEL_MODULES = (nn.Linear, nn.LayerNorm, nn.RMSNorm)
+CHANNEL_FUNCTIONS: frozenset[Any] = frozenset({functional.linear, functional.layer_norm})
+SPLITS: frozenset[Any] = frozenset({"chunk", "split", torch.chunk, torch.split})
+POINTWISE_FUNCTIONS: frozenset[Any] = frozenset(
     {
         torch.relu,
         torch.sigmoid,
@@ -58,6 +64,7 @@ POINTWISE_FUNCTIONS: frozenset[Callable[..., Any]] = frozenset(
         functional.dropout,
         functional.batch_norm,
         stochastic_depth,
+        *("relu", "sigmoid", "tanh", "contiguous", "clone", "add", "mul"),
     }
 )
 JOINS: frozenset[Callable[..., Any]] = frozenset(
@@ -87,72 +94,139 @@ def trace(module: nn.Module) -> tuple[fx.GraphModule, dict[str, fx.Node]]:
 
 
 def list_layers(
-    module: fx.GraphModule, places: Mapping[str, fx.Node], shapes: Mapping[fx.Node, Sequence[int]]
+    module: fx.GraphModule,
+    places: Mapping[str, fx.Node],
+    shapes: Mapping[fx.Node, Sequence[int]],
+    held: Mapping[fx.Node, Form] | None = None,
+    fixed: Collection[fx.Node] = (),
 ) -> tuple[LayerInfo, ...]:
-    """The places that give (n, channels, height, width) with at least 3 × 3 positions, in order of execution.
+    """The places with a grid of at least 3 × 3 positions: blocks in order of execution, then the rest in the same.
 
     Of several names for one place the shortest comes first.
+
+    Args:
+        module: The traced network.
+        places: By name the node whose value it stands for.
+        shapes: Of all tensors for some images of the card's size.
+        held: How tensors hold their grids, from `tokens.forms`.
+        fixed: Nodes that take the card's size alone, from `fixed_nodes`.
     """
+    held = forms(module, shapes) if held is None else held
     order = {node: index for index, node in enumerate(module.graph.nodes)}
-    fields = receptive_fields(module, shapes)
+    fields = receptive_fields(module, shapes, held)
+    found = block_outputs(module, places, shapes, held)
     listed = []
-    for name in sorted(places, key=lambda name: (order[places[name]], len(name))):
+    for name in sorted(places, key=lambda name: (places[name] not in found, order[places[name]], len(name))):
         node = places[name]
-        shape = shapes.get(node, ())
-        if len(shape) == 4 and min(shape[2:]) >= LEAST_SIDE:
+        form = held.get(node)
+        if form is not None and form.readable and min(form.height, form.width) >= LEAST_SIDE:
             field = fields.get(node)
+            channels = shapes[node][form.axes.index("c")]
             listed.append(
                 LayerInfo(
                     name=name,
-                    shape=(shape[1], shape[2], shape[3]),
+                    shape=(channels, form.height, form.width),
                     receptive_field=field.card() if field else None,
+                    block=node in found,
+                    fixed=node in fixed or form.axes == TOKENS,
                 )
             )
     return tuple(listed)
 
 
-def receptive_fields(module: fx.GraphModule, shapes: Mapping[fx.Node, Sequence[int]]) -> dict[fx.Node, Field | None]:
+def receptive_fields(
+    module: fx.GraphModule, shapes: Mapping[fx.Node, Sequence[int]], held: Mapping[fx.Node, Form]
+) -> dict[fx.Node, Field | None]:
     """The receptive field of every node; None where an operation is not known to keep places apart.
 
     Factors of one value a channel, such as squeeze-and-excitation's gates, see the whole picture and are left out.
+    Among channels-last maps and tokens an operation that is not known to keep places apart is taken to let each see
+    the whole picture, as attention does, and to leave them where they are.
     """
     fields: dict[fx.Node, Field | None] = {}
+    sides = (1.0, 1.0)
     for node in module.graph.nodes:
         if node.op == "placeholder":
             fields[node] = Field()
-            continue
-        sources = _spatial(node.all_input_nodes, shapes)
-        fields[node] = _through(module, node, union(fields.get(source) for source in sources))
+            sides = (float(shapes[node][2]), float(shapes[node][3]))
+        elif node in held:
+            lineage = [source for source in node.all_input_nodes if source in held]
+            sources = [source for source in lineage if _spatial(held[source], shapes.get(source, ()))]
+            field = union(fields.get(source) for source in sources)
+            fields[node] = None if field is None else _through(module, node, field, sources, held, sides)
     return fields
 
 
-def _spatial(nodes: Iterable[fx.Node], shapes: Mapping[fx.Node, Sequence[int]]) -> list[fx.Node]:
-    return [node for node in nodes if node.op == "placeholder" or tuple(shapes.get(node, ())[2:]) not in ((), (1, 1))]
+def _spatial(form: Form, shape: Sequence[int]) -> bool:
+    return (form.height, form.width) != (1, 1) if form.axes else tuple(shape[2:]) not in ((), (1, 1))
 
 
-def _through(module: fx.GraphModule, node: fx.Node, field: Field | None) -> Field | None:
-    if field is None:
-        return None
+def _through(
+    module: fx.GraphModule,
+    node: fx.Node,
+    field: Field,
+    sources: Sequence[fx.Node],
+    held: Mapping[fx.Node, Form],
+    sides: tuple[float, float],
+) -> Field | None:
+    form = held[node]
     if node.op == "call_module":
-        return _through_module(module.get_submodule(str(node.target)), field)
-    if node.op == "call_method":
-        return field if node.target in ("add", "mul", "relu", "sigmoid", "contiguous", "clone") else None
-    if node.target in (functional.max_pool2d, functional.avg_pool2d):
+        part = module.get_submodule(str(node.target))
+        if isinstance(part, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
+            return _through_window(part, field)
+        known = isinstance(part, POINTWISE_MODULES) or (isinstance(part, CHANNEL_MODULES) and _channels_last(form))
+    elif node.target in (functional.max_pool2d, functional.avg_pool2d):
         return _through_pooling_call(node, field)
-    return field if node.target in POINTWISE_FUNCTIONS or node.target in JOINS else None
-
-
-def _through_module(part: nn.Module, field: Field) -> Field | None:
-    if isinstance(part, POINTWISE_MODULES):
+    else:
+        known = _keeps_places(node, sources, held)
+    if known:
         return field
+    if all(held[source].axes == MAPS for source in sources):
+        return None
+    return _moved(field, held[sources[0]], form).everywhere(*sides)
+
+
+def _channels_last(form: Form) -> bool:
+    return form.axes[-1:] == ("c",)
+
+
+def _keeps_places(node: fx.Node, sources: Sequence[fx.Node], held: Mapping[fx.Node, Form]) -> bool:
+    """Whether a call of a function or method leaves every position to itself."""
+    form, target = held[node], node.target
+    if target in POINTWISE_FUNCTIONS or target in JOINS:
+        return True
+    if not form.axes or not all(held[source].axes for source in sources):
+        return False
+    if target in CHANNEL_FUNCTIONS:
+        return _channels_last(form)
+    if target in PERMUTATIONS or target in SWAPS:  # of maps that stay maps, rows and columns were exchanged
+        return not form.axes == held[sources[0]].axes == MAPS
+    if target in RESHAPES:
+        return True
+    same = all((held[source].height, held[source].width) == (form.height, form.width) for source in sources)
+    return same and (target in SPLITS or (target is operator.getitem and not _cuts_grid(node)))
+
+
+def _cuts_grid(node: fx.Node) -> bool:
+    """Whether an index reaches beyond images, tokens and channels of what it is taken from."""
+    index = node.args[1]
+    return isinstance(index, tuple) and any(part != slice(None) for part in index[2:])
+
+
+def _moved(field: Field, before: Form, after: Form) -> Field:
+    """Where an unknown operation divides a channels-last grid, it is taken to join whole squares of positions."""
+    by = shrinks(before, (after.height, after.width))
+    return field.window((by, by), (by, by), (0, 0), (1, 1)) if by else field
+
+
+def _through_window(part: nn.Module, field: Field) -> Field | None:
     if isinstance(part, nn.Conv2d):
         if isinstance(part.padding, str):
             return None
         return field.window(part.kernel_size, part.stride, part.padding, part.dilation)
-    if isinstance(part, nn.MaxPool2d | nn.AvgPool2d):
-        dilation = getattr(part, "dilation", 1)
-        return field.window(*(_pair(value) for value in (part.kernel_size, part.stride, part.padding, dilation)))
-    return None
+    dilation = getattr(part, "dilation", 1)
+    values = (getattr(part, name) for name in ("kernel_size", "stride", "padding"))
+    return field.window(*(_pair(value) for value in (*values, dilation)))
 
 
 def _through_pooling_call(node: fx.Node, field: Field) -> Field | None:

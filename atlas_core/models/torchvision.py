@@ -9,72 +9,28 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 import torchvision
 from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
 from atlas_core.errors import ModelError
-from atlas_core.models.base import LoadedModel, Normalise, ReadBlob, blob_digest
-from atlas_core.models.graph import Network, freeze, shapes_of
-from atlas_core.models.layers import list_layers, trace
+from atlas_core.models.base import ReadBlob, blob_digest
+from atlas_core.models.traced import TracedModel, trace_model
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from atlas_core.cards import LayerInfo, ModelCard
+    from atlas_core.cards import ModelCard
 
 # the initialisation that loading throws away takes these most of a minute
 SLOW_TO_INITIALISE = ("googlenet", "inception_v3", "vgg")
 # any of these would fetch weights over the network
 FETCHING_ARGUMENTS = ("weights", "weights_backbone", "pretrained", "pretrained_backbone", "progress")
 NAMED_KEYS = 3
-KEPT_READERS = 4
 CONVERT = "save it with safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
 
 
-class TorchvisionModel(LoadedModel):
-    """A torchvision architecture, traced."""
-
-    def __init__(self, card: ModelCard, network: Network, layers: tuple[LayerInfo, ...], classes: int | None) -> None:
-        super().__init__(card, layers, classes)
-        self._network = network
-        self._normalise = Normalise(card.input)
-        self._readers: OrderedDict[tuple[tuple[str, ...], bool], fx.GraphModule] = OrderedDict()
-
-    def network(self) -> Network:
-        """The traced network."""
-        return self._network
-
-    @torch.no_grad()
-    def activations(
-        self, pixels: NDArray[np.float32], layers: Sequence[str], *, logits: bool
-    ) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32] | None]:
-        """See LoadedModel.activations."""
-        for name in layers:
-            self.layer(name)
-        logits = logits and self.classes is not None
-        if not layers and not logits:
-            return {}, None
-        batch = self._normalise(torch.from_numpy(np.require(pixels, np.float32, ["C", "W"]))).contiguous(
-            memory_format=torch.channels_last
-        )
-        values = [value.numpy() for value in self._reader(tuple(layers), logits)(batch)]
-        return dict(zip(layers, values, strict=False)), values[-1] if logits else None
-
-    def _reader(self, layers: tuple[str, ...], logits: bool) -> fx.GraphModule:
-        key = (layers, logits)
-        if key not in self._readers:
-            self._readers[key] = self._network.reader(layers, logits=logits)
-            if len(self._readers) > KEPT_READERS:
-                self._readers.popitem(last=False)
-        self._readers.move_to_end(key)
-        return self._readers[key]
-
-
-def load_torchvision(card: ModelCard, read_blob: ReadBlob) -> TorchvisionModel:
+def load_torchvision(card: ModelCard, read_blob: ReadBlob) -> TracedModel:
     """Build the architecture, load the weights, trace.
 
     Raises:
@@ -82,16 +38,7 @@ def load_torchvision(card: ModelCard, read_blob: ReadBlob) -> TorchvisionModel:
     """
     module = build(card)
     load_weights(module, read_state(read_blob(blob_digest(card.weights))), f"{card.name} ({card.architecture})")
-    try:
-        graph, places = trace(module.eval())
-    except (fx.proxy.TraceError, TypeError) as error:
-        raise ModelError(f"{card.architecture} cannot be traced by torch.fx: {error}") from None
-    freeze(graph).to(memory_format=torch.channels_last)
-    shapes = _shapes(graph, card)
-    logits = _logits(graph, shapes)
-    network = Network(graph, places, logits)
-    classes = shapes[logits][1] if logits is not None else None
-    return TorchvisionModel(card, network, list_layers(graph, places, shapes), classes)
+    return trace_model(module, card)
 
 
 def build(card: ModelCard) -> nn.Module:
@@ -171,17 +118,3 @@ def load_weights(module: nn.Module, state: Mapping[str, Tensor], name: str) -> N
 def _named(kind: str, keys: Sequence[str]) -> str:
     more = f" and {len(keys) - NAMED_KEYS} more" if len(keys) > NAMED_KEYS else ""
     return f"{len(keys)} {kind} ({', '.join(keys[:NAMED_KEYS])}{more})" if keys else ""
-
-
-def _shapes(graph: fx.GraphModule, card: ModelCard) -> dict[fx.Node, tuple[int, ...]]:
-    size = (card.input.channels, card.input.height, card.input.width)
-    try:
-        return shapes_of(graph, torch.zeros(2, *size))
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0]
-        raise ModelError(f"{card.architecture} does not take the card's input of {size}: {reason}") from None
-
-
-def _logits(graph: fx.GraphModule, shapes: Mapping[fx.Node, Sequence[int]]) -> fx.Node | None:
-    output = next(node for node in graph.graph.nodes if node.op == "output").args[0]
-    return output if isinstance(output, fx.Node) and len(shapes.get(output, ())) == 2 else None

@@ -34,15 +34,15 @@ def hooks(model: LoadedModel) -> int:
 class ModelContract:
     """The contract."""
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture(scope="module")
     def pixels(self, family: Family) -> np.ndarray:
         return family.pixels(IMAGES)
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture(scope="module")
     def names(self, model: LoadedModel) -> list[str]:
         return [layer.name for layer in model.layers]
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture(scope="module")
     def read(self, model: LoadedModel, names: list[str], pixels: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
         values, logits = model.activations(pixels, names, logits=True)
         assert logits is not None

@@ -96,7 +96,7 @@ def test_a_blocks_name_is_its_last_node_and_every_call_has_a_name() -> None:
     assert places["layer1.1.relu"] is not places["layer1.1.relu_1"]
     assert layers["layer1.1"].shape == (64, 24, 24)
     names = list(layers)
-    assert names.index("conv1") < names.index("layer1.0") < names.index("layer1") < names.index("layer1.1")
+    assert names.index("layer1.0") < names.index("layer1") < names.index("layer1.1") < names.index("conv1")
     assert "avgpool" not in layers  # one position
     assert "fc" not in layers
 

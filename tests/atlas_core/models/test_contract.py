@@ -1,0 +1,24 @@
+"""The contract of models over torch's own networks."""
+
+from __future__ import annotations
+
+import pytest
+
+from atlas_core.models.base import LoadedModel
+from atlas_core.models.traced import trace_model
+from tests.atlas_core.models.contract import ModelContract
+from tests.atlas_core.models.families import TINY, Family
+
+
+@pytest.fixture(scope="module", params=list(TINY))
+def family(request: pytest.FixtureRequest) -> Family:
+    return TINY[request.param]
+
+
+@pytest.fixture(scope="module")
+def model(family: Family) -> LoadedModel:
+    return trace_model(family.make(), family.card())
+
+
+class TestTorch(ModelContract):
+    """As they are built."""
