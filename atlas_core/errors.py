@@ -110,6 +110,22 @@ class MemoryLimitError(AtlasError):
     slug = "out-of-memory"
 
 
+class MissingInputError(AtlasError):
+    """What a chunk reads is gone from the store, or damaged there; whoever made it has to make it again.
+
+    Args:
+        detail: As in `AtlasError`.
+        chunks: Keys of the chunks that made it; their records are deleted already.
+    """
+
+    slug = "missing-input"
+
+    def __init__(self, detail: str, chunks: tuple[str, ...] = ()) -> None:
+        """Keep the keys."""
+        super().__init__(detail)
+        self.chunks = chunks
+
+
 class DependencyError(AtlasError):
     """Redis, the store or the service cannot be reached; try again later."""
 

@@ -35,7 +35,7 @@ REDIS_URL = Path("redis", "url")
 START_SECONDS = 60.0
 STOP_SECONDS = 8.0
 DRAIN_SECONDS = 3
-"""That a stopping API gives open requests."""
+"""That a stopping API gives open requests; event streams would stay for as long as their jobs."""
 RESTART_SECONDS = 1.0
 LOOPBACK = ("127.0.0.1", "localhost")
 

@@ -17,6 +17,8 @@ class ServiceSettings(Settings):
     trusted_hosts: list[str] = Field(
         default_factory=lambda: ["*"], description="names by which requests may address the service"
     )
+    event_streams: int = Field(default=200, ge=1, description="event streams open at a time, a Redis connection each")
+    event_beat_seconds: float = Field(default=15, gt=0, description="after which a silent event stream says it lives")
     dataset_roots: list[str] = Field(
         default_factory=list, description="folders below which a dataset may stay where it is, as file:// URI"
     )
