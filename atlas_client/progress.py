@@ -12,7 +12,6 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from atlas_client.client import OnDocument
 from atlas_client.uploads import OnBytes
 
-
 ETA = "left"
 
 

@@ -70,7 +70,9 @@ def resolve(store: Store, kind: AliasKind, name: str) -> str:
     return str(found["id"])
 
 
-def move(store: Store, name: str, kind: AliasKind, target: str, expected: int | Literal["any"] | None = None) -> Document:
+def move(
+    store: Store, name: str, kind: AliasKind, target: str, expected: int | Literal["any"] | None = None
+) -> Document:
     """Have a name stand for something; where it does already, nothing changes.
 
     Args:

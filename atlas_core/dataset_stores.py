@@ -87,9 +87,7 @@ class RemoteStorage:
         return patiently(lambda: self._objects.once(ask), self._seconds)
 
 
-def _read(
-    backend: Backend, path: str, span: tuple[int, int] | None, most: int
-) -> tuple[bytes, StoredObject] | None:
+def _read(backend: Backend, path: str, span: tuple[int, int] | None, most: int) -> tuple[bytes, StoredObject] | None:
     try:
         result = obstore.get(backend, path, options=None if span is None else {"range": (span[0], sum(span))})
     except BaseError as error:

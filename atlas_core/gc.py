@@ -283,4 +283,3 @@ class _Sweep:
                 yield record
             elif every:
                 yield {"blobs": {}}
-

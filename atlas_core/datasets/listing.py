@@ -219,9 +219,6 @@ def _refuse_unknown(what: str, found: Sequence[str], names: Sequence[str], remed
         )
 
 
-def _numbered(
-    labels: Sequence[str | None], names: tuple[str, ...]
-) -> tuple[NDArray[np.int32], tuple[str, ...] | None]:
+def _numbered(labels: Sequence[str | None], names: tuple[str, ...]) -> tuple[NDArray[np.int32], tuple[str, ...] | None]:
     number: Mapping[str, int] = {name: index for index, name in enumerate(names)}
     return np.array([UNLABELLED if label is None else number[label] for label in labels], dtype=np.int32), names or None
-

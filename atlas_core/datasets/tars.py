@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from atlas_core.datasets.readers import as_file
-from atlas_core.datasets.sources import MAX_BYTES, MAX_ENTRIES, Content, Entry, Span, leaves, looked_up
+from atlas_core.datasets.sources import MAX_BYTES, MAX_ENTRIES, Content, Entry, Span, looked_up
 from atlas_core.errors import DatasetError, ImageError
 
 if TYPE_CHECKING:

@@ -81,6 +81,4 @@ def _union_axis(axes: list[Axis]) -> Axis | None:
     jump = axes[0].jump
     if any(axis.jump != jump for axis in axes):
         return None
-    return Axis(
-        min(axis.low for axis in axes), max(axis.high for axis in axes), jump, max(axis.whole for axis in axes)
-    )
+    return Axis(min(axis.low for axis in axes), max(axis.high for axis in axes), jump, max(axis.whole for axis in axes))

@@ -131,7 +131,7 @@ def test_what_is_young_and_refers_to_nothing_yet_has_its_grace(store: Store, led
     store.put_record("collect", "orphan", {"blobs": {"a": store.put_blob(b"of a chunk at work")}})
     assert collect_garbage(store, ledger, grace=A_DAY) == Swept()
     swept = collect_garbage(store, ledger, grace=AT_ONCE)
-    assert swept == Swept(records=1, blobs=2, uploads=1, bytes=len(b"uploaded just now" b"of a chunk at work" b"begin"))
+    assert swept == Swept(records=1, blobs=2, uploads=1, bytes=len(b"uploaded just nowof a chunk at workbegin"))
     assert store.blob_size(upload) is None
     assert store.get_blob(named) == b"weights"
 
