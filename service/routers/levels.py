@@ -170,6 +170,8 @@ def get_icon(place: PlaceDep, column: Coordinate, row: Coordinate) -> Response:
 def get_exemplar(place: PlaceDep, column: Coordinate, row: Coordinate, n: Coordinate) -> Response:
     """The patch of a real image that is an exemplar of a cell, as large as the layer's receptive field."""
     cell = place.services.artifacts.cell(place.plan, place.layer, place.side, column, row)
+    if place.plan.spec.strict:
+        raise NotFoundError("this atlas was made with privacy `strict` and keeps no exemplars")
     if n >= len(cell["exemplars"]):
         raise NotFoundError(f"cell {column}-{row} has exemplars 0 to {len(cell['exemplars']) - 1}")
     data = place.services.artifacts.exemplar(place.plan, place.layer, cell["exemplars"][n])
