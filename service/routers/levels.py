@@ -13,6 +13,7 @@ from PIL import Image
 from atlas_core.build import TILE_SIDE, Plan
 from atlas_core.errors import InputError, NotFoundError
 from service.dependencies import Services, ServicesDep
+from service.names import AtlasId
 from service.schemas import Level, Page
 
 # A layer's name may hold slashes, percent-encoded; servers decode them before routing, so it is matched as a path.
@@ -31,7 +32,7 @@ class Place:
     """A level of a layer of an atlas, from the path.
 
     Args:
-        atlas: Id.
+        atlas: Its id, found by an id or an alias.
         layer: Name, percent-encoded.
         z: Level, from 0, the coarsest.
         services: What reads it.
@@ -39,7 +40,7 @@ class Place:
 
     def __init__(
         self,
-        atlas: str,
+        atlas: AtlasId,
         layer: Annotated[str, Path(description="percent-encoded name of the layer")],
         z: Annotated[int, Path(ge=0, le=63)],
         services: ServicesDep,

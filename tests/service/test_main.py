@@ -351,6 +351,8 @@ INTERFACE = {
     "/v1/models/{model}": {"get", "delete"},
     "/v1/datasets": {"get", "post"},
     "/v1/datasets/{dataset}": {"get", "delete"},
+    "/v1/aliases": {"get"},
+    "/v1/aliases/{name}": {"get", "put", "delete"},
     "/v1/atlases": {"get", "post"},
     "/v1/atlases/{atlas}": {"get", "delete"},
     "/v1/atlases/{atlas}/cancel": {"post"},
