@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -22,7 +22,9 @@ from atlas_core.models.graph import Network, freeze
 from atlas_core.models.one_by_one import OneByOne
 from atlas_core.models.onnx_graph import pruned
 from atlas_core.models.onnx_operators import DOMAIN, OPERATORS
-from atlas_core.models.tokens import Form
+
+if TYPE_CHECKING:
+    from atlas_core.models.tokens import Form
 
 # the newest opset for which onnx2torch 1.5.15 has its converters
 CONVERTED_OPSET = 17

@@ -17,12 +17,19 @@ from atlas_core.errors import ModelError, UnsupportedOperatorError
 from atlas_core.models.base import LoadedModel, ReadBlob, blob_digest
 from atlas_core.models.convert import check_conversion, simplified, to_torch
 from atlas_core.models.layers import LEAST_SIDE
-from atlas_core.models.onnx_batch import folded, freed, has_products
+from atlas_core.models.onnx_batch import counts_images, folded, freed, has_products
 from atlas_core.models.onnx_blocks import block_outputs
 from atlas_core.models.onnx_fields import receptive_fields
 from atlas_core.models.onnx_forms import forms
 from atlas_core.models.onnx_graph import (
-    OnnxInput, float_outputs, image_input, opset_of, pruned, read_onnx, seen_outputs, static_shapes,
+    OnnxInput,
+    float_outputs,
+    image_input,
+    opset_of,
+    pruned,
+    read_onnx,
+    seen_outputs,
+    static_shapes,
 )  # fmt: skip
 from atlas_core.models.onnx_session import Session, read_together
 from atlas_core.models.tokens import MAPS, TOKENS, Form, to_grid
@@ -136,13 +143,13 @@ class OnnxModel(LoadedModel):
     def _ways(self) -> list[tuple[Callable[[], ModelProto], bool]]:
         """The forms of the graph to try, each with whether it takes one image alone.
 
-        As it is, when it may take pictures of other sizes; then freed of its batch; then, where the file's batch is
-        one, for each image by itself. Attention has its sizes fixed by the position embedding anyway, and shapes that
-        are computed from the batch would be carried into heads.
+        As it is, when it may take pictures of other sizes; freed of its batch; then, where the file's batch is one, for
+        each image by itself. Attention has its sizes fixed by the position embedding anyway, and shapes that are
+        computed from the batch would be carried into heads, so there the freed graph comes first.
         """
         ways: list[tuple[Callable[[], ModelProto], bool]] = [(self._freed, False)]
         if not has_products(self._plain, self._image.name):
-            ways.insert(0, (lambda: self._plain, False))
+            ways.insert(1 if counts_images(self._plain) else 0, (lambda: self._plain, False))
         if self._image.batch == 1:
             ways.append((self._folded, True))
         return ways

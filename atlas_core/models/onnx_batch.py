@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 from atlas_core.models.onnx_forms import attribute
-from atlas_core.models.onnx_graph import pruned, seen_outputs, static_shapes
+from atlas_core.models.onnx_graph import NUMBERS, pruned, seen_outputs, static_shapes
 
 # the axis that counts images, and how many of its entries belong to an image one after the other
 Place = tuple[int, int]
@@ -52,7 +52,22 @@ def folded(model: ModelProto, input_name: str, evaluate: Evaluate) -> ModelProto
     copy.graph.initializer.extend(
         numpy_helper.from_array(np.asarray(value), name) for name, value in zip(wanted, values, strict=True)
     )
+    _restate_gathers(copy)
     return copy
+
+
+def _restate_gathers(model: ModelProto) -> None:
+    """Say that reading a list from its first to its last entry is a reshape, as exporters write strides."""
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    lists = {node.output[0] for node in model.graph.node if node.op_type == "Reshape" and node.input[1] in constants
+             and numpy_helper.to_array(constants[node.input[1]]).size == 1}  # fmt: skip
+    for node in model.graph.node:
+        if node.op_type == "Gather" and node.input[0] in lists and node.input[1] in constants:
+            indices = numpy_helper.to_array(constants[node.input[1]])
+            if np.array_equal(indices.ravel(), np.arange(indices.size)):
+                shape = numpy_helper.from_array(np.array(indices.shape, np.int64), f"{node.output[0]}/shape")
+                model.graph.initializer.append(shape)
+                node.CopyFrom(helper.make_node("Reshape", [node.input[0], shape.name], node.output, name=node.name))
 
 
 def freed(model: ModelProto, input_name: str, shape: Sequence[int]) -> ModelProto:
@@ -79,6 +94,11 @@ def freed(model: ModelProto, input_name: str, shape: Sequence[int]) -> ModelProt
     for output in copy.graph.output:
         output.type.tensor_type.ClearField("shape")
     return copy
+
+
+def counts_images(model: ModelProto) -> bool:
+    """Whether shapes are computed while the graph runs, and used."""
+    return any(node.op_type in NUMBERS for node in model.graph.node)
 
 
 def has_products(model: ModelProto, input_name: str) -> bool:

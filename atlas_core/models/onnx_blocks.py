@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Mapping, Sequence
-
-from onnx import ModelProto, NodeProto
+from typing import TYPE_CHECKING
 
 from atlas_core.models.blocks import LEAST_BLOCKS, LEAST_WEIGHTED
 from atlas_core.models.onnx_fields import POINTWISE
 from atlas_core.models.onnx_graph import NUMBERS
-from atlas_core.models.tokens import Form
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from onnx import ModelProto, NodeProto
+
+    from atlas_core.models.tokens import Form
 
 WEIGHTED = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul"))
 SCOPES = "pkg.torch.onnx.name_scopes"

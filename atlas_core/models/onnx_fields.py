@@ -174,7 +174,9 @@ def _pad(node: NodeProto, field: Field, graph: Graph) -> Field | None:
     if "t" in axes:
         return field
     before = (pads[axes.index(side)] for side in SIDES)
-    return Field(*(axis.window(1, 1, pad, 1) for axis, pad in zip((field.vertical, field.horizontal), before, strict=True)))
+    return Field(
+        *(axis.window(1, 1, pad, 1) for axis, pad in zip((field.vertical, field.horizontal), before, strict=True))
+    )
 
 
 def _attributes(node: NodeProto) -> dict[str, Any]:

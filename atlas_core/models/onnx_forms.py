@@ -58,7 +58,7 @@ class _Walk:
     def __init__(self, model: ModelProto, input_name: str, shapes: Shapes) -> None:
         self.shapes = shapes
         self.constants = constants_of(model)
-        height, width = shapes[input_name][2:]
+        self.images, _, height, width = shapes[input_name]
         self.forms: dict[str, Form] = {input_name: Form(MAPS, height, width)}
         # of tensors whose axes were lost by joining parts of a grid anew: their order of positions is not the grid's
         self.shuffled: set[str] = set()
@@ -87,7 +87,9 @@ class _Walk:
             return permuted(form, attribute(node, "perm") or [*range(len(shape))][::-1])
         if kind in RESHAPES:
             known = source in self.shapes and source not in self.shuffled
-            return reshaped(form, self.shapes[source], shape) if known else form.lost
+            found = reshaped(form, self.shapes[source], shape) if known else form.lost
+            # windows and heads may stand where images do
+            return found if found.axes[:1] != ("n",) or shape[0] == self.images else form.lost
         if kind in PRODUCTS and len(sources) > 1:
             return form.lost
         if kind in ("Slice", "Pad"):
@@ -144,5 +146,3 @@ class _Walk:
 
 def _sides(axes: Sequence[str], shape: Sequence[int]) -> list[int]:
     return [size for axis, size in zip(axes, shape, strict=True) if axis != "c"]
-
-

@@ -79,12 +79,14 @@ def _check(model: ModelProto) -> None:
                 f"{MOST_ELEMENTS:,} numbers at most"
             )
     if total > MOST_BYTES:
-        raise ModelError(f"the ONNX graph says that its weights are {total:,} numbers; {MOST_BYTES:,} are taken at most")
+        raise ModelError(
+            f"the ONNX graph says that its weights are {total:,} numbers; {MOST_BYTES:,} are taken at most"
+        )
 
 
 def opset_of(model: ModelProto) -> int:
     """The version of ONNX's own operators that a model is written in."""
-    return next(opset.version for opset in model.opset_import if opset.domain in DOMAINS)
+    return int(next(opset.version for opset in model.opset_import if opset.domain in DOMAINS))
 
 
 def all_nodes(graph: GraphProto) -> Iterator[NodeProto]:

@@ -1,18 +1,22 @@
-"""The contract of models over ONNX files: every family by the older exporter, some by the newer, whose exports are slow.
+"""The contract of models over ONNX files: every family by the older exporter, some by the newer, which is slow.
 
 tests/proof/test_onnx_models.py has all of them by both.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from atlas_core.models.base import LoadedModel
 from atlas_core.models.onnx import load_onnx
 from tests.atlas_core.models.contract import ModelContract
 from tests.atlas_core.models.exports import Exporter, exported
 from tests.atlas_core.models.families import TINY, Family
 from tests.atlas_core.models.nets import reads
+
+if TYPE_CHECKING:
+    from atlas_core.models.base import LoadedModel
 
 CASES: list[tuple[str, Exporter]] = [
     *((name, "legacy") for name in TINY if name != "swin_v2"),
