@@ -8,8 +8,9 @@ Runs the chunks of real plans as `atlas build` does, one process at a time and a
   noise, of the image that the original came from; no network has given them.
 
 With --full-fit the made layer is also laid out whole, without landmarks, and both layouts are measured on the same
-samples. CPU seconds are those of the chunks, all threads, libraries and model once loaded; peaks those of the whole process, libraries included. What is
-measured is kept in the folder, so that a broken-off run goes on; a new measurement needs a new folder.
+samples. CPU seconds are those of the chunks, all threads, once libraries and model are loaded; peaks those of the whole
+process, libraries included. What is measured is kept in the folder, so that a broken-off run goes on; a new
+measurement needs a new folder.
 
     python benchmarks/scale.py MODEL_CARD DATASET_CARD FIRST_LAYER LAST_LAYER [--folder FOLDER] [--full-fit]
 """

@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from atlas_core.aliases import StaleError
 from atlas_core.errors import (
     AtlasError,
     CancelledError,
@@ -54,6 +55,7 @@ class NoAnswerError(AtlasError):
 
 
 OWN_STATUSES: Mapping[type[AtlasError], HTTPStatus] = {
+    StaleError: HTTPStatus.PRECONDITION_FAILED,
     TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     MediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     NoAnswerError: HTTPStatus.GATEWAY_TIMEOUT,

@@ -17,6 +17,7 @@ from atlas_core.keys import canonical_json
 from atlas_core.layout.neighbours import neighbours
 from atlas_core.layout.plane import turned, unit_square, window
 from atlas_core.nearest import unit_rows
+from atlas_core.privacy import called
 from atlas_core.projection import ProjectionIndex
 from atlas_core.stages.comparable import anchor_of, laid_out, lay_against, start_of
 from atlas_core.stages.landmarks import choose, laid_out_samples, measured
@@ -52,13 +53,13 @@ def find_neighbours(step: Step) -> Output:
 
 def _refuse_broken(step: Step) -> None:
     dataset, sampled = step.plan.dataset, step.plan.dataset.sampled(step.plan.spec)
-    unlisted = step.runtime.dataset(step.plan).listing.skipped
+    unlisted = step.unlisted()
     if sampled < dataset.images and len(unlisted) <= BROKEN_SHARE * (dataset.images + len(unlisted)):
-        unlisted = ()  # few of all, though perhaps many beside the few that are sampled
+        unlisted = []  # few of all, though perhaps many beside the few that are sampled
     skipped = [*unlisted, *(entry for record in step.inputs("collect") for entry in record["info"]["skipped"])]
     total = sampled + len(unlisted)
     if len(skipped) > BROKEN_SHARE * total:
-        named = "; ".join(f"{entry['image']} ({entry['reason']})" for entry in skipped[:NAMED])
+        named = "; ".join(f"{called(entry['image'])} ({entry['reason']})" for entry in skipped[:NAMED])
         more = f"; and {len(skipped) - NAMED} more" if len(skipped) > NAMED else ""
         raise DatasetError(
             f"{len(skipped)} of {total} images cannot be read, more than {BROKEN_SHARE:.0%}: {named}{more}"
@@ -96,7 +97,8 @@ def make_cells(step: Step) -> Output:
     Shards pass by, a few times over; of a sample no more is held than where it is from and where it lies.
     """
     records = step.inputs("collect")
-    samples = step.samples("image", "row", "column")
+    strict = step.plan.spec.strict
+    samples = step.samples("image", "row", "column", *(("contrast",) if strict else ()))
     activations = Column(lambda: shards_of(step, records), "activations")
     attributed = [record for record in step.inputs("attribute") if record["blobs"]]
     attributions = Column(lambda: (step.table(record, "attributions") for record in attributed), "attributions")
@@ -117,12 +119,14 @@ def make_cells(step: Step) -> Output:
     if halved:
         info["attribute_halved"] = min(halved)
     listing = step.runtime.dataset(step.plan).listing
-    thumbnails = _thumbnails(step, made)
+    show = None if strict else _thumbnails(step, made)
     for side, level in zip(sides, made, strict=True):
-        table = {**level.to_tables(), **_seeds(level, thumbnails)}
+        table = level.to_tables() | (_contrasts(level, samples["contrast"]) if show is None else _seeds(level, show))
+        if strict:
+            del table["exemplars"], table["seeds"]
         blobs[f"attribution-{side}"] = tables.pack({"attribution": table.pop("attribution").astype(np.float16)})
         blobs[f"level-{side}"] = tables.pack(table)
-        cells = _cells_json(level, samples, listing.images, step.plan.model.card.labels)
+        cells = _cells_json(level, samples, None if strict else listing.images, step.plan.model.card.labels)
         blobs[f"cells-{side}"] = canonical_json(cells)
         info["levels"][str(side)] = {
             "cells": len(level),
@@ -168,9 +172,16 @@ def _seeds(level: Level, thumbnails: _Thumbnails) -> tables.Table:
     return {"seed": np.stack(seeds).astype(np.float16), "exemplar_contrast": np.array(contrasts, np.float32)}
 
 
+def _contrasts(made: Level, contrasts: NDArray[np.float32]) -> tables.Table:
+    """The contrast of each cell's exemplars, without which an icon's own says little."""
+    means = [contrasts[chosen[chosen >= 0]].mean() for chosen in made.exemplars]
+    return {"exemplar_contrast": np.array(means, np.float32)}
+
+
 def _cells_json(
-    made: Level, samples: tables.Table, images: Sequence[str], labels: list[str] | str | None
+    made: Level, samples: tables.Table, images: Sequence[str] | None, labels: list[str] | str | None
 ) -> list[dict[str, Any]]:
+    """Cells as they are told; without image ids they have no exemplars."""
     names = labels if isinstance(labels, list) else []
     cells = []
     for cell in range(len(made)):
@@ -191,7 +202,7 @@ def _cells_json(
                 "column": int(samples["column"][sample]),
             }
             for sample in made.exemplars[cell]
-            if sample >= 0
+            if images is not None and sample >= 0
         ]
         cells.append({
             "column": int(made.column[cell]),
