@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 from atlas_core.cards import DatasetCard
 from atlas_core.datasets.dataset import Dataset, open_dataset
-from atlas_core.datasets.listing import Listing
+from atlas_core.datasets.listing import Listing, number_labels
 from atlas_core.datasets.objects import ObjectStorage, StoredObject
 from atlas_core.errors import DatasetError, ImageError
 
@@ -161,6 +161,28 @@ def test_shards_tell_their_labels(tmp_path: Path) -> None:
             assert listing.labels.tolist() == [1, 0, -1]
             assert listing.classes == ("0", "1")
             assert dataset.read("s-001/3.png") == b"3"
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "numbers", "names"),
+    [
+        (["b", "a", None], None, [1, 0, -1], ("a", "b")),
+        (["2", "0", "2"], None, [2, 0, 2], ("0", "1", "2")),
+        (["b", "0", "1"], ["a", "b"], [1, 0, 1], ("a", "b")),
+        (["1", "0", None], ["1", "0"], [0, 1, -1], ("1", "0")),  # names go before indices
+        ([None, None], None, [-1, -1], None),
+    ],
+)
+def test_labels_are_names_or_indices(
+    labels: list[str | None], classes: list[str] | None, numbers: list[int], names: tuple[str, ...] | None
+) -> None:
+    found, told = number_labels(labels, classes)
+    assert (found.tolist(), told) == (numbers, names)
+
+
+def test_a_label_that_no_class_names_is_refused() -> None:
+    with pytest.raises(DatasetError, match="labels that the card's class list does not name: '7', 'bird'"):
+        number_labels(["cat", "bird", "7"], ["cat", "dog"])
 
 
 def test_labels_that_paths_do_not_tell_are_part_of_the_digest(world: Path) -> None:
