@@ -100,7 +100,13 @@ def test_only_trusted_names_reach_the_service(settings: ServiceSettings) -> None
     local = settings.model_copy(update={"trusted_hosts": ["127.0.0.1", "localhost"]})
     with TestClient(create_app(local), base_url="http://localhost:8000") as api:
         assert api.get("/healthz").status_code == 200
-        assert api.get("/healthz", headers={"host": "rebound.example:8000"}).status_code == 400
+        assert api.get("/healthz", headers={"host": "127.0.0.1"}).status_code == 200
+        assert_problem(api.get("/healthz", headers={"host": "rebound.example:8000"}), 400, "untrusted-host")
+    below = settings.model_copy(update={"trusted_hosts": ["*.example.com", "[::1]"]})
+    with TestClient(create_app(below), base_url="http://maps.example.com") as api:
+        assert api.get("/healthz").status_code == 200
+        assert api.get("/healthz", headers={"host": "[::1]:8000"}).status_code == 200
+        assert api.get("/healthz", headers={"host": "badexample.com"}).status_code == 400
 
 
 def test_health_needs_nothing(api: TestClient) -> None:
