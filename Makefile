@@ -41,7 +41,7 @@ demo: .venv/.installed  ## a small world, its atlas over HTTP, and a page to loo
 	$(BIN)/atlas demo $(DEMO)
 
 test: setup check  ## check, then every test that needs no data of ours; under ten minutes on two cores
-	$(ONE_THREAD) $(BIN)/python -m pytest $(TESTS)
+	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(TESTS)
 
 proof: setup  ## the claims that need the real models and photographs, or time
 	$(ONE_THREAD) $(BIN)/python -m pytest -m proof $(TESTS)

@@ -15,6 +15,8 @@ import typer
 from atlas_client.client import DEFAULT_URL, Client, Document
 from atlas_client.errors import BAD_INPUT, COULD_NOT_RUN, BadInputError, ClientError
 from atlas_client.output import (
+    put,
+    put_alias,
     put_error,
     put_estimate,
     put_event,
@@ -38,10 +40,12 @@ Url = Annotated[str, typer.Option("--url", envvar="ATLAS_URL", help="Where the s
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on the standard output.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait for the end, showing progress.")]
 Card = Annotated[Path, typer.Argument(help="A card: model.json or dataset.json.")]
-AtlasId = Annotated[str, typer.Argument(metavar="ATLAS", help="Id of an atlas.")]
+AtlasId = Annotated[str, typer.Argument(metavar="ATLAS", help="Id or alias of an atlas.")]
+AliasName = Annotated[str, typer.Argument(metavar="NAME", help="An alias, such as pan-vision@prod.")]
 
 models = typer.Typer(help="Models of the service.")
 datasets = typer.Typer(help="Datasets of the service.")
+alias = typer.Typer(help="Names that stand for a model, dataset or atlas, and can be moved.")
 
 
 @contextlib.contextmanager
@@ -96,6 +100,43 @@ def list_datasets(url: Url = DEFAULT_URL, as_json: Json = False) -> None:
     put_json(found) if as_json else put_table(found, "id", "name", "state", "images", "classes")
 
 
+@alias.command("set")
+def set_alias(
+    name: AliasName,
+    target: Annotated[str, typer.Argument(metavar="ID", help="Of a model, dataset or atlas; or another alias.")],
+    url: Url = DEFAULT_URL,
+    as_json: Json = False,
+) -> None:
+    """Have a name stand for something, wherever an id is taken."""
+    with Client(url) as client:
+        document = client.set_alias(name, target)
+    put_json(document) if as_json else put_alias(document)
+
+
+@alias.command("show")
+def show_alias(name: AliasName, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
+    """Show what a name stands for, and what it stood for before."""
+    with Client(url) as client:
+        document = client.alias(name)
+    put_json(document) if as_json else put_alias(document)
+
+
+@alias.command("list")
+def list_aliases(url: Url = DEFAULT_URL, as_json: Json = False) -> None:
+    """List the aliases."""
+    with Client(url) as client:
+        found = client.aliases()
+    put_json(found) if as_json else put_table(found, "name", "kind", "id", "moved")
+
+
+@alias.command("delete")
+def delete_alias(name: AliasName, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
+    """Have a name stand for nothing; its history is kept."""
+    with Client(url) as client:
+        client.delete_alias(name)
+    put_json({"deleted": name}) if as_json else put(f"{name} stands for nothing now")
+
+
 def _sides(text: str | None) -> list[int] | None:
     try:
         return None if text is None else [int(part) for part in text.split(",")]
@@ -104,8 +145,8 @@ def _sides(text: str | None) -> list[int] | None:
 
 
 def submit(
-    model: Annotated[str, typer.Option(help="Id of a model.")],
-    dataset: Annotated[str, typer.Option(help="Id of a dataset.")],
+    model: Annotated[str, typer.Option(help="Id or alias of a model.")],
+    dataset: Annotated[str, typer.Option(help="Id or alias of a dataset.")],
     layer: Annotated[list[str], typer.Option(help="A layer; repeat it for more.")],
     samples: Annotated[int | None, typer.Option(help="Activations to sample a layer.")] = None,
     levels: Annotated[str | None, typer.Option(help="Cells a side, such as 10,20,40.")] = None,
@@ -115,7 +156,7 @@ def submit(
     allow_sparse: Annotated[bool, typer.Option(help="Take levels too fine for the samples.")] = False,
     images: Annotated[int | None, typer.Option(help="Images to sample at most.")] = None,
     images_per_class: Annotated[int | None, typer.Option(help="Images of a class to sample at most.")] = None,
-    anchor: Annotated[str | None, typer.Option(help="Id of an atlas whose points stay fixed.")] = None,
+    anchor: Annotated[str | None, typer.Option(help="Id or alias of an atlas whose points stay fixed.")] = None,
     keep: Annotated[str | None, typer.Option(help="atlas, or samples: every sample's attribution too.")] = None,
     privacy: Annotated[str | None, typer.Option(help="standard, or strict: no picture and no file name.")] = None,
     name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
@@ -178,7 +219,9 @@ def cancel(atlas: AtlasId, url: Url = DEFAULT_URL, as_json: Json = False) -> Non
 
 
 def project(
-    atlas: Annotated[str, typer.Argument(metavar="ATLAS", help="A local folder, an id, or the URL of an atlas.")],
+    atlas: Annotated[
+        str, typer.Argument(metavar="ATLAS", help="A local folder, an id or alias, or the URL of an atlas.")
+    ],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="JPEG, PNG or WebP files.")],
     url: Url = DEFAULT_URL,
     as_json: Json = False,
@@ -207,7 +250,7 @@ def _answer(image: Path, result: Document | BadInputError) -> Document:
 
 
 OWN: dict[str, Callable[..., None]] = {"submit": submit, "status": status, "cancel": cancel, "project": project}
-GROUPS = {"models": models, "datasets": datasets}
+GROUPS = {"models": models, "datasets": datasets, "alias": alias}
 
 
 def application(arguments: Sequence[str]) -> typer.Typer:

@@ -183,6 +183,29 @@ class Client:
             raise BadInputError(f"the {kind[:-1]} {value.get('name', name)!r} was refused: {reasons}")
         return value
 
+    # Aliases
+
+    def set_alias(self, name: str, target: str) -> Document:
+        """Have a name stand for a model, dataset or atlas, wherever an id is taken.
+
+        Args:
+            name: The alias, such as `pan-vision@prod`; moved where it names another.
+            target: Id, or another alias, of what it is to name.
+        """
+        return self.json("PUT", f"/v1/aliases/{quote(name, safe='')}", json={"id": target})
+
+    def alias(self, name: str) -> Document:
+        """What an alias names, and its newest moves."""
+        return self.json("GET", f"/v1/aliases/{quote(name, safe='')}")
+
+    def aliases(self) -> list[Document]:
+        """All aliases."""
+        return list(self.items("/v1/aliases"))
+
+    def delete_alias(self, name: str) -> None:
+        """Have a name stand for nothing; its history is kept."""
+        self.request("DELETE", f"/v1/aliases/{quote(name, safe='')}")
+
     # Atlases
 
     def submit(self, spec: Mapping[str, Any]) -> Document:

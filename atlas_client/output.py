@@ -65,6 +65,13 @@ def put_registered(document: dict[str, Any]) -> None:
         put(f"- {line}")
 
 
+def put_alias(document: dict[str, Any]) -> None:
+    """An alias: what it names, then its moves, the newest first."""
+    put(f"{document['name']}  {document['kind']}  {document['id']}")
+    for move in document["history"]:
+        put(f"  {move['moved']}  {move['id'] or 'deleted'}")
+
+
 def put_job(document: dict[str, Any], url: str) -> None:
     """An atlas: its id, state, progress, and where to look at it."""
     put(f"{document['id']}  {document.get('name') or ''}  {document['state']}")

@@ -1,13 +1,13 @@
 """Aliases: names that people choose for a model, dataset or atlas, and can move from one to another.
 
 An alias is a document whose versions are its history. A version is written only where its number is free, so that
-concurrent moves follow one upon the other and nothing is lost; no lock and no Redis is needed.
+concurrent moves follow one upon the other and nothing is lost.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from atlas_core import registry
 from atlas_core.errors import ConflictError, InputError, NotFoundError
@@ -18,14 +18,15 @@ if TYPE_CHECKING:
     from atlas_core.store import Store
 
 AliasKind = Literal["model", "dataset", "atlas"]
+Expected = int | Literal["any"] | None
 KINDS: dict[AliasKind, Kind] = {"model": "models", "dataset": "datasets", "atlas": "jobs"}
-NAME_PATTERN = "[A-Za-z0-9][A-Za-z0-9._@-]{0,63}"
-NAME = re.compile(NAME_PATTERN)
+NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 ID = re.compile("[0-9a-f]{24}")
 LIKE_AN_ID = re.compile("[0-9A-Fa-f]{16,64}")
 DOCUMENTS = "aliases"
 HISTORY = 100
 """Moves that are shown of a name: the newest."""
+READERS = 16
 
 
 class StaleError(ConflictError):
@@ -60,26 +61,38 @@ def resolve(store: Store, kind: AliasKind, name: str) -> str:
     Raises:
         NotFoundError: The alias names something of another kind.
     """
-    if ID.fullmatch(name) or not NAME.fullmatch(name):
-        return name
-    found = store.get_document(DOCUMENTS, _document(name))
-    if found is None or found["id"] is None:
+    found = _known(store, name)
+    if found is None:
         return name
     if found["kind"] != kind:
         raise NotFoundError(f"the alias {name!r} names {_a(found['kind'])}, not {_a(kind)}")
     return str(found["id"])
 
 
-def move(
-    store: Store, name: str, kind: AliasKind, target: str, expected: int | Literal["any"] | None = None
-) -> Document:
+def target_of(store: Store, name: str) -> tuple[AliasKind, str]:
+    """Kind and id of the model, dataset or atlas that an id or an alias stands for.
+
+    Raises:
+        InputError: There is none.
+    """
+    found = _known(store, name)
+    target = name if found is None else str(found["id"])
+    for kind in get_args(AliasKind):
+        if _exists(store, kind, target):
+            return kind, target
+    raise InputError(f"there is no model, dataset or atlas {name[:80]!r} here; name one by its id, as /v1/models, "
+                     "/v1/datasets and /v1/atlases list them", pointer="/id")  # fmt: skip
+
+
+def move(store: Store, name: str, target: str, expected: Expected = None) -> Document:
     """Have a name stand for something; where it does already, nothing changes.
+
+    Called while nobody deletes the target.
 
     Args:
         store: Where the aliases are.
         name: The alias.
-        kind: What it names; stays the same until the alias is deleted.
-        target: Its id, or an alias of it.
+        target: Id of what it is to name, which must be there; of the same kind for as long as the alias lives.
         expected: The version that the caller knows, `any` for whichever there is; None where that does not matter.
 
     Returns:
@@ -91,47 +104,48 @@ def move(
         StaleError: It is not at the version expected.
     """
     check_name(name)
-    target = _existing(store, kind, target)
-    document = _document(name)
+    kind, target = target_of(store, target)
     while True:
-        number, known = _newest(store, document)
+        number, known = _newest(store, name)
         _check_expected(name, number, known, expected)
-        if known is not None and known["id"] is not None:
-            if known["kind"] != kind:
-                raise ConflictError(f"the alias {name!r} names {_a(known['kind'])}; delete it first, or take another")
-            if known["id"] == target:
-                return get(store, name)
+        if known is not None and known["kind"] != kind:
+            raise ConflictError(f"the alias {name!r} names {_a(known['kind'])}, not {_a(kind)}; delete it first, or "
+                                "take another name")  # fmt: skip
+        if known is not None and known["id"] == target:
+            return get(store, name)
         value = {"name": name, "kind": kind, "id": target, "moved": registry.now()}
-        if store.create_version(DOCUMENTS, document, number + 1, value):
+        if store.create_version(DOCUMENTS, _document(name), number + 1, value):
             return get(store, name)
 
 
-def delete(store: Store, name: str, expected: int | Literal["any"] | None = None) -> None:
+def delete(store: Store, name: str, expected: Expected = None) -> None:
     """Have a name stand for nothing; its history is kept.
 
     Raises:
         NotFoundError: There is no such alias.
         StaleError: It is not at the version expected.
     """
-    document = _document(name)
     while True:
-        number, known = _newest(store, document)
-        if known is None or known["id"] is None:
+        number, known = _newest(store, name)
+        if known is None:
             raise _unknown(name)
         _check_expected(name, number, known, expected)
-        if store.create_version(DOCUMENTS, document, number + 1, {**known, "id": None, "moved": registry.now()}):
+        value = {**known, "id": None, "moved": registry.now()}
+        if store.create_version(DOCUMENTS, _document(name), number + 1, value):
             return
 
 
 def get(store: Store, name: str) -> Document:
     """An alias: name, kind, id, version, when it was moved, and its newest moves, the newest first.
 
+    A move to the id None is where the alias was deleted.
+
     Raises:
         NotFoundError: There is no such alias.
     """
     document = _document(name)
     numbers = store.document_versions(DOCUMENTS, document)[-HISTORY:]
-    found = [store.get_version(DOCUMENTS, document, number) for number in numbers]
+    found = store.objects.many(lambda number: store.get_version(DOCUMENTS, document, number), numbers, READERS)
     history = [
         {"version": number, "kind": value["kind"], "id": value["id"], "moved": value["moved"]}
         for number, value in zip(numbers, found, strict=True)
@@ -148,34 +162,46 @@ def listed(store: Store) -> list[Document]:
     return sorted(found, key=lambda value: str(value["name"]))
 
 
-def _newest(store: Store, document: str) -> tuple[int, Document | None]:
-    numbers = store.document_versions(DOCUMENTS, document)
+def check_unnamed(store: Store, kind: AliasKind, target: str) -> None:
+    """Refuse to drop what aliases name. Called while nobody moves one there.
+
+    Raises:
+        ConflictError: Names them.
+    """
+    names = [value["name"] for value in listed(store) if (value["kind"], value["id"]) == (kind, target)]
+    if names:
+        raise ConflictError(f"the {kind} {target} is named by the alias{'es' * (len(names) > 1)} "
+                            f"{', '.join(map(repr, names[:5]))}; move or delete that first")  # fmt: skip
+
+
+def _known(store: Store, name: str) -> Document | None:
+    if ID.fullmatch(name) or not NAME.fullmatch(name):
+        return None
+    found = store.get_document(DOCUMENTS, _document(name))
+    return None if found is None or found["id"] is None else found
+
+
+def _newest(store: Store, name: str) -> tuple[int, Document | None]:
+    """Number of an alias's newest version, -1 where it has none, and that version unless it says deleted."""
+    numbers = store.document_versions(DOCUMENTS, _document(name))
     if not numbers:
         return -1, None
-    return numbers[-1], store.get_version(DOCUMENTS, document, numbers[-1])
+    found = store.get_version(DOCUMENTS, _document(name), numbers[-1])
+    return numbers[-1], None if found is None or found["id"] is None else found
 
 
-def _check_expected(
-    name: str, number: int, known: dict[str, Any] | None, expected: int | Literal["any"] | None
-) -> None:
+def _check_expected(name: str, number: int, known: Document | None, expected: Expected) -> None:
     if expected is None:
         return
-    there = known is not None and known["id"] is not None
-    if not there:
+    if known is None:
         raise StaleError(f"there is no alias {name!r}; leave If-Match out to make it")
     if expected not in ("any", number):
         raise StaleError(f"the alias {name!r} is at version {number} by now, not {expected}; look at it and try again")
 
 
-def _existing(store: Store, kind: AliasKind, target: str) -> str:
-    try:
-        found = registry.document(store, KINDS[kind], resolve(store, kind, target))
-    except NotFoundError:
-        found = {"deleted": True}
-    if found.get("deleted"):
-        plural = "atlases" if kind == "atlas" else KINDS[kind]
-        raise InputError(f"there is no {kind} {target!r} here; list /v1/{plural} for those there are", pointer="/id")
-    return str(found["id"])
+def _exists(store: Store, kind: AliasKind, target: str) -> bool:
+    found = store.get_document(KINDS[kind], target)
+    return found is not None and not found.get("deleted")
 
 
 def _document(name: str) -> str:

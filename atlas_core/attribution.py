@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from torch import fx
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from atlas_core.ablation import LocalTail
 from atlas_core.activations import read_pixels
@@ -147,12 +149,24 @@ def _jvp(head: Head, state: HeadState) -> Measure:
         where = torch.arange(len(places.image)), slice(None), places.row, places.column
         tangent = torch.zeros_like(variants.activations)
         tangent[where] = variants.activations[where]
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _plain_attention():
             warnings.simplefilter("ignore", FutureWarning)  # torch's first jvp scripts its own decompositions
             derivative: Tensor = torch.func.jvp(partial(head, variants), (variants.activations,), (tangent,))[1]
         return derivative
 
     return attribute
+
+
+@contextmanager
+def _plain_attention() -> Iterator[None]:
+    """Attention as products and a softmax: torch's fused kernels have no forward-mode derivative."""
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
 
 
 class _Task:

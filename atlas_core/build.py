@@ -185,9 +185,9 @@ def resolve_spec(
             f"icons of the model {model.card.name!r} cannot be rendered: {'; '.join(model.unconvertible)}",
             pointer="/model",
         )
-    if spec.privacy == "strict":
-        raise SpecError("privacy `strict` cannot be kept yet: an atlas still stores thumbnails and names of files; ask "
-                        "for `standard`, or keep these pictures away", pointer="/privacy")  # fmt: skip
+    if spec.strict and recipe_named(spec.recipe).seeded:
+        raise SpecError(f"icons of the recipe {spec.recipe!r} start from pictures of the dataset, of which privacy "
+                        "`strict` keeps none; ask for `pure`, or for no recipe", pointer="/recipe")  # fmt: skip
     for name in spec.layers:
         _, height, width = model.layer(name).shape
         interior = max(height - 2, 0) * max(width - 2, 0)
@@ -268,6 +268,7 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
 
     source: dict[str, Any] = {"model": model.id, "dataset": dataset.digest, "samples": spec.samples, "seed": spec.seed}
     limits = {name: value for name, value in spec.caps._asdict().items() if value is not None}
+    limits |= {"privacy": spec.privacy} if spec.strict else {}
     parts = shards(dataset.sampled(spec), spec.samples, model)
 
     # Run the network over the images; keep a few interior positions of each, with where they came from.

@@ -97,7 +97,7 @@ class Estimate:
         self._pixels = card.height * card.width
         measured = model.forward_seconds
         self._forward = VALUE_SECONDS * self._pixels * card.channels if measured is None else BUSY * measured
-        self._thumbnail = 0 if plan.spec.privacy == "strict" else THUMBNAIL_SIDE**2 * card.channels
+        self._thumbnail = 0 if plan.spec.strict else THUMBNAIL_SIDE**2 * card.channels
         self._classes = plan.model.classes or 0
 
     @cached_property

@@ -52,7 +52,7 @@ def inspect_dataset(
     card = DatasetCard(**registry.document(store, "datasets", name)["card"])
     try:
         with open_dataset(card, store.open_blob, open_store=registered(stores)) as dataset:
-            listing = dataset.list(on_progress)
+            listing = dataset.look_through(on_progress)
     except InputError as error:
         return registry.update(store, "datasets", name, state="refused", reasons=[error.detail])
     return registry.update(store, "datasets", name, state="ready", reasons=[], **_held(store, listing))
@@ -77,6 +77,7 @@ def inspect_model(store: Store, name: str, stores: Stores = NO_STORES) -> Docume
     Args:
         store: Holds the registry and the weights.
         name: The model's id.
+        stores: Registered stores that its dataset may lie in, URL by name.
     """
     from atlas_core.models.base import load_model
 
@@ -130,7 +131,7 @@ def _evenly(dataset: Dataset, card: ModelCard) -> Iterator[tuple[NDArray[np.uint
     labelled = np.flatnonzero(dataset.listing.labels >= 0)
     if len(labelled) > ACCURACY_IMAGES:
         labelled = labelled[np.linspace(0, len(labelled) - 1, ACCURACY_IMAGES).astype(int)]
-    for place in labelled:
+    for place in labelled.tolist():
         try:
             picture = decode(dataset.read(dataset.listing.images[place]))
         except ImageError:

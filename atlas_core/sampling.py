@@ -62,6 +62,9 @@ class Caps(NamedTuple):
     images_per_class: int | None = None
 
 
+NO_CAPS = Caps()
+
+
 def capped_images(images: int, class_counts: Mapping[str, int] | None, caps: Caps) -> int:
     """How many images are sampled under the caps; those without a label count as a class of their own.
 
@@ -78,7 +81,7 @@ def capped_images(images: int, class_counts: Mapping[str, int] | None, caps: Cap
 
 
 def sampled_images(
-    images: Sequence[str], labels: NDArray[np.int32], seed: int, caps: Caps = Caps()
+    images: Sequence[str], labels: NDArray[np.int32], seed: int, caps: Caps = NO_CAPS
 ) -> NDArray[np.int64]:
     """Places of the images that are sampled: the first of each class by hashed id, of these the first of all.
 
@@ -91,7 +94,7 @@ def sampled_images(
     Returns:
         Places, ascending, shape (sampled,).
     """
-    if caps == Caps():
+    if caps == NO_CAPS:
         return np.arange(len(images))
     order = by_hash(images, seed)
     if caps.images_per_class is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from atlas_core.cards import Card, validated
 from atlas_core.errors import SpecError
@@ -58,6 +58,18 @@ class AtlasSpec(Card):
     def caps(self) -> Caps:
         """How many images are sampled at most."""
         return Caps(self.images, self.images_per_class)
+
+    @property
+    def strict(self) -> bool:
+        """Whether no picture of the dataset and no file name may be kept."""
+        return self.privacy == "strict"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _recipe_without_data(cls, value: Any) -> Any:
+        """With `privacy: strict` the recipe is `pure` where none is asked for."""
+        strict = isinstance(value, dict) and value.get("privacy") == "strict" and "recipe" not in value
+        return {**value, "recipe": "pure"} if strict else value
 
     @field_validator("layers")
     @classmethod

@@ -16,6 +16,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from atlas_core.aliases import StaleError
 from atlas_core.errors import (
     AtlasError,
     CancelledError,
@@ -62,6 +63,7 @@ class TooManyError(AtlasError):
 
 
 OWN_STATUSES: Mapping[type[AtlasError], HTTPStatus] = {
+    StaleError: HTTPStatus.PRECONDITION_FAILED,
     TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     MediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     NoAnswerError: HTTPStatus.GATEWAY_TIMEOUT,

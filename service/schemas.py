@@ -229,6 +229,37 @@ class Tile(BaseModel):
     url: str
 
 
+class AliasRequest(Card):
+    """What an alias is to name: a model, dataset or atlas, by its id or by another alias."""
+
+    id: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class AliasMove(BaseModel):
+    """A move of an alias; to no id where it was deleted."""
+
+    version: int
+    kind: Literal["model", "dataset", "atlas"]
+    id: str | None
+    moved: str
+
+
+class AliasItem(BaseModel):
+    """What a name stands for."""
+
+    name: str
+    kind: Literal["model", "dataset", "atlas"]
+    id: str
+    moved: str
+
+
+class Alias(AliasItem):
+    """What a name stands for, and what it stood for before: its newest 100 moves, the newest first."""
+
+    version: int
+    history: list[AliasMove]
+
+
 class Level(BaseModel):
     """A level of a layer; `qualities` is its entry in the manifest, once it is published."""
 

@@ -18,6 +18,21 @@ if TYPE_CHECKING:
     from tests.rgw import Rgw
 
 
+SERVICE = Path(__file__).parent / "service"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have one process run the tests that share what is slow to start, and a module's otherwise; the slowest first."""
+
+    def group(item: pytest.Item) -> str:
+        shared = ("live", "rgw")
+        return next((name for name in shared if name in getattr(item, "fixturenames", ())), str(item.path))
+
+    items.sort(key=lambda item: not item.path.is_relative_to(SERVICE))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group(item)))
+
+
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     """Hold torch to one thread, as the workers do; a test that never imports torch does not pay for it."""

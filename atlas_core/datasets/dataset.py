@@ -48,16 +48,16 @@ class Dataset:
         Raises:
             DatasetError: No picture in it, or classes that are not in the class list.
         """
-        return self.list()
+        return self.look_through()
 
-    def list(self, on_progress: OnProgress | None = None) -> Listing:
+    def look_through(self, on_progress: OnProgress | None = None) -> Listing:
         """`listing`, telling how far it is.
 
         Args:
             on_progress: Called with pictures done and all of them; cancels by raising.
         """
         if self._listing is None:
-            self._listing = self._look_through(on_progress)
+            self._listing = self._listed(on_progress)
         return self._listing
 
     def read(self, image: str) -> bytes:
@@ -89,7 +89,7 @@ class Dataset:
         """Close it."""
         self.close()
 
-    def _look_through(self, on_progress: OnProgress | None) -> Listing:
+    def _listed(self, on_progress: OnProgress | None) -> Listing:
         found = {entry.name: entry for entry in self._pictures()}
         where = f" under the prefix {self.card.prefix!r}" if self.card.prefix else ""
         if not found:

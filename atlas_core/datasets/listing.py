@@ -10,15 +10,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from atlas_core import tables
 from atlas_core.datasets.columns import Digests, Names
-from atlas_core.datasets.sources import Span
 from atlas_core.errors import DatasetError, IntegrityError
 from atlas_core.keys import canonical_json
+
+if TYPE_CHECKING:
+    from atlas_core.datasets.sources import Span
 
 UNLABELLED = -1
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})

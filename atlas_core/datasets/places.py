@@ -11,7 +11,7 @@ from atlas_core.datasets.manifests import MAX_MANIFEST_BYTES, ManifestSource, Ro
 from atlas_core.datasets.objects import ObjectSource, ObjectStorage
 from atlas_core.datasets.readers import SpanReader, StreamReader
 from atlas_core.datasets.sources import FolderSource, Place, Source
-from atlas_core.datasets.tars import TarSource, expanded
+from atlas_core.datasets.tars import COMPRESSED, TarSource, expanded
 from atlas_core.datasets.zips import ZipSource
 from atlas_core.errors import DatasetError
 
@@ -22,7 +22,7 @@ Format: TypeAlias = Literal["folder", "zip", "tar", "webdataset", "csv", "parque
 OpenBlob: TypeAlias = Callable[[str], BinaryIO]
 OpenStore: TypeAlias = Callable[[str], "Path | ObjectStorage"]
 SUFFIXES: dict[str, Format] = {".zip": "zip", ".tar": "tar", ".csv": "csv", ".parquet": "parquet"}
-COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
+COMPRESSED_TARS = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 READ = {"csv": read_csv, "parquet": read_parquet}
 SCHEMES = ("sha256", "file", "store")
 
@@ -121,7 +121,7 @@ def _parts(uri: str, pointer: str) -> tuple[str, str]:
 def _guess(opener: _Opener, uri: str, path: str) -> Format:
     """The format by the name; what has none that is known is a folder, or on this machine what its bytes say."""
     name = PurePosixPath(path).name.lower()
-    if name.endswith(COMPRESSED):
+    if name.endswith(COMPRESSED_TARS):
         raise DatasetError(f"{name!r} is a compressed tar, of which no part can be read without the rest; decompress "
                            "it first: pictures are compressed already", pointer="/source")  # fmt: skip
     if uri.startswith("file:"):
@@ -145,7 +145,7 @@ def _guess_blob(reader: SpanReader) -> Format:
     begin = reader.read(0, 512)
     if begin[:4] == b"PAR1":
         return "parquet"
-    return "tar" if begin[257:262] == b"ustar" or begin[:2] == b"\x1f\x8b" else "zip"
+    return "tar" if begin[257:262] == b"ustar" or begin[:2] in COMPRESSED else "zip"
 
 
 def _shards(opener: _Opener, uri: str, folder: str, name: str) -> TarSource:

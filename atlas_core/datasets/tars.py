@@ -25,6 +25,7 @@ BLOCK = 512
 MOST_TOLD = 1 << 16  # bytes of a long name or of extended headers
 MOST_LABEL = 1 << 20
 MAX_SHARDS = 100_000
+FILES = (b"0", b"\0", b"7")
 FOLDER, LONG_NAME, EXTENDED, EXTENDED_ALL = b"5", b"L", b"x", b"g"
 REFUSED = {b"1": "a hard link", b"2": "a link", b"3": "a device", b"4": "a device", b"6": "a pipe", b"S": "sparse"}
 COMPRESSED = {b"\x1f\x8b": "gunzip", b"BZ": "bunzip2", b"\xfd7": "unxz", b"\x28\xb5": "unzstd"}
@@ -56,9 +57,7 @@ def members(file: BinaryIO, size: int) -> Iterator[Member]:
         header = file.read(BLOCK)
         if header == bytes(BLOCK):
             return
-        if len(header) < BLOCK or not _sound(header):
-            _refuse_compressed(header, place)
-            raise _broken(f"no header that can be read at byte {place}")
+        _refuse_unsound(header, place)
         kind, length, begin = header[156:157], _number(header[124:136]), place + BLOCK
         if kind in (LONG_NAME, EXTENDED, EXTENDED_ALL):
             if length > MOST_TOLD:
@@ -72,13 +71,9 @@ def members(file: BinaryIO, size: int) -> Iterator[Member]:
                 raise DatasetError(f"a tar of more than {MAX_ENTRIES} entries", pointer="/source")
             if kind in REFUSED:
                 raise DatasetError(f"the tar's entry {name!r} is {REFUSED[kind]}; store the file", pointer="/source")
-            if kind == FOLDER:
-                length = 0
-            elif kind in (b"0", b"\0", b"7"):
-                name = _plain(name)
-                if begin + length > size:
-                    raise _broken(f"the entry {name!r} of {length} bytes reaches over its end")
-                yield Member(name, begin, length)
+            length = 0 if kind == FOLDER else length
+            if begin + length <= size and kind in FILES:
+                yield Member(_plain(name), begin, length)
         if begin + length > size:
             raise _broken(f"an entry of {length} bytes reaches over its end")
         place = begin + -(-length // BLOCK) * BLOCK
@@ -149,7 +144,9 @@ def _broken(what: str) -> DatasetError:
     return DatasetError(f"the dataset's source is no tar that can be read: {what}", pointer="/source")
 
 
-def _refuse_compressed(header: bytes, place: int) -> None:
+def _refuse_unsound(header: bytes, place: int) -> None:
+    if len(header) == BLOCK and _sound(header):
+        return
     remedy = COMPRESSED.get(header[:2]) if place == 0 else None
     if remedy:
         raise DatasetError(
@@ -157,6 +154,7 @@ def _refuse_compressed(header: bytes, place: int) -> None:
             "first: pictures are compressed already",
             pointer="/source",
         )
+    raise _broken(f"no header that can be read at byte {place}")
 
 
 class TarSource:

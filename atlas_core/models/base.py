@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -86,6 +87,18 @@ class LoadedModel(ABC):
         """Why there are no gradients, one reason a line; empty where there are."""
         return ()
 
+    @cached_property
+    def silent(self) -> frozenset[str]:
+        """Layers that the logits do not depend on: all where there are none, a transformer's last block often.
+
+        Raises:
+            UnsupportedOperatorError: The model cannot be converted to torch.
+        """
+        card = self.card.input
+        random = torch.Generator().manual_seed(0)
+        pixels = torch.rand((1, card.channels, card.height, card.width), generator=random)
+        return self.network().silent(Normalise(card)(pixels))
+
     def layer(self, name: str) -> LayerInfo:
         """The layer of this name.
 
@@ -117,10 +130,10 @@ class LoadedModel(ABC):
             UnsupportedOperatorError: The model cannot be converted to torch.
             ModelError: The model has no logits, or none that depend on this layer.
         """
-        try:
-            prefix, tail = self._placed(layer).split(layer)
-        except ValueError:
-            raise ModelError(f"{self.card.name} has no logits that depend on the layer {layer!r}") from None
+        network = self._placed(layer)
+        if layer in self.silent:
+            raise ModelError(f"{self.card.name} has no logits that depend on the layer {layer!r}")
+        prefix, tail = network.split(layer)
         return Head(nn.Sequential(Normalise(self.card.input), prefix), tail).eval()
 
     def linear_head(self, layer: str) -> LinearHead | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from torch import fx, nn
 
-from atlas_core.models.tokens import Form
+if TYPE_CHECKING:
+    from atlas_core.models.tokens import Form
 
 WEIGHTED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.MultiheadAttention)
 # a module with fewer is part of a block: a convolution with its normaliser and activation

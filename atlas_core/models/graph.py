@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -58,6 +58,22 @@ def shapes_of(module: fx.GraphModule, pixels: Tensor) -> dict[fx.Node, tuple[int
     with torch.no_grad():
         recorder.run(pixels)
     return recorder.shapes
+
+
+class _Taped(fx.Interpreter):
+    """Runs a network and keeps some nodes' values, on the tape from the first of them on."""
+
+    def __init__(self, module: fx.GraphModule, nodes: Collection[fx.Node]) -> None:
+        super().__init__(module)
+        self.values: dict[fx.Node, Tensor] = {}
+        self._nodes = nodes
+
+    def run_node(self, n: fx.Node) -> Any:
+        """Run one node as usual, and keep its value where it is wanted and a tensor."""
+        value = super().run_node(n)
+        if n in self._nodes and isinstance(value, Tensor):
+            self.values[n] = value if value.requires_grad else value.requires_grad_()
+        return value
 
 
 @dataclass(frozen=True)
@@ -129,6 +145,33 @@ class Network:
         self.logits = logits
         self.forms = {node: form for node, form in forms.items() if form.axes != MAPS and form.readable}
 
+    def silent(self, pixels: Tensor) -> frozenset[str]:
+        """Layers that the logits do not depend on.
+
+        Such are those beside the way to the logits, and tokens behind the last block that lets the class token see
+        them: their gradient is nought to the last bit.
+
+        Args:
+            pixels: Any normalised picture with some variety, shape (1, channels, height, width).
+        """
+        if self.logits is None:
+            return frozenset(self.places)
+        heard = _ancestors([self.logits])
+        tokens = [node for node, form in self.forms.items() if form.leading and node in heard]
+        if tokens:
+            heard -= self._unheard(self.logits, tokens, pixels)
+        return frozenset(name for name, node in self.places.items() if node not in heard)
+
+    def _unheard(self, logits: fx.Node, tokens: Sequence[fx.Node], pixels: Tensor) -> set[fx.Node]:
+        """Of the nodes with leading tokens, those whose other tokens change nothing."""
+        taped = _Taped(self.module, {*tokens, logits})
+        with torch.enable_grad():
+            taped.run(pixels)
+            loss = taped.values.pop(logits).square().sum()
+        gradients = torch.autograd.grad(loss, list(taped.values.values()), materialize_grads=True)
+        pairs = zip(taped.values, gradients, strict=True)
+        return {node for node, gradient in pairs if not gradient[:, self.forms[node].leading :].any()}
+
     def reader(self, layers: Sequence[str], *, logits: bool) -> fx.GraphModule:
         """A network that gives the tuple of these layers' activations, and the logits last where asked for.
 
@@ -153,13 +196,16 @@ class Network:
         if self.logits is None or self.logits not in (after := _descendants(place)):
             raise ValueError(f"no logits follow the layer {layer!r}")
         tail = after & _ancestors([self.logits])
+        # what no picture changes, such as weights and biases of position, is worked out again behind the layer
+        constant = set(self.module.graph.nodes) - _reached(self.module.graph.find_nodes(op="placeholder"), _users)
+        tail |= constant & _ancestors(tail)
         tail_nodes = [node for node in self.module.graph.nodes if node in tail]
         carried = list(
             dict.fromkeys(
                 source
                 for node in tail_nodes
                 for source in node.all_input_nodes
-                if source is not place and source not in after and source.op != "get_attr" and not _is_batch(source)
+                if source is not place and source not in tail and not _is_batch(source)
             )
         )
         prefix = self._cut([place], carried, as_tuple=True)
@@ -198,9 +244,7 @@ class Network:
         copies[place] = graph.call_function(from_grid, (grid, form.axes, *leading)) if form else grid
         for node in nodes:
             for source in node.all_input_nodes:
-                if source.op == "get_attr" and source not in copies:
-                    copies[source] = graph.node_copy(source)
-                elif _is_batch(source) and source not in copies:
+                if _is_batch(source) and source not in copies:
                     copies[source] = graph.call_method("size", (grid, 0))
             copies[node] = graph.node_copy(node, copies.__getitem__)
         if self.logits is None:  # split() has looked; this is for the type checker
@@ -217,7 +261,7 @@ def _is_batch(node: fx.Node) -> bool:
     of_shape = isinstance(source, fx.Node) and (
         (source.target is getattr and source.args[1] == "shape") or (source.target == "size" and len(source.args) == 1)
     )
-    return of_shape and node.target is operator.getitem and node.args[1] == 0
+    return bool(of_shape and node.target is operator.getitem and node.args[1] == 0)
 
 
 def _reached(start: Iterable[fx.Node], onward: Callable[[fx.Node], Iterable[fx.Node]]) -> set[fx.Node]:
@@ -239,4 +283,8 @@ def _ancestors(nodes: Iterable[fx.Node]) -> set[fx.Node]:
 
 def _descendants(node: fx.Node) -> set[fx.Node]:
     """All that is computed from the node, without itself."""
-    return _reached(node.users, lambda user: user.users)
+    return _reached(node.users, _users)
+
+
+def _users(node: fx.Node) -> Iterable[fx.Node]:
+    return node.users

@@ -119,7 +119,8 @@ def list_layers(
     for name in sorted(places, key=lambda name: (places[name] not in found, order[places[name]], len(name))):
         node = places[name]
         form = held.get(node)
-        if form is not None and form.readable and min(form.height, form.width) >= LEAST_SIDE:
+        # a tuple of tensors has a form, and no shape
+        if node in shapes and form is not None and form.readable and min(form.height, form.width) >= LEAST_SIDE:
             field = fields.get(node)
             channels = shapes[node][form.axes.index("c")]
             listed.append(

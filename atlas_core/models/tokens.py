@@ -73,7 +73,7 @@ def to_grid(value: Tensor, axes: tuple[str, ...], height: int, width: int) -> Te
     if axes == LAST:
         return value.permute(0, 3, 1, 2)
     grid = value[:, value.shape[1] - height * width :]
-    return grid.transpose(1, 2).unflatten(2, (height, width))
+    return grid.transpose(1, 2).reshape(len(grid), -1, height, width)
 
 
 def leading_tokens(value: Tensor, count: int) -> Tensor:
@@ -217,6 +217,7 @@ def _swapped(rank: int, pair: Sequence[Any]) -> list[int]:
 
 
 def permuted(form: Form, dims: Sequence[int]) -> Form:
+    """The form after its axes were put in this order."""
     if len(dims) != len(form.axes):
         return form.lost
     axes = tuple(form.axes[dim] for dim in dims)
@@ -227,6 +228,7 @@ def permuted(form: Form, dims: Sequence[int]) -> Form:
 
 
 def reshaped(form: Form, before: Shape, shape: Shape) -> Form:
+    """The form after a reshape, told by where the new shape has the grid's sides or the number of tokens."""
     if before[0] != shape[0] and form.axes:
         return form.lost
     grid = (form.height, form.width)

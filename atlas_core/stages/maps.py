@@ -16,6 +16,7 @@ from atlas_core.keys import canonical_json
 from atlas_core.layout.neighbours import neighbours
 from atlas_core.layout.plane import turned, unit_square, window
 from atlas_core.nearest import unit_rows
+from atlas_core.privacy import called
 from atlas_core.projection import ProjectionIndex
 from atlas_core.stages.comparable import anchor_of, laid_out, lay_against, start_of
 from atlas_core.stages.landmarks import choose, laid_out_samples, measured
@@ -23,6 +24,8 @@ from atlas_core.stages.step import Output, Step
 from atlas_core.whitening import Moments, whitening
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 BROKEN_SHARE = 0.05
@@ -48,13 +51,13 @@ def find_neighbours(step: Step) -> Output:
 
 def _refuse_broken(step: Step) -> None:
     dataset, sampled = step.plan.dataset, step.plan.dataset.sampled(step.plan.spec)
-    unlisted = step.runtime.dataset(step.plan).listing.skipped
+    unlisted = step.unlisted()
     if sampled < dataset.images and len(unlisted) <= BROKEN_SHARE * (dataset.images + len(unlisted)):
-        unlisted = ()  # few of all, though perhaps many beside the few that are sampled
+        unlisted = []  # few of all, though perhaps many beside the few that are sampled
     skipped = [*unlisted, *(entry for record in step.inputs("collect") for entry in record["info"]["skipped"])]
     total = sampled + len(unlisted)
     if len(skipped) > BROKEN_SHARE * total:
-        named = "; ".join(f"{entry['image']} ({entry['reason']})" for entry in skipped[:NAMED])
+        named = "; ".join(f"{called(entry['image'])} ({entry['reason']})" for entry in skipped[:NAMED])
         more = f"; and {len(skipped) - NAMED} more" if len(skipped) > NAMED else ""
         raise DatasetError(
             f"{len(skipped)} of {total} images cannot be read, more than {BROKEN_SHARE:.0%}: {named}{more}"
@@ -88,7 +91,8 @@ def lay_out(step: Step) -> Output:
 
 def make_cells(step: Step) -> Output:
     """Average in the cells of every level; choose what their icons start from."""
-    samples = step.samples("activations", "image", "row", "column", "thumbnails")
+    strict = step.plan.spec.strict
+    samples = step.samples("activations", "image", "row", "column", "contrast" if strict else "thumbnails")
     layout = step.table(step.inputs("layout")[0], "layout")["layout"]
     attributed = [record for record in step.inputs("attribute") if record["blobs"]]
     attributions = None
@@ -114,10 +118,13 @@ def make_cells(step: Step) -> Output:
     listing = step.runtime.dataset(step.plan).listing
     for number, side in enumerate(sides):
         made = level(samples["activations"], layout, samples["image"], side, white, attributions)
-        table = {**made.to_tables(), **_seeds(made, samples["thumbnails"])}
+        chosen = _contrasts(made, samples["contrast"]) if strict else _seeds(made, samples["thumbnails"])
+        table = {**made.to_tables(), **chosen}
+        if strict:
+            del table["exemplars"], table["seeds"]
         blobs[f"attribution-{side}"] = tables.pack({"attribution": table.pop("attribution").astype(np.float16)})
         blobs[f"level-{side}"] = tables.pack(table)
-        cells = _cells_json(made, samples, listing.images, step.plan.model.card.labels)
+        cells = _cells_json(made, samples, None if strict else listing.images, step.plan.model.card.labels)
         blobs[f"cells-{side}"] = canonical_json(cells)
         info["levels"][str(side)] = {
             "cells": len(made),
@@ -137,9 +144,16 @@ def _seeds(made: Level, thumbnails: NDArray[np.uint8]) -> tables.Table:
     return {"seed": np.stack(seeds).astype(np.float16), "exemplar_contrast": np.array(contrasts, np.float32)}
 
 
+def _contrasts(made: Level, contrasts: NDArray[np.float32]) -> tables.Table:
+    """The contrast of each cell's exemplars, without which an icon's own says little."""
+    means = [contrasts[chosen[chosen >= 0]].mean() for chosen in made.exemplars]
+    return {"exemplar_contrast": np.array(means, np.float32)}
+
+
 def _cells_json(
-    made: Level, samples: tables.Table, images: tuple[str, ...], labels: list[str] | str | None
+    made: Level, samples: tables.Table, images: Sequence[str] | None, labels: list[str] | str | None
 ) -> list[dict[str, Any]]:
+    """Cells as they are told; without image ids they have no exemplars."""
     names = labels if isinstance(labels, list) else []
     cells = []
     for cell in range(len(made)):
@@ -160,7 +174,7 @@ def _cells_json(
                 "column": int(samples["column"][sample]),
             }
             for sample in made.exemplars[cell]
-            if sample >= 0
+            if images is not None and sample >= 0
         ]
         cells.append({
             "column": int(made.column[cell]),

@@ -49,9 +49,10 @@ def render_tile(step: Step) -> Output:
     ]
     trunk = step.runtime.model(card).trunk(layer.name)
     batches = Batches(BATCH, "icon")
+    seeds = cells["seed"][within].astype(np.float32) if recipe.seeded else None
     icons = render(
-        trunk, recipe, cells["mean"][within], whitening, cells["seed"][within].astype(np.float32), canvas, card.input,
-        keys, step.on_progress, layer=layer, batches=batches,
+        trunk, recipe, cells["mean"][within], whitening, seeds, canvas, card.input, keys, step.on_progress,
+        layer=layer, batches=batches,
     )  # fmt: skip
     tile = compose_tile(_shown(icons, card.input.order), places, *tile_shape(side, x, y))
     served = cut_icons(decode_tile(tile), places, canvas)
@@ -141,7 +142,7 @@ def publish_manifest(step: Step) -> Output:
                 if tile["info"]["icons"]:
                     path = f"{folder}/tiles/{chunk.parameters['x']}-{chunk.parameters['y']}.webp"
                     artifacts[path] = artifact(store.get_blob(tile["blobs"]["tile"]))
-    skipped = [dict(entry) for entry in step.runtime.dataset(plan).listing.skipped]
+    skipped = step.unlisted()
     for chunk in plan.find("collect"):
         skipped += step.runtime.record(plan, chunk.key)["info"]["skipped"]
     labels = plan.model.card.labels

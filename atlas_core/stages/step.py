@@ -10,6 +10,7 @@ import numpy as np
 
 from atlas_core import tables
 from atlas_core.errors import DatasetError
+from atlas_core.privacy import without_names
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,6 +55,13 @@ class Step:
     def layouts(self) -> list[tables.Table]:
         """Layouts among the inputs, in order."""
         return [self.table(record, "layout") for record in self.inputs("layout") if "layout" in record["blobs"]]
+
+    def unlisted(self) -> list[dict[str, Any]]:
+        """Images that the dataset's listing left out, with the reason of each."""
+        listing = self.runtime.dataset(self.plan).listing
+        if self.plan.spec.strict:
+            return without_names(listing.skipped, listing)
+        return [dict(entry) for entry in listing.skipped]
 
     def samples(self, *columns: str) -> tables.Table:
         """Columns of the layer's samples over all shards, in the order of the listing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from atlas_core import tables
 from atlas_core.activations import collect_shard
 from atlas_core.attribution import attribute_shard
+from atlas_core.privacy import without_names, without_pictures
 from atlas_core.stages.step import Output, Step, marked
 
 
@@ -23,9 +24,13 @@ def collect(step: Step) -> Output:
         parameters["seed"],
         on_progress=step.on_progress,
     )
+    layers, skipped = made.layers, made.skipped
+    if plan.spec.strict:
+        layers = {name: without_pictures(table) for name, table in layers.items()}
+        skipped = without_names(skipped, dataset.listing)
     blobs = {"images": tables.pack(made.images)} if made.images else {}
-    blobs |= {f"layer {name}": tables.pack(table) for name, table in made.layers.items()}
-    return Output(blobs, {"images": len(places[part]), "skipped": made.skipped, **marked(made.halved)})
+    blobs |= {f"layer {name}": tables.pack(table) for name, table in layers.items()}
+    return Output(blobs, {"images": len(places[part]), "skipped": skipped, **marked(made.halved)})
 
 
 def attribute(step: Step) -> Output:

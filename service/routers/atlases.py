@@ -10,12 +10,14 @@ from fastapi.responses import JSONResponse
 
 from atlas_core import registry
 from atlas_core.advance import TERMINAL, clear_up, end_job, submit
+from atlas_core.aliases import check_unnamed
 from atlas_core.build import plan
 from atlas_core.errors import DependencyError, NotFoundError
 from atlas_core.registry import Document
 from atlas_core.spec import AtlasSpec
 from service.dependencies import PagingDep, Services, ServicesDep
 from service.estimates import dry_run, eta_seconds
+from service.names import AtlasId, JobId, lock_of
 from service.progress import progress_of, standing
 from service.routers.registered import check_ready
 from service.schemas import Atlas, AtlasRequest, DryRun, Job, Page
@@ -52,7 +54,7 @@ def list_atlases(services: ServicesDep, paging: PagingDep) -> Any:
 
 
 @router.get("/atlases/{atlas}", response_model=Atlas, tags=["atlases"])
-def get_atlas(atlas: str, services: ServicesDep) -> Any:
+def get_atlas(atlas: AtlasId, services: ServicesDep) -> Any:
     """State, progress by stage, error, links; the manifest once it is published."""
     job = services.artifacts.job(atlas)
     manifest = services.artifacts.manifest(services.artifacts.plan(atlas)) if job["state"] == "succeeded" else None
@@ -60,7 +62,7 @@ def get_atlas(atlas: str, services: ServicesDep) -> Any:
 
 
 @router.get("/atlases/{atlas}/manifest", tags=["atlases"])
-def get_manifest(atlas: str, services: ServicesDep) -> dict[str, Any]:
+def get_manifest(atlas: AtlasId, services: ServicesDep) -> dict[str, Any]:
     """The manifest: every artifact with its digest, seeds, versions and measured qualities."""
     manifest = services.artifacts.manifest(services.artifacts.plan(atlas))
     if manifest is None:
@@ -69,28 +71,31 @@ def get_manifest(atlas: str, services: ServicesDep) -> dict[str, Any]:
 
 
 @router.post("/atlases/{atlas}/cancel", status_code=202, response_model=Job, tags=["atlases"])
-def cancel_atlas(atlas: str, services: ServicesDep) -> Any:
+def cancel_atlas(atlas: AtlasId, services: ServicesDep) -> Any:
     """Stop the work; what is finished is kept, and asking for the same atlas again continues it."""
     return cancelled(services, atlas)
 
 
 @router.delete("/atlases/{atlas}", status_code=204, tags=["atlases"])
-def delete_atlas(atlas: str, services: ServicesDep) -> None:
+def delete_atlas(atlas: AtlasId, services: ServicesDep) -> None:
     """Drop an atlas; one that still runs is cancelled. What nothing else uses is deleted soon after."""
-    cancelled(services, atlas)
-    registry.update(services.store, "jobs", atlas, deleted=True)
+    services.artifacts.job(atlas)
+    with services.ledger.lock(lock_of("atlas", atlas)):
+        check_unnamed(services.store, "atlas", atlas)
+        cancelled(services, atlas)
+        registry.update(services.store, "jobs", atlas, deleted=True)
     with suppress(DependencyError):  # then a later one finds it
         clear_up(services.ledger, services.enqueue)
 
 
 @router.get("/jobs/{job}", response_model=Job, tags=["jobs"])
-def get_job(job: str, services: ServicesDep) -> Any:
+def get_job(job: JobId, services: ServicesDep) -> Any:
     """State and progress of any job; an atlas's id is its job's id."""
     return described(services, services.artifacts.job(job))
 
 
 @router.post("/jobs/{job}/cancel", status_code=202, response_model=Job, tags=["jobs"])
-def cancel_job(job: str, services: ServicesDep) -> Any:
+def cancel_job(job: JobId, services: ServicesDep) -> Any:
     """Stop a job; what is finished is kept."""
     return cancelled(services, job)
 

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from atlas_core.events import Event, state_data, tile_data
 from service.dependencies import Services, ServicesDep
 from service.event_stream import EventStreamResponse
+from service.names import AtlasId, JobId
 from service.progress import progress_of, standing
 from service.schemas import EventPage
 
@@ -63,7 +64,7 @@ class JobTeller:
 
 @router.get("/atlases/{atlas}/events", response_class=Response, responses=FORMS, tags=["atlases"])
 async def atlas_events(
-    atlas: str,
+    atlas: AtlasId,
     request: Request,
     services: ServicesDep,
     last_event_id: LastHeader = None,
@@ -76,7 +77,7 @@ async def atlas_events(
 
 @router.get("/jobs/{job}/events", response_class=Response, responses=FORMS, tags=["jobs"])
 async def job_events(
-    job: str,
+    job: JobId,
     request: Request,
     services: ServicesDep,
     last_event_id: LastHeader = None,

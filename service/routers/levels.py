@@ -13,6 +13,7 @@ from PIL import Image
 from atlas_core.build import TILE_SIDE, Plan
 from atlas_core.errors import InputError, NotFoundError
 from service.dependencies import Services, ServicesDep
+from service.names import AtlasId
 from service.schemas import Level, Page
 
 # A layer's name may hold slashes, percent-encoded; servers decode them before routing, so it is matched as a path.
@@ -31,7 +32,7 @@ class Place:
     """A level of a layer of an atlas, from the path.
 
     Args:
-        atlas: Id.
+        atlas: Its id, found by an id or an alias.
         layer: Name, percent-encoded.
         z: Level, from 0, the coarsest.
         services: What reads it.
@@ -39,7 +40,7 @@ class Place:
 
     def __init__(
         self,
-        atlas: str,
+        atlas: AtlasId,
         layer: Annotated[str, Path(description="percent-encoded name of the layer")],
         z: Annotated[int, Path(ge=0, le=63)],
         services: ServicesDep,
@@ -170,6 +171,8 @@ def get_icon(place: PlaceDep, column: Coordinate, row: Coordinate) -> Response:
 def get_exemplar(place: PlaceDep, column: Coordinate, row: Coordinate, n: Coordinate) -> Response:
     """The patch of a real image that is an exemplar of a cell, as large as the layer's receptive field."""
     cell = place.services.artifacts.cell(place.plan, place.layer, place.side, column, row)
+    if place.plan.spec.strict:
+        raise NotFoundError("this atlas was made with privacy `strict` and keeps no exemplars")
     if n >= len(cell["exemplars"]):
         raise NotFoundError(f"cell {column}-{row} has exemplars 0 to {len(cell['exemplars']) - 1}")
     data = place.services.artifacts.exemplar(place.plan, place.layer, cell["exemplars"][n])

@@ -15,6 +15,7 @@ from atlas_core.advance import INTERACTIVE, PROJECT
 from atlas_core.errors import AtlasError, ConflictError, ImageError, UnknownLayerError
 from service.dependencies import Services, ServicesDep
 from service.errors import MediaTypeError, NoAnswerError, TooLargeError
+from service.names import AtlasId
 from service.routers.blobs import check_length
 
 router = APIRouter(prefix="/v1/atlases/{atlas}", tags=["projections"])
@@ -44,7 +45,7 @@ SLUGS = {kind.slug: kind for kind in vars(errors).values() if isinstance(kind, t
 
 @router.post("/projections", openapi_extra=BODY)
 async def project(
-    atlas: str,
+    atlas: AtlasId,
     request: Request,
     services: ServicesDep,
     layers: Annotated[list[str] | None, Query(description="of the atlas; all of them by default")] = None,

@@ -10,10 +10,12 @@ from fastapi import APIRouter, Response
 
 from atlas_core import registry
 from atlas_core.advance import Inspected, inspect
+from atlas_core.aliases import AliasKind, check_unnamed, resolve
 from atlas_core.build import AnchorFacts, DatasetFacts, ModelFacts
 from atlas_core.errors import CardError, ConflictError, NotFoundError
 from atlas_core.registration import dataset_content
 from service.dependencies import PagingDep, Services, ServicesDep
+from service.names import DatasetId, ModelId, lock_of
 from service.schemas import Dataset, DatasetRequest, Model, ModelRequest, Page
 
 router = APIRouter(prefix="/v1")
@@ -29,9 +31,8 @@ def add_model(body: ModelRequest, response: Response, services: ServicesDep) -> 
             _check_blob(services, source, f"/card/{field}")
     if isinstance(card.labels, str):
         raise CardError("labels must be a list here, not the name of a file", pointer="/card/labels")
-    if body.dataset is not None:
-        _check_dataset(services, body.dataset)
-    return _entered(services, response, "models", registry.add_model(services.store, card, body.dataset))
+    dataset = None if body.dataset is None else _dataset_id(services, body.dataset)
+    return _entered(services, response, "models", registry.add_model(services.store, card, dataset))
 
 
 @router.get("/models", response_model=Page[Model], tags=["models"])
@@ -41,15 +42,15 @@ def list_models(services: ServicesDep, paging: PagingDep) -> Any:
 
 
 @router.get("/models/{model}", response_model=Model, tags=["models"])
-def get_model(model: str, services: ServicesDep) -> Any:
+def get_model(model: ModelId, services: ServicesDep) -> Any:
     """A model: its layers with shapes and receptive fields, input, labels, accuracy where known."""
     return registry.document(services.store, "models", model)
 
 
 @router.delete("/models/{model}", status_code=204, tags=["models"])
-def delete_model(model: str, services: ServicesDep) -> None:
+def delete_model(model: ModelId, services: ServicesDep) -> None:
     """Drop a model that no atlas uses; its weights go with a later garbage collection."""
-    _drop(services, "models", model)
+    _drop(services, "models", "model", model)
 
 
 @router.post("/datasets", status_code=202, response_model=Dataset, tags=["datasets"])
@@ -73,23 +74,25 @@ def list_datasets(services: ServicesDep, paging: PagingDep) -> Any:
 
 
 @router.get("/datasets/{dataset}", response_model=Dataset, tags=["datasets"])
-def get_dataset(dataset: str, services: ServicesDep) -> Any:
+def get_dataset(dataset: DatasetId, services: ServicesDep) -> Any:
     """A dataset: class counts, digest, skipped files with reasons."""
     return registry.document(services.store, "datasets", dataset)
 
 
 @router.delete("/datasets/{dataset}", status_code=204, tags=["datasets"])
-def delete_dataset(dataset: str, services: ServicesDep) -> None:
+def delete_dataset(dataset: DatasetId, services: ServicesDep) -> None:
     """Drop a dataset that no atlas uses; what was uploaded for it goes with a later garbage collection."""
-    _drop(services, "datasets", dataset)
+    _drop(services, "datasets", "dataset", dataset)
 
 
-def _drop(services: Services, kind: Inspected, name: str) -> None:
-    known = registry.document(services.store, kind, name)["id"]
-    for job in registry.documents(services.store, "jobs"):
-        if not job.get("deleted") and job["spec"].get(kind[:-1]) == known:
-            raise ConflictError(f"the {kind[:-1]} {name} is used by {job['kind']} {job['id']}; delete that first")
-    services.store.delete_document(kind, known)
+def _drop(services: Services, kind: Inspected, one: AliasKind, name: str) -> None:
+    registry.document(services.store, kind, name)
+    with services.ledger.lock(lock_of(one, name)):
+        check_unnamed(services.store, one, name)
+        for job in registry.documents(services.store, "jobs"):
+            if not job.get("deleted") and job["spec"].get(one) == name:
+                raise ConflictError(f"the {one} {name} is used by {job['kind']} {job['id']}; delete that first")
+        services.store.delete_document(kind, name)
 
 
 def _entered(services: Services, response: Response, kind: Inspected, value: registry.Document) -> registry.Document:
@@ -108,9 +111,9 @@ def _check_blob(services: Services, source: str, pointer: str) -> None:
         raise CardError(f"the blob {sha256[:12]} is not stored; upload it with PUT /v1/blobs/{sha256}", pointer=pointer)
 
 
-def _check_dataset(services: Services, name: str) -> None:
+def _dataset_id(services: Services, name: str) -> str:
     try:
-        registry.document(services.store, "datasets", name)
+        return str(registry.document(services.store, "datasets", resolve(services.store, "dataset", name))["id"])
     except NotFoundError as error:
         raise CardError(error.detail, pointer="/dataset") from None
 
@@ -142,19 +145,21 @@ def _check_place(services: Services, source: str, pointer: str) -> None:
 def check_ready(
     services: Services, model: str, dataset: str, anchor: str | None = None
 ) -> tuple[ModelFacts, DatasetFacts, AnchorFacts | None]:
-    """What a plan needs of the model, the dataset and the anchor that a request names.
+    """What a plan needs of the model, the dataset and the anchor that a request names, by id or alias.
 
     Raises:
         CardError: One of them is not there.
         ConflictError: One is still being inspected, or the anchor is not published yet.
         InputError: One was refused.
     """
+    store = services.store
     try:
         pointer = "/model"
-        model_facts = registry.model_facts(services.store, model)
+        model_facts = registry.model_facts(store, resolve(store, "model", model))
         pointer = "/dataset"
-        dataset_facts = registry.dataset_facts(services.store, dataset)
+        dataset_facts = registry.dataset_facts(store, resolve(store, "dataset", dataset))
         pointer = "/anchor"
-        return model_facts, dataset_facts, None if anchor is None else registry.anchor_facts(services.store, anchor)
+        fixed = None if anchor is None else registry.anchor_facts(store, resolve(store, "atlas", anchor))
     except NotFoundError as error:
         raise CardError(error.detail, pointer=pointer) from None
+    return model_facts, dataset_facts, fixed

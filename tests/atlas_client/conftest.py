@@ -57,7 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(data)
 
-    do_GET = do_HEAD = do_PUT = do_POST = _answer  # noqa: N815 the base class's names
+    do_DELETE = do_GET = do_HEAD = do_PUT = do_POST = _answer  # noqa: N815 the base class's names
 
     def log_message(self, *_: object) -> None:
         pass

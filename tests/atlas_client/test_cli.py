@@ -227,3 +227,16 @@ def test_help_is_quick_and_light() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     for command in ("build", "layers", "open", "up", "demo", "models", "submit"):
         assert command in done.stdout
+
+
+def test_aliases_are_set_and_shown(server: Answers, capsys: pytest.CaptureFixture[str]) -> None:
+    moves = [{"id": "b", "moved": "2026-01-02"}, {"id": None, "moved": "2026-01-01"}]
+    server.add("PUT /v1/aliases/pan%40prod", body={"name": "pan@prod", "kind": "model", "id": "b", "history": moves})
+    assert run(["alias", "set", "pan@prod", "b", "--url", server.url]) == 0
+    assert json.loads(server.requests[0][2]) == {"id": "b"}
+    assert capsys.readouterr().out == "pan@prod  model  b\n  2026-01-02  b\n  2026-01-01  deleted\n"
+    server.add("GET /v1/aliases/pan%40prod", body={"name": "pan@prod", "id": "b"})
+    assert run(["alias", "show", "pan@prod", "--json", "--url", server.url]) == 0
+    assert json.loads(capsys.readouterr().out)["id"] == "b"
+    server.add("DELETE /v1/aliases/pan%40prod", 204)
+    assert run(["alias", "delete", "pan@prod", "--url", server.url]) == 0

@@ -31,6 +31,12 @@ def test_a_bad_field_is_named(change: dict[str, Any], pointer: str) -> None:
     assert caught.value.pointer == pointer
 
 
+def test_strict_privacy_means_pure_icons_unless_a_recipe_is_named() -> None:
+    assert parse_spec({**REQUEST, "privacy": "strict"}).recipe == "pure"
+    assert parse_spec({**REQUEST, "privacy": "strict", "recipe": "fast"}).recipe == "fast"  # a plan refuses it
+    assert parse_spec({**REQUEST, "privacy": "standard"}).recipe == "vivid"
+
+
 def test_healthy_levels_follow_the_rule_of_twelve_samples_a_filled_cell() -> None:
     # method.md section 4: 20 from 2,640 samples, 40 from 10,560, 80 from 42,240, 160 from 168,960
     assert resolve_levels(None, 2_640, allow_sparse=False) == [20]

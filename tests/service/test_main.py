@@ -343,9 +343,11 @@ def test_what_an_atlas_uses_cannot_be_dropped_before_it(api: TestClient) -> None
         assert_problem(api.delete(place), 404, "not-found")
 
 
-def test_privacy_that_cannot_be_kept_is_refused(api: TestClient) -> None:
-    body = assert_problem(api.post("/v1/atlases", json=request_of(api, privacy="strict")), 422, "invalid-spec")
-    assert body["errors"][0]["pointer"] == "/privacy"
+def test_strict_privacy_takes_no_recipe_that_starts_from_pictures(api: TestClient) -> None:
+    request = request_of(api, privacy="strict")
+    body = assert_problem(api.post("/v1/atlases", json={**request, "recipe": "vivid"}), 422, "invalid-spec")
+    assert body["errors"][0]["pointer"] == "/recipe"
+    assert api.post("/v1/atlases", json=request).json()["spec"]["recipe"] == "pure"
 
 
 LEVEL = "/v1/atlases/{atlas}/layers/{layer}/levels/{z}"
@@ -355,6 +357,8 @@ INTERFACE = {
     "/v1/models/{model}": {"get", "delete"},
     "/v1/datasets": {"get", "post"},
     "/v1/datasets/{dataset}": {"get", "delete"},
+    "/v1/aliases": {"get"},
+    "/v1/aliases/{name}": {"get", "put", "delete"},
     "/v1/atlases": {"get", "post"},
     "/v1/atlases/{atlas}": {"get", "delete"},
     "/v1/atlases/{atlas}/cancel": {"post"},

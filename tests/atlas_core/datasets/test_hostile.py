@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import tarfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from atlas_core.datasets.listing import Listing
 from atlas_core.errors import DatasetError
 from tests.atlas_core.datasets.test_formats import opened, write_tar
+
+if TYPE_CHECKING:
+    from atlas_core.datasets.listing import Listing
 
 
 def listed(path: Path) -> Listing:

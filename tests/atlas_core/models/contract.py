@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pytest
@@ -13,8 +13,15 @@ import torch
 from torch import nn
 
 from atlas_core.attribution import Places, _jvp, ablation, full_ablation
-from atlas_core.models.base import LoadedModel
-from tests.atlas_core.models.families import Family
+from atlas_core.errors import ModelError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from atlas_core.models.base import LoadedModel
+    from tests.atlas_core.models.families import Family
+
+    Values: TypeAlias = dict[str, NDArray[np.float32]]
 
 IMAGES = 2
 
@@ -35,24 +42,35 @@ class ModelContract:
     """The contract."""
 
     @pytest.fixture(scope="module")
-    def pixels(self, family: Family) -> np.ndarray:
+    @classmethod
+    def pixels(cls, family: Family) -> NDArray[np.float32]:
         return family.pixels(IMAGES)
 
     @pytest.fixture(scope="module")
-    def names(self, model: LoadedModel) -> list[str]:
+    @classmethod
+    def expected(cls, family: Family, pixels: NDArray[np.float32]) -> Values:
+        """What torch's own module gives: its blocks by name, its logits under the name of nothing."""
+        blocks, logits = family.expected(pixels)
+        return {**blocks, "": logits}
+
+    @pytest.fixture(scope="module")
+    @classmethod
+    def names(cls, model: LoadedModel) -> list[str]:
         return [layer.name for layer in model.layers]
 
     @pytest.fixture(scope="module")
-    def read(self, model: LoadedModel, names: list[str], pixels: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
+    @classmethod
+    def read(cls, model: LoadedModel, names: list[str], pixels: NDArray[np.float32]) -> Values:
+        """What the model gives: every layer by name, the logits under the name of nothing."""
         values, logits = model.activations(pixels, names, logits=True)
         assert logits is not None
-        yield {**values, "": logits}
+        return {**values, "": logits}
 
-    def matching(self, family: Family, model: LoadedModel, read: dict[str, np.ndarray]) -> dict[str, str]:
+    def matching(self, family: Family, model: LoadedModel, read: Values, expected: Values) -> dict[str, str]:
         """For each of the family's blocks the first block layer of its shape with its values."""
-        expected, _ = family.expected(family.pixels(IMAGES))
         found: dict[str, str] = {}
-        for block, values in expected.items():
+        for block in family.blocks:
+            values = expected[block]
             same = [layer.name for layer in model.layers if layer.block and read[layer.name].shape == values.shape]
             scale = 1e-3 * float(np.abs(values).max())
             equal = [name for name in same if np.allclose(read[name], values, rtol=1e-3, atol=scale)]
@@ -61,12 +79,11 @@ class ModelContract:
         return found
 
     def blocks(self, model: LoadedModel) -> list[str]:
-        names = [layer.name for layer in model.layers if layer.block]
+        """The first, a middle and the last block that the logits depend on."""
+        names = [layer.name for layer in model.layers if layer.block and layer.name not in model.silent]
         return [names[0], names[len(names) // 2], names[-1]]
 
-    def test_layers_have_the_listed_shapes_and_finite_values(
-        self, model: LoadedModel, read: dict[str, np.ndarray]
-    ) -> None:
+    def test_layers_have_the_listed_shapes_and_finite_values(self, model: LoadedModel, read: Values) -> None:
         for layer in model.layers:
             assert read[layer.name].shape == (IMAGES, *layer.shape)
             assert min(layer.shape[1:]) >= 3
@@ -84,22 +101,19 @@ class ModelContract:
             assert places == sorted(places)
 
     def test_the_familys_blocks_are_among_them_with_the_modules_own_values(
-        self, family: Family, model: LoadedModel, read: dict[str, np.ndarray]
+        self, family: Family, model: LoadedModel, read: Values, expected: Values
     ) -> None:
-        found = self.matching(family, model, read)
+        found = self.matching(family, model, read, expected)
         names = [layer.name for layer in model.layers]
         places = [names.index(found[block]) for block in family.blocks]
         assert places == sorted(places)
 
-    def test_logits_are_the_modules_own(
-        self, family: Family, model: LoadedModel, pixels: np.ndarray, read: dict[str, np.ndarray]
-    ) -> None:
-        _, logits = family.expected(pixels)
-        assert model.classes == logits.shape[1]
-        close(read[""], logits)
+    def test_logits_are_the_modules_own(self, model: LoadedModel, read: Values, expected: Values) -> None:
+        assert model.classes == expected[""].shape[1]
+        close(read[""], expected[""])
 
     def test_the_network_for_gradients_gives_the_activations_that_are_collected(
-        self, model: LoadedModel, names: list[str], pixels: np.ndarray, read: dict[str, np.ndarray]
+        self, model: LoadedModel, names: list[str], pixels: NDArray[np.float32], read: Values
     ) -> None:
         card = model.card.input
         mean, std = (np.array(values, np.float32).reshape(-1, 1, 1) for values in (card.mean, card.std))
@@ -109,7 +123,7 @@ class ModelContract:
             close(value.flatten(1) if name == "" else value, read[name])
 
     def test_trunks_give_the_activations_and_finite_gradients_of_the_pixels(
-        self, model: LoadedModel, pixels: np.ndarray, read: dict[str, np.ndarray]
+        self, model: LoadedModel, pixels: NDArray[np.float32], read: Values
     ) -> None:
         for name in self.blocks(model):
             given = torch.from_numpy(pixels).requires_grad_()
@@ -121,7 +135,7 @@ class ModelContract:
             assert float(gradient.abs().sum()) > 0
 
     def test_heads_continue_from_a_layer_to_the_logits(
-        self, model: LoadedModel, pixels: np.ndarray, read: dict[str, np.ndarray]
+        self, model: LoadedModel, pixels: NDArray[np.float32], read: Values
     ) -> None:
         for name in self.blocks(model):
             head = model.head(name)
@@ -133,8 +147,17 @@ class ModelContract:
                 close(turned, read[""][::-1])
                 assert float((head(state, 0 * state.activations) - torch.from_numpy(read[""])).abs().max()) > 1e-4
 
+    def test_layers_that_the_logits_do_not_depend_on_are_known(
+        self, family: Family, model: LoadedModel, read: Values, expected: Values
+    ) -> None:
+        found = self.matching(family, model, read, expected)
+        assert {block for block in family.blocks if found[block] in model.silent} == set(family.silent)
+        for block in family.silent:
+            with pytest.raises(ModelError, match="no logits that depend on the layer"):
+                model.head(found[block])
+
     def test_attribution_by_ablation_is_that_of_full_runs_and_by_derivatives_is_finite(
-        self, model: LoadedModel, pixels: np.ndarray
+        self, model: LoadedModel, pixels: NDArray[np.float32]
     ) -> None:
         for name in self.blocks(model)[1:]:
             head = model.head(name)
@@ -151,7 +174,7 @@ class ModelContract:
             assert bool(derivative.isfinite().all())
 
     def test_an_image_does_not_depend_on_its_batch(
-        self, model: LoadedModel, names: list[str], pixels: np.ndarray, read: dict[str, np.ndarray]
+        self, model: LoadedModel, names: list[str], pixels: NDArray[np.float32], read: Values
     ) -> None:
         together, logits = model.activations(np.concatenate([pixels[1:], pixels]), names, logits=True)
         assert logits is not None
@@ -159,7 +182,7 @@ class ModelContract:
         for name in names:
             close(together[name], read[name][[1, 0, 1]])
 
-    def test_no_hooks_remain_also_after_a_failure(self, model: LoadedModel, pixels: np.ndarray) -> None:
+    def test_no_hooks_remain_also_after_a_failure(self, model: LoadedModel, pixels: NDArray[np.float32]) -> None:
         name = self.blocks(model)[0]
         with pytest.raises((RuntimeError, ValueError, TypeError)):
             model.trunk(name)(torch.zeros(1, 1 + pixels.shape[1], 8, 8))

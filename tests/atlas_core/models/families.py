@@ -37,6 +37,7 @@ class Family:
         form: What these modules give: maps (n, C, H, W), channels-last maps (n, H, W, C), or tokens (n, T, C) of which
             the last H · W are the grid's.
         fixed: Whether it takes its own input size alone.
+        silent: Those of the blocks that the logits do not depend on.
     """
 
     make: Callable[[], nn.Module]
@@ -44,6 +45,7 @@ class Family:
     blocks: tuple[str, ...]
     form: Literal["maps", "last", "tokens"] = "maps"
     fixed: bool = False
+    silent: tuple[str, ...] = ()
 
     def card(self, **changes: Any) -> ModelCard:
         """A resolved card; by default that of weights in torch's hands."""
@@ -83,7 +85,7 @@ def as_maps(output: Tensor, form: str, shape: tuple[int, int, int]) -> Tensor:
     patch = next(side for side in range(1, height) if (height // side) * (width // side) <= output.shape[1])
     grid = (height // patch, width // patch)
     tokens = output[:, output.shape[1] - grid[0] * grid[1] :]
-    return tokens.transpose(1, 2).unflatten(2, grid)
+    return tokens.transpose(1, 2).reshape(len(tokens), -1, *grid)
 
 
 def _seeded(build: Callable[[], nn.Module], spread: float = 0.05) -> nn.Module:
@@ -102,11 +104,13 @@ def _seeded(build: Callable[[], nn.Module], spread: float = 0.05) -> nn.Module:
 
 
 def _squeezenet() -> nn.Module:
-    return torchvision.models.SqueezeNet("1_1", num_classes=CLASSES)
+    module: nn.Module = torchvision.models.SqueezeNet("1_1", num_classes=CLASSES)
+    return module
 
 
 def _resnet() -> nn.Module:
-    return ResNet(BasicBlock, [1, 1, 1, 1], num_classes=CLASSES)
+    module: nn.Module = ResNet(BasicBlock, [1, 1, 1, 1], num_classes=CLASSES)
+    return module
 
 
 def _mobilenet() -> nn.Module:
@@ -116,19 +120,25 @@ def _mobilenet() -> nn.Module:
         InvertedResidualConfig(16, 5, 32, 16, True, "HS", 1, 1, 1),
         InvertedResidualConfig(16, 5, 32, 24, True, "HS", 2, 1, 1),
     ]
-    return MobileNetV3(settings, last_channel=32, num_classes=CLASSES)
+    module: nn.Module = MobileNetV3(settings, last_channel=32, num_classes=CLASSES)
+    return module
 
 
 def _googlenet() -> nn.Module:
-    return torchvision.models.GoogLeNet(CLASSES, aux_logits=False, init_weights=False)
+    module: nn.Module = torchvision.models.GoogLeNet(CLASSES, aux_logits=False, init_weights=False)
+    return module
 
 
 def _vit() -> nn.Module:
-    return VisionTransformer(32, 4, num_layers=2, num_heads=2, hidden_dim=16, mlp_dim=32, num_classes=CLASSES)
+    module: nn.Module = VisionTransformer(
+        32, 4, num_layers=2, num_heads=2, hidden_dim=16, mlp_dim=32, num_classes=CLASSES
+    )
+    return module
 
 
 def _swin(**options: Any) -> nn.Module:
-    return SwinTransformer([2, 2], 8, [2, 2], [1, 2], [4, 4], num_classes=CLASSES, **options)
+    module: nn.Module = SwinTransformer([2, 2], 8, [2, 2], [1, 2], [4, 4], num_classes=CLASSES, **options)
+    return module
 
 
 def _swin_v2() -> nn.Module:
@@ -136,7 +146,8 @@ def _swin_v2() -> nn.Module:
 
 
 def _convnext() -> nn.Module:
-    return ConvNeXt([CNBlockConfig(8, 16, 2), CNBlockConfig(16, None, 2)], num_classes=CLASSES)
+    module: nn.Module = ConvNeXt([CNBlockConfig(8, 16, 2), CNBlockConfig(16, None, 2)], num_classes=CLASSES)
+    return module
 
 
 def _full(name: str, **options: Any) -> Callable[[], nn.Module]:
@@ -160,7 +171,12 @@ TINY: Mapping[str, Family] = {
     "mobilenet": Family(partial(_seeded, _mobilenet), (3, 32, 32), _named("features.{}", 1, 2, 3, 4)),
     "googlenet": Family(partial(_seeded, _googlenet), (3, 64, 64), _INCEPTIONS),
     "vit": Family(
-        partial(_seeded, _vit), (3, 32, 32), _named("encoder.layers.encoder_layer_{}", 0, 1), "tokens", fixed=True
+        partial(_seeded, _vit),
+        (3, 32, 32),
+        _named("encoder.layers.encoder_layer_{}", 0, 1),
+        "tokens",
+        fixed=True,
+        silent=("encoder.layers.encoder_layer_1",),
     ),
     "swin": Family(partial(_seeded, _swin), (3, 32, 32), _SWIN_BLOCKS, "last"),
     "swin_v2": Family(partial(_seeded, _swin_v2), (3, 32, 32), _SWIN_BLOCKS, "last"),
@@ -179,7 +195,8 @@ FULL: Mapping[str, Family] = {
         _full("googlenet", aux_logits=False, init_weights=False), (3, 224, 224), (*_INCEPTIONS, "inception5a")
     ),
     "vit_b_16": Family(
-        _full("vit_b_16"), (3, 224, 224), _named("encoder.layers.encoder_layer_{}", 0, 5, 11), "tokens", fixed=True
+        _full("vit_b_16"), (3, 224, 224), _named("encoder.layers.encoder_layer_{}", 0, 5, 11), "tokens", fixed=True,
+        silent=("encoder.layers.encoder_layer_11",),
     ),
     "swin_t": Family(_full("swin_t"), (3, 224, 224), ("features.1.1", "features.3.1", "features.5.5", "features.7.1"),
                      "last"),

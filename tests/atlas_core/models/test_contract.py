@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from atlas_core.models.base import LoadedModel
 from atlas_core.models.traced import trace_model
 from tests.atlas_core.models.contract import ModelContract
 from tests.atlas_core.models.families import TINY, Family
+
+if TYPE_CHECKING:
+    from atlas_core.models.base import LoadedModel
 
 
 @pytest.fixture(scope="module", params=list(TINY))
