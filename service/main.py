@@ -73,7 +73,8 @@ def _add_viewer(app: FastAPI) -> None:
         path = "/" + file.relative_to(folder).as_posix()
         for route in ("/", path) if path == "/index.html" else (path,):
             app.add_api_route(route, _file(file), methods=["GET"], include_in_schema=route == "/", tags=["viewer"],
-                              response_class=FileResponse, summary="The viewer", operation_id="viewer")  # fmt: skip
+                              response_class=FileResponse, summary="The viewer", operation_id="viewer",
+                              responses={200: {"content": {"text/html": {}}}})  # fmt: skip
 
 
 def _file(file: Path) -> Any:
