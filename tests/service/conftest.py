@@ -95,10 +95,17 @@ class Live:
 
 
 @pytest.fixture(scope="session")
-def live(cards: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder that the live service knows as the dataset store `lake`, and below which datasets may stay."""
+    return tmp_path_factory.mktemp("lake")
+
+
+@pytest.fixture(scope="session")
+def live(cards: Path, lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """The embedded service, and the tiny world's atlas made by it without disturbance."""
+    places = {"ATLAS_DATASET_STORES": json.dumps({"lake": str(lake)}), "ATLAS_DATASET_ROOTS": json.dumps([str(lake)])}
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (QUICK | TWO_APIS).items():
+        for name, value in (QUICK | TWO_APIS | places).items():
             patch.setenv(name, value)
         folder = tmp_path_factory.mktemp("embedded")
         with embedded(folder) as service, Client(service.url) as client:

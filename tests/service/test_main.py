@@ -343,6 +343,13 @@ def test_what_an_atlas_uses_cannot_be_dropped_before_it(api: TestClient) -> None
         assert_problem(api.delete(place), 404, "not-found")
 
 
+def test_a_cap_a_class_is_refused_where_nothing_is_labelled(api: TestClient) -> None:
+    request = request_of(api, images_per_class=4)
+    body = assert_problem(api.post("/v1/atlases", json=request), 422, "invalid-spec")
+    assert body["errors"][0]["pointer"] == "/images_per_class"
+    assert "no labels" in body["detail"]
+
+
 def test_strict_privacy_takes_no_recipe_that_starts_from_pictures(api: TestClient) -> None:
     request = request_of(api, privacy="strict")
     body = assert_problem(api.post("/v1/atlases", json={**request, "recipe": "vivid"}), 422, "invalid-spec")
