@@ -355,38 +355,3 @@ def test_strict_privacy_takes_no_recipe_that_starts_from_pictures(api: TestClien
     body = assert_problem(api.post("/v1/atlases", json={**request, "recipe": "vivid"}), 422, "invalid-spec")
     assert body["errors"][0]["pointer"] == "/recipe"
     assert api.post("/v1/atlases", json=request).json()["spec"]["recipe"] == "pure"
-
-
-LEVEL = "/v1/atlases/{atlas}/layers/{layer}/levels/{z}"
-INTERFACE = {
-    "/v1/blobs/{sha256}": {"head", "put"},
-    "/v1/models": {"get", "post"},
-    "/v1/models/{model}": {"get", "delete"},
-    "/v1/datasets": {"get", "post"},
-    "/v1/datasets/{dataset}": {"get", "delete"},
-    "/v1/aliases": {"get"},
-    "/v1/aliases/{name}": {"get", "put", "delete"},
-    "/v1/atlases": {"get", "post"},
-    "/v1/atlases/{atlas}": {"get", "delete"},
-    "/v1/atlases/{atlas}/cancel": {"post"},
-    "/v1/atlases/{atlas}/manifest": {"get"},
-    LEVEL: {"get"},
-    LEVEL + "/cells": {"get"},
-    LEVEL + "/cells/{column}-{row}": {"get"},
-    LEVEL + "/cells/{column}-{row}/icon": {"get"},
-    LEVEL + "/cells/{column}-{row}/exemplars/{n}": {"get"},
-    LEVEL + "/tiles/{x}/{y}": {"get"},
-    LEVEL + "/poster": {"get"},
-    "/v1/atlases/{atlas}/projections": {"post"},
-    "/v1/jobs/{job}": {"get"},
-    "/v1/jobs/{job}/cancel": {"post"},
-    "/healthz": {"get"},
-    "/readyz": {"get"},
-    "/": {"get"},
-}
-
-
-def test_the_interface_is_complete(api: TestClient) -> None:
-    paths = api.get("/openapi.json").json()["paths"]
-    described = {path: set(methods) for path, methods in paths.items()}
-    assert {path: described.get(path) for path in INTERFACE} == INTERFACE
