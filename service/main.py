@@ -14,7 +14,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from service import errors
 from service.dependencies import Services
-from service.routers import aliases, atlases, blobs, events, health, levels, projections, registered
+from service.routers import aliases, atlases, blobs, events, health, levels, projections, registered, webhooks
 from service.schemas import Problem
 from service.settings import ServiceSettings
 
@@ -60,7 +60,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     errors.install(app)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=settings.trusted_hosts, www_redirect=False)
     # `levels` takes the rest of a path as a layer's name, so the others stand before it.
-    for module in (health, blobs, registered, aliases, atlases, events, projections, levels):
+    for module in (health, blobs, registered, aliases, atlases, events, webhooks, projections, levels):
         app.include_router(module.router)
     _add_viewer(app)
     _describe_problems(app)

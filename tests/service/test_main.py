@@ -367,6 +367,8 @@ INTERFACE = {
     "/v1/atlases/{atlas}/projections": {"post"},
     "/v1/jobs/{job}": {"get"},
     "/v1/jobs/{job}/cancel": {"post"},
+    "/v1/webhooks": {"get", "post"},
+    "/v1/webhooks/{webhook}": {"get", "delete"},
     "/healthz": {"get"},
     "/readyz": {"get"},
     "/": {"get"},
