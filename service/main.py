@@ -62,6 +62,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     # `levels` takes the rest of a path as a layer's name, so the others stand before it.
     for module in (health, blobs, registered, aliases, atlases, events, webhooks, projections, levels):
         app.include_router(module.router)
+    webhooks.describe_events(app)
     _add_viewer(app)
     _describe_problems(app)
     return app

@@ -300,6 +300,30 @@ class Delivery(BaseModel):
     delivered: str | None
 
 
+class EndedJob(BaseModel):
+    """A job that has ended, as webhooks tell it; links are below the service's URL."""
+
+    id: str
+    kind: str
+    name: str | None
+    state: Literal["succeeded", "failed", "cancelled"]
+    attempt: int
+    digest: str | None
+    error: JobError | None
+    created: str
+    started: str | None
+    finished: str
+    links: dict[str, str]
+
+
+class WebhookEvent(BaseModel):
+    """What is sent to a webhook, in the form of Standard Webhooks."""
+
+    type: Event
+    timestamp: str
+    data: EndedJob
+
+
 class WebhookDetails(Webhook):
     """A webhook with what is pending and its newest 20 deliveries, the newest first."""
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from atlas_client.errors import NotFoundError, RefusedError
+from service.schemas import WebhookEvent
 from tests.receiver import receiving
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ def test_a_receiver_that_fails_twice_is_told_once_and_signed(live: Live) -> None
     assert all(message.is_signed_with(hook["secret"]) for message in messages)
     assert len(receiver.messages) == 3
     told = json.loads(messages[0].body)
+    assert WebhookEvent.model_validate(told).model_dump() == told
     assert told["type"] == "job.cancelled"
+    assert "job.cancelled" in httpx.get(f"{live.service.url}/openapi.json").json()["webhooks"]
     assert told["data"]["id"] == job["id"]
     answer = httpx.get(live.service.url + told["data"]["links"]["atlas"]).json()
     assert (answer["id"], answer["finished"]) == (job["id"], told["timestamp"])
