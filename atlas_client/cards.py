@@ -6,7 +6,9 @@ The service validates what a card says; here only what it names on this machine 
 from __future__ import annotations
 
 import contextlib
+import csv
 import hashlib
+import io
 import json
 import re
 import tarfile
@@ -20,6 +22,8 @@ from atlas_client.errors import BadInputError
 
 PutBlob = Callable[[Path], str]
 RESOLVED = ("sha256:", "file:", "store:")
+PICTURES = (".jpg", ".jpeg", ".png", ".webp")
+KEYS = ("key", "image", "path", "file")  # columns of a manifest that name its files
 MANIFESTS = {".csv": "csv", ".parquet": "parquet"}
 MOST_SHARDS = 100_000
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold, so that the same folder is the same bytes
@@ -69,8 +73,9 @@ def resolve_model_card(path: Path, put_blob: PutBlob) -> dict[str, Any]:
 def resolve_dataset_card(path: Path, put_blob: PutBlob) -> dict[str, Any]:
     """Read a dataset card; what it names on this machine becomes blobs, its classes a list.
 
-    An archive goes as it is, a folder packed into a zip, shards packed into one tar; a manifest goes with a zip of the
-    folder below which its keys lie. `file:` and `store:` sources stay where they are, for the service to read.
+    An archive goes as it is, a folder's pictures packed into a zip, shards into one tar; a manifest goes with a zip: a
+    CSV with the files that it names, Parquet, which this client cannot read, with all pictures below. `file:` and
+    `store:` sources stay where they are, for the service to read.
 
     Args:
         path: The card.
@@ -89,8 +94,9 @@ def resolve_dataset_card(path: Path, put_blob: PutBlob) -> dict[str, Any]:
                 card |= {"source": "sha256:" + put_blob(archive), "format": kind}
         elif kind in MANIFESTS.values():
             file, root = _file(path, "source", source), card.get("root")
-            if root is None or not root.startswith(RESOLVED):
-                with packed(file.parent if root is None else path.parent / root) as archive:
+            if not str(root).startswith(RESOLVED):
+                folder = file.parent if root is None else path.parent / root
+                with packed(folder, _named(file, folder) if kind == "csv" else None) as archive:
                     card["root"] = "sha256:" + put_blob(archive)
             card |= {"source": "sha256:" + put_blob(file), "format": kind}
         elif place.is_dir():
@@ -149,16 +155,40 @@ def packed_shards(shards: list[Path]) -> Iterator[Path]:
         yield archive
 
 
+def _named(manifest: Path, folder: Path) -> list[str]:
+    """Files of a folder that a CSV names; what it names besides is for the service to refuse."""
+    try:
+        lines = csv.DictReader(io.StringIO(manifest.read_text(encoding="utf-8-sig"), newline=""))
+        named = {name.strip().lower(): name for name in lines.fieldnames or ()}
+        column = next((named[key] for key in KEYS if key in named), None)
+        keys = {(line[column] or "").strip().removeprefix("./") for line in lines} if column else set()
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BadInputError(f"cannot read the manifest {manifest}: {error}") from None
+    inside = [key for key in keys if key and not {"", ".", ".."} & set(key.split("/")) and "\0" not in key]
+    return sorted(key for key in inside if (folder / key).is_file())
+
+
+def _pictures(folder: Path) -> list[str]:
+    found = (file.relative_to(folder) for file in folder.rglob("*") if file.suffix.lower() in PICTURES)
+    return sorted(file.as_posix() for file in found
+                  if not any(part.startswith(".") for part in file.parts) and (folder / file).is_file())  # fmt: skip
+
+
 @contextlib.contextmanager
-def packed(folder: Path) -> Iterator[Path]:
-    """A temporary zip of a folder's files, uncompressed; the same files give the same bytes.
+def packed(folder: Path, names: list[str] | None = None) -> Iterator[Path]:
+    """A temporary zip of files in a folder, uncompressed; the same files give the same bytes.
+
+    Args:
+        folder: Where they are.
+        names: Paths below it; by default all pictures, known by their suffix.
 
     Raises:
-        BadInputError: The folder holds no file, or one that cannot be read.
+        BadInputError: There are none, or one that cannot be read.
     """
-    files = sorted((file.relative_to(folder).as_posix(), file) for file in folder.rglob("*") if file.is_file())
+    files = [(name, folder / name) for name in (_pictures(folder) if names is None else names)]
     if not files:
-        raise BadInputError(f"the folder {folder} holds no files")
+        raise BadInputError(f"the folder {folder} holds no picture: .jpg, .jpeg, .png or .webp" if names is None else
+                            f"the folder {folder} holds none of the files that the manifest names")  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="atlas-") as scratch:
         archive = Path(scratch) / "source.zip"
         try:

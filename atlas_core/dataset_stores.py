@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +16,7 @@ from atlas_core.datasets.objects import ObjectStorage, StoredObject
 from atlas_core.errors import DatasetError, NotFoundError
 from atlas_core.store import open_backend
 from atlas_core.store.backends import Backend, StoreSettings, local_folder
-from atlas_core.store.failures import patiently
+from atlas_core.store.failures import MisconfiguredError, patiently
 from atlas_core.store.objects import Objects
 
 LOCAL = ("file:", "/", ".")
@@ -62,13 +63,19 @@ class RemoteStorage:
         self._seconds = settings.retry_seconds
 
     def listed(self, folder: str) -> Iterator[StoredObject]:
-        """All objects below a folder, "" for the root."""
-        for info in self._objects.listed(f"{folder}/" if folder else ""):
-            yield StoredObject(info.path, info.size, _tag(info.tag))
+        """All objects below a folder, "" for the root.
+
+        Raises:
+            DatasetError: The bucket is not there, or refuses access: who registers the dataset has to know.
+        """
+        with _refusing():
+            for info in self._objects.listed(f"{folder}/" if folder else ""):
+                yield StoredObject(info.path, info.size, _tag(info.tag))
 
     def find(self, paths: Sequence[str]) -> Iterator[StoredObject | None]:
-        """Objects by path, None for each that is not there."""
-        return self._objects.many(self._found, paths, WIDTH)
+        """Objects by path, None for each that is not there; errors of `listed`."""
+        with _refusing():
+            yield from self._objects.many(self._found, paths, WIDTH)
 
     def _found(self, path: str) -> StoredObject | None:
         try:
@@ -85,6 +92,14 @@ class RemoteStorage:
 
     def _patiently(self, ask: Callable[[Backend], _A]) -> _A:
         return patiently(lambda: self._objects.once(ask), self._seconds)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except MisconfiguredError as error:
+        raise DatasetError(f"the dataset cannot be listed: {error.detail}", pointer="/source") from None
 
 
 def _read(backend: Backend, path: str, span: tuple[int, int] | None, most: int) -> tuple[bytes, StoredObject] | None:

@@ -183,8 +183,9 @@ class StageEstimate(BaseModel):
 class DryRun(BaseModel):
     """What an atlas would take. `chunks`, `bytes` and seconds are of what is not done yet.
 
-    `wall_seconds` is with the workers that live now and nothing else to do, null without any. `rates` says whether
-    the figures come from this deployment's finished jobs, or from those of the machine that the project measured.
+    `wall_seconds` is with the workers that live now and nothing else to do, null without any. `rates` says where the
+    figures come from: `measured` by this deployment's finished jobs, `assumed` from a machine that the project
+    measured because none has finished here, or `partly-measured` where some of the work is of a new kind.
     """
 
     id: str
@@ -194,7 +195,7 @@ class DryRun(BaseModel):
     bytes: int
     cpu_seconds: float
     wall_seconds: float | None
-    rates: Literal["measured", "default"]
+    rates: Literal["measured", "partly-measured", "assumed"]
 
 
 class EventItem(BaseModel):

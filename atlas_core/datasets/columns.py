@@ -94,4 +94,5 @@ class Digests(Sequence[str]):
     def __getitem__(self, place: int | slice) -> str | tuple[str, ...]:
         if isinstance(place, slice):
             return tuple(row.tobytes().hex() for row in self.rows[place])
-        return self.rows[place].tobytes().hex()
+        digest: NDArray[np.uint8] = self.rows[place]
+        return digest.tobytes().hex()

@@ -102,7 +102,7 @@ class Listing:
         images, identities = _names(self.images), _digests(self.identities)
         meta = {"digest": self.digest, "classes": self.classes, "skipped": self.skipped,
                 "files": None if self.spans is None else self.spans.files}  # fmt: skip
-        columns = {
+        columns: tables.Table = {
             "meta": np.frombuffer(canonical_json(meta), np.uint8), "labels": self.labels.astype(np.int32),
             "names": images.buffer, "ends": images.ends, "identities": identities.rows,
         }  # fmt: skip

@@ -39,6 +39,10 @@ GONE = "the store's bucket or folder does not exist; make it, or name another"
 _T = TypeVar("_T")
 
 
+class MisconfiguredError(DependencyError):
+    """The storage answers, and does not know the bucket or the credentials: waiting does not help."""
+
+
 def is_transient(error: Exception) -> bool:
     """Whether a failure may pass: the server's own errors, timeouts, broken connections."""
     return not isinstance(error, FINAL) and not CLIENT_ERROR.search(str(error))
@@ -78,9 +82,9 @@ def told(error: Exception) -> DependencyError:
     first = (str(error).strip().splitlines() or [""])[0]
     log.warning("the store cannot be used: %s: %s", type(error).__name__, SIGNED.sub(r"\1?…", first)[:300])
     if isinstance(error, REFUSED) or FORBIDDEN.search(str(error)):
-        return DependencyError("the store refuses access; check its credentials and permissions, then try again")
+        return MisconfiguredError("the store refuses access; check its credentials and permissions, then try again")
     if NO_BUCKET.search(str(error)):
-        return DependencyError(GONE)
+        return MisconfiguredError(GONE)
     return DependencyError(
         f"the store cannot be used ({type(error).__name__}); check that it is up and writable, then try again"
     )

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -75,6 +77,52 @@ def test_dataset_zip_goes_as_it_is(tmp_path: Path) -> None:
     assert uploads.bytes == [b"zip bytes"]
 
 
+def _zipped(data: bytes) -> list[str]:
+    with zipfile.ZipFile(io.BytesIO(data)) as entries:
+        return entries.namelist()
+
+
+def test_only_pictures_of_a_folder_are_packed(tmp_path: Path) -> None:
+    for name in ("a.PNG", "b/c.webp", "notes.txt", ".git/d.png", "e.png.part"):
+        _write(tmp_path / "p" / name, name)
+    with packed(tmp_path / "p") as archive:
+        assert _zipped(archive.read_bytes()) == ["a.PNG", "b/c.webp"]
+
+
+def test_a_csv_goes_with_the_files_that_it_names_and_no_others(tmp_path: Path) -> None:
+    for name in ("a.png", "b.tif", "unnamed.png"):
+        _write(tmp_path / "images" / name, name)
+    _write(tmp_path / "secret.png", "secret")
+    text = f"label,Key\nx,./a.png\nx,b.tif\ny,gone.png\ny,../secret.png\ny,{tmp_path}/secret.png\n"
+    _write(tmp_path / "train.csv", text)
+    card = _write(tmp_path / "d.json", json.dumps({"name": "d", "source": "train.csv", "root": "images"}))
+    uploads = Uploads()
+    resolved = resolve_dataset_card(card, uploads)
+    files, manifest = uploads.bytes
+    assert _zipped(files) == ["a.png", "b.tif"]
+    assert manifest == text.encode()
+    assert resolved == {
+        "name": "d", "format": "csv", "source": "sha256:" + hashlib.sha256(manifest).hexdigest(),
+        "root": "sha256:" + hashlib.sha256(files).hexdigest(),
+    }  # fmt: skip
+
+
+def test_shards_become_one_tar_whose_names_tell_them_apart(tmp_path: Path) -> None:
+    for shard, name in (("s-000", "1.png"), ("s-001", "./1.png")):
+        with tarfile.open(tmp_path / f"{shard}.tar", "w") as archive:
+            entry = tarfile.TarInfo(name)
+            entry.size = 3
+            archive.addfile(entry, io.BytesIO(shard[-3:].encode()))
+    card = _write(tmp_path / "d.json", json.dumps({"name": "d", "source": "s-{000..001}.tar"}))
+    uploads = Uploads()
+    assert resolve_dataset_card(card, uploads)["format"] == "webdataset"
+    with tarfile.open(fileobj=io.BytesIO(uploads.bytes[0])) as packed_tar:
+        assert packed_tar.getnames() == ["s-000/1.png", "s-001/1.png"]
+    card.write_text(json.dumps({"name": "d", "source": "s-{000..002}.tar"}))
+    with pytest.raises(BadInputError, match=r"'s-002\.tar' is not there"):
+        resolve_dataset_card(card, uploads)
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -95,5 +143,5 @@ def test_missing_card_and_empty_folder(tmp_path: Path) -> None:
         resolve_model_card(tmp_path / "model.json", Uploads())
     (tmp_path / "pictures").mkdir()
     card = _write(tmp_path / "dataset.json", '{"name": "d", "source": "pictures"}')
-    with pytest.raises(BadInputError, match="holds no files"):
+    with pytest.raises(BadInputError, match="holds no picture"):
         resolve_dataset_card(card, Uploads())

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,10 @@ from PIL import Image
 
 from atlas_client.client import Client
 from service.embedded import Embedded, embedded
+from tests.service.streams import read_in_pieces
+
+if TYPE_CHECKING:
+    from atlas_client.events import Event
 
 CLASSES = ["dots", "stripes", "waves"]
 
@@ -77,8 +82,9 @@ def registered(client: Client, cards: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Live:
-    """A running service with one finished atlas."""
+    """A running service with one finished atlas; its data lie in `folder`."""
 
+    folder: Path
     service: Embedded
     client: Client
     spec: dict[str, Any]
@@ -92,14 +98,51 @@ class Live:
 
 
 @pytest.fixture(scope="session")
-def live(cards: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder that the live service knows as the dataset store `lake`, and below which datasets may stay."""
+    return tmp_path_factory.mktemp("lake")
+
+
+@pytest.fixture(scope="session")
+def live(cards: Path, lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """The embedded service, and the tiny world's atlas made by it without disturbance."""
+    places = {"ATLAS_DATASET_STORES": json.dumps({"lake": str(lake)}), "ATLAS_DATASET_ROOTS": json.dumps([str(lake)])}
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (QUICK | TWO_APIS).items():
+        for name, value in (QUICK | TWO_APIS | places).items():
             patch.setenv(name, value)
-        with embedded(tmp_path_factory.mktemp("embedded")) as service, Client(service.url) as client:
+        folder = tmp_path_factory.mktemp("embedded")
+        with embedded(folder) as service, Client(service.url) as client:
             spec = registered(client, cards)
             seen: list[dict[str, Any]] = []
             submitted = client.submit(spec)
             atlas = client.wait(submitted["id"], seen.append)
-            yield Live(service, client, spec, atlas, [submitted, *seen])
+            yield Live(folder, service, client, spec, atlas, [submitted, *seen])
+
+
+@dataclass(frozen=True)
+class Followed:
+    """Another atlas of the tiny world, whose events were read in one piece and in many while it was made.
+
+    `estimate` is what it was expected to take, by the rates that the first atlas left.
+    """
+
+    url: str
+    estimate: dict[str, Any]
+    job: dict[str, Any]
+    whole: list[Event]
+    pieces: list[Event]
+
+
+@pytest.fixture(scope="session")
+def followed(live: Live) -> Followed:
+    """An atlas made by the real workers while two readers followed it."""
+    spec = {**live.spec, "seed": 6}
+    estimate = live.client.dry_run(spec)
+    atlas = live.client.submit(spec)["id"]
+    url = f"{live.service.url}/v1/atlases/{atlas}/events"
+    pieces: list[Event] = []
+    reader = threading.Thread(target=lambda: pieces.extend(read_in_pieces(url)))
+    reader.start()
+    whole = list(live.client.events(atlas))
+    reader.join(60)
+    return Followed(url, estimate, live.client.status(atlas), whole, pieces)

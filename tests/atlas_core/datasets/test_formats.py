@@ -6,25 +6,27 @@ import hashlib
 import io
 import tarfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from atlas_core.cards import DatasetCard
 from atlas_core.datasets.dataset import Dataset, open_dataset
-from atlas_core.datasets.listing import Listing
-from atlas_core.datasets.objects import StoredObject
+from atlas_core.datasets.listing import Listing, number_labels
+from atlas_core.datasets.objects import ObjectStorage, StoredObject
 from atlas_core.errors import DatasetError, ImageError
 
 FILES = {"dog/b.jpg": b"dog b", "dog/a.png": b"dog a", "cat/deep/c.webp": b"cat c"}
 CSV = "key,label\ndog/b.jpg,dog\ndog/a.png,dog\ncat/deep/c.webp,cat\n"
 FORMATS = {"gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT, "ustar": tarfile.USTAR_FORMAT}
-PLACES = ["folder", "a.zip", "gnu.tar", "pax.tar", "ustar.tar", "folder/list.csv"]
+PLACES = ["folder", "a.zip", "gnu.tar", "pax.tar", "ustar.tar", "folder/list.csv", "folder/list.parquet", "shards"]
 
 
-def write_tar(path: Path, files: dict[str, bytes], kind: int = tarfile.GNU_FORMAT) -> Path:
+def write_tar(path: Path, files: Mapping[str, bytes], kind: int = tarfile.GNU_FORMAT) -> Path:
     with tarfile.open(path, "w", format=kind) as archive:
         for name, data in files.items():
             entry = tarfile.TarInfo(name)
@@ -33,19 +35,33 @@ def write_tar(path: Path, files: dict[str, bytes], kind: int = tarfile.GNU_FORMA
     return path
 
 
+def write_world(root: Path, files: Mapping[str, bytes] = FILES) -> Path:
+    """The pictures in every format: each place of `PLACES` below the root."""
+    labels = {name: name.partition("/")[0] for name in files}
+    for name, data in files.items():
+        (root / "folder" / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / "folder" / name).write_bytes(data)
+    rows = [f"{name},{label}" for name, label in labels.items()]
+    (root / "folder/list.csv").write_text("\n".join(["key,label", *rows]))
+    table = pyarrow.table({"label": list(labels.values()), "key": list(labels)})
+    parquet.write_table(table, root / "folder/list.parquet")
+    with zipfile.ZipFile(root / "a.zip", "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    for name, kind in FORMATS.items():
+        write_tar(root / f"{name}.tar", files, kind)
+    (root / "shards").mkdir()
+    for label in set(labels.values()):  # a shard's name is the beginning of its image ids
+        held = {name.removeprefix(f"{label}/"): data for name, data in files.items() if labels[name] == label}
+        told = {f"{name.rpartition('.')[0]}.cls": label.encode() for name in held}
+        write_tar(root / "shards" / f"{label}.tar", {**held, **told})
+    return root
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> Path:
     """The pictures in every format."""
-    for name, data in FILES.items():
-        (tmp_path / "folder" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "folder" / name).write_bytes(data)
-    (tmp_path / "folder/list.csv").write_text(CSV)
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        for name, data in FILES.items():
-            archive.writestr(name, data)
-    for name, kind in FORMATS.items():
-        write_tar(tmp_path / f"{name}.tar", FILES, kind)
-    return tmp_path
+    return write_world(tmp_path)
 
 
 class Storage:
@@ -77,8 +93,9 @@ def no_blob(name: str) -> BinaryIO:
     raise AssertionError(f"asked for the blob {name}")
 
 
-def opened(source: str, store: Path | Storage | None = None, listing: Listing | None = None) -> Dataset:
-    card = DatasetCard(name="toy", source=source)
+def opened(source: str, store: Path | ObjectStorage | None = None, listing: Listing | None = None) -> Dataset:
+    shards = "webdataset" if source.endswith("/shards") else None
+    card = DatasetCard.model_validate({"name": "toy", "source": source, "format": shards})
     if store is None:
         return open_dataset(card, no_blob, listing)
     return open_dataset(card, no_blob, listing, open_store=lambda name: store)
@@ -144,6 +161,28 @@ def test_shards_tell_their_labels(tmp_path: Path) -> None:
             assert listing.labels.tolist() == [1, 0, -1]
             assert listing.classes == ("0", "1")
             assert dataset.read("s-001/3.png") == b"3"
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "numbers", "names"),
+    [
+        (["b", "a", None], None, [1, 0, -1], ("a", "b")),
+        (["2", "0", "2"], None, [2, 0, 2], ("0", "1", "2")),
+        (["b", "0", "1"], ["a", "b"], [1, 0, 1], ("a", "b")),
+        (["1", "0", None], ["1", "0"], [0, 1, -1], ("1", "0")),  # names go before indices
+        ([None, None], None, [-1, -1], None),
+    ],
+)
+def test_labels_are_names_or_indices(
+    labels: list[str | None], classes: list[str] | None, numbers: list[int], names: tuple[str, ...] | None
+) -> None:
+    found, told = number_labels(labels, classes)
+    assert (found.tolist(), told) == (numbers, names)
+
+
+def test_a_label_that_no_class_names_is_refused() -> None:
+    with pytest.raises(DatasetError, match="labels that the card's class list does not name: '7', 'bird'"):
+        number_labels(["cat", "bird", "7"], ["cat", "dog"])
 
 
 def test_labels_that_paths_do_not_tell_are_part_of_the_digest(world: Path) -> None:

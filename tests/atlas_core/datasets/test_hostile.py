@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import os
+import struct
 import tarfile
+import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pyarrow
 import pytest
+from PIL import Image
+from pyarrow import parquet
 
-from atlas_core.errors import DatasetError
+from atlas_core import registry
+from atlas_core.cards import DatasetCard, InputCard
+from atlas_core.datasets import sources, tars, zips
+from atlas_core.datasets.decode import decode
+from atlas_core.errors import DatasetError, ImageError, IntegrityError
+from atlas_core.models.preprocessing import preprocess
+from atlas_core.registration import inspect_dataset
+from atlas_core.store import open_store
 from tests.atlas_core.datasets.test_formats import opened, write_tar
 
 if TYPE_CHECKING:
@@ -100,3 +115,184 @@ def test_empty_files_and_pipes_are_skipped_with_the_reason(tmp_path: Path) -> No
         {"image": "empty.png", "reason": "an empty file"},
         {"image": "pipe.png", "reason": "no regular file"},
     )
+
+
+def png(width: int, height: int, depth: int, rows: bytes) -> bytes:
+    """A PNG in RGB of any depth, whatever its header claims."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, depth, 2, 0, 0, 0)
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
+
+
+def encoded(picture: Image.Image, kind: str, **options: object) -> bytes:
+    data = io.BytesIO()
+    picture.save(data, kind, **options)
+    return data.getvalue()
+
+
+@pytest.mark.parametrize(("side", "words"), [(20_000, "more than the 64000000 pixels"), (9_000, "9000 x 9000 pixels")])
+def test_a_picture_of_20_000_by_20_000_pixels_is_refused_by_its_header(side: int, words: str) -> None:
+    with pytest.raises(ImageError, match=words):
+        decode(png(side, side, 8, b"\0"))
+
+
+def test_sixteen_bit_colours_keep_their_range() -> None:
+    rows = b"\0" + struct.pack(">6H", 0, 32768, 65535, 65535, 0, 257)
+    assert np.asarray(decode(png(2, 1, 16, rows))).tolist() == [[[0, 128, 255], [255, 0, 1]]]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_an_animation_is_its_first_frame(kind: str) -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ((250, 0, 0), (0, 250, 0), (0, 0, 250))]
+    data = encoded(frames[0], kind, save_all=True, append_images=frames[1:], duration=100)
+    with Image.open(io.BytesIO(data)) as picture:
+        assert picture.n_frames == 3  # type: ignore[attr-defined]  # of animations only
+    assert np.abs(np.asarray(decode(data)).astype(int)[4, 4] - (250, 0, 0)).max() < 8
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_a_turned_camera_is_turned_back(tmp_path: Path, kind: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees clockwise
+    sideways = Image.new("RGB", (16, 16), (0, 0, 0))
+    sideways.paste((255, 255, 255), (0, 0, 8, 16))  # its left half is the upper one of the scene
+    (tmp_path / "a.jpg").write_bytes(encoded(sideways, kind, exif=exif))
+    given = InputCard(channels=3, height=16, width=16, mean=[0, 0, 0], std=[1, 1, 1])
+    with opened(tmp_path.as_uri()) as dataset:
+        seen = preprocess(decode(dataset.read("a.jpg")), given)
+    assert seen[:7].min() > 200
+    assert seen[9:].max() < 55
+
+
+def test_pictures_are_known_by_their_bytes_and_listed_by_their_names(tmp_path: Path) -> None:
+    good = encoded(Image.new("RGB", (4, 4), (9, 9, 9)), "PNG")
+    files = {"png.jpg": good, "text.png": b"hello", "gif.webp": encoded(Image.new("RGB", (4, 4)), "GIF"),
+             "picture.txt": good, ".hidden.png": good, "__MACOSX/png.png": good}  # fmt: skip
+    for name, data in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    with opened(tmp_path.as_uri()) as dataset:
+        assert list(dataset.listing.images) == ["gif.webp", "png.jpg", "text.png"]
+        assert decode(dataset.read("png.jpg")).size == (4, 4)
+        for name in ("gif.webp", "text.png"):
+            with pytest.raises(ImageError, match="no JPEG, PNG or WebP"):
+                decode(dataset.read(name))
+    (tmp_path / "list.csv").write_text("key\npicture.txt\n")
+    with opened((tmp_path / "list.csv").as_uri()) as chosen:  # what a manifest names was chosen
+        assert decode(chosen.read("picture.txt")).size == (4, 4)
+
+
+def test_a_zip_whose_entries_overlap_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "h.zip", "w") as archive:
+        archive.writestr("a.png", bytes(1000))
+        archive.filelist *= 20  # twenty names for the same bytes
+    refused(tmp_path / "h.zip", "overlap, as only a zip bomb's do")
+
+
+def test_sparse_tars_are_refused(tmp_path: Path) -> None:
+    entry = tarfile.TarInfo("a.png")
+    entry.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.realsize": str(1 << 40)}
+    with tarfile.open(tmp_path / "h.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(entry)
+    refused(tmp_path / "h.tar", "without --sparse")
+
+
+def test_archives_of_too_many_entries_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {f"{number}.png": b"1" for number in range(4)}
+    with zipfile.ZipFile(tmp_path / "h.zip", "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    write_tar(tmp_path / "h.tar", files)
+    for module in (tars, zips):
+        monkeypatch.setattr(module, "MAX_ENTRIES", 3)
+    refused(tmp_path / "h.zip", "4 entries; at most 3")
+    refused(tmp_path / "h.tar", "more than 3 entries")
+
+
+def test_files_that_are_too_large_are_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {"a.png": b"a", "big.png": bytes(100)}
+    (tmp_path / "folder").mkdir()
+    for name, data in files.items():
+        (tmp_path / "folder" / name).write_bytes(data)
+    write_tar(tmp_path / "h.tar", files)
+    for module in (sources, tars):
+        monkeypatch.setattr(module, "MAX_BYTES", 50)
+    for place in ("folder", "h.tar"):
+        assert listed(tmp_path / place).skipped == ({"image": "big.png", "reason": "more than 50 bytes"},)
+
+
+def test_truncated_zips_and_tables_are_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "whole.zip", "w") as archive:
+        archive.writestr("a.png", bytes(600))
+    parquet.write_table(pyarrow.table({"key": ["a.png"]}), tmp_path / "whole.parquet")
+    for kind, words in (("zip", "no zip that can be read"), ("parquet", "no Parquet that can be read")):
+        whole = (tmp_path / f"whole.{kind}").read_bytes()
+        for length in (10, len(whole) // 2, len(whole) - 5):
+            (tmp_path / f"cut.{kind}").write_bytes(whole[:length])
+            refused(tmp_path / f"cut.{kind}", words)
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [({"key": ["a.png", "../b.png"]}, "row 2: the key '../b.png' leaves"),
+     ({"key": ["a.png", None]}, "row 2 has no key"), ({"key": [1]}, "row 1 has no key"),
+     ({"name": ["a.png"]}, "no column key, image, path or file, only name"),
+     ({"key": ["a.png", "a.png"]}, "stands in row 1 already"),
+     ({"key": ["a.png"], "label": [0.5]}, "label 0.5 is neither text nor a whole number")],
+)  # fmt: skip
+def test_broken_parquet_manifests_are_refused(tmp_path: Path, columns: dict[str, list[object]], words: str) -> None:
+    parquet.write_table(pyarrow.table(columns), tmp_path / "list.parquet")
+    refused(tmp_path / "list.parquet", words)
+
+
+def test_labels_of_a_manifest_may_be_indices(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        (tmp_path / name).write_bytes(name.encode())
+    table = pyarrow.table({"key": ["a.png", "b.png", "c.png"], "label": pyarrow.array([2, 0, None], pyarrow.int64())})
+    parquet.write_table(table, tmp_path / "list.parquet")
+    listing = listed(tmp_path / "list.parquet")
+    assert listing.labels.tolist() == [2, 0, -1]
+    assert listing.classes == ("0", "1", "2")
+
+
+@pytest.mark.parametrize("source", ["store://lake/../secret", "store://lake/a/%2e%2e/%2e%2e/secret"])
+def test_a_source_may_not_leave_its_store(tmp_path: Path, source: str) -> None:
+    (tmp_path / "lake").mkdir()
+    (tmp_path / "secret").mkdir()
+    with pytest.raises(DatasetError, match="leaves the registered store"):
+        opened(source, tmp_path / "lake")
+
+
+def test_links_may_not_leave_a_registered_store(tmp_path: Path) -> None:
+    lake, secret = tmp_path / "lake", tmp_path / "secret"
+    (lake / "inside").mkdir(parents=True)
+    secret.mkdir()
+    (secret / "s.png").write_bytes(b"secret")
+    write_tar(secret / "s.tar", {"s.png": b"secret"})
+    (lake / "inside/a.png").write_bytes(b"a")
+    (lake / "inside/link.png").symlink_to(secret / "s.png")
+    (lake / "folder").symlink_to(secret)
+    (lake / "s.tar").symlink_to(secret / "s.tar")
+    with opened("store://lake/inside", lake) as dataset:
+        assert list(dataset.listing.images) == ["a.png"]
+        assert "leaves" in dataset.listing.skipped[0]["reason"]
+    for place in ("folder", "s.tar"):
+        with pytest.raises(DatasetError, match="is not there"), opened(f"store://lake/{place}", lake) as dataset:
+            _ = dataset.listing
+
+
+def test_an_uploaded_archive_that_does_not_match_its_digest_is_not_read(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "store"))
+    write_tar(tmp_path / "a.tar", {"a.png": b"a" * 600})
+    sha256 = store.put_blob_file(tmp_path / "a.tar")
+    stored = next(path for path in (tmp_path / "store").rglob(sha256))
+    stored.chmod(0o644)
+    stored.write_bytes(stored.read_bytes().replace(b"aaa", b"bbb"))
+    card = DatasetCard(name="a", source=f"sha256:{sha256}")
+    name = registry.add_dataset(store, card, sha256)["id"]
+    with pytest.raises(IntegrityError, match="does not match its digest"):
+        inspect_dataset(store, name)
