@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from atlas_core.mailbox import Request
 
 log = logging.getLogger(__name__)
+SWEPT_SECONDS = 0.2
 
 
 def enqueue(task: str, arguments: list[str], queue: str) -> None:
@@ -141,8 +142,10 @@ def deliver(name: str) -> None:
 
 @app.task(name=engine.SWEEP)
 def sweep() -> None:
-    """Move on everything under way."""
+    """Move on everything under way; of sweeps that piled up while all processes were busy, the first will do."""
     here = process()
+    if not here.ledger.once("swept", SWEPT_SECONDS):
+        return
     try:
         engine.sweep(here.store, here.ledger, enqueue)
     finally:
