@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import quote
@@ -220,18 +220,21 @@ class Client:
         """What an atlas would take: chunks, bytes and seconds; nothing is made. Arguments as for `submit`."""
         return self.json("POST", "/v1/atlases", json={**spec, "dry_run": True})
 
-    def events(self, atlas: str, last_event_id: str | None = None) -> Iterator[Event]:
+    def events(
+        self, atlas: str, last_event_id: str | None = None, patience: float = OUTAGE
+    ) -> Generator[Event, None, None]:
         """What happens to an atlas, until it has ended; a broken connection is taken up where it broke.
 
         Args:
             atlas: Its id.
             last_event_id: Id of the last event that is known already; None for all that are kept.
+            patience: Seconds of a service that gives no events after which to give up.
 
         Raises:
             NotFoundError: There is no such atlas.
-            UnavailableError: The service cannot be reached for longer than a minute.
+            UnavailableError: The service gives no events for longer than that.
         """
-        return follow(self._http, self.url, f"/v1/atlases/{quote(atlas, safe='')}/events", last_event_id)
+        return follow(self._http, self.url, f"/v1/atlases/{quote(atlas, safe='')}/events", last_event_id, patience)
 
     def status(self, atlas: str) -> Document:
         """State and progress of an atlas, and its manifest once it is published."""
@@ -242,7 +245,7 @@ class Client:
         return self.json("POST", f"/v1/atlases/{quote(atlas, safe='')}/cancel")
 
     def wait(self, atlas: str, on_progress: OnDocument | None = None) -> Document:
-        """Wait until an atlas has succeeded.
+        """Wait until an atlas has succeeded, by its events, or by asking again and again where they cannot be had.
 
         Args:
             atlas: Its id.
@@ -264,9 +267,9 @@ class Client:
         return value
 
     def _sit_out(self, atlas: str, path: str, on_progress: OnDocument | None) -> None:
-        """Look at a job whenever something happened to it, until it has ended or its events cannot be had."""
+        """Look at a job whenever something happened to it, until it has ended or its events cannot be had now."""
         looked = 0.0
-        with contextlib.suppress(ClientError), contextlib.closing(self.events(atlas)) as events:
+        with contextlib.suppress(ClientError), contextlib.closing(self.events(atlas, patience=0)) as events:
             for event in events:
                 if event.type == "state" and event.data["state"] in TERMINAL:
                     return

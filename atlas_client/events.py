@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import httpx
@@ -45,7 +45,9 @@ def parse_events(lines: Iterable[str]) -> Iterator[Event | float]:
             fields[name] = value
 
 
-def follow(http: httpx.Client, url: str, path: str, last_event_id: str | None) -> Iterator[Event]:
+def follow(
+    http: httpx.Client, url: str, path: str, last_event_id: str | None, patience: float = OUTAGE
+) -> Generator[Event, None, None]:
     """Events until the one that ends the job.
 
     Args:
@@ -53,15 +55,18 @@ def follow(http: httpx.Client, url: str, path: str, last_event_id: str | None) -
         url: The service's, for messages.
         path: Of the stream.
         last_event_id: Of the last event that is known, None for all.
+        patience: Seconds of a service that gives no stream after which to give up.
 
     Raises:
         RefusedError: The service refuses it.
-        UnavailableError: It cannot be reached for longer than a minute.
+        UnavailableError: It gives no stream for longer than that.
     """
     retry, reached = RETRY, time.monotonic()
     while True:
+        headers = {"accept": "text/event-stream", **({"last-event-id": last_event_id} if last_event_id else {})}
+        lives = False
+        failure = UnavailableError(f"what answers at {url}{path} sends no events")
         try:
-            headers = {"accept": "text/event-stream", **({"last-event-id": last_event_id} if last_event_id else {})}
             with reaching(url), http.stream("GET", path, headers=headers, timeout=SILENCE) as response:
                 if response.status_code >= 400:
                     response.read()
@@ -69,7 +74,7 @@ def follow(http: httpx.Client, url: str, path: str, last_event_id: str | None) -
                 if response.status_code == 204:
                     return
                 for event in parse_events(response.iter_lines()):
-                    reached = time.monotonic()
+                    lives = True
                     if isinstance(event, float):
                         retry = event
                         continue
@@ -77,7 +82,10 @@ def follow(http: httpx.Client, url: str, path: str, last_event_id: str | None) -
                     yield event
                     if event.type == "state" and event.data["state"] in TERMINAL:
                         return
-        except UnavailableError:
-            if time.monotonic() - reached > OUTAGE:
-                raise
+        except UnavailableError as error:
+            failure = error
+        if lives:
+            reached = time.monotonic()
+        elif time.monotonic() - reached >= patience:
+            raise failure
         time.sleep(retry)

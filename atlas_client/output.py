@@ -14,6 +14,11 @@ from rich.table import Table
 from atlas_client.progress import duration, stage_counts
 
 SHOWN_CELLS = 3
+RATES = {
+    "measured": "",
+    "partly-measured": "; in part assumed, some of it has not been done here yet",
+    "assumed": "; assumed, no atlas has been made here yet",
+}
 
 
 def put(line: str = "") -> None:
@@ -87,7 +92,7 @@ def put_estimate(estimate: dict[str, Any]) -> None:
         put(f"  {stage:<10} {chunks:>14} chunks  {megabytes(one['bytes']):>10}  {duration(one['cpu_seconds']):>9}")
     wall = estimate["wall_seconds"]
     when = "no workers live now" if wall is None else f"done in about {duration(wall)}"
-    known = "" if estimate["rates"] == "measured" else "; nothing has been measured here yet"
+    known = RATES[estimate["rates"]]
     spent = f"{duration(estimate['cpu_seconds'])} of processors"
     put(f"{estimate['chunks']} chunks, {megabytes(estimate['bytes'])}, {spent}; {when}{known}")
 

@@ -1,7 +1,7 @@
 """Levels of cells: which samples fall together, and what they have in common.
 
-All sums run over samples sorted by cell, in blocks, so that memory does not grow with the number of cells and no cell
-ever scans all samples.
+Activations and attributions pass by in shards, for all levels at once: what is held grows with the cells and by a few
+numbers a sample, and no cell ever scans all samples. Sums are taken sample by sample, so shards do not show in them.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from atlas_core.compiled import compiled
 from atlas_core.errors import LayoutError
-from atlas_core.nearest import nearest_samples, unit_rows
+from atlas_core.nearest import Nearest, offer_rows, unit_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -26,8 +27,8 @@ MEDIAN_SHARE = 0.1
 FEW_IMAGES = 3
 EXEMPLARS = 8
 TOP_CLASSES = 5
-STEPS = 4
 BLOCK = 4096
+MISMATCH = "activations, layout, images and attributions need one row for each sample"
 
 
 def assign_cells(layout: NDArray[np.float32], side: int) -> NDArray[np.int32]:
@@ -119,68 +120,77 @@ class Level:
 
 @dataclass(frozen=True)
 class _Members:
-    """Samples of kept cells, sorted by cell and then by index."""
+    """Which samples lie in the kept cells of a level."""
 
-    order: NDArray[np.int64]  # samples, (shown,)
-    cell: NDArray[np.int64]  # their cell's place in the level, (shown,), ascending
+    side: int
+    minimum: int
     place: NDArray[np.int64]  # row * side + column of each kept cell, (m,)
     count: NDArray[np.int64]  # (m,)
-    minimum: int
+    cell: NDArray[np.int32]  # of each sample its cell's place in the level, (n,); -1 in none
 
-    def blocks(self) -> Iterator[slice]:
-        for first in range(0, len(self.order), BLOCK):
-            yield slice(first, first + BLOCK)
+    def __len__(self) -> int:
+        return len(self.count)
+
+    @property
+    def order(self) -> NDArray[np.int64]:
+        """Samples of kept cells, sorted by cell and then by index, shape (shown,)."""
+        return np.argsort(self.cell, kind="stable")[int((self.cell < 0).sum()) :]
 
 
-def level(
-    activations: NDArray[np.floating[Any]],
+def levels(
+    activations: Iterable[NDArray[np.floating[Any]]],
     layout: NDArray[np.float32],
     images: NDArray[np.integer[Any]],
-    side: int,
+    sides: Sequence[int],
     whitening: Whitening,
-    attributions: NDArray[np.floating[Any]] | None = None,
+    attributions: Iterable[NDArray[np.floating[Any]]] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
-) -> Level:
-    """Bin a layout and describe every cell that holds enough samples.
+) -> list[Level]:
+    """Bin a layout at some densities and describe every cell that holds enough samples.
 
     Args:
-        activations: Shape (n, channels).
+        activations: Shards of rows in order, each of shape (some, channels), n in all; gone through twice.
         layout: Points in the unit square, shape (n, 2).
         images: Image of each sample, shape (n,), not negative.
-        side: Cells a side.
+        sides: Cells a side of each level.
         whitening: Of the layer.
-        attributions: Of each sample to each class, shape (n, classes), or None where there are no logits.
-        on_progress: Called with (steps done, steps); raising in it cancels.
+        attributions: Of each sample to each class, in shards of shape (some, classes), or None where there are no
+            logits; gone through once.
+        on_progress: Called with (rows read, rows to read); raising in it cancels.
 
     Returns:
-        The level. A cell is kept from max(3, a tenth of the median of filled cells) samples on.
+        The levels. A cell is kept from max(3, a tenth of the median of filled cells) samples on.
 
     Raises:
-        LayoutError: Shapes do not fit, or no cell holds enough samples.
+        LayoutError: Shapes do not fit, or no cell of a level holds enough samples.
     """
-    if not len(activations) == len(layout) == len(images) or (
-        attributions is not None and len(attributions) != len(images)
-    ):
-        raise LayoutError("activations, layout, images and attributions need one row for each sample")
-    step = on_progress or (lambda _done, _steps: None)
-    members = _members(assign_cells(layout, side), side)
+    if len(layout) != len(images):
+        raise LayoutError(MISMATCH)
+    members = [_members(assign_cells(layout, side), side) for side in sides]
     _, groups = np.unique(images, return_inverse=True)
-    mean = _mean(activations, members).astype(np.float32)
-    resultant = np.linalg.norm(_mean(activations, members, unit=True), axis=1)
-    step(1, STEPS)
-    exemplars = _exemplars(activations, groups, members, mean, whitening)
-    step(2, STEPS)
-    seeds = nearest_samples(activations, images, mean, whitening, EXEMPLARS)
-    step(3, STEPS)
-    classes = _classes(attributions, groups, members)
-    step(4, STEPS)
-    distinct = np.bincount(_distinct(members.cell, groups[members.order])[0], minlength=len(members.count))
+    groups = groups.astype(np.int32)
+    reader = _Reader(len(images), 2 if attributions is None else 3, on_progress or (lambda _done, _rows: None))
+    means = _means(reader.blocks(activations), members)
+    pictures = _pictures(reader.blocks(activations), groups, members, [mean for mean, _ in means], whitening)
+    classes = _classes(() if attributions is None else reader.blocks(attributions), groups, members)
+    return [_level(*parts, groups) for parts in zip(members, means, pictures, classes, strict=True)]
+
+
+def _level(
+    members: _Members,
+    means: tuple[NDArray[np.float32], NDArray[np.float64]],
+    pictures: tuple[NDArray[np.int64], NDArray[np.int64]],
+    classes: dict[str, NDArray[Any]],
+    groups: NDArray[np.int32],
+) -> Level:
+    order, (mean, resultant), (exemplars, seeds) = members.order, means, pictures
+    distinct = np.bincount(_distinct(members.cell[order], groups[order])[0], minlength=len(members))
     return Level(
-        side=np.array([side]),
+        side=np.array([members.side]),
         minimum_count=np.array([members.minimum]),
-        shown=np.array([len(members.order) / len(images)]),
-        column=(members.place % side).astype(np.int32),
-        row=(members.place // side).astype(np.int32),
+        shown=np.array([len(order) / len(groups)]),
+        column=(members.place % members.side).astype(np.int32),
+        row=(members.place // members.side).astype(np.int32),
         count=members.count,
         images=distinct,
         few_images=distinct < FEW_IMAGES,
@@ -193,6 +203,31 @@ def level(
     )
 
 
+class _Reader:
+    """Goes through shards in blocks, counts their rows and tells of the progress."""
+
+    def __init__(self, rows: int, passes: int, report: Callable[[int, int], None]) -> None:
+        self._rows = rows
+        self._all = rows * passes
+        self._read = 0
+        self._report = report
+
+    def blocks(self, shards: Iterable[NDArray[np.floating[Any]]]) -> Iterator[tuple[int, NDArray[np.floating[Any]]]]:
+        """Number of the first row, and rows."""
+        first = 0
+        for shard in shards:
+            for start in range(0, len(shard), BLOCK):
+                rows = shard[start : start + BLOCK]
+                if first + len(rows) > self._rows:
+                    raise LayoutError(MISMATCH)
+                yield first, rows
+                first += len(rows)
+                self._read += len(rows)
+                self._report(self._read, self._all)
+        if first != self._rows:
+            raise LayoutError(MISMATCH)
+
+
 def _members(cells: NDArray[np.int32], side: int) -> _Members:
     places = cells[:, 1].astype(np.int64) * side + cells[:, 0]
     counts = np.bincount(places, minlength=side * side)
@@ -200,75 +235,122 @@ def _members(cells: NDArray[np.int32], side: int) -> _Members:
     kept = np.flatnonzero(counts >= max(minimum, 1))
     if len(kept) == 0:
         raise LayoutError(f"no cell of a level of side {side} holds {minimum} samples; choose a coarser level")
-    number = np.full(side * side, -1, dtype=np.int64)
+    number = np.full(side * side, -1, dtype=np.int32)
     number[kept] = np.arange(len(kept))
-    cell = number[places]
-    order = np.argsort(cell, kind="stable")[int((cell < 0).sum()) :]
-    return _Members(order=order, cell=cell[order], place=kept, count=counts[kept], minimum=minimum)
+    return _Members(side=side, minimum=minimum, place=kept, count=counts[kept], cell=number[places])
 
 
-def _mean(values: NDArray[np.floating[Any]], members: _Members, *, unit: bool = False) -> NDArray[np.float64]:
-    """Mean of each cell's rows (or unit rows) in float64, shape (m, width)."""
-    total = np.zeros((len(members.count), values.shape[1]))
-    for block in members.blocks():
-        rows = values[members.order[block]]
-        filled, starts = np.unique(members.cell[block], return_index=True)
-        total[filled] += np.add.reduceat((unit_rows(rows) if unit else rows).astype(np.float64), starts, axis=0)
-    return total / members.count[:, None]
+def _add_rows(cell: Any, rows: Any, total: Any) -> None:
+    for row in range(rows.shape[0]):
+        if cell[row] >= 0:
+            for column in range(rows.shape[1]):
+                total[cell[row], column] += rows[row, column]
 
 
-def _distinct(cell: NDArray[np.int64], groups: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+_add = compiled(_add_rows)
+
+
+def _means(
+    blocks: Iterable[tuple[int, NDArray[np.floating[Any]]]], members: Sequence[_Members]
+) -> list[tuple[NDArray[np.float32], NDArray[np.float64]]]:
+    """Mean of each cell's rows, shape (m, channels), and length of the mean of its unit rows, (m,), by level."""
+    totals: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+    for first, rows in blocks:
+        if not totals:
+            totals = [(np.zeros((len(some), rows.shape[1])), np.zeros((len(some), rows.shape[1]))) for some in members]
+        wide, unit = rows.astype(np.float64), unit_rows(rows)
+        for some, (total, unit_total) in zip(members, totals, strict=True):
+            cell = some.cell[first : first + len(rows)]
+            _add(cell, wide, total)
+            _add(cell, unit, unit_total)
+    counts = [some.count[:, None] for some in members]
+    return [
+        ((total / count).astype(np.float32), np.linalg.norm(unit_total / count, axis=1))
+        for count, (total, unit_total) in zip(counts, totals, strict=True)
+    ]
+
+
+def _pictures(
+    blocks: Iterable[tuple[int, NDArray[np.floating[Any]]]],
+    groups: NDArray[np.int32],
+    members: Sequence[_Members],
+    means: Sequence[NDArray[np.float32]],
+    whitening: Whitening,
+) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Of each level, the exemplars of each cell and the samples that its icon starts from."""
+    targets = [whitening.directions(mean) for mean in means]
+    cosines = [np.full(len(groups), -np.inf, dtype=np.float32) for _ in members]
+    nearest = [Nearest.empty(len(some), EXEMPLARS) for some in members]
+    for first, rows in blocks:
+        directions = whitening.directions(rows)
+        for some, target, cosine, best in zip(members, targets, cosines, nearest, strict=True):
+            cell = some.cell[first : first + len(rows)]
+            inside = np.flatnonzero(cell >= 0)
+            cosine[first + inside] = np.einsum("ij,ij->i", directions[inside], target[cell[inside]])
+            offer_rows(best, target, directions, first, groups[first : first + len(rows)].astype(np.int64))
+    return [(_exemplars(cosine, groups, some), best.index)
+            for cosine, some, best in zip(cosines, members, nearest, strict=True)]  # fmt: skip
+
+
+def _distinct(cell: NDArray[np.integer[Any]], groups: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Cell of each distinct pair (cell, image), and where the pair stands first."""
     width = int(groups.max(initial=0)) + 1
-    pairs, first = np.unique(cell * width + groups, return_index=True)
+    pairs, first = np.unique(cell.astype(np.int64) * width + groups, return_index=True)
     return pairs // width, first
 
 
-def _exemplars(
-    activations: NDArray[np.floating[Any]],
-    groups: NDArray[np.int64],
-    members: _Members,
-    mean: NDArray[np.float32],
-    whitening: Whitening,
-) -> NDArray[np.int64]:
-    targets = whitening.directions(mean)
-    cosine = np.empty(len(members.order), dtype=np.float32)
-    for block in members.blocks():
-        rows = whitening.directions(activations[members.order[block]])
-        cosine[block] = np.einsum("ij,ij->i", rows, targets[members.cell[block]])
-    ranked = np.lexsort((members.order, -cosine, members.cell))
+def _exemplars(cosine: NDArray[np.float32], groups: NDArray[np.int32], members: _Members) -> NDArray[np.int64]:
+    order = members.order
+    ranked = order[np.lexsort((order, -cosine[order], members.cell[order]))]
     # The first of each (cell, image) is that image's best; they are numbered within their cell.
-    cell, first = _distinct(members.cell[ranked], groups[members.order[ranked]])
-    best = np.sort(first)
-    cell = members.cell[ranked[best]]
+    _, first = _distinct(members.cell[ranked], groups[ranked])
+    best = ranked[np.sort(first)]
+    cell = members.cell[best]
     place = np.arange(len(best)) - np.searchsorted(cell, cell)
     chosen = place < EXEMPLARS
-    exemplars = np.full((len(members.count), EXEMPLARS), -1, dtype=np.int64)
-    exemplars[cell[chosen], place[chosen]] = members.order[ranked[best[chosen]]]
+    exemplars = np.full((len(members), EXEMPLARS), -1, dtype=np.int64)
+    exemplars[cell[chosen], place[chosen]] = best[chosen]
     return exemplars
 
 
 def _classes(
-    attributions: NDArray[np.floating[Any]] | None, groups: NDArray[np.int64], members: _Members
+    blocks: Iterable[tuple[int, NDArray[np.floating[Any]]]], groups: NDArray[np.int32], members: Sequence[_Members]
+) -> list[dict[str, NDArray[Any]]]:
+    """What each level says of classes; of none where there are no attributions."""
+    totals = [np.zeros((len(some), 0)) for some in members]
+    strongest = np.zeros(len(groups), dtype=np.int64)
+    for first, rows in blocks:
+        if first == 0:
+            totals = [np.zeros((len(some), rows.shape[1])) for some in members]
+        wide = rows.astype(np.float64)
+        for some, total in zip(members, totals, strict=True):
+            _add(some.cell[first : first + len(rows)], wide, total)
+        if rows.shape[1]:
+            strongest[first : first + len(rows)] = np.argmax(rows, axis=1)
+    return [_class_fields(total, strongest, groups, some) for total, some in zip(totals, members, strict=True)]
+
+
+def _class_fields(
+    total: NDArray[np.float64], strongest: NDArray[np.int64], groups: NDArray[np.int32], members: _Members
 ) -> dict[str, NDArray[Any]]:
-    m = len(members.count)
-    width = 0 if attributions is None else attributions.shape[1]
-    if attributions is None or width == 0:
-        attributions = np.zeros((len(groups), 0), dtype=np.float16)
-    mean = _mean(attributions, members)  # (m, classes)
-    top = np.argsort(-mean, axis=1, kind="stable")[:, :TOP_CLASSES]
-    strongest = np.zeros(len(members.order), dtype=np.int64)
-    for block in members.blocks():
-        if width:
-            strongest[block] = np.argmax(attributions[members.order[block]], axis=1)
-    speaks = members.cell * max(width, 1) + strongest  # (cell, class) as one number
-    samples = np.bincount(speaks, minlength=m * width)
-    distinct = np.bincount(_distinct(speaks, groups[members.order])[0], minlength=m * width)
+    m, width = total.shape
+    mean = total / members.count[:, None]
+    top = np.empty((m, min(TOP_CLASSES, width)), dtype=np.int64)
+    for first in range(0, m, BLOCK):
+        top[first : first + BLOCK] = np.argsort(-mean[first : first + BLOCK], axis=1, kind="stable")[:, :TOP_CLASSES]
+    order = members.order
+    speaks = members.cell[order].astype(np.int64) * max(width, 1) + strongest[order]  # (cell, class) as one number
     wanted = np.arange(m)[:, None] * width + top
     return {
         "attribution": np.ascontiguousarray(mean.T, dtype=np.float32),
         "top_class": top,
         "top_attribution": np.take_along_axis(mean, top, axis=1).astype(np.float32),
-        "top_share": (samples[wanted] / members.count[:, None]).astype(np.float32),
-        "top_images": distinct[wanted],
+        "top_share": (_counted(speaks, wanted) / members.count[:, None]).astype(np.float32),
+        "top_images": _counted(_distinct(speaks, groups[order])[0], wanted),
     }
+
+
+def _counted(values: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How often each wanted number stands among some values."""
+    ascending = np.sort(values)
+    return np.searchsorted(ascending, wanted, side="right") - np.searchsorted(ascending, wanted, side="left")

@@ -48,6 +48,8 @@ SAMPLE_BYTES = 8
 CELL_BYTES, CELL_JSON_BYTES, ICON_JSON_BYTES = 290, 930, 1090
 TILE_PIXEL_BYTES, POSTER_PIXEL_BYTES, METRIC_BYTES = 0.4, 2.1, 40
 MANIFEST_BYTES, MANIFEST_TILE_BYTES = 3_000, 160
+ANY = "any"
+"""The kind of all work."""
 
 
 @dataclass(frozen=True)
@@ -244,11 +246,14 @@ def filled(side: int) -> float:
 
 
 def kinds(plan: Plan, chunk: Chunk) -> tuple[str, ...]:
-    """The kinds of work that a chunk belongs to, the most particular first: of this model's layer, of it, of any."""
+    """The kinds of work that a chunk belongs to, the most particular first: of this model's layer, of it, of any.
+
+    The last is all work: how fast this machine is.
+    """
     name = f"{chunk.stage} {chunk.parameters.get('step', '')}".strip()
     if name == "publish manifest":
-        return (name,)
+        return name, ANY
     model = plan.model.id[:16]
     if "layer" not in chunk.parameters:
-        return f"{name} {model} {plan.dataset.id[:16]}", f"{name} {model}", name
-    return f"{name} {model} {chunk.parameters['layer']}", f"{name} {model}", name
+        return f"{name} {model} {plan.dataset.id[:16]}", f"{name} {model}", name, ANY
+    return f"{name} {model} {chunk.parameters['layer']}", f"{name} {model}", name, ANY

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from atlas_core.whitening import Whitening
-
-BLOCK = 4096
 BLOCK_CELLS = 8_000_000
 """Similarities held at once, 32 MB."""
 ROWS_A_STEP = 65_536
@@ -150,33 +147,24 @@ def unit_rows(activations: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     return rows
 
 
-def nearest_samples(
-    activations: NDArray[np.floating[Any]],
-    images: NDArray[np.integer[Any]],
-    targets: NDArray[np.float32],
-    whitening: Whitening,
-    count: int,
-) -> NDArray[np.int64]:
-    """The samples of a whole layer nearest to each of some activations by whitened cosine, at most one an image.
+def offer_rows(
+    best: Nearest, targets: NDArray[np.float32], rows: NDArray[np.float32], first: int, images: NDArray[np.int64]
+) -> None:
+    """Offer some of a layer's samples to targets, such as the means of cells; a list takes at most one of an image.
 
     Args:
-        activations: Shape (n, channels).
-        images: Image of each sample, shape (n,).
-        targets: Such as the means of cells, shape (m, channels).
-        whitening: Of the layer.
-        count: Samples wanted for each.
-
-    Returns:
-        Samples, the nearest first, shape (m, count); -1 where there are fewer images.
+        best: The lists, one a target.
+        targets: Unit rows, shape (m, channels).
+        rows: Unit rows of samples, shape (some, channels).
+        first: Number of the first of them; the others follow.
+        images: Their images, shape (some,).
     """
-    directions = whitening.directions(targets)
-    best = Nearest.empty(len(targets), count)
     nobody = np.full(len(targets), NO_IMAGE, dtype=np.int64)
-    for first in range(0, len(activations), BLOCK):
-        rows = whitening.directions(activations[first : first + BLOCK])
-        samples = np.arange(first, first + len(rows))
-        best.offer(directions @ rows.T, samples, images[samples].astype(np.int64), nobody, one_an_image=True)
-    return best.index
+    step = max(1, BLOCK_CELLS // max(1, len(targets)))
+    for start in range(0, len(rows), step):
+        some = rows[start : start + step]
+        samples = np.arange(first + start, first + start + len(some))
+        best.offer(targets @ some.T, samples, images[start : start + step], nobody, one_an_image=True)
 
 
 def _exact_distance_rows(queries: Any, rows: Any, candidates: Any, distance: Any) -> None:

@@ -16,13 +16,17 @@ import numpy as np
 from atlas_core.compiled import compiled
 from atlas_core.errors import LayoutError
 from atlas_core.layout.placement import geometric_median, neighbour_weights
-from atlas_core.layout.plane import principal_axes
+from atlas_core.layout.plane import strongest_axes
 from atlas_core.nearest import NO_IMAGE, exact_distances, unit_rows
+from atlas_core.tables import allocate
+from atlas_core.whitening import Moments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
+
+    from atlas_core.tables import Fields, Table
 
 NEIGHBOURS = 15
 COMPONENTS = 64
@@ -32,6 +36,7 @@ CLUSTER_GAP = 0.05
 AMBIGUOUS_BELOW = 0.5
 CALIBRATION_SAMPLES = 2000
 BLOCK = 8192
+MISMATCH = "an index needs one row of activations for each sample"
 
 
 @dataclass(frozen=True)
@@ -84,21 +89,25 @@ class ProjectionIndex:
     @classmethod
     def build(
         cls,
-        activations: NDArray[np.floating[Any]],
+        activations: Iterable[NDArray[np.floating[Any]]],
         images: NDArray[np.integer[Any]],
         layout: NDArray[np.float32],
         *,
         seed: int = 0,
+        into: Callable[[Fields], Table] = allocate,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> ProjectionIndex:
         """Index a layer's samples and calibrate their distances.
 
         Args:
-            activations: Shape (n, channels); kept as float16.
+            activations: Shards of rows in order, each of shape (some, channels), n in all; gone through twice and kept
+                as float16.
             images: Image of each sample, shape (n,), not negative.
             layout: Points in the unit square, shape (n, 2).
             seed: Chooses up to 2,000 samples for the calibration.
-            on_progress: Called with (calibrated, to calibrate); raising in it cancels.
+            into: Makes the arrays that are filled, in memory by default; nothing else grows with the samples.
+            on_progress: Called with (steps done, steps), in which a step is a row read, or one of the calibration's
+                samples; raising in it cancels.
 
         Returns:
             The index.
@@ -106,32 +115,53 @@ class ProjectionIndex:
         Raises:
             LayoutError: Shapes do not fit, there are no samples, or all come from one image.
         """
-        n = len(activations)
-        if n == 0 or layout.shape != (n, 2) or images.shape != (n,) or int(images.min()) == int(images.max()):
+        n, calibrated = len(images), min(CALIBRATION_SAMPLES, len(images))
+        if n == 0 or layout.shape != (n, 2) or int(images.min()) == int(images.max()):
             raise LayoutError("an index needs samples of 2 images or more, each with a point and an image")
-        stored = activations.astype(np.float16)
-        unit = unit_rows(stored)
-        length = np.sqrt(np.einsum("ij,ij->i", stored, stored, dtype=np.float64)).astype(np.float32)
-        axes = principal_axes(unit, min(COMPONENTS, unit.shape[1]))
-        mean = unit.mean(axis=0, dtype=np.float64).astype(np.float32)
-        index = cls(
-            activations=stored,
-            length=np.where(length > 0, length, np.float32(1)),
-            images=images.astype(np.int64),
-            layout=layout.astype(np.float32),
-            mean=mean,
-            axes=axes,
-            projected=np.concatenate([(unit[i : i + BLOCK] - mean) @ axes.T for i in range(0, n, BLOCK)]),
-            calibration=np.zeros(0),
-        )
+        report = on_progress or (lambda _done, _steps: None)
+        steps = 2 * n + calibrated
+        moments = None
+        for rows in _blocks(activations, n):
+            moments = moments or Moments(rows.shape[1])
+            moments.add(unit_rows(rows.astype(np.float16)))
+            report(moments.n, steps)
+        if moments is None:
+            raise LayoutError(MISMATCH)
+        centre = moments.sum / n
+        channels = len(centre)
+        components = min(COMPONENTS, channels)
+        index = cls(**into({
+            "activations": (np.float16, (n, channels)), "length": (np.float32, (n,)), "images": (np.int64, (n,)),
+            "layout": (np.float32, (n, 2)), "mean": (np.float32, (channels,)),
+            "axes": (np.float32, (components, channels)), "projected": (np.float32, (n, components)),
+            "calibration": (np.float64, (calibrated,)),
+        }))  # fmt: skip
+        index.images[:], index.layout[:], index.mean[:] = images, layout, centre
+        index.axes[:] = strongest_axes(moments.second / n - np.outer(centre, centre), components)
+        first = 0
+        for rows in _blocks(activations, n):
+            index._fill(first, rows.astype(np.float16))
+            first += len(rows)
+            report(n + first, steps)
+        index._calibrate(seed, lambda done: report(2 * n + done, steps))
+        return index
+
+    def _fill(self, first: int, stored: NDArray[np.float16]) -> None:
+        """Take some samples in."""
+        place = slice(first, first + len(stored))
+        length = np.sqrt(np.einsum("ij,ij->i", stored, stored, dtype=np.float64))
+        self.activations[place], self.length[place] = stored, np.where(length > 0, length, 1)
+        self.projected[place] = (unit_rows(stored) - self.mean) @ self.axes.T
+
+    def _calibrate(self, seed: int, report: Callable[[int], None]) -> None:
         rng = np.random.Generator(np.random.Philox(seed))
-        asked = np.sort(rng.permutation(n)[:CALIBRATION_SAMPLES])
-        distances = []
+        asked = np.sort(rng.permutation(len(self.images))[: len(self.calibration)])
         for done, sample in enumerate(asked):
-            distances.append(index._find(unit[sample], int(images[sample]))[1].mean())
-            if on_progress is not None and (done + 1) % 100 == 0:
-                on_progress(done + 1, len(asked))
-        return cls(**{**index.to_tables(), "calibration": np.sort(np.array(distances))})
+            unit = unit_rows(self.activations[sample : sample + 1])[0]
+            self.calibration[done] = self._find(unit, int(self.images[sample]))[1].mean()
+            if (done + 1) % 100 == 0:
+                report(done + 1)
+        self.calibration.sort()
 
     def place(self, activations: NDArray[np.floating[Any]], *, image: int = NO_IMAGE) -> Placement:
         """Place positions of an image, each for itself: the bytes of a row do not depend on the other rows.
@@ -193,6 +223,17 @@ class ProjectionIndex:
     def from_tables(cls, tables: dict[str, NDArray[Any]]) -> ProjectionIndex:
         """The inverse of `to_tables`."""
         return cls(**{field.name: tables[field.name] for field in fields(cls)})
+
+
+def _blocks(shards: Iterable[NDArray[np.floating[Any]]], n: int) -> Iterator[NDArray[np.floating[Any]]]:
+    """Blocks of rows, n in all."""
+    passed = 0
+    for shard in shards:
+        passed += len(shard)
+        if passed <= n:
+            yield from (shard[first : first + BLOCK] for first in range(0, len(shard), BLOCK))
+    if passed != n:
+        raise LayoutError(MISMATCH)
 
 
 def heaviest_cluster(points: NDArray[np.float64], weights: NDArray[np.float64]) -> float:

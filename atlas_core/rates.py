@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from atlas_core.estimate import Cost, Estimate, ModelCost, kinds
+from atlas_core.estimate import ANY, Cost, Estimate, ModelCost, kinds
 
 if TYPE_CHECKING:
     from atlas_core.build import Chunk, Plan
@@ -19,6 +19,8 @@ SAMPLED = 16
 KEPT = 2_000
 """Kinds of work that are remembered, those measured last."""
 LEAST_SECONDS = 0.005
+LITTLE_SECONDS = 1.0
+"""Work that is too little to tell a rate from."""
 
 Record = Callable[["Chunk"], Mapping[str, Any] | None]
 
@@ -53,9 +55,14 @@ class Expected:
 
 
 def expected(plan: Plan, chunk: Chunk, cost: Cost, rates: Rates) -> Expected:
-    """What a chunk is expected to cost, by the most particular rate known of its kind."""
+    """What a chunk is expected to cost here, by the most particular rate known of its kind."""
     rate = next((rates[kind] for kind in kinds(plan, chunk) if kind in rates), Rate())
     return Expected(cost.seconds * rate.seconds, cost.seconds * rate.cpu_seconds, cost.bytes * rate.bytes)
+
+
+def is_measured(plan: Plan, chunk: Chunk, rates: Rates) -> bool:
+    """Whether the rate of work like a chunk's is known, of this model or another."""
+    return any(kind in rates for kind in kinds(plan, chunk) if kind != ANY)
 
 
 def measured(plan: Plan, done: Iterable[Chunk], model: ModelCost, record: Record, sampled: int = SAMPLED) -> Rates:
@@ -69,21 +76,22 @@ def measured(plan: Plan, done: Iterable[Chunk], model: ModelCost, record: Record
         sampled: Records read of a kind at most, evenly over its chunks.
 
     Returns:
-        By kind; the median over its chunks, so that the first of a process, which loads the model, does not count.
+        By kind; the median over its chunks, so that the first of a process, which loads the model, does not count, and
+        the nearer to 1 the less work they were, because of short work the loading of libraries is the larger part.
     """
     estimate = Estimate(plan, model)
     by_kind: dict[tuple[str, ...], list[Chunk]] = {}
     for chunk in done:
         by_kind.setdefault(kinds(plan, chunk), []).append(chunk)
-    found: dict[str, list[Rate]] = {}
+    found: dict[str, list[tuple[Cost, Rate]]] = {}
     for names, chunks in by_kind.items():
         for chunk in chunks[:: -(-len(chunks) // sampled)]:
             cost = (record(chunk) or {}).get("cost")
             if cost:
-                rate = _rate(cost, estimate.cost(chunk))
+                base = estimate.cost(chunk)
                 for name in names:
-                    found.setdefault(name, []).append(rate)
-    return {name: _middle(rates) for name, rates in found.items()}
+                    found.setdefault(name, []).append((base, _rate(cost, base)))
+    return {name: _together(rates) for name, rates in found.items()}
 
 
 def _rate(cost: Mapping[str, float], base: Cost) -> Rate:
@@ -95,11 +103,16 @@ def _rate(cost: Mapping[str, float], base: Cost) -> Rate:
     )
 
 
-def _middle(rates: list[Rate]) -> Rate:
+def _together(rates: list[tuple[Cost, Rate]]) -> Rate:
+    whole = sum(base.seconds for base, _ in rates)
+
+    def weighed(ratio: float) -> float:
+        return (ratio * whole + LITTLE_SECONDS) / (whole + LITTLE_SECONDS)
+
     return Rate(
-        median(rate.seconds for rate in rates),
-        median(rate.cpu_seconds for rate in rates),
-        median(rate.bytes for rate in rates),
+        weighed(median(rate.seconds for _, rate in rates)),
+        weighed(median(rate.cpu_seconds for _, rate in rates)),
+        median(rate.bytes for _, rate in rates),
     )
 
 

@@ -23,24 +23,35 @@ if TYPE_CHECKING:
     from atlas_core.store import Store
 
 _V = TypeVar("_V")
-MODELS, DATASETS, TABLES, INDEXES = 2, 4, 24, 4
+MODELS, DATASETS, INDEXES = 2, 4, 4
+TABLES_BYTES = 256 * 2**20
 
 
 class Recent(Generic[_V]):
-    """The values asked for last, at most `size` of them."""
+    """The values asked for last, as many as fit; the last one always does.
 
-    def __init__(self, size: int) -> None:
+    Args:
+        size: How much fits.
+        measure: How much room a value takes, 1 by default.
+    """
+
+    def __init__(self, size: int, measure: Callable[[_V], int] = lambda value: 1) -> None:
         """Start empty."""
         self._size = size
+        self._measure = measure
+        self._held = 0
         self._values: OrderedDict[Hashable, _V] = OrderedDict()
 
     def get(self, key: Hashable, make: Callable[[], _V]) -> _V:
-        """The value under a key, made where it is not kept."""
+        """The value under a key, made where it is not kept; where there is no room left, some is made first."""
         if key not in self._values:
-            self._values[key] = make()
+            while self._held >= self._size and self._values:
+                self._held -= self._measure(self._values.popitem(last=False)[1])
+            value = self._values[key] = make()
+            self._held += self._measure(value)
         self._values.move_to_end(key)
-        while len(self._values) > self._size:
-            self._values.popitem(last=False)
+        while self._held > self._size and len(self._values) > 1:
+            self._held -= self._measure(self._values.popitem(last=False)[1])
         return self._values[key]
 
 
@@ -64,7 +75,7 @@ class Runtime:
         self.read: dict[str, dict[str, Any] | None] = {}
         self._models: Recent[LoadedModel] = Recent(MODELS)
         self._datasets: Recent[datasets.Dataset] = Recent(DATASETS)
-        self._tables: Recent[tables.Table] = Recent(TABLES)
+        self._tables: Recent[tables.Table] = Recent(TABLES_BYTES, tables.size)
         self._allocations: Recent[tuple[NDArray[np.int64], NDArray[np.int32]]] = Recent(DATASETS)
         self._indexes: Recent[ProjectionIndex] = Recent(INDEXES)
 
@@ -129,6 +140,7 @@ class Runtime:
         from atlas_core.projection import ProjectionIndex
 
         def read() -> ProjectionIndex:
-            return ProjectionIndex.from_tables(tables.unpack(self.store.get_blob(sha256)))
+            with self.store.open_blob(sha256) as file:
+                return ProjectionIndex.from_tables(tables.open_table(file))
 
         return self._indexes.get(sha256, read)

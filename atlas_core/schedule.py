@@ -37,15 +37,14 @@ def wall_seconds(
     running: list[tuple[float, str, int]] = []
     taken: set[str] = set()
     now = 0.0
-    while len(frontier.done) < len(plan.chunks):
+    while True:
         for number, worker in enumerate(workers):
             while free[number] > 0 and (key := frontier.first(worker.queues, taken)) is not None:
                 taken.add(key)
                 free[number] -= 1
                 heapq.heappush(running, (now + seconds[key], key, number))
         if not running:
-            return None
+            return now if plan.chunks[-1].key in frontier.done else None
         now, key, number = heapq.heappop(running)
         free[number] += 1
         frontier.finish([key])
-    return now

@@ -37,6 +37,8 @@ STOP_SECONDS = 8.0
 DRAIN_SECONDS = 3
 """That a stopping API gives open requests; event streams would stay for as long as their jobs."""
 RESTART_SECONDS = 1.0
+UNTAKEN_MILLISECONDS = 90_000
+"""That bytes may wait for their reader before the kernel closes the connection."""
 LOOPBACK = ("127.0.0.1", "localhost")
 
 
@@ -69,8 +71,8 @@ class Children:
 
     def start(self, command: Command) -> None:
         """Start a child and keep it alive."""
-        self._commands.append(command)
         self._spawn(command)
+        self._commands.append(command)  # now it has a process that the watcher can look at
         if not self._watcher.is_alive():
             self._watcher.start()
 
@@ -256,7 +258,9 @@ def _listening(host: str, port: int) -> socket.socket:
         listener = socket.create_server((host, port), backlog=1024)
     except OSError as error:
         raise DependencyError(f"the port {port} cannot be listened on ({error.strerror}); name another") from None
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by every connection
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by every connection, as the next
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # who vanished, or takes nothing any more, holds no connection for long
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNTAKEN_MILLISECONDS)
     return listener
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
@@ -11,6 +12,7 @@ from uuid import uuid4
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -54,11 +56,18 @@ class NoAnswerError(AtlasError):
     slug = "timeout"
 
 
+class TooManyError(AtlasError):
+    """More at a time than may be."""
+
+    slug = "too-many"
+
+
 OWN_STATUSES: Mapping[type[AtlasError], HTTPStatus] = {
     StaleError: HTTPStatus.PRECONDITION_FAILED,
     TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     MediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     NoAnswerError: HTTPStatus.GATEWAY_TIMEOUT,
+    TooManyError: HTTPStatus.TOO_MANY_REQUESTS,
 }
 
 
@@ -108,7 +117,7 @@ async def _on_atlas_error(request: Request, error: Exception) -> JSONResponse:
     status = status_of(error)
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("%s: %s", type(error).__name__, error, exc_info=error)
-    retry = status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
+    retry = status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
     return problem(
         status,
         error.slug,
@@ -146,6 +155,36 @@ def _place(error: Mapping[str, Any]) -> dict[str, str]:
         return {"parameter": str(path[0]) if path else str(source), "detail": detail}
     parts = [str(part).replace("~", "~0").replace("/", "~1") for part in path]
     return {"pointer": "".join(f"/{part}" for part in parts), "detail": detail}
+
+
+class TrustedHosts:
+    """Refuses requests that address the service by a name that is not its own.
+
+    Args:
+        app: The application.
+        names: Without ports; `*.example.com` stands for all below, `*` for any.
+    """
+
+    def __init__(self, app: ASGIApp, names: Sequence[str]) -> None:
+        """Wrap the application."""
+        self._app = app
+        self._names = [name.lower() for name in names]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+        if scope["type"] != "http" or self._known(Headers(scope=scope).get("host", "")):
+            await self._app(scope, receive, send)
+            return
+        detail = "the service does not go by the name in the Host header; see ATLAS_TRUSTED_HOSTS"
+        response = problem(HTTPStatus.BAD_REQUEST, "untrusted-host", detail, request_id=_id(Request(scope)))
+        await response(scope, receive, send)
+
+    def _known(self, host: str) -> bool:
+        name = re.sub(r":\d*$", "", host.lower())
+        return any(
+            pattern in ("*", name) or (pattern.startswith("*.") and name.endswith(pattern[1:]))
+            for pattern in self._names
+        )
 
 
 class RequestIdMiddleware:
@@ -186,9 +225,15 @@ class RequestIdMiddleware:
             await response(scope, receive, named)
 
 
-def install(app: FastAPI) -> None:
-    """Have an application answer every error as a problem."""
+def install(app: FastAPI, trusted_hosts: Sequence[str]) -> None:
+    """Have an application answer every error as a problem.
+
+    Args:
+        app: The application.
+        trusted_hosts: Names by which requests may address it.
+    """
     app.add_exception_handler(AtlasError, _on_atlas_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
-    app.add_middleware(RequestIdMiddleware)
+    app.add_middleware(TrustedHosts, names=trusted_hosts)
+    app.add_middleware(RequestIdMiddleware)  # the outermost, so that every answer has an id

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Set
 from typing import TYPE_CHECKING, Any
 
 from atlas_core.advance import STAGE_QUEUES, TERMINAL, recorded
-from atlas_core.build import STAGES, Plan
+from atlas_core.build import STAGES, Plan, lacking
 from atlas_core.errors import DependencyError
 from atlas_core.estimate import Estimate, ModelCost
 from atlas_core.ledger import Worker
-from atlas_core.rates import Expected, Rates, expected, known_rates, measured
+from atlas_core.rates import Expected, Rates, expected, is_measured, known_rates, measured
 from atlas_core.schedule import wall_seconds
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ def dry_run(services: Services, plan: Plan) -> Document:
         plan: The atlas's.
     """
     done = set(recorded(plan, services.store))
-    rates, costs = known_rates(services.store), _expected(services, plan, known_rates(services.store))
-    left = {key: cost for key, cost in costs.items() if key not in done}
-    wall = _wall(plan, done, left, _workers(services), jobs=1)
+    rates = known_rates(services.store)
+    left = _expected(services, plan, done, rates)
+    wall = _wall(plan, left, _workers(services), jobs=1)
     if wall is not None and left and not rates:
         wall += START_SECONDS
     stages: dict[str, dict[str, Any]] = {}
@@ -49,12 +49,20 @@ def dry_run(services: Services, plan: Plan) -> Document:
         "id": plan.id,
         "spec": plan.spec,
         "stages": stages,
-        "chunks": sum(stage["total"] - stage["done"] for stage in stages.values()),
+        "chunks": len(left),
         "bytes": sum(stage["bytes"] for stage in stages.values()),
-        "cpu_seconds": round(sum(stage["cpu_seconds"] for stage in stages.values()), 1),
+        "cpu_seconds": round(sum(cost.cpu_seconds for cost in left.values()), 1),
         "wall_seconds": None if wall is None else round(wall, 1),
-        "rates": "measured" if rates else "default",
+        "rates": _told(plan, left, rates),
     }
+
+
+def _told(plan: Plan, left: Collection[str], rates: Rates) -> str:
+    """Where the figures of the chunks that are left come from."""
+    known = [is_measured(plan, plan.by_key[key], rates) for key in left]
+    if all(known) and rates:
+        return "measured"
+    return "partly-measured" if any(known) else "assumed"
 
 
 def eta_seconds(services: Services, job: Document, plan: Plan, now: Standing) -> float | None:
@@ -64,15 +72,13 @@ def eta_seconds(services: Services, job: Document, plan: Plan, now: Standing) ->
     done = {key for key, state in now.states.items() if state == "done"}
     own = measured(plan, (plan.by_key[key] for key in now.states if key in done), _model_cost(services, plan),
                    services.artifacts.record, SAMPLED)  # fmt: skip
-    costs = _expected(services, plan, {**known_rates(services.store), **own})
     left = {
         key: cost if key not in now.shares else _rest(cost, *now.shares[key])
-        for key, cost in costs.items()
-        if key not in done
+        for key, cost in _expected(services, plan, done, {**known_rates(services.store), **own}).items()
     }
     try:
         jobs = sum("/" not in name for name in services.ledger.active())
-        wall = _wall(plan, done, left, services.ledger.workers(), jobs=jobs)
+        wall = _wall(plan, left, services.ledger.workers(), jobs=jobs)
     except DependencyError:
         return None
     return None if wall is None else round(wall, 1)
@@ -87,9 +93,10 @@ def _model_cost(services: Services, plan: Plan) -> ModelCost:
     return ModelCost.of((services.store.get_document("models", plan.model.id) or {}).get("cost"))
 
 
-def _expected(services: Services, plan: Plan, rates: Rates) -> dict[str, Expected]:
+def _expected(services: Services, plan: Plan, done: Set[str], rates: Rates) -> dict[str, Expected]:
+    """What each chunk that has yet to run is expected to cost."""
     estimate = Estimate(plan, _model_cost(services, plan))
-    return {chunk.key: expected(plan, chunk, estimate.cost(chunk), rates) for chunk in plan.chunks}
+    return {chunk.key: expected(plan, chunk, estimate.cost(chunk), rates) for chunk in lacking(plan, done)}
 
 
 def _workers(services: Services) -> list[Worker]:
@@ -99,10 +106,9 @@ def _workers(services: Services) -> list[Worker]:
         return []
 
 
-def _wall(
-    plan: Plan, done: Collection[str], left: dict[str, Expected], workers: list[Worker], *, jobs: int
-) -> float | None:
+def _wall(plan: Plan, left: dict[str, Expected], workers: list[Worker], *, jobs: int) -> float | None:
     """With this job's share of the workers' processes, at least one of each worker."""
+    done = plan.by_key.keys() - left.keys()
     shared = [Worker(worker.id, worker.queues, max(1, worker.processes // max(1, jobs))) for worker in workers]
     seconds = {key: cost.seconds for key, cost in left.items()}
     return wall_seconds(plan, done, seconds, shared, STAGE_QUEUES.__getitem__)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
@@ -15,8 +16,9 @@ from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 
 from atlas_core.advance import TERMINAL
-from atlas_core.errors import DependencyError
+from atlas_core.errors import AtlasError, DependencyError
 from atlas_core.events import Event, parse, place, stream_of
+from service.errors import TooManyError
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
@@ -27,6 +29,8 @@ SEND_SECONDS = 60.0
 """That a reader may leave an event in its socket before it is let go."""
 SNAPSHOTS = 4
 """States told anew at a time: each asks the ledger or the store for a whole plan."""
+READS = 8
+"""Short questions to Redis at a time, beside the streams."""
 
 
 class Teller(Protocol):
@@ -52,12 +56,13 @@ class EventStreams:
         """Redis is not spoken to yet."""
         self._redis = redis.asyncio.Redis.from_url(
             url, decode_responses=True, socket_connect_timeout=3, socket_timeout=beat_seconds + 10,
-            max_connections=most + SNAPSHOTS,
+            max_connections=most + READS,
         )  # fmt: skip
         self._free = most
         self._most = most
         self._beat_seconds = beat_seconds
         self._threads = anyio.CapacityLimiter(SNAPSHOTS)
+        self._reads = anyio.CapacityLimiter(READS)
 
     async def close(self) -> None:
         """Let go of every connection."""
@@ -74,8 +79,7 @@ class EventStreams:
         Raises:
             DependencyError: Redis or the store is down.
         """
-        with _reaching():
-            first = await self._entries(job_id, count=1)
+        first = await self._entries(job_id, count=1)
         if after is None and first and (first[0].type, first[0].data.get("state")) == ("state", "queued"):
             return [], "0-0"
         if after is not None and first and place(str(first[0].id)) <= place(after):
@@ -83,18 +87,22 @@ class EventStreams:
         return await self._anew(job_id, after, teller)
 
     async def _anew(self, job_id: str, after: str | None, teller: Teller) -> tuple[list[Event], str]:
-        with _reaching():
+        async with self._reading():
             newest = parse(await self._redis.xrevrange(stream_of(job_id), count=1))
         told = await anyio.to_thread.run_sync(teller.anew, limiter=self._threads)
         cursor = str(newest[0].id) if newest else "0-0"
         # Only the last one has an id: who is cut off before it is told everything again.
-        told[-1] = told[-1]._replace(id=str(newest[0].id) if newest else after or await self._now())
+        told[-1] = told[-1]._replace(id=cursor if newest else await self._id_without_stream(told[-1], after))
         return told, cursor
 
-    async def _now(self) -> str:
-        with _reaching():
+    async def _id_without_stream(self, state: Event, after: str | None) -> str:
+        """An id for a state of which no stream tells: no earlier than what the reader knows, nor than the job's end."""
+        known = after or "0-0"
+        if _ends(state):
+            return max(known, _ended(state), key=place)
+        async with self._reading():
             seconds, micros = await self._redis.time()
-        return f"{seconds * 1000 + micros // 1000}-0"
+        return max(known, f"{seconds * 1000 + micros // 1000}-0", key=place)
 
     async def page(self, job_id: str, after: str | None, size: int, teller: Teller) -> tuple[list[Event], bool]:
         """Events after one, as many as a page takes, and whether there are more; a state told anew comes whole.
@@ -103,32 +111,54 @@ class EventStreams:
             DependencyError: Redis or the store is down.
         """
         told, cursor = await self.begin(job_id, after, teller)
-        with _reaching():
-            found = await self._entries(job_id, f"({cursor}", count=max(1, size - len(told)) + 1)
+        found = await self._entries(job_id, f"({cursor}", count=max(1, size - len(told)) + 1)
         events = [*told, *found]
         return events[: max(size, len(told))], len(events) > max(size, len(told))
 
-    async def is_last(self, job_id: str, event_id: str) -> bool:
-        """Whether no event came after this one.
+    async def over(self, job_id: str, after: str, state: Event) -> bool:
+        """Whether a job has ended and a reader missed nothing.
+
+        Args:
+            job_id: The job.
+            after: Id of the last event that the reader knows.
+            state: The job's.
 
         Raises:
             DependencyError: Redis is down.
         """
-        with _reaching():
-            return not await self._entries(job_id, f"({event_id}", count=1)
+        if not _ends(state):
+            return False
+        found = await self._entries(job_id, after, count=2)
+        if [event.id for event in found] == [after]:
+            return _ends(found[0])
+        return not found and place(after) >= place(_ended(state))
 
     async def _entries(self, job_id: str, start: str = "-", *, count: int) -> list[Event]:
-        return parse(await self._redis.xrange(stream_of(job_id), min=start, count=count))
+        async with self._reading():
+            return parse(await self._redis.xrange(stream_of(job_id), min=start, count=count))
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
+    async def _reading(self) -> AsyncIterator[None]:
+        async with self._reads:
+            with _reaching():
+                yield
+
+    def check_place(self) -> None:
+        """Raise TooManyError where as many streams are open as may be."""
+        if self._free <= 0:
+            raise TooManyError(
+                f"{self._most} event streams are open here, as many as may be (ATLAS_EVENT_STREAMS); try again, or "
+                "ask for pages of events with Accept: application/json"
+            )
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
         """Hold one of the streams that may be open.
 
         Raises:
-            DependencyError: All are taken.
+            TooManyError: All are taken.
         """
-        if self._free <= 0:
-            raise DependencyError(f"{self._most} event streams are open, as many as may be; try again, or poll the job")
+        self.check_place()
         self._free -= 1
         try:
             yield
@@ -154,28 +184,34 @@ class EventStreams:
                     return
             try:
                 events, cursor = await self._next(job_id, cursor, teller)
-            except (redis.RedisError, DependencyError):
+            except (redis.RedisError, AtlasError):  # Redis or the store is down, or the job was dropped
                 return
             if not events:
                 yield None
 
     async def _next(self, job_id: str, cursor: str, teller: Teller) -> tuple[list[Event], str]:
-        block = int(self._beat_seconds * 1000)
+        block = max(1, int(self._beat_seconds * 1000))
         found: Any = await self._redis.xread({stream_of(job_id): cursor}, count=READ_AT_ONCE, block=block)
         if not found:
             state = await anyio.to_thread.run_sync(teller.state, limiter=self._threads)
             if not _ends(state) or await self._entries(job_id, f"({cursor}", count=1):
                 return [], cursor
-            return [state], cursor  # it ended without an event to say so
+            # It ended without an event to say so: its worker could not reach Redis, or Redis was flushed since.
+            return [state._replace(id=max(cursor, _ended(state), key=place))], cursor
         events = parse(found[0][1])
         oldest = await self._entries(job_id, count=1)
         if cursor != "0-0" and oldest and place(str(oldest[0].id)) > place(cursor):
-            return await self._anew(job_id, None, teller)  # trimmed under a slow reader, or flushed
+            return await self._anew(job_id, None, teller)  # trimmed under a slow reader, flushed, or another attempt
         return events, str(events[-1].id)
 
 
 def _ends(event: Event) -> bool:
     return event.type == "state" and event.data["state"] in TERMINAL
+
+
+def _ended(state: Event) -> str:
+    """When a job ended, as an id."""
+    return f"{int(datetime.fromisoformat(state.data['finished']).timestamp() * 1000)}-0"
 
 
 @contextmanager
@@ -212,7 +248,7 @@ class EventStreamResponse(StreamingResponse):
             if waited.cancelled_caught:
                 raise ClientDisconnect
 
-        async with self._streams.place():
+        with self._streams.place(), suppress(ClientDisconnect):  # the server closes what was not sent to its end
             await super().__call__(scope, receive, patient)
 
 

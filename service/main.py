@@ -10,11 +10,10 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.responses import FileResponse
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from service import errors
 from service.dependencies import Services
-from service.routers import aliases, atlases, blobs, events, health, levels, projections, registered
+from service.routers import aliases, atlases, blobs, events, health, levels, projections, registered, webhooks
 from service.schemas import Problem
 from service.settings import ServiceSettings
 
@@ -24,9 +23,11 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     for status, text in {
         404: "Nothing of that name here",
         409: "Not in a state for this",
+        412: "Changed since by somebody else",
         413: "Too large",
         415: "Of a kind that is not taken",
         422: "It cannot work as asked",
+        429: "Too many at a time; try again",
         503: "Redis, the store or the workers are down; try again",
         504: "Nobody answered in time",
     }.items()
@@ -57,11 +58,11 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
-    errors.install(app)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=settings.trusted_hosts, www_redirect=False)
+    errors.install(app, settings.trusted_hosts)
     # `levels` takes the rest of a path as a layer's name, so the others stand before it.
-    for module in (health, blobs, registered, aliases, atlases, events, projections, levels):
+    for module in (health, blobs, registered, aliases, atlases, events, webhooks, projections, levels):
         app.include_router(module.router)
+    webhooks.describe_events(app)
     _add_viewer(app)
     _describe_problems(app)
     return app
@@ -74,7 +75,8 @@ def _add_viewer(app: FastAPI) -> None:
         path = "/" + file.relative_to(folder).as_posix()
         for route in ("/", path) if path == "/index.html" else (path,):
             app.add_api_route(route, _file(file), methods=["GET"], include_in_schema=route == "/", tags=["viewer"],
-                              response_class=FileResponse, summary="The viewer", operation_id="viewer")  # fmt: skip
+                              response_class=FileResponse, summary="The viewer", operation_id="viewer",
+                              responses={200: {"content": {"text/html": {}}}})  # fmt: skip
 
 
 def _file(file: Path) -> Any:

@@ -99,25 +99,34 @@ def jittered(points: NDArray[np.floating[Any]], seed: int) -> NDArray[np.float32
 
 
 def principal_axes(unit: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-    """The directions of greatest variance, each turned so that its largest entry is positive.
+    """The directions of greatest variance of some rows, as `strongest_axes` gives them.
 
     Args:
         unit: Rows, shape (n, channels).
+        count: Directions wanted.
+    """
+    mean = unit.mean(axis=0, dtype=np.float64)
+    second = np.zeros((unit.shape[1], unit.shape[1]))
+    for first in range(0, len(unit), BLOCK):
+        block = unit[first : first + BLOCK].astype(np.float64) - mean
+        second += block.T @ block
+    return strongest_axes(second, count)
+
+
+def strongest_axes(covariance: NDArray[np.float64], count: int) -> NDArray[np.float32]:
+    """The directions of greatest variance, each turned so that its largest entry is positive.
+
+    Args:
+        covariance: In any unit, shape (channels, channels).
         count: Directions wanted; fewer channels leave the rest zero.
 
     Returns:
         Orthonormal directions, shape (count, channels) float32, the strongest first.
     """
-    channels = unit.shape[1]
-    mean = unit.mean(axis=0, dtype=np.float64)
-    second = np.zeros((channels, channels))
-    for first in range(0, len(unit), BLOCK):
-        block = unit[first : first + BLOCK].astype(np.float64) - mean
-        second += block.T @ block
-    _, vectors = np.linalg.eigh(second)
+    _, vectors = np.linalg.eigh(covariance)
     strongest = vectors[:, ::-1][:, :count].T  # (up to count, channels)
     largest = np.take_along_axis(strongest, np.abs(strongest).argmax(axis=1)[:, None], axis=1)
-    axes = np.zeros((count, channels), dtype=np.float32)
+    axes = np.zeros((count, len(covariance)), dtype=np.float32)
     axes[: len(strongest)] = strongest * np.where(largest < 0, -1, 1)
     return axes
 

@@ -30,7 +30,7 @@ def measure_cost(model: LoadedModel, clock: Clock) -> dict[str, Any]:
 
     Args:
         model: The model.
-        clock: Seconds that only grow.
+        clock: Seconds that only grow, of this process's work.
 
     Returns:
         `forward_seconds` of an image, to the logits or else to the deepest layer; `shares`, by layer, of the pass that

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -55,34 +57,43 @@ def run_chunk(
         return
     name = f"{chunk.stage} {chunk.parameters.get('step', '')}".strip()
     began, cpu_began = time.monotonic(), time.process_time()
-    with repairing(plan, runtime):
-        output = steps[name](Step(plan, chunk, runtime, on_progress or (lambda done, total: None)))
-    blobs = {name: store.put_blob(data) for name, data in output.blobs.items()}
-    store.put_record(
-        chunk.stage,
-        chunk.key,
-        {
-            "stage": chunk.stage,
-            "parameters": chunk.parameters,
-            "inputs": list(chunk.inputs),
-            "blobs": blobs,
-            "info": output.info,
-            # Only estimates read the cost; nothing that has a digest does, for it differs from run to run.
-            "cost": {
-                "seconds": round(time.monotonic() - began, 3),
-                "cpu_seconds": round(time.process_time() - cpu_began, 3),
-                "bytes": sum(map(len, output.blobs.values())),
+    with TemporaryDirectory(prefix="atlas-chunk-") as folder:
+        with repairing(plan, runtime):
+            output = steps[name](Step(plan, chunk, runtime, on_progress or (lambda done, total: None), Path(folder)))
+        blobs = {name: _put(store, data) for name, data in output.blobs.items()}
+        store.put_record(
+            chunk.stage,
+            chunk.key,
+            {
+                "stage": chunk.stage,
+                "parameters": chunk.parameters,
+                "inputs": list(chunk.inputs),
+                "blobs": blobs,
+                "info": output.info,
+                # Only estimates read the cost; nothing that has a digest does, for it differs from run to run.
+                "cost": {
+                    "seconds": round(time.monotonic() - began, 3),
+                    "cpu_seconds": round(time.process_time() - cpu_began, 3),
+                    "bytes": sum(map(_size, output.blobs.values())),
+                },
             },
-        },
-    )
-    _secure(store, blobs, output.blobs)
+        )
+        _secure(store, blobs, output.blobs)
 
 
-def _secure(store: Store, named: Mapping[str, str], data: Mapping[str, bytes]) -> None:
+def _put(store: Store, data: bytes | Path) -> str:
+    return store.put_blob_file(data) if isinstance(data, Path) else store.put_blob(data)
+
+
+def _size(data: bytes | Path) -> int:
+    return data.stat().st_size if isinstance(data, Path) else len(data)
+
+
+def _secure(store: Store, named: Mapping[str, str], data: Mapping[str, bytes | Path]) -> None:
     """Store blobs again that are gone: those that were there already may just have been collected as garbage.
 
     From the record on they are safe; the garbage collection looks after records that are written while it deletes.
     """
     for name, sha256 in named.items():
         if store.blob_size(sha256) is None:
-            store.put_blob(data[name])
+            _put(store, data[name])

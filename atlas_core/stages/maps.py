@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from atlas_core import tables
-from atlas_core.cells import Level, level
+from atlas_core.cells import Level, levels
 from atlas_core.errors import DatasetError
 from atlas_core.featurevis.parameterization import seed_from_thumbnails
 from atlas_core.fidelity import contrast
@@ -20,8 +21,8 @@ from atlas_core.privacy import called
 from atlas_core.projection import ProjectionIndex
 from atlas_core.stages.comparable import anchor_of, laid_out, lay_against, start_of
 from atlas_core.stages.landmarks import choose, laid_out_samples, measured
-from atlas_core.stages.step import Output, Step
-from atlas_core.whitening import Moments, whitening
+from atlas_core.stages.step import Column, Output, Step, gather_rows, shards_of
+from atlas_core.whitening import Moments, Whitening, whitening
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 BROKEN_SHARE = 0.05
 NAMED = 20
+ROWS_A_STEP = 8192
 
 
 def find_neighbours(step: Step) -> Output:
@@ -90,23 +92,24 @@ def lay_out(step: Step) -> Output:
 
 
 def make_cells(step: Step) -> Output:
-    """Average in the cells of every level; choose what their icons start from."""
-    strict = step.plan.spec.strict
-    samples = step.samples("activations", "image", "row", "column", "contrast" if strict else "thumbnails")
-    layout = step.table(step.inputs("layout")[0], "layout")["layout"]
-    attributed = [record for record in step.inputs("attribute") if record["blobs"]]
-    attributions = None
-    if attributed:
-        attributions = np.concatenate([step.table(record, "attributions")["attributions"] for record in attributed])
-    moments = Moments(samples["activations"].shape[1])
-    for shard in np.array_split(samples["activations"], max(1, len(layout) // 8192)):
-        moments.add(shard)
-    white = whitening(moments)
+    """Average in the cells of every level; choose what their icons start from.
 
-    blobs = {"whitening": tables.pack(white.to_tables())}
+    Shards pass by, a few times over; of a sample no more is held than where it is from and where it lies.
+    """
+    records = step.inputs("collect")
+    strict = step.plan.spec.strict
+    samples = step.samples("image", "row", "column", *(("contrast",) if strict else ()))
+    activations = Column(lambda: shards_of(step, records), "activations")
+    attributed = [record for record in step.inputs("attribute") if record["blobs"]]
+    attributions = Column(lambda: (step.table(record, "attributions") for record in attributed), "attributions")
+    (layout,) = step.layouts()
+    white = _whitening(activations)
     sides = step.parameters["levels"]
+    made = levels(activations, layout["layout"], samples["image"], sides, white,
+                  attributions if attributed else None, step.on_progress)  # fmt: skip
+    blobs = {"whitening": tables.pack(white.to_tables())}
     info: dict[str, Any] = {
-        "samples": len(layout),
+        "samples": len(samples["image"]),
         "images": len(np.unique(samples["image"])),
         "condition": _significant(white.condition),
         "attribution_method": attributed[0]["info"]["method"] if attributed else "none",
@@ -116,31 +119,56 @@ def make_cells(step: Step) -> Output:
     if halved:
         info["attribute_halved"] = min(halved)
     listing = step.runtime.dataset(step.plan).listing
-    for number, side in enumerate(sides):
-        made = level(samples["activations"], layout, samples["image"], side, white, attributions)
-        chosen = _contrasts(made, samples["contrast"]) if strict else _seeds(made, samples["thumbnails"])
-        table = {**made.to_tables(), **chosen}
+    show = None if strict else _thumbnails(step, made)
+    for side, level in zip(sides, made, strict=True):
+        table = level.to_tables() | (_contrasts(level, samples["contrast"]) if show is None else _seeds(level, show))
         if strict:
             del table["exemplars"], table["seeds"]
         blobs[f"attribution-{side}"] = tables.pack({"attribution": table.pop("attribution").astype(np.float16)})
         blobs[f"level-{side}"] = tables.pack(table)
-        cells = _cells_json(made, samples, None if strict else listing.images, step.plan.model.card.labels)
+        cells = _cells_json(level, samples, None if strict else listing.images, step.plan.model.card.labels)
         blobs[f"cells-{side}"] = canonical_json(cells)
         info["levels"][str(side)] = {
-            "cells": len(made),
-            "shown": round(float(made.shown[0]), 4),
-            "median_images": made.median_images,
-            "coherence": round(float(made.coherence.mean()), 4),
-            "pair_cosine": round(float(made.pair_cosine.mean()), 4),
+            "cells": len(level),
+            "shown": round(float(level.shown[0]), 4),
+            "median_images": level.median_images,
+            "coherence": round(float(level.coherence.mean()), 4),
+            "pair_cosine": round(float(level.pair_cosine.mean()), 4),
         }
-        step.on_progress(number + 1, len(sides))
     return Output(blobs, info)
 
 
-def _seeds(made: Level, thumbnails: NDArray[np.uint8]) -> tables.Table:
+def _whitening(activations: Column) -> Whitening:
+    moments = None
+    for rows in activations:
+        moments = moments or Moments(rows.shape[1])
+        for first in range(0, len(rows), ROWS_A_STEP):
+            moments.add(rows[first : first + ROWS_A_STEP])
+    return whitening(moments or Moments(0))
+
+
+@dataclass(frozen=True)
+class _Thumbnails:
+    """Thumbnails of some samples: of all that cells show or start from."""
+
+    sample: NDArray[np.int64]  # ascending, (k,)
+    pixels: NDArray[np.uint8]  # (k, height, width, channels)
+
+    def of(self, chosen: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Thumbnails of a list of samples that may end in -1."""
+        return self.pixels[np.searchsorted(self.sample, chosen[chosen >= 0])]
+
+
+def _thumbnails(step: Step, made: list[Level]) -> _Thumbnails:
+    wanted = np.unique(np.concatenate([chosen.ravel() for level in made for chosen in (level.seeds, level.exemplars)]))
+    wanted = wanted[wanted >= 0]
+    return _Thumbnails(wanted, gather_rows(step, step.inputs("collect"), ("thumbnails",), wanted)["thumbnails"])
+
+
+def _seeds(level: Level, thumbnails: _Thumbnails) -> tables.Table:
     """Where each cell's icon starts: the mean of its nearest samples' thumbnails; and its exemplars' contrast."""
-    seeds = [seed_from_thumbnails(thumbnails[chosen[chosen >= 0]]) for chosen in made.seeds]
-    contrasts = [contrast(thumbnails[chosen[chosen >= 0]]).mean() for chosen in made.exemplars]
+    seeds = [seed_from_thumbnails(thumbnails.of(chosen)) for chosen in level.seeds]
+    contrasts = [contrast(thumbnails.of(chosen)).mean() for chosen in level.exemplars]
     return {"seed": np.stack(seeds).astype(np.float16), "exemplar_contrast": np.array(contrasts, np.float32)}
 
 
@@ -191,11 +219,14 @@ def _cells_json(
 
 
 def build_index(step: Step) -> Output:
-    """What a new image needs to be placed."""
-    samples = step.samples("activations", "image")
-    layout = step.table(step.inputs("layout")[0], "layout")["layout"]
-    index = ProjectionIndex.build(samples["activations"], samples["image"], layout, on_progress=step.on_progress)
-    return Output({"index": tables.pack(index.to_tables())}, {"samples": len(layout)})
+    """What a new image needs to be placed, made in a file while the shards pass by."""
+    records = step.inputs("collect")
+    activations = Column(lambda: shards_of(step, records), "activations")
+    (layout,) = step.layouts()
+    path = step.folder / "index"
+    ProjectionIndex.build(activations, layout["image"], layout["layout"], on_progress=step.on_progress,
+                          into=lambda fields: tables.allocate_file(path, fields))  # fmt: skip
+    return Output({"index": path}, {"samples": len(layout["layout"])})
 
 
 def _significant(value: float) -> float:

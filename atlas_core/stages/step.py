@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,8 @@ from atlas_core.errors import DatasetError
 from atlas_core.privacy import without_names
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from atlas_core.build import Chunk, Plan
@@ -22,12 +24,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Step:
-    """One chunk about to run."""
+    """One chunk about to run; the folder, for files too large to hold, is gone once the chunk is done."""
 
     plan: Plan
     chunk: Chunk
     runtime: Runtime
     on_progress: Callable[[int, int], None]
+    folder: Path
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -70,9 +73,9 @@ class Step:
 
 @dataclass(frozen=True)
 class Output:
-    """What a step made."""
+    """What a step made: blobs, each as bytes or as a file in the step's folder, and what its record says besides."""
 
-    blobs: dict[str, bytes] = field(default_factory=dict)
+    blobs: Mapping[str, bytes | Path] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
 
 
@@ -81,17 +84,39 @@ def marked(halved: int | None) -> dict[str, Any]:
     return {} if halved is None else {"halved": halved}
 
 
+def shards_of(step: Step, records: list[dict[str, Any]]) -> Iterator[tables.Table]:
+    """The layer's samples shard by shard; a shard whose images are all broken has none."""
+    name = f"layer {step.layer.name}"
+    return (step.table(record, name) for record in records if name in record["blobs"])
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of many samples, read shard by shard each time it is gone through.
+
+    Args:
+        tables: Opens the shards, in order.
+        name: The column.
+    """
+
+    tables: Callable[[], Iterator[tables.Table]]
+    name: str
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        """Arrays of the shards."""
+        return (table[self.name] for table in self.tables())
+
+
 def gather_layer(step: Step, records: list[dict[str, Any]], columns: tuple[str, ...]) -> tables.Table:
-    """Columns of the step's layer over collected shards; a shard whose images are all broken has none.
+    """Columns of the step's layer over collected shards; a shard is let go before the next is read.
 
     Raises:
         DatasetError: No shard has any sample.
     """
-    name = f"layer {step.layer.name}"
-    shards = [step.table(record, name) for record in records if name in record["blobs"]]
-    if not shards:
+    parts = [{column: shard[column] for column in columns} for shard in shards_of(step, records)]
+    if not parts:
         raise DatasetError("no image of the dataset can be read")
-    return gather(shards, columns)
+    return tables.concatenate(parts)
 
 
 def gather(shards: list[tables.Table], columns: tuple[str, ...]) -> tables.Table:
@@ -110,12 +135,8 @@ def gather_rows(
         columns: Wanted.
         rows: Samples, ascending, at least one.
     """
-    name = f"layer {step.layer.name}"
     parts, passed = [], 0
-    for record in records:
-        if name not in record["blobs"]:
-            continue
-        shard = step.table(record, name)
+    for shard in shards_of(step, records):
         count = len(shard["image"])
         first, last = np.searchsorted(rows, [passed, passed + count])
         if last > first:

@@ -8,7 +8,6 @@ import anyio.to_thread
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from atlas_core.advance import TERMINAL
 from atlas_core.events import Event, state_data, tile_data
 from service.dependencies import Services, ServicesDep
 from service.event_stream import EventStreamResponse
@@ -90,15 +89,16 @@ async def job_events(
 
 
 async def _events(services: Services, name: str, request: Request, after: str | None, size: int) -> Response:
-    state = await anyio.to_thread.run_sync(services.artifacts.job, name)
     streams, teller = services.event_streams, JobTeller(services, name)
+    state = await anyio.to_thread.run_sync(teller.state)
     accepted = request.headers.get("accept", "")
     if "application/json" in accepted and "text/event-stream" not in accepted:
         events, more = await streams.page(name, after, size, teller)
         last = next((event.id for event in reversed(events) if event.id), after)
         page = {"items": [event._asdict() for event in events], "last_event_id": last, "more": more}
         return JSONResponse(page, headers={"Cache-Control": "no-store"})
-    told, cursor = await streams.begin(name, after, teller)
-    if state["state"] in TERMINAL and after is not None and not told and await streams.is_last(name, after):
+    if after is not None and await streams.over(name, after, state):
         return Response(status_code=204)
+    streams.check_place()
+    told, cursor = await streams.begin(name, after, teller)
     return EventStreamResponse(streams, streams.follow(name, told, cursor, teller))

@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from atlas_core.cells import Level, assign_cells, level
+from atlas_core.cells import Level, assign_cells, levels
 from atlas_core.errors import LayoutError
 from atlas_core.whitening import Whitening
 
@@ -22,10 +22,11 @@ ATTRIBUTIONS = np.array(
 
 def toy(**changes: Any) -> Level:
     arguments: dict[str, Any] = {
-        "activations": ACTIVATIONS, "layout": LAYOUT, "images": IMAGES, "side": 2, "whitening": PLAIN,
-        "attributions": ATTRIBUTIONS,
+        "activations": [ACTIVATIONS], "layout": LAYOUT, "images": IMAGES, "sides": [2], "whitening": PLAIN,
+        "attributions": [ATTRIBUTIONS],
     }  # fmt: skip
-    return level(**{**arguments, **changes})
+    (found,) = levels(**{**arguments, **changes})
+    return found
 
 
 def test_corners_lie_at_their_corners_and_row_0_is_the_top() -> None:
@@ -62,7 +63,7 @@ def test_a_tenth_of_the_median_is_the_minimum_of_full_levels() -> None:
     layout = np.repeat(np.array([[0.1, 0.9], [0.9, 0.1], [0.9, 0.9], [0.1, 0.1]], np.float32), [60, 42, 39, 4], axis=0)
     n = len(layout)
     # median of 60, 42, 39 and 4 is 40.5, a tenth 4.05, so 5 are needed
-    found = level(np.ones((n, 2), np.float16), layout, np.arange(n), 2, PLAIN)
+    (found,) = levels([np.ones((n, 2), np.float16)], layout, np.arange(n), [2], PLAIN)
     assert found.minimum_count.tolist() == [5]
     assert found.count.tolist() == [60, 39, 42]
 
@@ -108,12 +109,60 @@ def test_without_attributions_there_are_no_classes() -> None:
     assert found.top_class.shape == found.top_share.shape == found.top_images.shape == (2, 0)
 
 
-def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = toy()
-    monkeypatch.setattr("atlas_core.cells.BLOCK", 2)
-    monkeypatch.setattr("atlas_core.nearest.BLOCK", 2)
-    for name, table in toy().to_tables().items():
-        np.testing.assert_allclose(table, whole.to_tables()[name], rtol=1e-6, err_msg=name)
+def cloud(n: int) -> dict[str, Any]:
+    """Samples of some clusters, laid out at random in a part of the square, a handful of each image."""
+    rng = np.random.default_rng(0)
+    activations = np.maximum(rng.normal(size=(5, 24))[rng.integers(0, 5, n)] + 0.5 * rng.normal(size=(n, 24)), 0)
+    covariance = np.cov(activations.T) + 0.02 * np.eye(24)
+    values, vectors = np.linalg.eigh(covariance)
+    matrix = (vectors / np.sqrt(values)) @ vectors.T
+    return {
+        "activations": [activations.astype(np.float16)],
+        "layout": rng.random((n, 2), np.float32),
+        "images": rng.integers(0, n // 6, n),
+        "whitening": Whitening(activations.mean(axis=0).astype(np.float32), matrix.astype(np.float32), 1.0),
+        "attributions": [rng.normal(size=(n, 12)).astype(np.float16)],
+    }
+
+
+def test_streamed_cells_are_those_of_all_samples_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = cloud(3000)
+    whole = levels(**given, sides=[3, 8])
+    monkeypatch.setattr("atlas_core.cells.BLOCK", 256)
+    monkeypatch.setattr("atlas_core.nearest.BLOCK_CELLS", 3000)
+    parts = {"activations": np.array_split(given["activations"][0], 7),
+             "attributions": np.array_split(given["attributions"][0], 4)}  # fmt: skip
+    for streamed, side, at_once in zip(levels(**{**given, **parts}, sides=[3, 8]), (3, 8), whole, strict=True):
+        (alone,) = levels(**given, sides=[side])
+        for name, table in streamed.to_tables().items():
+            np.testing.assert_array_equal(table, at_once.to_tables()[name], err_msg=name)
+            np.testing.assert_array_equal(table, alone.to_tables()[name], err_msg=name)
+
+
+def test_cells_of_a_level_are_what_their_samples_say() -> None:
+    given = cloud(3000)
+    (activations,), (attributions,), layout = given["activations"], given["attributions"], given["layout"]
+    (found,) = levels(**given, sides=[8])
+    assert len(found) == 64
+    place = assign_cells(layout, 8)
+    directions = given["whitening"].directions(activations)
+    for cell in range(0, 64, 7):
+        inside = np.flatnonzero((place == [found.column[cell], found.row[cell]]).all(axis=1))
+        mean = activations[inside].astype(np.float64).mean(axis=0)
+        np.testing.assert_allclose(found.mean[cell], mean, rtol=1e-6)
+        np.testing.assert_allclose(
+            found.attribution[:, cell], attributions[inside].mean(axis=0, dtype=float), atol=1e-6
+        )
+        cosine = directions @ given["whitening"].directions(found.mean[cell : cell + 1])[0]
+        for chosen, among in ((found.seeds[cell], np.arange(3000)), (found.exemplars[cell], inside)):
+            best: list[int] = []
+            for sample in among[np.argsort(-cosine[among])]:
+                if given["images"][sample] not in given["images"][best]:
+                    best.append(int(sample))
+            assert chosen.tolist() == best[:8]
+        speaks = attributions[inside].argmax(axis=1) == found.top_class[cell, 0]
+        assert found.top_share[cell, 0] == pytest.approx(speaks.mean())
+        assert found.top_images[cell, 0] == len(np.unique(given["images"][inside[speaks]]))
 
 
 def test_a_level_survives_its_tables() -> None:
@@ -124,7 +173,12 @@ def test_a_level_survives_its_tables() -> None:
 
 def test_counts_of_a_random_level_sum_to_the_samples_shown() -> None:
     rng = np.random.default_rng(0)
-    found = level(rng.normal(size=(5000, 2)), rng.random((5000, 2), np.float32), rng.integers(0, 300, 5000), 20, PLAIN)
+    activations, layout, images = (
+        [rng.normal(size=(5000, 2))],
+        rng.random((5000, 2), np.float32),
+        rng.integers(0, 300, 5000),
+    )
+    (found,) = levels(activations, layout, images, [20], PLAIN)
     assert found.count.sum() == round(5000 * found.shown[0])
     assert (np.diff(found.row.astype(int) * 20 + found.column) > 0).all()
     assert (found.images <= found.count).all()
@@ -133,7 +187,7 @@ def test_counts_of_a_random_level_sum_to_the_samples_shown() -> None:
 def test_progress_is_told_and_cancels() -> None:
     told: list[tuple[int, int]] = []
     toy(on_progress=lambda done, steps: told.append((done, steps)))
-    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert told == [(8, 24), (16, 24), (24, 24)]  # activations twice, attributions once
 
     def cancel(done: int, steps: int) -> None:
         raise KeyboardInterrupt
@@ -144,6 +198,9 @@ def test_progress_is_told_and_cancels() -> None:
 
 def test_nothing_to_show_is_refused() -> None:
     with pytest.raises(LayoutError, match="coarser"):
-        toy(side=50)
+        toy(sides=[50])
     with pytest.raises(LayoutError, match="one row"):
-        toy(attributions=ATTRIBUTIONS[:3])
+        toy(attributions=[ATTRIBUTIONS[:3]])
+    for activations in ([], [ACTIVATIONS[:3]], [ACTIVATIONS, ACTIVATIONS], (part for part in [ACTIVATIONS])):
+        with pytest.raises(LayoutError, match="one row"):
+            toy(activations=activations)

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from atlas_core.errors import LayoutError
-from atlas_core.nearest import NO_IMAGE, Nearest, nearest_samples, unit_rows
-from atlas_core.whitening import Whitening
+from atlas_core.nearest import NO_IMAGE, Nearest, offer_rows, unit_rows
 
 
 def offered(similarities: list[float], images: list[int], query_image: int, *, one: bool, blocks: int = 1) -> Nearest:
@@ -62,11 +61,13 @@ def test_bad_activations_are_refused() -> None:
         unit_rows(np.ones(3))
 
 
-def test_nearest_samples_are_whitened_and_from_different_images() -> None:
-    # Whitening takes the large second channel out: plain cosine would choose sample 3 first.
-    white = Whitening(np.array([0, 10], np.float32), np.diag([1, 0.01]).astype(np.float32), 1.0)
-    activations = np.array([[-1, 10], [1, 10], [2, 11], [0.1, 20]], dtype=np.float16)
-    target = np.array([[1, 12]], dtype=np.float32)
-    # whitened target (1, .02): sample 2 is (2, .01), sample 1 (1, 0), sample 3 (.1, .1), sample 0 (-1, 0)
-    found = nearest_samples(activations, np.array([0, 1, 1, 2]), target, white, 4)
-    assert found.tolist() == [[2, 3, 0, -1]]
+@pytest.mark.parametrize("cells", [1, 10_000])
+def test_rows_offered_part_by_part_leave_the_best_of_each_image(cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("atlas_core.nearest.BLOCK_CELLS", cells)
+    angles = np.radians([100, 10, 5, 60, -20, 12])
+    rows = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    images = np.array([0, 1, 1, 2, 3, 4])
+    best = Nearest.empty(2, 4)
+    for part in (slice(0, 2), slice(2, 6)):
+        offer_rows(best, np.eye(2, dtype=np.float32), rows[part], part.start, images[part])
+    assert best.index.tolist() == [[2, 5, 4, 3], [0, 3, 5, 1]]

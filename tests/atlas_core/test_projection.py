@@ -1,8 +1,10 @@
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from atlas_core import tables
 from atlas_core.errors import LayoutError
 from atlas_core.layout.placement import geometric_median, neighbour_weights
 from atlas_core.projection import ProjectionIndex, heaviest_cluster
@@ -21,7 +23,8 @@ def islands(n: int = 900, channels: int = 80) -> tuple[np.ndarray, np.ndarray, n
 
 @pytest.fixture(scope="module")
 def index() -> ProjectionIndex:
-    return ProjectionIndex.build(*islands())
+    activations, images, layout = islands()
+    return ProjectionIndex.build([activations], images, layout)
 
 
 def test_weights_fall_by_the_mean_excess_and_sum_to_one() -> None:
@@ -108,16 +111,40 @@ def test_the_percentile_is_calibrated_on_samples_of_other_images(index: Projecti
 
 
 def test_an_index_survives_its_tables(index: ProjectionIndex) -> None:
-    tables = {name: np.asarray(table) for name, table in index.to_tables().items()}
-    for table in tables.values():
-        table.flags.writeable = False  # as mapped from a file
     queries = np.random.default_rng(2).normal(size=(3, 80))
-    again = ProjectionIndex.from_tables(tables)
+    again = ProjectionIndex.from_tables(tables.unpack(tables.pack(index.to_tables())))
     assert again.place(queries).x.tobytes() == index.place(queries).x.tobytes()
 
 
+def test_an_index_made_in_a_file_from_shards_is_the_one_made_in_memory(index: ProjectionIndex, tmp_path: Path) -> None:
+    activations, images, layout = islands()
+    told: list[tuple[int, int]] = []
+    streamed = ProjectionIndex.build(
+        np.array_split(activations, 4),
+        images,
+        layout,
+        into=lambda fields: tables.allocate_file(tmp_path / "t", fields),
+        on_progress=lambda done, steps: told.append((done, steps)),
+    )
+    for name, table in streamed.to_tables().items():
+        np.testing.assert_allclose(table, index.to_tables()[name], atol=1e-6, err_msg=name)
+    assert told[0] == (225, 2700)
+    assert told[-1] == (2700, 2700)
+    with (tmp_path / "t").open("rb") as file:
+        again = ProjectionIndex.from_tables(tables.open_table(file))
+    queries = np.random.default_rng(2).normal(size=(3, 80))
+    assert again.place(queries).x.tobytes() == streamed.place(queries).x.tobytes()
+
+
+def test_rows_and_samples_must_be_as_many() -> None:
+    activations, images, layout = islands()
+    for shards in ([], [activations[:-1]], [activations, activations[:1]], iter([activations])):
+        with pytest.raises(LayoutError, match="one row"):
+            ProjectionIndex.build(shards, images, layout)
+
+
 def test_fewer_samples_than_neighbours_still_place() -> None:
-    small = ProjectionIndex.build(np.eye(3), np.arange(3), np.array([[0, 0], [1, 0], [0, 1]], np.float32))
+    small = ProjectionIndex.build([np.eye(3)], np.arange(3), np.array([[0, 0], [1, 0], [0, 1]], np.float32))
     placed = small.place(np.array([[1, 0.01, 0]]))
     assert placed.neighbours.tolist() == [[0, 1, 2]]
     assert len(small.place(np.zeros((0, 3))).x) == 0
@@ -134,4 +161,4 @@ def test_positions_that_do_not_fit_are_refused(index: ProjectionIndex, activatio
 
 def test_an_index_of_one_image_is_refused() -> None:
     with pytest.raises(LayoutError, match="2 images"):
-        ProjectionIndex.build(np.eye(3), np.zeros(3, np.int64), np.zeros((3, 2), np.float32))
+        ProjectionIndex.build([np.eye(3)], np.zeros(3, np.int64), np.zeros((3, 2), np.float32))

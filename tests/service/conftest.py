@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,10 @@ from PIL import Image
 
 from atlas_client.client import Client
 from service.embedded import Embedded, embedded
+from tests.service.streams import read_in_pieces
+
+if TYPE_CHECKING:
+    from atlas_client.events import Event
 
 CLASSES = ["dots", "stripes", "waves"]
 
@@ -59,7 +64,10 @@ def cards(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 SPEC = {"layers": ["features.4"], "samples": 400, "levels": [3, 6], "recipe": "fast", "seed": 5}
-QUICK = {"ATLAS_LEASE_SECONDS": "8", "ATLAS_BEAT_SECONDS": "0.5", "ATLAS_SHUTDOWN_SECONDS": "1"}
+QUICK = {
+    "ATLAS_LEASE_SECONDS": "8", "ATLAS_BEAT_SECONDS": "0.5", "ATLAS_SHUTDOWN_SECONDS": "1",
+    "ATLAS_WEBHOOK_HOSTS": '["127.0.0.1:*"]', "ATLAS_WEBHOOK_RETRY_SECONDS": "[0.2, 0.4, 0.8]",
+}  # fmt: skip
 TWO_APIS = {"ATLAS_API_PROCESSES": "2"}  # nothing that can change may be kept in a process
 
 
@@ -74,8 +82,9 @@ def registered(client: Client, cards: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Live:
-    """A running service with one finished atlas."""
+    """A running service with one finished atlas; its data lie in `folder`."""
 
+    folder: Path
     service: Embedded
     client: Client
     spec: dict[str, Any]
@@ -101,9 +110,39 @@ def live(cards: Path, lake: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (QUICK | TWO_APIS | places).items():
             patch.setenv(name, value)
-        with embedded(tmp_path_factory.mktemp("embedded")) as service, Client(service.url) as client:
+        folder = tmp_path_factory.mktemp("embedded")
+        with embedded(folder) as service, Client(service.url) as client:
             spec = registered(client, cards)
             seen: list[dict[str, Any]] = []
             submitted = client.submit(spec)
             atlas = client.wait(submitted["id"], seen.append)
-            yield Live(service, client, spec, atlas, [submitted, *seen])
+            yield Live(folder, service, client, spec, atlas, [submitted, *seen])
+
+
+@dataclass(frozen=True)
+class Followed:
+    """Another atlas of the tiny world, whose events were read in one piece and in many while it was made.
+
+    `estimate` is what it was expected to take, by the rates that the first atlas left.
+    """
+
+    url: str
+    estimate: dict[str, Any]
+    job: dict[str, Any]
+    whole: list[Event]
+    pieces: list[Event]
+
+
+@pytest.fixture(scope="session")
+def followed(live: Live) -> Followed:
+    """An atlas made by the real workers while two readers followed it."""
+    spec = {**live.spec, "seed": 6}
+    estimate = live.client.dry_run(spec)
+    atlas = live.client.submit(spec)["id"]
+    url = f"{live.service.url}/v1/atlases/{atlas}/events"
+    pieces: list[Event] = []
+    reader = threading.Thread(target=lambda: pieces.extend(read_in_pieces(url)))
+    reader.start()
+    whole = list(live.client.events(atlas))
+    reader.join(60)
+    return Followed(url, estimate, live.client.status(atlas), whole, pieces)

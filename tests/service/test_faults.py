@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,9 +25,11 @@ from atlas_core.ledger import connect
 from atlas_core.run import die_with_parent, single_threaded_environment
 from atlas_core.store import open_store
 from service.embedded import free_port, redis_binary
+from tests.receiver import receiving
 from tests.service.conftest import QUICK, registered
 
 if TYPE_CHECKING:
+    from atlas_client.events import Event
     from tests.service.conftest import Live
 
 SECONDS = 120
@@ -158,9 +161,13 @@ def running_stack(folder: Path, redis_url: str) -> Iterator[Stack]:
 def test_killed_processes_and_an_emptied_redis_leave_the_same_manifest(
     live: Live, cards: Path, own_redis: OwnRedis, tmp_path: Path
 ) -> None:
-    with running_stack(tmp_path, own_redis.url) as stack, Client(stack.url) as client:
+    with receiving(503, 204) as receiver, running_stack(tmp_path, own_redis.url) as stack, Client(stack.url) as client:
         spec = registered(client, cards)
+        hook = client.json("POST", "/v1/webhooks", json={"url": receiver.url})
         atlas = client.submit(spec)["id"]
+        told: list[Event] = []
+        reader = threading.Thread(target=lambda: told.extend(client.events(atlas)))
+        reader.start()
 
         os.kill(stack.running(atlas, "collect"), signal.SIGKILL)
         stack.running(atlas, "layout")
@@ -177,8 +184,25 @@ def test_killed_processes_and_an_emptied_redis_leave_the_same_manifest(
         assert done["id"] == live.atlas["id"]
         assert done["digest"] == live.atlas["digest"]
         assert done["manifest"]["artifacts"] == live.atlas["manifest"]["artifacts"]
+        reader.join(SECONDS)
+        assert_nothing_missed(told, done)
         assert client.project(atlas, cards / "pictures" / "waves" / "02.png")["layers"]
         assert_pickle_is_refused(client, cards, tmp_path, spec)
+        messages = receiver.wait(2)
+        assert len({message.id for message in messages}) == 1
+        assert all(message.is_signed_with(hook["secret"]) for message in messages)
+        assert json.loads(messages[0].body)["data"]["digest"] == done["digest"]
+
+
+def assert_nothing_missed(told: list[Event], done: dict[str, Any]) -> None:
+    """Who follows events through all of this knows in the end all that there is to know."""
+    assert (told[0].data["state"], told[-1].data["state"]) == ("queued", "succeeded")
+    assert told[-1].data["digest"] == done["digest"]
+    tiles = {(tile["layer"], tile["side"], tile.get("x"), tile.get("y"))
+             for event in told if event.type == "tile" for tile in [event.data]}  # fmt: skip
+    assert tiles == {("features.4", side, *place) for side in (3, 6) for place in ((0, 0), (None, None))}
+    progress = {event.data["stage"]: event.data["done"] for event in told if event.type == "progress"}
+    assert progress == {stage: counts["total"] for stage, counts in done["progress"].items()}
 
 
 def assert_pickle_is_refused(client: Client, cards: Path, folder: Path, spec: dict[str, Any]) -> None:

@@ -1,0 +1,221 @@
+"""docs/http.md, /openapi.json and the live service say the same, operation by operation."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+if TYPE_CHECKING:
+    from tests.service.conftest import Live
+
+TABLE = Path(__file__).resolve().parents[2] / "docs" / "http.md"
+METHODS = "HEAD|GET|PUT|POST|DELETE"
+OF_A_LEVEL = {"layer": "features.4", "z": "0"}
+
+
+@pytest.fixture(scope="module")
+def described(live: Live) -> dict[str, dict[str, Any]]:
+    """Operations of /openapi.json, such as `GET /v1/models`."""
+    paths = live.client.json("GET", "/openapi.json")["paths"]
+    return {f"{method.upper()} {path}": operation for path, methods in paths.items()
+            for method, operation in methods.items()}  # fmt: skip
+
+
+def documented(known: set[str]) -> Iterator[str]:
+    """Operations of the first table of docs/http.md; `…` stands for what only one known path has before the rest."""
+    rows = TABLE.read_text().split("| method and path | what |\n| --- | --- |\n")[1].split("\n\n")[0].splitlines()
+    for row in rows:
+        methods: list[str] = []
+        for part in row.split("|")[1].split("·"):
+            found = re.fullmatch(rf"\s*((?:(?:{METHODS})(?:, )?)*)\s*(\S.*?)\s*", part)
+            assert found, row
+            methods = re.findall(METHODS, found[1]) or methods
+            for path in found[2].split(", "):
+                for method in methods:
+                    yield _whole(method, path, known)
+
+
+def _whole(method: str, path: str, known: set[str]) -> str:
+    if not path.startswith("…"):
+        return f"{method} {path}"
+    ends = [operation for operation in known if operation.startswith(method) and operation.endswith(path[1:])]
+    assert len(ends) == 1, f"{path} in docs/http.md could be {ends}"
+    return ends[0]
+
+
+def test_the_table_and_the_description_name_the_same_operations(described: dict[str, dict[str, Any]]) -> None:
+    table = list(documented(set(described)))
+    assert sorted(table) == sorted(set(table))
+    assert set(table) == set(described)
+
+
+class Caller:
+    """Asks the live service, and holds each answer against what /openapi.json says of it."""
+
+    def __init__(self, url: str, described: dict[str, dict[str, Any]]) -> None:
+        self._http = httpx.Client(base_url=url, timeout=60)
+        self._described = described
+        self.called: set[str] = set()
+
+    def __call__(
+        self, operation: str, status: int, *, params: Any = None, headers: dict[str, str] | None = None,
+        content: bytes | None = None, body: Any = None, **names: str,
+    ) -> httpx.Response:  # fmt: skip
+        method, path = operation.split(" ")
+        for name, value in names.items():
+            path = path.replace("{" + name + "}", quote(value, safe=""))
+        answer = self._http.request(method, path, params=params, headers=headers, content=content, json=body)
+        assert answer.status_code == status, (operation, answer.text)
+        assert re.fullmatch("[0-9a-f]{32}", answer.headers["x-request-id"])
+        self._check_kind(operation, answer)
+        self.called.add(operation)
+        return answer
+
+    def _check_kind(self, operation: str, answer: httpx.Response) -> None:
+        responses = self._described[operation]["responses"]
+        assert str(answer.status_code) in responses, f"{operation} may answer {answer.status_code} by no description"
+        if answer.content:
+            kinds = set(responses[str(answer.status_code)].get("content", ()))
+            assert answer.headers["content-type"].partition(";")[0] in kinds, operation
+
+    def close(self) -> None:
+        self._http.close()
+
+
+@pytest.fixture
+def call(live: Live, described: dict[str, dict[str, Any]]) -> Iterator[Caller]:
+    caller = Caller(live.service.url, described)
+    yield caller
+    caller.close()
+
+
+def test_every_operation_answers_as_described(
+    live: Live, cards: Path, described: dict[str, dict[str, Any]], call: Caller
+) -> None:
+    _blobs(call)
+    _models_and_datasets(call, live)
+    _atlases(call, live)
+    _levels(call, live)
+    _aliases(call, live)
+    _webhooks(call)
+    image = (cards / "pictures" / "waves" / "02.png").read_bytes()
+    call("POST /v1/atlases/{atlas}/projections", 200, atlas=live.atlas["id"], content=image,
+         headers={"content-type": "image/png"})  # fmt: skip
+    for path in ("/healthz", "/readyz", "/"):
+        call(f"GET {path}", 200)
+    assert call.called == set(described)
+
+
+def _blobs(call: Caller) -> None:
+    data = b"a blob of the table's test"
+    sha256 = hashlib.sha256(data).hexdigest()
+    call("HEAD /v1/blobs/{sha256}", 404, sha256=sha256)
+    call("PUT /v1/blobs/{sha256}", 201, sha256=sha256, content=data)
+    call("HEAD /v1/blobs/{sha256}", 200, sha256=sha256)
+    # A folder signs nothing; tests/service/test_uploads.py does this with a store that does.
+    call("POST /v1/blobs/{sha256}/uploads", 409, sha256="1" * 64)
+    call("POST /v1/blobs/{sha256}/uploads/{token}", 404, sha256="1" * 64, token="2" * 32)
+
+
+def _models_and_datasets(call: Caller, live: Live) -> None:
+    for kind, field, changes in (
+        ("model", "models", {"labels": ["a", "b", "c"]}),
+        ("dataset", "datasets", {"prefix": "no"}),
+    ):
+        one = f"/v1/{field}/{{{kind}}}"
+        value = call(f"GET {one}", 200, **{kind: live.spec[kind]}).json()
+        card = {**getattr(live.client, kind)(live.spec[kind])["card"], **changes}
+        added = call(f"POST /v1/{field}", 202, body={"card": card}).json()
+        assert added["id"] != value["id"]
+        page = call(f"GET /v1/{field}", 200, params={"page_size": 1}).json()
+        rest = call(f"GET /v1/{field}", 200, params={"page_token": page["next_page_token"]}).json()
+        assert {added["id"], value["id"]} <= {each["id"] for each in page["items"] + rest["items"]}
+        call(f"DELETE {one}", 204, **{kind: added["id"]})
+        call(f"DELETE {one}", 409, **{kind: value["id"]})
+
+
+def _atlases(call: Caller, live: Live) -> None:
+    atlas, job = {"atlas": live.atlas["id"]}, {"job": live.atlas["id"]}
+    call("POST /v1/atlases", 202, body=live.spec)
+    call("POST /v1/atlases", 200, body={**live.spec, "dry_run": True})
+    other = call("POST /v1/atlases", 202, body={**live.spec, "seed": 99}).json()["id"]
+    call("POST /v1/jobs/{job}/cancel", 202, job=other)
+    call("DELETE /v1/atlases/{atlas}", 204, atlas=other)
+    call("GET /v1/atlases/{atlas}", 404, atlas=other)
+    assert len(call("GET /v1/atlases", 200, params={"page_size": 1}).json()["items"]) == 1
+    call("GET /v1/atlases/{atlas}", 200, **atlas)
+    call("GET /v1/atlases/{atlas}/manifest", 200, **atlas)
+    assert call("POST /v1/atlases/{atlas}/cancel", 202, **atlas).json()["state"] == "succeeded"
+    assert call("GET /v1/jobs/{job}", 200, **job).json()["state"] == "succeeded"
+    for name, names in (("atlases/{atlas}", atlas), ("jobs/{job}", job)):
+        events = call(f"GET /v1/{name}/events", 200, **names)
+        last = re.findall("^id: (.+)$", events.text, re.MULTILINE)[-1]
+        call(f"GET /v1/{name}/events", 204, headers={"last-event-id": last}, **names)
+        page = call(f"GET /v1/{name}/events", 200, headers={"accept": "application/json"}, **names).json()
+        assert page["last_event_id"] == last
+
+
+def _levels(call: Caller, live: Live) -> None:
+    place = {"atlas": live.atlas["id"], **OF_A_LEVEL}
+    level = "/v1/atlases/{atlas}/layers/{layer}/levels/{z}"
+    call(f"GET {level}", 200, **place)
+    cell = call(f"GET {level}/cells", 200, params={"page_size": 1}, **place).json()["items"][0]
+    place |= {"column": str(cell["column"]), "row": str(cell["row"])}
+    call(f"GET {level}/cells/{{column}}-{{row}}", 200, **place)
+    call(f"GET {level}/cells/{{column}}-{{row}}/icon", 200, **place)
+    call(f"GET {level}/cells/{{column}}-{{row}}/exemplars/{{n}}", 200, n="0", **place)
+    call(f"GET {level}/poster", 200, **place)
+    tile = call(f"GET {level}/tiles/{{x}}/{{y}}", 200, x="0", y="0", **place)
+    call(f"GET {level}/tiles/{{x}}/{{y}}", 304, x="0", y="0", headers={"if-none-match": tile.headers["etag"]}, **place)
+
+
+def _aliases(call: Caller, live: Live) -> None:
+    one = "/v1/aliases/{name}"
+    call(f"PUT {one}", 200, name="rows@test", body={"id": live.atlas["id"]})
+    assert call(f"GET {one}", 200, name="rows@test").json()["id"] == live.atlas["id"]
+    assert len(call("GET /v1/aliases", 200, params={"page_size": 1}).json()["items"]) == 1
+    call("DELETE /v1/atlases/{atlas}", 409, atlas="rows@test")
+    call(f"DELETE {one}", 204, name="rows@test")
+
+
+def _webhooks(call: Caller) -> None:
+    one = "/v1/webhooks/{webhook}"
+    hook = call("POST /v1/webhooks", 201, body={"url": "http://127.0.0.1:9/", "events": ["job.failed"]}).json()["id"]
+    assert call("GET /v1/webhooks", 200, params={"page_size": 1}).json()["items"]
+    assert call(f"GET {one}", 200, webhook=hook).json()["deliveries"] == []
+    call(f"DELETE {one}", 204, webhook=hook)
+    call(f"DELETE {one}", 404, webhook=hook)
+
+
+def test_every_list_takes_page_size_and_page_token(described: dict[str, dict[str, Any]]) -> None:
+    lists = {
+        name: {parameter["name"] for parameter in operation.get("parameters", ())}
+        for name, operation in described.items()
+        if '"Page' in json.dumps(operation["responses"].get("200", {})) or name.endswith(("s", "/events"))
+        if name.startswith("GET /v1")
+    }
+    assert len(lists) >= 6
+    for name, parameters in lists.items():
+        token = "last_event_id" if name.endswith("/events") else "page_token"
+        assert {"page_size", token} <= parameters, name
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/v2/models", 404), ("DELETE", "/v1/models", 405), ("GET", "/v1/atlases/none/cancel", 405),
+     ("GET", "/v1/models/%2e%2e%2fsecrets", 404), ("POST", "/healthz", 405), ("GET", "/v1/models?page_size=0", 422),
+     ("GET", "/v1/jobs/none", 404)],
+)  # fmt: skip
+def test_whatever_is_refused_is_a_problem(live: Live, method: str, path: str, status: int) -> None:
+    answer = httpx.request(method, live.service.url + path)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+    assert answer.json()["detail"]
