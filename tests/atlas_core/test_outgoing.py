@@ -7,9 +7,11 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from atlas_core.errors import InputError
 from atlas_core.outgoing import Allowed, UndeliveredError, addresses_of, is_public, post, target_of
+from atlas_core.settings import Settings
 from tests.receiver import receiving
 
 HERE = Allowed(("127.0.0.1:*", "localhost:*"))
@@ -174,3 +176,13 @@ def test_a_receiver_that_dribbles_is_ended() -> None:
             post(f"http://127.0.0.1:{server.getsockname()[1]}/", b"{}", {}, HERE, 0.3)
         thread.join(10)
         assert not thread.is_alive()
+
+
+def test_a_list_of_hosts_holds_hosts() -> None:
+    hosts = ["hooks.example.com", "*.example.com", "h:8443", "h:*", "10.0.0.1", "::1", "[::1]:8443", "[::1]"]
+    assert Settings(webhook_hosts=hosts).webhook_hosts == hosts
+    for wrong in ("https://hooks.example.com", "hooks.example.com/path", "*", "", "a b", "h:port", "a.*.com"):
+        with pytest.raises(ValidationError, match="webhook_hosts"):
+            Settings(webhook_hosts=[wrong])
+    with pytest.raises(ValidationError, match="webhook_networks"):
+        Settings(webhook_networks=["10.0.0.1/8"])  # type: ignore[list-item]
