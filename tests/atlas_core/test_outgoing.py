@@ -185,4 +185,4 @@ def test_a_list_of_hosts_holds_hosts() -> None:
         with pytest.raises(ValidationError, match="webhook_hosts"):
             Settings(webhook_hosts=[wrong])
     with pytest.raises(ValidationError, match="webhook_networks"):
-        Settings(webhook_networks=["10.0.0.1/8"])  # type: ignore[list-item]
+        Settings(webhook_networks=["10.0.0.1/8"])
