@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -154,6 +158,36 @@ def test_nobody_there_is_said(free_port: int) -> None:
 def test_a_receiver_without_tls_is_said() -> None:
     with receiving(204) as receiver, pytest.raises(UndeliveredError, match="no TLS"):
         post(receiver.url.replace("http:", "https:"), b"{}", {}, HERE, 5)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate of hooks.test with its key in one file, signed by itself."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("there is no openssl to make a certificate with")
+    file = tmp_path / "hooks.pem"
+    subject = ["-subj", "/CN=hooks.test", "-addext", "subjectAltName=DNS:hooks.test"]
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", str(file)]
+    made = subprocess.run([openssl, "req", "-x509", "-days", "2", *key, *subject], capture_output=True, check=True)
+    file.write_bytes(file.read_bytes() + made.stdout)
+    return file
+
+
+def test_who_answers_over_tls_must_be_who_the_name_says(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    resolving_to(monkeypatch, "127.0.0.1")
+    allowed = Allowed(("*.test:*",), (ip_network("127.0.0.0/8"),))
+    with receiving(204, tls=tls) as receiver:
+        url = receiver.url.replace("127.0.0.1", "hooks.test")
+        with pytest.raises(UndeliveredError, match="no TLS connection"):
+            post(url, b"{}", {}, allowed, 5)
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert post(url, b"{}", {}, allowed, 5).status == 204
+        with pytest.raises(UndeliveredError, match="no TLS connection"):
+            post(url.replace("hooks.test", "other.test"), b"{}", {}, allowed, 5)
+    assert len(receiver.messages) == 1
 
 
 def test_a_receiver_that_dribbles_is_ended() -> None:
