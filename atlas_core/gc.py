@@ -102,7 +102,7 @@ def drop_samples(job_id: str, store: Store, ledger: Ledger | None) -> Swept:
     sweep = _Sweep(store, ledger, datetime.min.replace(tzinfo=UTC), dry_run=False)
     job = store.get_document("jobs", job_id)
     if job is not None and not _needs_samples(job):
-        marks = _mark(store, alike=job["spec"])
+        marks = _mark(store, model=job["spec"]["model"])
         marks.dropped &= {chunk["key"] for chunk in _chunks(store, job_id) if chunk["stage"] in DROPPED_STAGES}
         sweep.records(marks, DROPPED_STAGES)
         sweep.blobs(DROPPED_STAGES)
@@ -118,13 +118,13 @@ def _chunks(store: Store, job_id: str) -> list[dict[str, Any]]:
     return [] if found is None else list(found["chunks"])
 
 
-def _mark(store: Store, alike: dict[str, Any] | None = None) -> _Marks:
-    """Mark what jobs refer to; with `alike` only jobs of the same model and dataset, which alone can share samples."""
+def _mark(store: Store, model: str | None = None) -> _Marks:
+    """Mark what jobs refer to; with `model` only jobs of that one, which alone can share samples."""
     marks = _Marks()
     for job in store.get_documents("jobs"):
         if not job.get("deleted"):
             marks.jobs.add(job["id"])
-        if alike and any(job.get("spec", {}).get(name) != alike[name] for name in ("model", "dataset")):
+        if model is not None and job["spec"].get("model") != model:
             continue
         plan = store.get_document("plans", job["id"])
         if job.get("deleted"):
@@ -148,8 +148,11 @@ def _mark(store: Store, alike: dict[str, Any] | None = None) -> _Marks:
 
 def _anchored(plan: Document) -> Iterator[str]:
     """Keys of the anchor's chunks that an atlas's own are made against."""
-    for layer in ((plan.get("anchor") or {}).get("layers") or {}).values():
-        yield from (*layer["collected"], layer["neighbours"], layer["layout"])
+    anchor = plan.get("anchor")
+    if anchor is not None:
+        yield from anchor["collected"]
+        for layer in anchor["layers"].values():
+            yield from (layer["neighbours"], layer["layout"])
 
 
 def _named(value: Any) -> set[str]:
@@ -177,8 +180,8 @@ class _Sweep:
     def records(self, marks: _Marks, stages: Sequence[str] = STAGES) -> None:
         """Delete records of chunks that no job needs."""
         self._marks = marks
-        dead = [info for info in self._listed(stages)
-                if info.key not in marks.live and (info.key in marks.dropped or info.last_modified <= self.before)]  # fmt: skip
+        unused = [info for info in self._listed(stages) if info.key not in marks.live]
+        dead = [info for info in unused if info.key in marks.dropped or info.last_modified <= self.before]
         order = {stage: place for place, stage in enumerate(reversed(STAGES))}
         dead.sort(key=lambda info: info.last_modified, reverse=True)
         dead.sort(key=lambda info: (info.key not in marks.last, order.get(info.stage, -1)))

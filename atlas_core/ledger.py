@@ -1,7 +1,8 @@
 """The ledger: which chunks wait, are queued, leased, done or failed; in Redis, one Lua script a step.
 
 State is kept by chunk key, so that jobs share it. Nothing here must survive: the store's records say what is done,
-its registry which jobs there are. Redis's own clock decides what has expired, so machines' clocks do not matter.
+its registry which jobs there are. Redis's own clock decides what has expired, so machines' clocks do not matter; and
+it may jump (`ledger_scripts`).
 
     waiting -> queued -> leased -> done
                   ^         |-> waiting (failed or lost, with attempts left)
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
@@ -22,12 +23,14 @@ import redis
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
+from atlas_core.deadlines import Deadlines
 from atlas_core.errors import ConflictError, DependencyError
 from atlas_core.events import Events
 from atlas_core.ledger_scripts import (
     BEAT,
     LEASE,
     MARK_DONE,
+    ONCE,
     OVERVIEW,
     QUEUE,
     RENEW,
@@ -51,6 +54,7 @@ SWEEPING_MS = 30_000
 SWEEPING_LOOK_SECONDS = 0.05
 LONGEST_PAUSE_MS = 60_000
 HEARTBEATS = "atlas:workers"
+BEATS = "atlas:beats"
 LOST: Error = {
     "type": "worker-lost",
     "detail": "the process that ran it died, for lack of memory perhaps; see the worker's log, then submit again",
@@ -117,26 +121,36 @@ class Ledger:
         lease_seconds: Life of a lease that nobody renews.
         max_attempts: Attempts after which a chunk is parked.
         requeue_seconds: After which a queued message counts as lost.
+        clock: The time in seconds, the same for all who share the ledger; Redis's own by default.
     """
 
     def __init__(
-        self, client: redis.Redis, *, lease_seconds: float = 15, max_attempts: int = 3, requeue_seconds: float = 60
+        self,
+        client: redis.Redis,
+        *,
+        lease_seconds: float = 15,
+        max_attempts: int = 3,
+        requeue_seconds: float = 60,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         """Register the scripts; Redis is not spoken to yet."""
         self._redis = client
         self._lease_ms = int(lease_seconds * 1000)
         self._requeue_ms = int(requeue_seconds * 1000)
         self._max_attempts = max_attempts
+        self._clock = clock
         self._lost = json.dumps(LOST)
         names = {"queue": QUEUE, "lease": LEASE, "renew": RENEW, "settle": SETTLE, "states": STATES}
         names |= {"overview": OVERVIEW, "mark_done": MARK_DONE, "reopen": REOPEN, "unqueue": UNQUEUE}
-        names |= {"beat": BEAT, "workers": WORKERS}
+        names |= {"beat": BEAT, "workers": WORKERS, "once": ONCE}
         self.events = Events(client)
+        self.deadlines = Deadlines(client)
         self._scripts = {name: client.register_script(script) for name, script in names.items()}
 
     def _run(self, script: str, keys: Iterable[str], *arguments: str | int | float) -> Any:
+        now = "" if self._clock is None else int(self._clock() * 1000)
         with reaching_redis():
-            return self._scripts[script](keys=list(keys), args=list(arguments))
+            return self._scripts[script](keys=list(keys), args=[*arguments, now])
 
     def ping(self) -> None:
         """Raise DependencyError unless Redis answers."""
@@ -166,7 +180,8 @@ class Ledger:
         """
         if not keys:
             return []
-        places = self._run("queue", map(_chunk, keys), self._requeue_ms, self._max_attempts, self._lost)
+        places = self._run("queue", [BEATS, *map(_chunk, keys)], self._requeue_ms, self._max_attempts, self._lost,
+                           self._lease_ms, LONGEST_PAUSE_MS)  # fmt: skip
         return [keys[int(place) - 1] for place in places]
 
     def lease(self, key: str, token: str, worker: str = "", pid: int = 0) -> bool:
@@ -179,7 +194,7 @@ class Ledger:
             pid: Process of that worker that runs the chunk.
         """
         note = json.dumps([key, pid])
-        keys = [_chunk(key), _leases(worker)]
+        keys = [_chunk(key), _leases(worker), BEATS]
         return bool(self._run("lease", keys, token, self._lease_ms, self._max_attempts, self._lost, note))
 
     def renew(self, key: str, token: str) -> bool:
@@ -328,8 +343,7 @@ class Ledger:
 
     def once(self, name: str, seconds: float) -> bool:
         """True for one caller in so many seconds."""
-        with reaching_redis():
-            return bool(self._redis.set(f"atlas:once:{name}", "1", nx=True, px=int(seconds * 1000)))
+        return bool(self._run("once", [f"atlas:once:{name}"], int(seconds * 1000)))
 
     def again(self, name: str) -> None:
         """Let `once` be true again before its time."""
@@ -361,7 +375,7 @@ class Ledger:
 
     def beat(self, worker: Worker, seconds: float) -> None:
         """Note that a worker lives, for so many seconds."""
-        self._run("beat", [HEARTBEATS], _worker_text(worker), int(seconds * 1000))
+        self._run("beat", [HEARTBEATS, BEATS], _worker_text(worker), int(seconds * 1000), self._lease_ms)
 
     def gone(self, worker: Worker) -> None:
         """Note that a worker stops."""

@@ -1,12 +1,37 @@
 """The ledger's steps as Lua, each atomic.
 
-A chunk is a hash: state, token, attempts, error, progress and `until`, in milliseconds of Redis's clock: when a
+A chunk is a hash: state, token, attempts, error, progress and `until`, in milliseconds of the ledger's clock: when a
 waiting one may be queued, when a queued one's message counts as lost, when a leased one's lease ends.
+
+Clocks are set, and machines sleep. A time further off than any that is ever noted was noted before the clock was put
+back, and begins anew. A silence of all workers for longer than a lease ends no lease before each had time to be
+renewed: it may be the clock that was put forward.
 """
 
+# The last of ARGV is the time, or nothing where Redis's own clock is meant.
 _NOW = """
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = tonumber(ARGV[#ARGV])
+if not now then
+  local time = redis.call('TIME')
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+end
+"""
+
+_DUE = """
+local function due(key, noted, furthest)
+  local at = tonumber(noted or '0')
+  if at - now > furthest then
+    at = now + furthest
+    redis.call('HSET', key, 'until', at)
+  end
+  return at <= now
+end
+
+local function silent(beats, term)
+  local found = redis.call('HMGET', beats, 'last', 'since')
+  local last, since = tonumber(found[1]), tonumber(found[2])
+  return last and (now - last > term or (since and now - since < term))
+end
 """
 
 STATES = """
@@ -33,20 +58,25 @@ end
 return {table.concat(letters), shares}
 """
 
-# ARGV: milliseconds until requeued, attempts allowed, the error of a lost chunk
+# KEYS: the beats, then chunks.
+# ARGV: milliseconds until requeued, attempts allowed, the error of a lost chunk, milliseconds of a lease, of a pause
 QUEUE = (
     _NOW
+    + _DUE
     + """
+local furthest = {queued = tonumber(ARGV[1]), leased = tonumber(ARGV[4]), waiting = tonumber(ARGV[5])}
+local quiet = silent(KEYS[1], furthest.leased)
 local queued = {}
-for place, key in ipairs(KEYS) do
+for place = 2, #KEYS do
+  local key = KEYS[place]
   local found = redis.call('HMGET', key, 'state', 'until', 'attempts')
   local state = found[1] or 'waiting'
-  if state ~= 'done' and state ~= 'failed' and tonumber(found[2] or '0') <= now then
+  if furthest[state] and due(key, found[2], furthest[state]) and not (state == 'leased' and quiet) then
     if state == 'leased' and tonumber(found[3] or '0') >= tonumber(ARGV[2]) then
       redis.call('HSET', key, 'state', 'failed', 'error', ARGV[3])
     else
       redis.call('HSET', key, 'state', 'queued', 'until', now + ARGV[1])
-      table.insert(queued, place)
+      table.insert(queued, place - 1)
     end
   end
 end
@@ -54,16 +84,19 @@ return queued
 """
 )
 
-# KEYS: the chunk, the worker's leases. ARGV: token, milliseconds, attempts allowed, the error of a lost chunk, note
+# KEYS: the chunk, the worker's leases, the beats.
+# ARGV: token, milliseconds, attempts allowed, the error of a lost chunk, note
 LEASE = (
     _NOW
+    + _DUE
     + """
 local found = redis.call('HMGET', KEYS[1], 'state', 'until', 'attempts', 'token')
 local state = found[1] or 'waiting'
 if state == 'done' or state == 'failed' then return 0 end
 if state == 'leased' then
+  local term = tonumber(ARGV[2])
   if found[4] == ARGV[1] then return 1 end
-  if tonumber(found[2]) > now then return 0 end
+  if not due(KEYS[1], found[2], term) or silent(KEYS[3], term) then return 0 end
   if tonumber(found[3] or '0') >= tonumber(ARGV[3]) then
     redis.call('HSET', KEYS[1], 'state', 'failed', 'error', ARGV[4])
     return 0
@@ -137,10 +170,14 @@ UNQUEUE = """
 if redis.call('HGET', KEYS[1], 'state') == 'queued' then redis.call('HSET', KEYS[1], 'state', 'waiting', 'until', 0) end
 """
 
-# ARGV: the worker, milliseconds
+# KEYS: the workers, the beats. ARGV: the worker, milliseconds, milliseconds of a lease
 BEAT = (
     _NOW
     + """
+local last = tonumber(redis.call('HGET', KEYS[2], 'last') or now)
+if now < last then redis.call('ZREMRANGEBYSCORE', KEYS[1], now + ARGV[2], '+inf') end
+if now < last or now - last > tonumber(ARGV[3]) then redis.call('HSET', KEYS[2], 'since', now) end
+redis.call('HSET', KEYS[2], 'last', now)
 redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
 """
 )
@@ -150,5 +187,16 @@ WORKERS = (
     + """
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 return redis.call('ZRANGE', KEYS[1], 0, -1)
+"""
+)
+
+# KEYS: what is done once. ARGV: milliseconds until it may be done again
+ONCE = (
+    _NOW
+    + """
+local again = tonumber(redis.call('GET', KEYS[1]) or '0')
+if now < again and again - now <= tonumber(ARGV[1]) then return 0 end
+redis.call('SET', KEYS[1], now + ARGV[1], 'PX', ARGV[1])
+return 1
 """
 )

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,7 +100,7 @@ def processes(store: Path, count: int | None = None) -> Iterator[ProcessPoolExec
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
 
 
-def run_plan(plan: Plan, store: Store, pool: ProcessPoolExecutor, on_progress: Progress) -> None:
+def run_plan(plan: Plan, store: Store, pool: Executor, on_progress: Progress) -> None:
     """Run what a plan still lacks, in its order; finished chunks are found in the store.
 
     Args:
@@ -114,16 +114,13 @@ def run_plan(plan: Plan, store: Store, pool: ProcessPoolExecutor, on_progress: P
     """
     there = store.have_records([(chunk.stage, chunk.key) for chunk in plan.chunks])
     done = {chunk.key for chunk, known in zip(plan.chunks, there, strict=True) if known}
-    stages: dict[str, list[str]] = {}
-    for chunk in plan.chunks:
-        stages.setdefault(chunk.stage, []).append(chunk.key)
 
     def report(stage: str) -> None:
-        on_progress(stage, sum(key in done for key in stages[stage]), len(stages[stage]))
+        keys = [chunk.key for chunk in plan.find(stage)]
+        on_progress(stage, sum(key in done for key in keys), len(keys))
 
-    for stage, keys in stages.items():
-        if not done.isdisjoint(keys):
-            report(stage)
+    for stage in dict.fromkeys(chunk.stage for chunk in plan.chunks if chunk.key in done):
+        report(stage)
     waiting = lacking(plan, done)
     repairs = 0
     running: dict[Future[None], Chunk] = {}
@@ -134,21 +131,28 @@ def run_plan(plan: Plan, store: Store, pool: ProcessPoolExecutor, on_progress: P
                 waiting.remove(chunk)
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 chunk = running.pop(future)
-                try:
-                    future.result()
-                except MissingInputError as error:
+                lost = _lost(future, repairs)
+                if lost:
                     repairs += 1
-                    if repairs > MOST_REPAIRS:
-                        raise
-                    done.difference_update(error.chunks)
-                    again = {chunk.key, *(chunk.key for chunk in waiting), *error.chunks}
-                    waiting = [chunk for chunk in plan.chunks if chunk.key in again]
-                    continue
-                done.add(chunk.key)
-                report(chunk.stage)
+                    done.difference_update(lost)
+                    waiting = [chunk for chunk in lacking(plan, done) if chunk not in running.values()]
+                else:
+                    done.add(chunk.key)
+                    report(chunk.stage)
     finally:
         for future in running:
             future.cancel()
+
+
+def _lost(future: Future[None], repairs: int) -> tuple[str, ...]:
+    """Keys of the chunks that have to be run again before one that has ended can: none where it is done."""
+    try:
+        future.result()
+    except MissingInputError as error:
+        if repairs >= MOST_REPAIRS:
+            raise
+        return error.chunks
+    return ()
 
 
 def build_directory(

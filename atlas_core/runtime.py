@@ -43,8 +43,10 @@ class Recent(Generic[_V]):
         self._values: OrderedDict[Hashable, _V] = OrderedDict()
 
     def get(self, key: Hashable, make: Callable[[], _V]) -> _V:
-        """The value under a key, made where it is not kept."""
+        """The value under a key, made where it is not kept; where there is no room left, some is made first."""
         if key not in self._values:
+            while self._held >= self._size and self._values:
+                self._held -= self._measure(self._values.popitem(last=False)[1])
             value = self._values[key] = make()
             self._held += self._measure(value)
         self._values.move_to_end(key)

@@ -103,7 +103,7 @@ class Keeper:
                 log.warning("the process %d died while it ran %s", pid, key[:12])
                 self._ledger.lose(key, token, worker=self._worker.id)
         if CPU in self._worker.queues and self._ledger.once("sweep", SWEEP_LOST_SECONDS):
-            self._app.send_task(SWEEP, queue=CPU, expires=SWEEP_LOST_SECONDS, retry=False)
+            self._app.send_task(SWEEP, queue=CPU, retry=False)
 
 
 def _alive(pid: int) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.exceptions import OperationalError
 
-from atlas_core import advance as engine, registry
+from atlas_core import advance as engine, deliveries, registry
 from atlas_core.errors import AtlasError, DependencyError, MissingInputError
 from workers.app import app
 from workers.runtime import OnProgress, Process, process, told
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from atlas_core.mailbox import Request
 
 log = logging.getLogger(__name__)
+SWEPT_SECONDS = 0.2
 
 
 def enqueue(task: str, arguments: list[str], queue: str) -> None:
@@ -132,10 +133,19 @@ def drop_samples(job_id: str) -> None:
     drop(job_id, here.store, here.ledger)
 
 
+@app.task(name=engine.DELIVER)
+def deliver(name: str) -> None:
+    """Make one attempt to tell a webhook."""
+    here = process()
+    deliveries.deliver(name, here.store, here.ledger, deliveries.terms_of(here.settings))
+
+
 @app.task(name=engine.SWEEP)
 def sweep() -> None:
-    """Move on everything under way."""
+    """Move on everything under way; of sweeps that piled up while all processes were busy, the first will do."""
     here = process()
+    if not here.ledger.once("swept", SWEPT_SECONDS):
+        return
     try:
         engine.sweep(here.store, here.ledger, enqueue)
     finally:

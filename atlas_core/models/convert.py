@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -23,11 +23,16 @@ from atlas_core.models.one_by_one import OneByOne
 from atlas_core.models.onnx_graph import pruned
 from atlas_core.models.onnx_operators import DOMAIN, OPERATORS
 
+if TYPE_CHECKING:
+    from atlas_core.models.tokens import Form
+
 # the newest opset for which onnx2torch 1.5.15 has its converters
 CONVERTED_OPSET = 17
 # of the largest value of a layer; measured differences stay under 2e-6
 TOLERANCE = 1e-4
 HALF_TOLERANCE = 2e-2
+# of a constant that is computed beforehand
+FOLDED_BYTES = 2**26
 # attributes that newer opsets added, at the values that mean what the older opset does
 IDLE_ATTRIBUTES: Mapping[str, Mapping[str, int]] = {
     "AveragePool": {"dilations": 1},
@@ -40,7 +45,7 @@ def simplified(model: ModelProto, outputs: Sequence[str]) -> ModelProto:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            slim: ModelProto = onnxslim.slim(pruned(model, outputs))
+            slim: ModelProto = onnxslim.slim(pruned(model, outputs), size_threshold=FOLDED_BYTES)
         except Exception:  # a graph that onnxruntime takes is a model all the same
             return pruned(model, outputs)
     return slim
@@ -105,13 +110,13 @@ def _drop(node: NodeProto, names: Sequence[str]) -> None:
 
 
 def to_torch(
-    model: ModelProto, layers: Sequence[str], output: str | None, *, opset: int, single: bool = False
+    model: ModelProto, layers: Mapping[str, Form], output: str | None, *, opset: int, single: bool = False
 ) -> Network:
     """Convert a simplified model to a torch network with a place for every layer.
 
     Args:
         model: Simplified, giving the layers and the output by their names.
-        layers: Tensor names.
+        layers: Tensor names, with how each holds its grid.
         output: Name of the logits.
         opset: The opset of the user's file, for the error.
         single: Whether the graph is right for a batch of one alone.
@@ -144,7 +149,9 @@ def to_torch(
         if isinstance(part, nn.Conv2d):  # constants of other ranks know no such order
             part.to(memory_format=torch.channels_last)
     kind = OneByOne if single else Network
-    return kind(module, {name: places[name] for name in layers if name in places}, places.get(str(output)))
+    layers = {name: form for name, form in layers.items() if name in places}
+    held = {places[name]: form for name, form in layers.items()}
+    return kind(module, {name: places[name] for name in layers}, places.get(str(output)), held)
 
 
 def _module_name(node: NodeProto) -> str:

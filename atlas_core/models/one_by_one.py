@@ -60,7 +60,7 @@ class OneByOne(Network):
 
     def trunk(self, layer: str) -> fx.GraphModule:
         """See Network.trunk."""
-        return _traced(EachImage(super().trunk(layer), 1, 1), 1, lambda result: result[0])
+        return _traced(EachImage(super().trunk(layer), 1, 1), 1, _first)
 
     def split(self, layer: str) -> tuple[fx.GraphModule, fx.GraphModule]:
         """See Network.split."""
@@ -68,8 +68,12 @@ class OneByOne(Network):
         count = sum(node.op == "placeholder" for node in tail.graph.nodes)
         return (
             _traced(EachImage(prefix, 1, 1), 1, lambda result: result),
-            _traced(EachImage(tail, 1, 1), count, lambda result: result[0]),
+            _traced(EachImage(tail, 1, 1), count, _first),
         )
+
+
+def _first(result: Any) -> Any:
+    return result[0]
 
 
 def _traced(module: EachImage, count: int, answer: Callable[[fx.Proxy], Any]) -> fx.GraphModule:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnxruntime
+import torch
 from onnx import ModelProto, TensorProto
 
 from atlas_core.cards import LayerInfo
@@ -17,9 +17,22 @@ from atlas_core.errors import ModelError, UnsupportedOperatorError
 from atlas_core.models.base import LoadedModel, ReadBlob, blob_digest
 from atlas_core.models.convert import check_conversion, simplified, to_torch
 from atlas_core.models.layers import LEAST_SIDE
-from atlas_core.models.onnx_batch import folded, freed, has_products
+from atlas_core.models.onnx_batch import counts_images, folded, freed, has_products
+from atlas_core.models.onnx_blocks import block_outputs
 from atlas_core.models.onnx_fields import receptive_fields
-from atlas_core.models.onnx_graph import OnnxInput, float_outputs, image_input, opset_of, pruned, read_onnx
+from atlas_core.models.onnx_forms import forms
+from atlas_core.models.onnx_graph import (
+    OnnxInput,
+    float_outputs,
+    image_input,
+    opset_of,
+    pruned,
+    read_onnx,
+    seen_outputs,
+    static_shapes,
+)  # fmt: skip
+from atlas_core.models.onnx_session import Session, read_together
+from atlas_core.models.tokens import MAPS, TOKENS, Form, to_grid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,18 +43,19 @@ if TYPE_CHECKING:
 KEPT_SESSIONS = 4
 # a number that other leading axes seldom have
 PROBE_IMAGES = 3
-LOG_ERRORS_ONLY = 3
+OTHER_IMAGES = 2
 
 
 class OnnxModel(LoadedModel):
-    """An ONNX graph; layers are the names of its tensors.
+    """An ONNX graph; layers are the names of its tensors, tokens and channels-last maps are read as maps.
 
     Args:
         card: Resolved.
         graph: The user's graph, types inferred.
-        input: The graph's image input.
+        plain: The same simplified.
+        image: The graph's image input.
         output: Name of the logits, None where there are none.
-        shapes: Of the tensors of rank 2 and 4 for a batch of images of the card's size, in order of execution.
+        shapes: Of the tensors for a batch of images of the card's size.
         threads: Of onnxruntime.
     """
 
@@ -49,26 +63,21 @@ class OnnxModel(LoadedModel):
         self,
         card: ModelCard,
         graph: ModelProto,
-        input: OnnxInput,
+        plain: ModelProto,
+        image: OnnxInput,
         output: str | None,
         shapes: Mapping[str, Sequence[int]],
         threads: int,
     ) -> None:
-        self._graph = graph
-        self._input = input
-        self._output = output
-        self._threads = threads
-        self._sessions: OrderedDict[tuple[str, ...], onnxruntime.InferenceSession] = OrderedDict()
-        self._shapes = shapes
+        self._graph, self._image, self._output, self._threads, self._shapes = graph, image, output, threads, shapes
+        self._sessions: OrderedDict[tuple[str, ...], Session] = OrderedDict()
         self._mean, self._std = (
             np.asarray(values, np.float32).reshape(1, -1, 1, 1) for values in (card.input.mean, card.input.std)
         )
-        names = [name for name, shape in shapes.items() if len(shape) == 4 and min(shape[2:]) >= LEAST_SIDE]
-        outputs = [*names, output] if output and output not in names else names
-        self._simplified = simplified(graph, outputs)
-        image_shape = (1, card.input.channels, card.input.height, card.input.width)
-        fields = receptive_fields(self._simplified, input.name, {**shapes, input.name: image_shape})
-        layers = tuple(_layer(name, shapes[name], fields.get(name)) for name in names)
+        self._forms = forms(plain, image.name, shapes)
+        layers = list_layers(plain, graph, image.name, output, shapes, self._forms)
+        names = [layer.name for layer in layers]
+        self._plain = pruned(plain, [*names, output] if output and output not in names else names)
         super().__init__(card, layers, int(np.prod(shapes[output][1:])) if output else None)
 
     def activations(
@@ -78,24 +87,19 @@ class OnnxModel(LoadedModel):
         for name in layers:
             self.layer(name)
         wanted = list(dict.fromkeys(layers))
-        if logits and self._output is not None:
+        if logits and self._output is not None and self._output not in wanted:
             wanted.append(self._output)
         if not wanted:
             return {}, None
-        values = dict(zip(wanted, self._run((pixels - self._mean) / self._std, wanted), strict=True))
-        read = {name: values[name] for name in layers}
+        values = self._session(tuple(wanted)).run((pixels - self._mean) / self._std)
+        read = {name: as_maps(values[name], self._forms[name]) for name in layers}
         if not logits or self._output is None:
             return read, None
         return read, values[self._output].reshape(len(pixels), -1)
 
-    def _run(self, images: NDArray[np.float32], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
-        """Run normalised images, in pieces where the file fixes the batch."""
-        session = self._session(tuple(dict.fromkeys(outputs)))
-        return run_session(session, self._input, images, outputs)
-
-    def _session(self, outputs: tuple[str, ...]) -> onnxruntime.InferenceSession:
+    def _session(self, outputs: tuple[str, ...]) -> Session:
         if outputs not in self._sessions:
-            self._sessions[outputs] = new_session(pruned(self._graph, outputs), self._threads)
+            self._sessions[outputs] = Session(self._graph, outputs, self._image, self._threads)
             if len(self._sessions) > KEPT_SESSIONS:
                 self._sessions.popitem(last=False)
         self._sessions.move_to_end(outputs)
@@ -115,17 +119,20 @@ class OnnxModel(LoadedModel):
 
     @cached_property
     def _converted(self) -> Network | UnsupportedOperatorError:
+        # another number of images than the graph was freed at shows whether it is free of it
+        images = probe(self.card, PROBE_IMAGES if self._image.batch == OTHER_IMAGES else OTHER_IMAGES)
         names = [layer.name for layer in self.layers]
-        wanted = [*names, self._output] if self._output else names
-        # where the file fixes the batch, another one shows whether torch is free of it
-        images = _probe(self.card, (self._input.batch or PROBE_IMAGES - 1) + 1)
-        values = run_session(new_session(pruned(self._graph, wanted), self._threads), self._input, images, wanted)
-        expected = dict(zip(wanted, values, strict=True))
+        wanted = [*names, self._output] if self._output and self._output not in names else names
+        expected: dict[str, NDArray[np.float32]] = {}
+        for some in read_together(self._shapes, wanted):
+            values = Session(self._graph, some, self._image, self._threads, trial=True).run(images)
+            expected |= {name: as_maps(value, self._forms.get(name)) for name, value in values.items()}
         refused = UnsupportedOperatorError("the graph has no layers")
+        held = {name: self._forms[name] for name in names}
         for graph, single in self._ways():
             try:
-                network = to_torch(graph(), names, self._output, opset=opset_of(self._graph), single=single)
-                half = self._input.element == TensorProto.FLOAT16
+                network = to_torch(graph(), held, self._output, opset=opset_of(self._graph), single=single)
+                half = self._image.element == TensorProto.FLOAT16
                 check_conversion(network, images, expected, self._output, half=half)
             except UnsupportedOperatorError as error:
                 refused = error
@@ -136,49 +143,64 @@ class OnnxModel(LoadedModel):
     def _ways(self) -> list[tuple[Callable[[], ModelProto], bool]]:
         """The forms of the graph to try, each with whether it takes one image alone.
 
-        As it is, when it may take pictures of other sizes; then freed of its batch; then, where the file's batch is
-        one, for each image by itself. Attention has its sizes fixed by the position embedding anyway, and shapes that
-        are computed from the batch would be carried into heads.
+        As it is, when it may take pictures of other sizes; freed of its batch; then, where the file's batch is one, for
+        each image by itself. Attention has its sizes fixed by the position embedding anyway, and shapes that are
+        computed from the batch would be carried into heads, so there the freed graph comes first.
         """
         ways: list[tuple[Callable[[], ModelProto], bool]] = [(self._freed, False)]
-        if not has_products(self._simplified, self._input.name):
-            ways.insert(0, (lambda: self._simplified, False))
-        if self._input.batch == 1:
+        if not has_products(self._plain, self._image.name):
+            ways.insert(1 if counts_images(self._plain) else 0, (lambda: self._plain, False))
+        if self._image.batch == 1:
             ways.append((self._folded, True))
         return ways
 
     def _freed(self) -> ModelProto:
         card = self.card.input
-        batch = self._input.batch or PROBE_IMAGES
-        return freed(self._folded(), self._input.name, (batch, card.channels, card.height, card.width))
+        batch = self._image.batch or PROBE_IMAGES
+        return freed(self._folded(), self._image.name, (batch, card.channels, card.height, card.width))
 
     def _folded(self) -> ModelProto:
-        images = _probe(self.card, self._input.batch or PROBE_IMAGES)
+        images = probe(self.card, self._image.batch or PROBE_IMAGES)
 
         def evaluate(model: ModelProto, outputs: Sequence[str]) -> Sequence[NDArray[Any]]:
-            return run_raw(new_session(model, self._threads), self._input, images, outputs)
+            return Session(model, outputs, self._image, self._threads, trial=True).raw(images)
 
-        return folded(self._simplified, self._input.name, evaluate)
+        return folded(self._plain, self._image.name, evaluate)
 
 
 def load_onnx(card: ModelCard, read_blob: ReadBlob, *, threads: int = 1) -> OnnxModel:
-    """Parse, check and run once to learn the shapes.
+    """Parse, check and run once; shapes that this cannot tell are learnt by running it again.
 
     Raises:
         ModelError: The bytes are no ONNX that we take, or the card's input or output is not the graph's.
     """
     graph = read_onnx(read_blob(blob_digest(card.source)))
     image = image_input(graph, card.input)
+    images = probe(card, image.batch or PROBE_IMAGES)
+    static_shapes(graph, image.name, images.shape)  # before anything is run
     candidates = float_outputs(graph, image.name)
     if card.output is not None and card.output not in candidates:
         near = difflib.get_close_matches(card.output, candidates, n=3) or [value.name for value in graph.graph.output]
         raise ModelError(f"the ONNX graph has no output {card.output!r}; the nearest are {', '.join(near)}")
-    session = new_session(pruned(graph, candidates), threads)
-    values = run_session(session, image, _probe(card, image.batch or PROBE_IMAGES), candidates)
-    shapes = {name: value.shape for name, value in zip(candidates, values, strict=True)}
-    images = image.batch or PROBE_IMAGES
-    shapes = {name: shape for name, shape in shapes.items() if shape and shape[0] == images}
-    return OnnxModel(card, graph, image, _logits(card, graph, shapes), shapes, threads)
+    ends = [card.output] if card.output else [value.name for value in graph.graph.output if value.name in candidates]
+    if not candidates:
+        raise ModelError("the ONNX graph computes no tensors of 2 to 4 axes from its input")
+    shapes = _run_shapes(graph, ends or candidates[-1:], image, images, threads)
+    plain = simplified(graph, candidates)
+    shapes = {**static_shapes(plain, image.name, images.shape), **shapes}
+    unknown = [name for name in candidates if name not in shapes]
+    if unknown:
+        shapes |= _run_shapes(graph, unknown, image, images, threads)
+    output = _logits(card, graph, {name: shape for name, shape in shapes.items() if shape[:1] == [len(images)]})
+    return OnnxModel(card, graph, plain, image, output, shapes, threads)
+
+
+def _run_shapes(
+    graph: ModelProto, names: Sequence[str], image: OnnxInput, images: NDArray[np.float32], threads: int
+) -> dict[str, list[int]]:
+    """Shapes of tensors, by running the graph within bounds."""
+    values = Session(graph, names, image, threads, trial=True).raw(images)
+    return {name: list(value.shape) for name, value in zip(names, values, strict=True)}
 
 
 def _logits(card: ModelCard, graph: ModelProto, shapes: Mapping[str, Sequence[int]]) -> str | None:
@@ -195,71 +217,54 @@ def _is_vector(shape: Sequence[int]) -> bool:
     return len(shape) >= 2 and set(shape[2:]) <= {1}
 
 
-def _probe(card: ModelCard, images: int) -> NDArray[np.float32]:
-    """Noise in the range of normalised pixels, always the same."""
+def list_layers(
+    plain: ModelProto,
+    graph: ModelProto,
+    input_name: str,
+    output: str | None,
+    shapes: Mapping[str, Sequence[int]],
+    held: Mapping[str, Form],
+) -> tuple[LayerInfo, ...]:
+    """The float tensors with a grid of at least 3 x 3 positions: blocks in order of execution, then the rest.
+
+    Args:
+        plain: Simplified.
+        graph: The user's, whose nodes tell the modules that they came from.
+        input_name: The image input.
+        output: The logits.
+        shapes: Of the tensors.
+        held: How they hold their grids.
+    """
+    seen = seen_outputs(plain, input_name)
+    readable = [name for name in seen if name in held and held[name].readable]
+    floats = set(float_outputs(graph, input_name))
+    names = [name for name in readable if name in floats and min(held[name].height, held[name].width) >= LEAST_SIDE]
+    ends = [output] if output else [value.name for value in graph.graph.output]
+    blocks = block_outputs(plain, seen_outputs(graph, input_name), ends, held)
+    fields = receptive_fields(plain, input_name, shapes, held)
+    return tuple(
+        LayerInfo(
+            name=name,
+            shape=(shapes[name][held[name].axes.index("c")], held[name].height, held[name].width),
+            receptive_field=field.card() if (field := fields.get(name)) else None,
+            block=name in blocks,
+            fixed=held[name].axes == TOKENS,
+        )
+        for name in sorted(names, key=lambda name: name not in blocks)
+    )
+
+
+def as_maps(value: NDArray[np.float32], form: Form | None) -> NDArray[np.float32]:
+    """What a tensor holds as maps (n, C, H, W); as it is, where it has no grid."""
+    if form is None or not form.readable or form.axes == MAPS:
+        return value
+    grid: NDArray[np.float32] = to_grid(torch.from_numpy(value), form.axes, form.height, form.width).numpy()
+    return np.ascontiguousarray(grid)
+
+
+def probe(card: ModelCard, images: int) -> NDArray[np.float32]:
+    """Noise in the range of normalised pixels, always the same, shape (images, channels, height, width)."""
     shape = (images, card.input.channels, card.input.height, card.input.width)
     pixels = np.random.Generator(np.random.Philox(0)).random(shape, np.float32)
     mean, std = (np.asarray(values, np.float32).reshape(1, -1, 1, 1) for values in (card.input.mean, card.input.std))
     return np.ascontiguousarray((pixels - mean) / std)
-
-
-def new_session(model: ModelProto, threads: int) -> onnxruntime.InferenceSession:
-    """An onnxruntime session on the CPU: deterministic, with this many threads that do not spin.
-
-    Raises:
-        ModelError: onnxruntime refuses the graph.
-    """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = LOG_ERRORS_ONLY
-    options.use_deterministic_compute = True
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's exceptions share no public base
-        raise ModelError(f"onnxruntime cannot load the graph: {str(error).splitlines()[0]}") from None
-
-
-def run_session(
-    session: onnxruntime.InferenceSession, image: OnnxInput, images: NDArray[np.float32], outputs: Sequence[str]
-) -> list[NDArray[np.float32]]:
-    """Run normalised images, shape (n, channels, height, width); gives one float32 array an output.
-
-    Raises:
-        ModelError: onnxruntime fails on them.
-    """
-    step = image.batch or max(len(images), 1)
-    pieces: list[list[NDArray[Any]]] = []
-    try:
-        for first in range(0, len(images), step):
-            piece = images[first : first + step]
-            short = step - len(piece)
-            full = np.concatenate([piece, np.zeros((short, *piece.shape[1:]), piece.dtype)]) if short else piece
-            values = run_raw(session, image, full, outputs)
-            pieces.append([value[: len(piece)] for value in values] if short else values)
-    except ValueError as error:
-        raise ModelError(f"the model's outputs do not have one row an image: {error}") from None
-    return [np.concatenate(parts).astype(np.float32, copy=False) for parts in zip(*pieces, strict=True)]
-
-
-def run_raw(
-    session: onnxruntime.InferenceSession, image: OnnxInput, images: NDArray[np.float32], outputs: Sequence[str]
-) -> list[NDArray[Any]]:
-    """Run exactly these normalised images and give the tensors as they are.
-
-    Raises:
-        ModelError: onnxruntime fails on them.
-    """
-    given = images.astype(np.float16) if image.element == TensorProto.FLOAT16 else images
-    try:
-        values: list[NDArray[Any]] = session.run(list(outputs), {image.name: given})
-    except Exception as error:  # onnxruntime's exceptions share no public base
-        raise ModelError(f"onnxruntime cannot run the model: {str(error).splitlines()[0]}") from None
-    return values
-
-
-def _layer(name: str, shape: Sequence[int], field: Any) -> LayerInfo:
-    return LayerInfo(
-        name=name, shape=(shape[1], shape[2], shape[3]), receptive_field=field.card() if field is not None else None
-    )

@@ -12,11 +12,11 @@ from math import prod
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, numpy_helper
+from onnx import ModelProto, NodeProto, helper, numpy_helper
 
-from atlas_core.models.onnx_graph import pruned, seen_outputs
+from atlas_core.models.onnx_forms import attribute
+from atlas_core.models.onnx_graph import NUMBERS, pruned, seen_outputs, static_shapes
 
 # the axis that counts images, and how many of its entries belong to an image one after the other
 Place = tuple[int, int]
@@ -52,7 +52,22 @@ def folded(model: ModelProto, input_name: str, evaluate: Evaluate) -> ModelProto
     copy.graph.initializer.extend(
         numpy_helper.from_array(np.asarray(value), name) for name, value in zip(wanted, values, strict=True)
     )
+    _restate_gathers(copy)
     return copy
+
+
+def _restate_gathers(model: ModelProto) -> None:
+    """Say that reading a list from its first to its last entry is a reshape, as exporters write strides."""
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    lists = {node.output[0] for node in model.graph.node if node.op_type == "Reshape" and node.input[1] in constants
+             and numpy_helper.to_array(constants[node.input[1]]).size == 1}  # fmt: skip
+    for node in model.graph.node:
+        if node.op_type == "Gather" and node.input[0] in lists and node.input[1] in constants:
+            indices = numpy_helper.to_array(constants[node.input[1]])
+            if np.array_equal(indices.ravel(), np.arange(indices.size)):
+                shape = numpy_helper.from_array(np.array(indices.shape, np.int64), f"{node.output[0]}/shape")
+                model.graph.initializer.append(shape)
+                node.CopyFrom(helper.make_node("Reshape", [node.input[0], shape.name], node.output, name=node.name))
 
 
 def freed(model: ModelProto, input_name: str, shape: Sequence[int]) -> ModelProto:
@@ -67,21 +82,23 @@ def freed(model: ModelProto, input_name: str, shape: Sequence[int]) -> ModelProt
     """
     copy = ModelProto()
     copy.CopyFrom(model)
-    for value in copy.graph.input:
-        if value.name == input_name:
-            value.CopyFrom(
-                onnx.helper.make_tensor_value_info(input_name, value.type.tensor_type.elem_type, list(shape))
-            )
     del copy.graph.value_info[:]
-    inferred = onnx.shape_inference.infer_shapes(copy, data_prop=True)
-    freer = _Freer(copy, inferred, input_name, shape)
+    freer = _Freer(copy, static_shapes(copy, input_name, shape), input_name, shape)
     for node in copy.graph.node:
         freer.visit(node)
     copy.graph.initializer.extend(freer.added)
-    copy.graph.input[0].type.tensor_type.shape.dim[0].Clear()
+    for value in copy.graph.input:
+        if value.name == input_name:
+            element = value.type.tensor_type.elem_type
+            value.CopyFrom(helper.make_tensor_value_info(input_name, element, [None, *shape[1:]]))
     for output in copy.graph.output:
         output.type.tensor_type.ClearField("shape")
     return copy
+
+
+def counts_images(model: ModelProto) -> bool:
+    """Whether shapes are computed while the graph runs, and used."""
+    return any(node.op_type in NUMBERS for node in model.graph.node)
 
 
 def has_products(model: ModelProto, input_name: str) -> bool:
@@ -93,10 +110,12 @@ def has_products(model: ModelProto, input_name: str) -> bool:
 class _Freer:
     """Follows the axis of images through a graph; `places` holds it for each tensor where it is known."""
 
-    def __init__(self, model: ModelProto, inferred: ModelProto, input_name: str, shape: Sequence[int]) -> None:
-        self.images = shape[0]
+    def __init__(
+        self, model: ModelProto, shapes: Mapping[str, Sequence[int]], input_name: str, images: Sequence[int]
+    ) -> None:
+        self.images = images[0]
         self.constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-        self.shapes = _static_shapes(inferred) | {name: list(value.shape) for name, value in self.constants.items()}
+        self.shapes = {**shapes, **{name: list(value.shape) for name, value in self.constants.items()}}
         self.places: dict[str, Place] = {input_name: (0, 1)}
         self.added: list[Any] = []
 
@@ -140,7 +159,7 @@ class _Freer:
                 new[rest] = shape[rest]
             new[axis] = -1
         self._add(node, 1, np.array(new, np.int64))
-        kept = [attribute for attribute in node.attribute if attribute.name != "allowzero"]
+        kept = [given for given in node.attribute if given.name != "allowzero"]
         del node.attribute[:]
         node.attribute.extend(kept)
 
@@ -197,32 +216,18 @@ def reshaped_axis(before: Sequence[int], axis: int, inner: int, after: Sequence[
     return min(found)[2:] if found else None
 
 
-def _static_shapes(model: ModelProto) -> dict[str, list[int]]:
-    found = {}
-    for value in (*model.graph.input, *model.graph.value_info, *model.graph.output):
-        tensor = value.type.tensor_type
-        if tensor.HasField("shape") and all(size.HasField("dim_value") for size in tensor.shape.dim):
-            found[value.name] = [size.dim_value for size in tensor.shape.dim]
-    return found
-
-
 AxisRule = Callable[[NodeProto, int, int, Arrays], int | None]
 
 
-def _attribute(node: NodeProto, name: str) -> Any:
-    found = [onnx.helper.get_attribute_value(attribute) for attribute in node.attribute if attribute.name == name]
-    return found[0] if found else None
-
-
 def _named_axes(node: NodeProto, constants: Arrays, rank: int) -> list[int] | None:
-    axes = _attribute(node, "axes")
+    axes = attribute(node, "axes")
     if axes is None and len(node.input) > 1 and node.input[1] in constants:
         axes = constants[node.input[1]].ravel().tolist()
     return None if axes is None else sorted(int(axis) % rank for axis in axes)
 
 
 def _transposed(node: NodeProto, axis: int, rank: int, constants: Arrays) -> int:
-    order = _attribute(node, "perm")
+    order = attribute(node, "perm")
     return list(order).index(axis) if order else rank - 1 - axis
 
 
@@ -232,7 +237,7 @@ def _squeezed(node: NodeProto, axis: int, rank: int, constants: Arrays) -> int |
 
 
 def _unsqueezed(node: NodeProto, axis: int, rank: int, constants: Arrays) -> int | None:
-    count = len(_attribute(node, "axes") or constants.get(node.input[-1], ()))
+    count = len(attribute(node, "axes") or constants.get(node.input[-1], ()))
     axes = _named_axes(node, constants, rank + count)
     kept = [place for place in range(rank + count) if place not in (axes or ())]
     return kept[axis] if axes else None
@@ -242,11 +247,11 @@ def _reduced(node: NodeProto, axis: int, rank: int, constants: Arrays) -> int | 
     axes = _named_axes(node, constants, rank)
     if axes is None or axis in axes:
         return None
-    return axis if _attribute(node, "keepdims") in (None, 1) else axis - sum(other < axis for other in axes)
+    return axis if attribute(node, "keepdims") in (None, 1) else axis - sum(other < axis for other in axes)
 
 
 def _gathered(node: NodeProto, axis: int, rank: int, constants: Arrays) -> int | None:
-    along = (_attribute(node, "axis") or 0) % rank
+    along = (attribute(node, "axis") or 0) % rank
     indices = constants.get(node.input[1])
     if indices is None or axis == along:
         return None

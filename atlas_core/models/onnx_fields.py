@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import onnx
-from onnx import ModelProto, NodeProto, numpy_helper
+from onnx import ModelProto, NodeProto
 
-from atlas_core.models.receptive_field import Axis, Field, union
+from atlas_core.models.onnx_forms import constants_of
+from atlas_core.models.receptive_field import Field, union
+from atlas_core.models.tokens import MAPS, Form
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,15 +25,21 @@ POINTWISE = frozenset(
     )
 )
 JOINS = frozenset(("Add", "Concat", "Div", "Max", "Mean", "Min", "Mul", "Sub", "Sum", "Where"))
-SPATIAL_AXES = (2, 3)
+# over the channels alone where these come last
+CHANNELWISE = frozenset(("Gemm", "LayerNormalization", "LogSoftmax", "MatMul", "RMSNormalization", "Softmax"))
+RESTATED = frozenset(("Flatten", "Reshape", "Split", "Squeeze", "Transpose", "Unsqueeze"))
+REDUCTIONS = frozenset(("ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "ReduceSumSquare"))
+SIDES = ("h", "w")
 
 
 @dataclass(frozen=True)
 class Graph:
-    """What the rules look up: shapes of the tensors (n, C, H, W), and the constants."""
+    """What the rules look up: shapes of the tensors and how they hold their grids, the constants, the input's sides."""
 
     shapes: Mapping[str, Sequence[int]]
+    held: Mapping[str, Form]
     constants: Mapping[str, np.ndarray[Any, Any]]
+    sides: tuple[float, float]
 
     def integers(self, node: NodeProto, index: int) -> list[int] | None:
         """The constant integers that a node has as one of its inputs."""
@@ -39,41 +47,79 @@ class Graph:
             return None
         return [int(value) for value in self.constants[node.input[index]].ravel()]
 
+    def spatial(self, name: str) -> bool:
+        """Whether a tensor has a grid of more than one position, or may have one."""
+        form = self.held[name]
+        if form.axes:
+            return (form.height, form.width) != (1, 1)
+        return tuple(self.shapes.get(name, (0, 0, 0))[2:]) not in ((), (1, 1))
+
 
 Rule = Callable[[NodeProto, Field, Graph], Field | None]
 
 
 def receptive_fields(
-    model: ModelProto, input_name: str, shapes: Mapping[str, Sequence[int]]
+    model: ModelProto, input_name: str, shapes: Mapping[str, Sequence[int]], held: Mapping[str, Form]
 ) -> dict[str, Field | None]:
     """The receptive field of every tensor; None where an operator is not known to keep places apart.
 
     Factors of one value a channel, such as squeeze-and-excitation's gates, see the whole picture and are left out.
+    Among channels-last maps and tokens an operator that is not known to keep places apart is taken to let each see
+    the whole picture, as attention does, and to leave them where they are.
 
     Args:
         model: Simplified, so that slices and paddings are constants.
         input_name: The image input.
-        shapes: Of the tensors of rank 4, the input among them.
+        shapes: Of the tensors, the input among them.
+        held: How tensors hold their grids, from `onnx_forms.forms`.
     """
-    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    for node in model.graph.node:
-        if node.op_type == "Constant" and node.attribute[0].name == "value":
-            constants[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
-    graph = Graph(shapes, constants)
+    height, width = shapes[input_name][2:]
+    graph = Graph(shapes, held, constants_of(model), (float(height), float(width)))
     fields: dict[str, Field | None] = {input_name: Field()}
+    slices = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "Slice"}
     for node in model.graph.node:
-        sources = [name for name in node.input if tuple(shapes.get(name, ())[2:]) not in ((), (1, 1))]
-        field = union(fields.get(name) for name in sources)
-        after = None if field is None else _through(node, field, graph)
-        fields.update(dict.fromkeys(node.output, after))
+        sources = [name for name in node.input if name in held and graph.spatial(name)]
+        rolled = node.op_type == "Concat" and not held.get(node.output[0], Form(MAPS, 1, 1)).axes
+        seen = [_sliced_from(name, slices) for name in sources] if rolled else sources
+        field = union(fields.get(name) for name in seen)
+        for output in node.output:
+            fields[output] = _through(node, field, sources, output, graph) if field and output in held else None
     return fields
 
 
-def _through(node: NodeProto, field: Field, graph: Graph) -> Field | None:
-    if node.op_type in POINTWISE or node.op_type in JOINS:
-        return field
+def _sliced_from(name: str, slices: Mapping[str, str]) -> str:
+    """The tensor that a part was cut from: parts put together in another order move nothing on the whole."""
+    while name in slices:
+        name = slices[name]
+    return name
+
+
+def _through(node: NodeProto, field: Field, sources: Sequence[str], output: str, graph: Graph) -> Field | None:
+    before, after = graph.held[sources[0]], graph.held[output]
     rule = RULES.get(node.op_type)
-    return rule(node, field, graph) if rule else None
+    if rule and before.axes and after.axes:
+        return rule(node, field, graph)
+    if _keeps_places(node, [graph.held[name] for name in sources], after):
+        return field
+    if all(graph.held[name].axes == MAPS for name in sources):
+        return None
+    return field.everywhere(*graph.sides)
+
+
+def _keeps_places(node: NodeProto, before: Sequence[Form], after: Form) -> bool:
+    """Whether an operator leaves every position to itself."""
+    kind = node.op_type
+    if kind in POINTWISE or kind in JOINS:
+        return bool(after.axes) or kind != "Concat"
+    if not after.axes or not all(form.axes for form in before):
+        return False
+    if kind == "Transpose":  # of maps that stay maps, rows and columns were exchanged
+        return not after.axes == before[0].axes == MAPS
+    if kind in RESTATED:
+        return True
+    if kind in REDUCTIONS:
+        return (after.height, after.width) == (before[0].height, before[0].width)
+    return kind in CHANNELWISE and after.axes[-1] == "c"
 
 
 def _window(node: NodeProto, field: Field, graph: Graph) -> Field | None:
@@ -101,31 +147,36 @@ def _same_padding(size: int, kernel: int, stride: int, dilation: int, *, lower: 
 
 
 def _slice(node: NodeProto, field: Field, graph: Graph) -> Field | None:
+    form = graph.held[node.input[0]]
     starts, axes, steps = graph.integers(node, 1), graph.integers(node, 3), graph.integers(node, 4)
     if starts is None:
         return None
-    axes = list(range(len(starts))) if axes is None else [axis % 4 for axis in axes]
+    rank = len(form.axes)
+    axes = list(range(len(starts))) if axes is None else [axis % rank for axis in axes]
     steps = [1] * len(starts) if steps is None else steps
     both = [field.vertical, field.horizontal]
     for start, axis, step in zip(starts, axes, steps, strict=True):
-        if axis in SPATIAL_AXES:
+        if form.axes[axis] in SIDES:
             if step < 1:
                 return None
             size = graph.shapes[node.input[0]][axis]
             first = min(start, size) if start >= 0 else max(start + size, 0)
-            both[axis - 2] = both[axis - 2].window(1, step, -first, 1)
+            side = SIDES.index(form.axes[axis])
+            both[side] = both[side].window(1, step, -first, 1)
     return Field(*both)
 
 
 def _pad(node: NodeProto, field: Field, graph: Graph) -> Field | None:
+    axes = graph.held[node.input[0]].axes
     pads = graph.integers(node, 1) if len(node.input) > 1 else _attributes(node).get("pads")
-    if pads is None or len(pads) != 8 or (len(node.input) > 3 and node.input[3]):
+    if pads is None or len(pads) != 2 * len(axes) or (len(node.input) > 3 and node.input[3]):
         return None
-    return Field(_shifted(field.vertical, pads[2]), _shifted(field.horizontal, pads[3]))
-
-
-def _shifted(axis: Axis, padding: int) -> Axis:
-    return axis.window(1, 1, padding, 1)
+    if "t" in axes:
+        return field
+    before = (pads[axes.index(side)] for side in SIDES)
+    return Field(
+        *(axis.window(1, 1, pad, 1) for axis, pad in zip((field.vertical, field.horizontal), before, strict=True))
+    )
 
 
 def _attributes(node: NodeProto) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING
 
 import onnx
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 # a protobuf holds less; ResNet-152 has 516 nodes, large vision transformers some thousands
 MOST_BYTES = 2**31 - 1
 MOST_NODES = 20_000
+# of one tensor for one image: 4 GiB of floats are in no image network
+MOST_ELEMENTS = 2**30
 DOMAINS = ("", "ai.onnx")
 # what they give no longer depends on the picture's values
 NUMBERS = frozenset(("Shape", "Size"))
@@ -52,10 +55,7 @@ def read_onnx(data: bytes) -> ModelProto:
     if model.functions:
         model = onnx.inliner.inline_local_functions(model)
     _check(model)
-    try:
-        return onnx.shape_inference.infer_shapes(model)
-    except Exception as error:  # a C++ exception without a Python class of its own
-        raise ModelError(f"the ONNX graph is broken: {str(error).splitlines()[0]}") from None
+    return _inferred(model)
 
 
 def _check(model: ModelProto) -> None:
@@ -67,13 +67,26 @@ def _check(model: ModelProto) -> None:
         raise ModelError(
             f"the ONNX operator {strange.op_type} is of the domain {strange.domain!r}; custom operators are not run"
         )
-    if any(tensor.data_location == TensorProto.EXTERNAL for tensor in _tensors(model.graph)):
-        raise ModelError("the ONNX file keeps its weights in another file; save it with external_data=False")
+    total = 0
+    for tensor in _tensors(model.graph):
+        if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
+            raise ModelError("the ONNX file keeps its weights in another file; save it with external_data=False")
+        elements = prod(tensor.dims)
+        total += elements
+        if min(tensor.dims, default=0) < 0 or elements > MOST_ELEMENTS:
+            raise ModelError(
+                f"the ONNX tensor {tensor.name!r} has the shape {list(tensor.dims)}; a tensor of weights holds "
+                f"{MOST_ELEMENTS:,} numbers at most"
+            )
+    if total > MOST_BYTES:
+        raise ModelError(
+            f"the ONNX graph says that its weights are {total:,} numbers; {MOST_BYTES:,} are taken at most"
+        )
 
 
 def opset_of(model: ModelProto) -> int:
     """The version of ONNX's own operators that a model is written in."""
-    return next(opset.version for opset in model.opset_import if opset.domain in DOMAINS)
+    return int(next(opset.version for opset in model.opset_import if opset.domain in DOMAINS))
 
 
 def all_nodes(graph: GraphProto) -> Iterator[NodeProto]:
@@ -119,6 +132,44 @@ def image_input(model: ModelProto, card: InputCard) -> OnnxInput:
     return OnnxInput(inputs[0].name, tensor.elem_type, sizes[0] or None)
 
 
+def static_shapes(model: ModelProto, input_name: str, shape: Sequence[int]) -> dict[str, list[int]]:
+    """The shapes that can be told without running a graph on anything, for images of this shape.
+
+    What the file itself says of shapes is not heeded.
+
+    Raises:
+        ModelError: Shapes contradict each other, or a tensor is absurdly large.
+    """
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    for value in copy.graph.input:
+        if value.name == input_name:
+            element = value.type.tensor_type.elem_type
+            value.CopyFrom(onnx.helper.make_tensor_value_info(input_name, element, list(shape)))
+    del copy.graph.value_info[:]
+    for output in copy.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    found = {}
+    inferred = _inferred(copy).graph
+    for value in (*inferred.input, *inferred.value_info, *inferred.output):
+        tensor = value.type.tensor_type
+        if tensor.HasField("shape") and all(size.HasField("dim_value") for size in tensor.shape.dim):
+            found[value.name] = [size.dim_value for size in tensor.shape.dim]
+            if prod(found[value.name]) > MOST_ELEMENTS * max(shape[0], 1):
+                raise ModelError(
+                    f"the ONNX tensor {value.name!r} would have the shape {found[value.name]}; a tensor holds "
+                    f"{MOST_ELEMENTS:,} numbers an image at most"
+                )
+    return found
+
+
+def _inferred(model: ModelProto) -> ModelProto:
+    try:
+        return onnx.shape_inference.infer_shapes(model, data_prop=True)
+    except Exception as error:  # a C++ exception without a Python class of its own
+        raise ModelError(f"the ONNX graph is broken: {str(error).splitlines()[0]}") from None
+
+
 def seen_outputs(model: ModelProto, input_name: str) -> dict[str, NodeProto]:
     """The tensors that depend on the picture's values, in order of execution, with the nodes that give them."""
     found: dict[str, NodeProto] = {}
@@ -129,7 +180,7 @@ def seen_outputs(model: ModelProto, input_name: str) -> dict[str, NodeProto]:
 
 
 def float_outputs(model: ModelProto, input_name: str) -> list[str]:
-    """Names of the float tensors that depend on the picture, in order, whose rank is 2, 4 or unknown."""
+    """Names of the float tensors that depend on the picture, in order, whose rank is 2 to 4 or unknown."""
     graph = model.graph
     known = {value.name: value for value in (*graph.value_info, *graph.output)}
     names = [name for name in seen_outputs(model, input_name) if name in known]
@@ -138,7 +189,7 @@ def float_outputs(model: ModelProto, input_name: str) -> list[str]:
 
 def _is_candidate(value: ValueInfoProto) -> bool:
     tensor = value.type.tensor_type
-    return tensor.elem_type in FLOATS and (not tensor.HasField("shape") or len(tensor.shape.dim) in (2, 4))
+    return tensor.elem_type in FLOATS and (not tensor.HasField("shape") or len(tensor.shape.dim) in (2, 3, 4))
 
 
 def pruned(model: ModelProto, outputs: Sequence[str]) -> ModelProto:

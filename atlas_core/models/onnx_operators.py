@@ -153,7 +153,8 @@ class Split(nn.Module):
     def forward(self, values: Tensor, split: Tensor | None = None) -> tuple[Tensor, ...] | Tensor:
         """Split; the last of equal parts may be shorter."""
         sizes = self.sizes if split is None else split.tolist()
-        parts = values.split(-(-values.shape[self.axis] // self.count) if sizes is None else sizes, self.axis)
+        each: int | list[int] = -(-values.shape[self.axis] // self.count) if sizes is None else sizes
+        parts: tuple[Tensor, ...] = torch.functional.split(values, each, self.axis)
         return parts if self.count > 1 else parts[0]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from atlas_core import registry
 from atlas_core.advance import COLLECT_GARBAGE, DROP_SAMPLES, advance, clear_up, end_job, repair, submit
-from atlas_core.build import Plan, lacking
+from atlas_core.build import Plan, lacking, plan as plan_of_spec
 from atlas_core.errors import MissingInputError
 from atlas_core.gc import Swept, collect_garbage, drop_samples
 from atlas_core.ledger import Ledger, connect
@@ -166,7 +166,12 @@ def test_a_job_waits_while_records_are_deleted(ledger: Ledger) -> None:
     ledger.activate("job")
     ledger.activate("models/m")
     went_on = threading.Event()
-    waiting = threading.Thread(target=lambda: (ledger.undisturbed(), went_on.set()))
+
+    def enter() -> None:
+        ledger.undisturbed()
+        went_on.set()
+
+    waiting = threading.Thread(target=enter)
     with ledger.deleting() as under_way:
         assert under_way == {"job"}
         waiting.start()
@@ -279,14 +284,12 @@ def test_an_anchor_that_was_dropped_stays_as_long_as_what_stands_on_it(
 ) -> None:
     one = make()
     facts = registry.anchor_facts(store, one.id)
-    from atlas_core.build import plan as plan_of_spec
-
     spec = one.spec.model_copy(update={"anchor": one.id, "samples": 200, "levels": [3]})
     anchored = plan_of_spec(spec, one.model, one.dataset, facts)
     submit(anchored, None, store, ledger, quiet)
     drop(one, store, ledger)
     collect_garbage(store, ledger, grace=AT_ONCE)
     layer = facts.layers[LAYER]
-    assert all(store.has_record("collect", key) for key in layer.collected)
+    assert all(store.has_record("collect", key) for key in facts.collected)
     assert store.has_record("layout", layer.layout)
     assert not store.has_record("publish", one.chunks[-1].key)

@@ -20,6 +20,33 @@ def ledger(redis_server: str) -> Iterator[Ledger]:
         yield Ledger(client, lease_seconds=0.2, max_attempts=3, requeue_seconds=0.2)
 
 
+class Clock:
+    """A clock that is set at will; it begins with a day that nobody's is at."""
+
+    def __init__(self) -> None:
+        self.seconds = 1e9
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def jump(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def clocked(ledger: Ledger, clock: Clock) -> Ledger:
+    return Ledger(ledger._redis, lease_seconds=15, max_attempts=3, requeue_seconds=60, clock=clock)
+
+
+HOUR = 3600.0
+HERE = Worker("here", ("cpu",), 1)
+
+
 def state(ledger: Ledger, key: str = "a") -> str:
     return ledger.states([key])[0].state
 
@@ -135,7 +162,8 @@ def pause(ledger: Ledger) -> float:
     """Seconds, of Redis's clock, until a chunk may be queued again."""
     client: Any = ledger._redis
     seconds, microseconds = client.time()
-    return float(client.hget("atlas:chunk:a", "until")) / 1000 - seconds - microseconds / 1e6
+    until = float(client.hget("atlas:chunk:a", "until")) / 1000
+    return until - float(seconds) - float(microseconds) / 1e6
 
 
 def test_twenty_workers_lease_each_chunk_once(redis_server: str, ledger: Ledger) -> None:
@@ -221,6 +249,64 @@ def test_once_is_true_once(ledger: Ledger) -> None:
     assert [ledger.once("sweep", 5), ledger.once("sweep", 5)] == [True, False]
     ledger.again("sweep")
     assert ledger.once("sweep", 5)
+
+
+def test_a_clock_put_forward_takes_no_lease_from_a_worker_that_lives(clocked: Ledger, clock: Clock) -> None:
+    clocked.beat(HERE, 15)
+    clocked.lease("a", "first", "here")
+    for _ in range(4):  # a machine that sleeps four times during one chunk
+        clock.jump(HOUR)
+        assert clocked.queue(["a"]) == []
+        assert not clocked.lease("a", "second")
+        clocked.beat(HERE, 15)
+        assert clocked.queue(["a"]) == []
+        assert clocked.renew("a", "first")
+    found = clocked.states(["a"])[0]
+    assert (found.state, found.attempts) == ("leased", 1)
+
+
+def test_after_a_jump_the_lease_of_a_worker_that_is_gone_lasts_one_term(clocked: Ledger, clock: Clock) -> None:
+    clocked.beat(HERE, 15)
+    clocked.lease("a", "first", "gone")
+    clock.jump(HOUR)
+    for seconds, expected in ((0, []), (14, []), (1, ["a"])):
+        clock.jump(seconds)
+        clocked.beat(HERE, 15)
+        assert clocked.queue(["a"]) == expected
+
+
+def test_a_clock_put_back_keeps_nothing_waiting_for_longer_than_usual(clocked: Ledger, clock: Clock) -> None:
+    clocked.beat(HERE, 15)
+    clocked.queue(["message lost"])
+    clocked.lease("gone", "token", "gone")
+    clocked.lease("failed", "token")
+    clocked.fail("failed", "token", ERROR, retry_in=1)
+    clock.jump(-HOUR)
+    clocked.beat(HERE, 15)
+    chunks = ["message lost", "gone", "failed"]
+    assert clocked.queue(chunks) == []
+    clock.jump(15)
+    clocked.beat(HERE, 15)
+    assert clocked.queue(chunks) == ["gone"]
+    clock.jump(45)
+    clocked.beat(HERE, 15)
+    assert set(clocked.queue(chunks)) >= {"message lost", "failed"}
+
+
+def test_a_clock_put_back_revives_no_worker(clocked: Ledger, clock: Clock) -> None:
+    gone = Worker("gone", ("gpu",), 1)
+    for worker in (HERE, gone):
+        clocked.beat(worker, 15)
+    clock.jump(-HOUR)
+    clocked.beat(HERE, 15)
+    assert clocked.workers() == [HERE]
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_what_is_done_once_in_a_while_is_done_again_after_a_jump(clocked: Ledger, clock: Clock, hours: int) -> None:
+    assert [clocked.once("rescan", 30), clocked.once("rescan", 30)] == [True, False]
+    clock.jump(hours * HOUR)
+    assert [clocked.once("rescan", 30), clocked.once("rescan", 30)] == [True, False]
 
 
 def test_a_redis_that_is_down_is_named_and_never_hangs(free_port: int) -> None:

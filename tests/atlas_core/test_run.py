@@ -1,10 +1,12 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,10 @@ import atlas_core.run
 from atlas_client import cli
 from atlas_core import registry
 from atlas_core.errors import InputError
+from atlas_core.manifest import manifest_of
 from atlas_core.registration import register_cards
-from atlas_core.run import adopt
+from atlas_core.run import adopt, run_plan
+from atlas_core.runtime import Runtime
 from atlas_core.store import open_store
 from tests.atlas_core.conftest import TinyAtlas
 from tests.tiny import ATLAS, LAYER, picture, write_cards
@@ -179,3 +183,20 @@ def test_an_anchor_is_copied_so_that_the_new_atlas_stands_alone(tiny_atlas: Tiny
     assert store.get_blob(record["blobs"]["layout"])
     with pytest.raises(InputError, match="no atlas to anchor on"):
         adopt(store, tmp_path)
+
+
+def test_what_was_lost_is_made_again_with_the_samples_that_were_dropped(
+    tiny_atlas: TinyAtlas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(tiny_atlas.directory / ".store", tmp_path / "store")
+    store, plan = open_store(str(tmp_path / "store")), tiny_atlas.plan
+    monkeypatch.setattr(atlas_core.run, "_runtime", Runtime(store))
+    (cells,) = plan.find("cells")
+    record = store.get_record("cells", cells.key)
+    assert record is not None
+    store.delete_blob(record["blobs"]["level-3"])
+    for chunk in (*plan.find("attribute"), *plan.find("publish"), plan.find("render")[0]):
+        store.delete_record(chunk.stage, chunk.key)
+    with ThreadPoolExecutor(1) as pool:
+        run_plan(plan, store, pool, lambda stage, done, total: None)
+    assert manifest_of(plan, store)["digest"] == tiny_atlas.manifest["digest"]

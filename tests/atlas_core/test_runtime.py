@@ -1,9 +1,15 @@
+import weakref
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 from atlas_core import tables
-from atlas_core.runtime import Recent
+from atlas_core.cards import InputCard, ModelCard
+from atlas_core.models import base
+from atlas_core.runtime import MODELS, Recent, Runtime
+from atlas_core.store import open_store
 
 
 def test_what_was_asked_for_longest_ago_makes_room() -> None:
@@ -37,3 +43,28 @@ def test_tables_are_kept_by_their_bytes_and_the_last_one_always() -> None:
     assert made == [400, 500, 3000, 400, 600]
     ask(400)
     assert made == [400, 500, 3000, 400, 600]
+
+
+class Loaded:
+    """Stands for a network in memory."""
+
+
+def test_no_more_models_are_held_than_may_be_also_while_one_loads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive: weakref.WeakSet[Loaded] = weakref.WeakSet()
+    loads: list[str] = []
+
+    def load(card: ModelCard, *_: object, **__: object) -> Loaded:
+        loads.append(card.name)
+        assert len(alive) < MODELS
+        found = Loaded()
+        alive.add(found)
+        return found
+
+    monkeypatch.setattr(base, "load_model", load)
+    runtime = Runtime(open_store(str(tmp_path)))
+    given = InputCard(channels=3, height=8, width=8, mean=[0, 0, 0], std=[1, 1, 1])
+    for name in "aabbcdabcd":
+        runtime.model(ModelCard(name=name, format="torchvision", architecture=name, weights=name, input=given))
+    assert loads == list("abcdabcd")

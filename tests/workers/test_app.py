@@ -3,7 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from atlas_core.advance import INSPECT, PROJECT, RUN_CHUNK, SWEEP
+from atlas_core.advance import COLLECT_GARBAGE, DROP_SAMPLES, INSPECT, PROJECT, RUN_CHUNK, SWEEP
 
 
 def test_the_parent_process_loads_no_torch_and_limits_threads() -> None:
@@ -20,7 +20,8 @@ def test_every_task_that_is_asked_for_exists_and_is_acknowledged_late() -> None:
     from workers.app import app
 
     app.loader.import_default_modules()
-    assert {RUN_CHUNK, PROJECT, SWEEP, *INSPECT.values()} <= set(app.tasks)
+    asked_for = {RUN_CHUNK, PROJECT, SWEEP, COLLECT_GARBAGE, DROP_SAMPLES, *INSPECT.values()}
+    assert asked_for <= set(app.tasks)
     assert app.conf.task_acks_late
     assert app.conf.task_reject_on_worker_lost
     assert app.conf.worker_prefetch_multiplier == 1

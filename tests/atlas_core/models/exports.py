@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import tempfile
 import warnings
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -43,14 +45,19 @@ def exported(
         options |= {"dynamo": False}
         if batch is None:
             options["dynamic_axes"] = {"image": {0: "batch"}, "logits": {0: "batch"}}
-    file = io.BytesIO()
     fast = torch.backends.mha.get_fastpath_enabled()
     # the legacy exporter has no words for torch's fused attention
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            torch.no_grad(),
+            tempfile.TemporaryDirectory() as folder,
+        ):
             warnings.simplefilter("ignore")  # both exporters warn of their own future
+            file = Path(folder) / "model.onnx"
             torch.onnx.export(module, (images,), file, opset_version=opset or OPSETS[exporter], **options)
+            return file.read_bytes()
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
-    return file.getvalue()
