@@ -5,6 +5,7 @@ Sivic and Zisserman, "Video Google", 2003. What is found is a proposal: distance
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -139,7 +140,7 @@ class InvertedLists:
 
 def list_count(n: int) -> int:
     """Lists of so many samples: the root of their number, at most 1,024."""
-    return min(MOST_LISTS, max(1, round(n**0.5)))
+    return min(MOST_LISTS, max(1, round(math.sqrt(n))))
 
 
 def nearest_centre(unit: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.int64]:
