@@ -9,11 +9,12 @@ from fastapi import APIRouter, Header, Path, Response
 from atlas_core import aliases
 from atlas_core.aliases import Expected
 from service.dependencies import PagingDep, ServicesDep
+from service.errors import described
 from service.names import lock_of
-from service.schemas import Alias, AliasItem, AliasRequest, Page, Problem
+from service.schemas import Alias, AliasItem, AliasRequest, Page
 
 router = APIRouter(prefix="/v1/aliases", tags=["aliases"])
-STALE: dict[int | str, dict[str, Any]] = {412: {"model": Problem, "description": "It was moved since"}}
+STALE: dict[int | str, dict[str, Any]] = {412: described("It was moved since")}
 AliasName = Annotated[str, Path(description="letters, digits, `.`, `_`, `@` and `-`, at most 64")]
 IfMatch = Annotated[
     str | None,
