@@ -13,7 +13,7 @@ from contextlib import nullcontext, suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from atlas_core import rates, registry
+from atlas_core import deliveries, rates, registry
 from atlas_core.build import DROPPED_STAGES
 from atlas_core.errors import AtlasError, DependencyError, NotFoundError
 from atlas_core.frontier import Frontier
@@ -36,6 +36,7 @@ PROJECT = "workers.tasks.project"
 SWEEP = "workers.tasks.sweep"
 COLLECT_GARBAGE = "workers.tasks.collect_garbage"
 DROP_SAMPLES = "workers.tasks.drop_samples"
+DELIVER = "workers.tasks.deliver"
 INTERACTIVE, CPU, GPU = "interactive", "cpu", "gpu"
 QUEUES = (INTERACTIVE, CPU, GPU)
 STAGE_QUEUES = {"collect": GPU, "attribute": GPU, "layout": CPU, "cells": CPU, "render": GPU, "publish": CPU}
@@ -190,8 +191,11 @@ def end_job(job_id: str, store: Store, ledger: Ledger, **changes: Any) -> Docume
         job = registry.document(store, "jobs", job_id)
         if job["state"] not in TERMINAL:
             started = job["started"] or registry.now()
-            job = registry.update(store, "jobs", job_id, started=started, finished=registry.now(), **changes)
+            changes |= {"started": started, "finished": registry.now(), "announced": False}
+            job = registry.update(store, "jobs", job_id, **changes)
             ledger.events.state(job)
+            with suppress(DependencyError):  # the sweep sees to it
+                deliveries.announce(job_id, store, ledger)
     if job["state"] == "cancelled":
         ledger.cancel(job_id)
     ledger.forget(job_id)
@@ -216,6 +220,8 @@ def submit(plan: Plan, name: str | None, store: Store, ledger: Ledger, enqueue: 
         DependencyError: Redis or the store is down.
     """
     known = store.get_document("jobs", plan.id)
+    if known is not None and known.get("announced") is False:
+        deliveries.announce(plan.id, store, ledger)  # before another attempt takes its place
     dropped = known is not None and bool(known.get("deleted"))
     with ledger.lock(plan.id) if dropped else nullcontext():  # the garbage collection may be about to delete it
         job = registry.add_job(store, plan, name)
@@ -283,7 +289,7 @@ def inspect(kind: Inspected, name: str, store: Store, ledger: Ledger, enqueue: E
 
 
 def sweep(store: Store, ledger: Ledger, enqueue: Enqueue) -> None:
-    """Move on everything under way; from time to time, and when Redis was flushed, what only the registry knows.
+    """Move on everything under way, and deliver what is due; now and then look for what only the registry knows.
 
     One that cannot be moved on is logged and does not hold up the others.
 
@@ -291,7 +297,8 @@ def sweep(store: Store, ledger: Ledger, enqueue: Enqueue) -> None:
         DependencyError: Redis or the store is down.
     """
     under_way = set(ledger.active())
-    if ledger.once("rescan", RESCAN_SECONDS):
+    rescan = ledger.once("rescan", RESCAN_SECONDS)
+    if rescan:
         under_way.update(_unfinished(store))
     for name in sorted(under_way):
         try:
@@ -303,6 +310,10 @@ def sweep(store: Store, ledger: Ledger, enqueue: Enqueue) -> None:
             ledger.forget(name)
         except Exception:
             log.exception("%s cannot be moved on", name)
+    if rescan:
+        deliveries.recover(store, ledger)
+    for name in ledger.deadlines.take(deliveries.AGAIN_SECONDS):
+        enqueue(DELIVER, [name], CPU)
 
 
 def _move_on(name: str, store: Store, ledger: Ledger, enqueue: Enqueue) -> None:

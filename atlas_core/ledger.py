@@ -23,6 +23,7 @@ import redis
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
+from atlas_core.deadlines import Deadlines
 from atlas_core.errors import ConflictError, DependencyError
 from atlas_core.events import Events
 from atlas_core.ledger_scripts import (
@@ -143,6 +144,7 @@ class Ledger:
         names |= {"overview": OVERVIEW, "mark_done": MARK_DONE, "reopen": REOPEN, "unqueue": UNQUEUE}
         names |= {"beat": BEAT, "workers": WORKERS, "once": ONCE}
         self.events = Events(client)
+        self.deadlines = Deadlines(client)
         self._scripts = {name: client.register_script(script) for name, script in names.items()}
 
     def _run(self, script: str, keys: Iterable[str], *arguments: str | int | float) -> Any:

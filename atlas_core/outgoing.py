@@ -2,8 +2,8 @@
 
 A user who can have the service call any address can reach what only the service can: the cloud's metadata, databases,
 its own Redis. So the host must be on the operator's list; its name is resolved once, every address is checked, and the
-connection goes to the address that was checked and not to the name, which may have been given another one meanwhile.
-Redirects are not followed, and of the answer only the status is read.
+connection goes to an address that was checked and not to the name, which may have been given another one meanwhile.
+Redirects are not followed, and of the answer only the status and `Retry-After` are read.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import os
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import cast
+from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from atlas_core.errors import AtlasError, InputError
@@ -40,7 +41,8 @@ class Allowed:
     """Where requests may go.
 
     Attributes:
-        hosts: Names or addresses, `*.` in front for all below a name, `:port` behind where only that port is meant.
+        hosts: Names or addresses, `*.` in front for all below a name; `:port` behind where another port than the
+            scheme's own is meant, `:*` for any.
         networks: In CIDR notation, beyond the public addresses.
         http: Whether also without TLS to others than this machine.
     """
@@ -48,6 +50,13 @@ class Allowed:
     hosts: tuple[str, ...] = ()
     networks: tuple[IPv4Network | IPv6Network, ...] = field(default=())
     http: bool = False
+
+
+class Answer(NamedTuple):
+    """What is read of an answer: its status, and the seconds of its `Retry-After`, None without one."""
+
+    status: int
+    retry_after: float | None
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,7 @@ def target_of(url: str, allowed: Allowed) -> Target:
     parts, port = _parts(url)
     host = (parts.hostname or "").rstrip(".")
     port = PORTS[parts.scheme] if port is None else port
-    if not any(_matches(entry, host, port) for entry in allowed.hosts):
+    if not any(_matches(entry, host, port, PORTS[parts.scheme]) for entry in allowed.hosts):
         raise InputError(
             f"this service may not call {host}:{port}; have the operator add it to ATLAS_WEBHOOK_HOSTS", pointer="/url"
         )
@@ -103,15 +112,14 @@ def _parts(url: str) -> tuple[SplitResult, int | None]:
     return parts, port
 
 
-def _matches(entry: str, host: str, port: int) -> bool:
-    entry = entry.strip().lower()
-    name, colon, wanted = entry.rpartition(":")
-    if colon and wanted.isdigit() and (":" not in name or name.endswith("]")):
-        if int(wanted) != port:
-            return False
-        entry = name
-    entry = entry.strip("[]").rstrip(".")
-    return host.endswith(entry[1:]) and host != entry[2:] if entry.startswith("*.") else host == entry
+def _matches(entry: str, host: str, port: int, usual: int) -> bool:
+    name, colon, wanted = entry.strip().lower().rpartition(":")
+    if not colon or (":" in name and not name.endswith("]")):  # no port behind it, or an IPv6 address without brackets
+        name, wanted = entry.strip().lower(), str(usual)
+    if wanted not in ("*", str(port)):
+        return False
+    name = name.strip("[]").rstrip(".")
+    return host.endswith(name[1:]) if name.startswith("*.") else host == name
 
 
 def _loopback(host: str) -> bool:
@@ -168,13 +176,24 @@ def _may_call(host: str, address: Address, allowed: Allowed) -> bool:
 class _Connection(http.client.HTTPConnection):
     """To an address that was checked, whatever the name resolves to by now."""
 
-    def __init__(self, target: Target, address: Address, seconds: float) -> None:
+    def __init__(self, target: Target, addresses: Sequence[Address], seconds: float) -> None:
         super().__init__(target.host, target.port, timeout=seconds)
         self._target = target
-        self._address = address
+        self._addresses = addresses
+        self._seconds = seconds
 
     def connect(self) -> None:
-        self.sock = socket.create_connection((str(self._address), self.port), self.timeout)
+        """Connect to the first of the addresses that answers."""
+        deadline = time.monotonic() + self._seconds
+        for address in self._addresses[:-1]:
+            with suppress(OSError):
+                self._reach(address, deadline)
+                return
+        self._reach(self._addresses[-1], deadline)
+
+    def _reach(self, address: Address, deadline: float) -> None:
+        self.sock = socket.create_connection((str(address), self.port), max(0.001, deadline - time.monotonic()))
+        self.sock.settimeout(self._seconds)
 
     def secure(self) -> None:
         """Speak TLS from here on, where the URL says so."""
@@ -183,30 +202,29 @@ class _Connection(http.client.HTTPConnection):
             self.sock = context.wrap_socket(self.sock, server_hostname=self._target.host)
 
 
-def post(url: str, body: bytes, headers: Mapping[str, str], allowed: Allowed, seconds: float) -> int:
-    """POST a body and give the status of the answer; nothing else of it is read.
+def post(url: str, body: bytes, headers: Mapping[str, str], allowed: Allowed, seconds: float) -> Answer:
+    """POST a body; of the answer only its status and `Retry-After` are read.
 
     Args:
         url: Where to.
         body: What.
         headers: Beside `Host` and `Content-Length`.
         allowed: Where requests may go; asked each time, so that what the operator withdraws counts at once.
-        seconds: For all of it.
+        seconds: For the connection, and again for the request and its answer.
 
     Raises:
         InputError: The URL may not be called.
         UndeliveredError: Nobody answered in time, or not in HTTP.
     """
     target = target_of(url, allowed)
-    address = addresses_of(target, allowed)[0]
-    connection = _Connection(target, address, seconds)
+    connection = _Connection(target, addresses_of(target, allowed), seconds)
     try:
         connection.connect()
-        with _ended_after(cast("socket.socket", connection.sock), seconds) as over:
+        with _ended_after(connection.sock, seconds) as over:
             try:
                 connection.secure()
                 connection.request("POST", target.path, body, {**headers, "Host": target.authority})
-                return connection.getresponse().status
+                return _answer(connection.getresponse())
             except (OSError, http.client.HTTPException):
                 if over.is_set():
                     raise TimeoutError from None
@@ -219,6 +237,11 @@ def post(url: str, body: bytes, headers: Mapping[str, str], allowed: Allowed, se
         raise UndeliveredError(f"no answer in HTTP ({type(error).__name__})") from None
     finally:
         connection.close()
+
+
+def _answer(response: http.client.HTTPResponse) -> Answer:
+    after = response.headers.get("Retry-After", "").strip()
+    return Answer(response.status, float(after) if after.isascii() and after.isdigit() else None)
 
 
 @contextmanager

@@ -19,7 +19,12 @@ Document = dict[str, Any]
 
 def now() -> str:
     """The time as RFC 3339 in UTC."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return rfc3339(datetime.now(UTC))
+
+
+def rfc3339(moment: datetime) -> str:
+    """A time in UTC as RFC 3339."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def dataset_id(card: DatasetCard, content: str) -> str:

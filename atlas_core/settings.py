@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated, Any
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+# What Standard Webhooks recommends: 5 s, 5 min, 30 min, 2, 5, 10, 14, 20 and 24 hours.
+RETRY_SECONDS = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 
 
 class Settings(BaseSettings):
@@ -25,6 +29,17 @@ class Settings(BaseSettings):
     )
     garbage_hours: float = Field(
         default=24, ge=0, description="age from which what nobody refers to is collected as garbage"
+    )
+    webhook_hosts: list[str] = Field(
+        default_factory=list, description="that webhooks may go to, as JSON: `host`, `*.domain`, `host:port`, `host:*`"
+    )
+    webhook_networks: list[IPv4Network | IPv6Network] = Field(
+        default_factory=list, description="private networks that these hosts may lie in, as JSON"
+    )
+    webhook_http: bool = Field(default=False, description="whether webhooks may go without TLS to other machines")
+    webhook_seconds: float = Field(default=15, gt=0, le=25, description="that an attempt at a webhook may take")
+    webhook_retry_seconds: list[Annotated[float, Field(ge=0)]] = Field(
+        default=list(RETRY_SECONDS), max_length=50, description="pauses after a webhook's failed attempts, as JSON"
     )
     shutdown_seconds: float = Field(default=10, ge=0, description="that a stopping worker gives its running tasks")
 

@@ -17,6 +17,7 @@ from atlas_core.settings import celery_settings
 from atlas_core.store import open_store
 from service.artifacts import Artifacts
 from service.event_stream import EventStreams
+from service.idempotency import IdempotentAnswers
 from service.settings import ServiceSettings
 
 
@@ -42,6 +43,7 @@ class Services:
         self.event_streams = EventStreams(
             settings.redis_url, most=settings.event_streams, beat_seconds=settings.event_beat_seconds
         )
+        self.idempotent = IdempotentAnswers(self._clients[0])
         self.mailbox = Mailbox(self._clients[1])
         self._celery = Celery("service", set_as_current=False)
         self._celery.config_from_object(celery_settings(settings))

@@ -71,8 +71,8 @@ class Children:
 
     def start(self, command: Command) -> None:
         """Start a child and keep it alive."""
-        self._commands.append(command)
         self._spawn(command)
+        self._commands.append(command)  # now it has a process that the watcher can look at
         if not self._watcher.is_alive():
             self._watcher.start()
 

@@ -13,7 +13,7 @@ from fastapi.responses import FileResponse
 
 from service import errors
 from service.dependencies import Services
-from service.routers import aliases, atlases, blobs, events, health, levels, projections, registered
+from service.routers import aliases, atlases, blobs, events, health, levels, projections, registered, webhooks
 from service.schemas import Problem
 from service.settings import ServiceSettings
 
@@ -23,6 +23,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         400: "It cannot be read, or is addressed to another",
         404: "Nothing of that name here",
         409: "Not in a state for this",
+        412: "Changed since by somebody else",
         413: "Too large",
         415: "Of a kind that is not taken",
         422: "It cannot work as asked",
@@ -59,8 +60,9 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     app.state.services = services
     errors.install(app, settings.trusted_hosts)
     # `levels` takes the rest of a path as a layer's name, so the others stand before it.
-    for module in (health, blobs, registered, aliases, atlases, events, projections, levels):
+    for module in (health, blobs, registered, aliases, atlases, events, webhooks, projections, levels):
         app.include_router(module.router)
+    webhooks.describe_events(app)
     _add_viewer(app)
     _describe_problems(app)
     return app

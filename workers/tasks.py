@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.exceptions import OperationalError
 
-from atlas_core import advance as engine, registry
+from atlas_core import advance as engine, deliveries, registry
 from atlas_core.errors import AtlasError, DependencyError, MissingInputError
 from workers.app import app
 from workers.runtime import OnProgress, Process, process, told
@@ -131,6 +131,13 @@ def drop_samples(job_id: str) -> None:
 
     here = process()
     drop(job_id, here.store, here.ledger)
+
+
+@app.task(name=engine.DELIVER)
+def deliver(name: str) -> None:
+    """Make one attempt to tell a webhook."""
+    here = process()
+    deliveries.deliver(name, here.store, here.ledger, deliveries.terms_of(here.settings))
 
 
 @app.task(name=engine.SWEEP)

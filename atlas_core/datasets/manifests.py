@@ -13,6 +13,7 @@ from atlas_core.errors import DatasetError
 KEYS = ("key", "image", "path", "file")
 LABEL = "label"
 MAX_MANIFEST_BYTES = 1 << 30
+MOST_TEXT = 1_024  # characters of a key or label
 ROWS_AT_ONCE = 50_000
 
 
@@ -93,19 +94,41 @@ def read_parquet(data: bytes) -> list[Row]:
 
     rows = _Rows("row")
     try:
-        table = parquet.ParquetFile(pyarrow.BufferReader(data))
-        names = table.schema_arrow.names
+        names = parquet.read_schema(pyarrow.BufferReader(data)).names
         key, label = _columns([name.lower() for name in names])
         wanted = [names[key]] if label is None else [names[key], names[label]]
+        # Texts stay numbers of a dictionary, so that few bytes cannot become many.
+        table = parquet.ParquetFile(pyarrow.BufferReader(data), read_dictionary=wanted)
+        _check_size(table.metadata, wanted)
         number = 0
         for batch in table.iter_batches(ROWS_AT_ONCE, columns=wanted):
-            columns = [batch.column(name).to_pylist() for name in wanted]
+            columns = [_values(batch.column(name)) for name in wanted]
             for values in zip(*columns, strict=True):
                 number += 1
                 rows.add(number, *values)
     except (pyarrow.ArrowException, OSError, KeyError) as error:
         raise _wrong(f"no Parquet that can be read: {str(error).splitlines()[0][:200]}") from None
     return rows.found
+
+
+def _check_size(metadata: Any, wanted: Sequence[str]) -> None:
+    if metadata.num_rows > MAX_ENTRIES:
+        raise _wrong(f"it has more than {MAX_ENTRIES} rows")
+    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+    columns = (group.column(place) for group in groups for place in range(group.num_columns))
+    size = sum(column.total_uncompressed_size for column in columns if column.path_in_schema in wanted)
+    if size > MAX_MANIFEST_BYTES:
+        raise _wrong(f"its keys and labels unpack to {size} bytes; at most {MAX_MANIFEST_BYTES} are taken")
+
+
+def _values(column: Any) -> Iterator[Any]:
+    """The values of a column, one after the other; those of a dictionary are made once each."""
+    import pyarrow
+
+    if not isinstance(column, pyarrow.DictionaryArray):
+        return iter(column.to_pylist())
+    known = column.dictionary.to_pylist()
+    return (None if number is None else known[number] for number in column.indices.to_pylist())
 
 
 def _columns(names: Sequence[str]) -> tuple[int, int | None]:
@@ -127,6 +150,8 @@ class _Rows:
         if not isinstance(key, str) or not key.strip():
             raise _wrong(f"{where} has no key")
         key = key.strip().removeprefix("./")
+        if max(len(key), len(str(label))) > MOST_TEXT:
+            raise _wrong(f"{where}: a key or label of more than {MOST_TEXT} characters")
         if leaves(key):
             raise _wrong(f"{where}: the key {key!r} leaves the dataset; write keys as paths below the folder of the "
                          "manifest, or below the card's `root`")  # fmt: skip

@@ -30,7 +30,7 @@ class SpanReader(Protocol):
 
 
 class FileReader:
-    """An open file.
+    """An open file; closed at the latest with its last user.
 
     Args:
         descriptor: Ours to close.
@@ -54,6 +54,9 @@ class FileReader:
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor = -1
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class StreamReader:

@@ -14,6 +14,7 @@ from atlas_core.errors import DatasetError, ImageError
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_ENTRIES = 5_000_000
+NAMED = 80  # characters of a name that an error tells
 Span: TypeAlias = tuple[str, int, int]
 """A file's name, first byte and length: where an image lies among others."""
 
@@ -91,6 +92,14 @@ def looked_up(source: Source, names: Iterable[str]) -> Iterator[Entry]:
     return (known.get(name) or Entry(name, wrong="it is not there") for name in names)
 
 
+def _entry(name: str) -> Entry:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return Entry(os.fsencode(name).decode("utf-8", "replace"), wrong="its name is no UTF-8; rename it")
+    return Entry(name)
+
+
 class FolderSource:
     """Files below a folder; links to folders are not followed.
 
@@ -113,11 +122,22 @@ class FolderSource:
             raise DatasetError("the folder of the dataset is not there", pointer="/source")
 
     def entries(self, below: str = "") -> Iterator[Entry]:
-        """Every file whose path below the folder begins so."""
-        for folder, _, files in os.walk(self._root / below.rpartition("/")[0]):
+        """Every file whose path below the folder begins so.
+
+        Raises:
+            DatasetError: A folder cannot be read: nobody knows what is in it.
+        """
+
+        def unreadable(error: OSError) -> None:
+            if isinstance(error, FileNotFoundError):
+                return  # then nothing is in it
+            name = PurePosixPath(str(error.filename)).name[:NAMED]
+            raise DatasetError(f"the dataset's folder {name!r} cannot be read: {error.strerror}", pointer="/source")
+
+        for folder, _, files in os.walk(self._root / below.rpartition("/")[0], onerror=unreadable):
             base = Path(folder).relative_to(self._root)
             names = ((base / file).as_posix() for file in files)
-            yield from (Entry(name) for name in names if name.startswith(below))
+            yield from (_entry(name) for name in names if name.startswith(below))
 
     def lookup(self, names: Iterable[str]) -> Iterator[Entry]:
         """Files are looked for when they are read."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import product
@@ -29,6 +30,9 @@ FILES = (b"0", b"\0", b"7")
 FOLDER, LONG_NAME, EXTENDED, EXTENDED_ALL = b"5", b"L", b"x", b"g"
 REFUSED = {b"1": "a hard link", b"2": "a link", b"3": "a device", b"4": "a device", b"6": "a pipe", b"S": "sparse"}
 COMPRESSED = {b"\x1f\x8b": "gunzip", b"BZ": "bunzip2", b"\xfd7": "unxz", b"\x28\xb5": "unzstd"}
+MAX_OPEN = 64
+"""Shards held open at a time."""
+LABELS = ("cls", "json")
 SHARD_PICTURES = ("jpg", "jpeg", "png", "webp")
 BRACES = re.compile(r"\{([^{}]*)\}")
 
@@ -176,17 +180,23 @@ class TarSource:
         self.labelled = samples
         self._tars = tars
         self._open = open_tar
-        self._readers: dict[str, SpanReader] = {}
+        self._readers: OrderedDict[str, SpanReader] = OrderedDict()
         self._lock = threading.Lock()
 
     def entries(self, below: str = "") -> Iterator[Entry]:
         """Every file or picture of a sample whose name begins so; looks through every tar from end to end."""
         for tar in self._tars:
             reader = self._reader(tar)
-            start = f"{tar.removesuffix('.tar')}/" if tar else ""
-            found = ((start + member.name, member) for member in members(as_file(reader), reader.size))
-            files = {name: self._entry(tar, name, member, reader) for name, member in found}
-            chosen = _samples(files, lambda entry: self.read(entry.name, entry.span)) if self.labelled else files
+            file, start = as_file(reader), f"{tar.removesuffix('.tar')}/" if tar else ""
+            files: dict[str, Entry] = {}
+            labels: dict[str, _Label] = {}
+            for member in members(file, reader.size):
+                name = start + member.name
+                files[name] = self._entry(tar, name, member, reader)
+                if self.labelled and _kind(name) in LABELS:
+                    file.seek(member.offset)  # which is at hand now; later it would be a journey for each
+                    labels[name] = _label(name, file.read(min(member.size, MOST_LABEL + 1)))
+            chosen = _samples(files, labels) if self.labelled else files
             for name, entry in chosen.items():
                 if name.startswith(below):
                     yield entry
@@ -219,6 +229,9 @@ class TarSource:
         with self._lock:
             if tar not in self._readers:
                 self._readers[tar] = self._open(tar)
+                if len(self._readers) > MAX_OPEN:
+                    self._readers.popitem(last=False)  # others may read from it still, so it closes by itself
+            self._readers.move_to_end(tar)
             return self._readers[tar]
 
     def close(self) -> None:
@@ -228,36 +241,46 @@ class TarSource:
         self._readers.clear()
 
 
-def _samples(files: dict[str, Entry], read: Callable[[Entry], Content]) -> dict[str, Entry]:
+class _Label(NamedTuple):
+    """The class that a file of a sample tells, None where it tells none."""
+
+    text: str | None
+    readable: bool = True
+
+
+def _kind(name: str) -> str:
+    return name.rpartition("/")[2].partition(".")[2].lower()
+
+
+def _samples(files: dict[str, Entry], labels: dict[str, _Label]) -> dict[str, Entry]:
     """The pictures of samples, with their labels."""
-    parts: dict[str, dict[str, Entry]] = {}
-    for name, entry in files.items():
+    samples: dict[str, dict[str, str]] = {}
+    for name in files:
         folder, slash, file = name.rpartition("/")
-        key, _, kind = file.partition(".")
-        parts.setdefault(folder + slash + key, {})[kind.lower()] = entry
+        samples.setdefault(folder + slash + file.partition(".")[0], {})[_kind(name)] = name
     found = {}
-    for sample in parts.values():
+    for sample in samples.values():
         pictures = [sample[kind] for kind in SHARD_PICTURES if kind in sample]
-        label = _label(sample, read) if pictures else None
-        found.update({entry.name: entry._replace(label=label) for entry in pictures})
+        told = next((sample[kind] for kind in LABELS if kind in sample), None)
+        if pictures and told and not labels[told].readable:
+            raise DatasetError(f"the label in {told!r} cannot be read: text or a whole number is taken",
+                               pointer="/source")  # fmt: skip
+        label = labels[told].text if told else None
+        found.update({name: files[name]._replace(label=label) for name in pictures})
     return found
 
 
-def _label(sample: dict[str, Entry], read: Callable[[Entry], Content]) -> str | None:
-    entry = sample.get("cls") or sample.get("json")
-    if entry is None:
-        return None
-    with suppress(UnicodeDecodeError, ValueError):
-        if (entry.size or 0) <= MOST_LABEL:
-            text = read(entry).data.decode().strip()
-            if "cls" in sample:
-                return text or None
+def _label(name: str, data: bytes) -> _Label:
+    with suppress(UnicodeDecodeError, ValueError, RecursionError):
+        if len(data) <= MOST_LABEL:
+            text = data.decode().strip()
+            if _kind(name) == "cls":
+                return _Label(text or None)
             fields = json.loads(text)
             label = fields.get("label", fields.get("class")) if isinstance(fields, dict) else None
             if label is None or (isinstance(label, str | int) and not isinstance(label, bool)):
-                return None if label is None else str(label)
-    raise DatasetError(f"the label in {entry.name!r} cannot be read: text or a whole number is taken",
-                       pointer="/source")  # fmt: skip
+                return _Label(None if label is None else str(label))
+    return _Label(None, readable=False)
 
 
 def expanded(pattern: str) -> list[str]:

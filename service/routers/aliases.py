@@ -9,12 +9,10 @@ from fastapi import APIRouter, Header, Path, Response
 from atlas_core import aliases
 from atlas_core.aliases import Expected
 from service.dependencies import PagingDep, ServicesDep
-from service.errors import described
 from service.names import lock_of
 from service.schemas import Alias, AliasItem, AliasRequest, Page
 
 router = APIRouter(prefix="/v1/aliases", tags=["aliases"])
-STALE: dict[int | str, dict[str, Any]] = {412: described("It was moved since")}
 AliasName = Annotated[str, Path(description="letters, digits, `.`, `_`, `@` and `-`, at most 64")]
 IfMatch = Annotated[
     str | None,
@@ -22,7 +20,7 @@ IfMatch = Annotated[
 ]
 
 
-@router.put("/{name}", response_model=Alias, responses=STALE)
+@router.put("/{name}", response_model=Alias)
 def put_alias(
     name: AliasName, body: AliasRequest, response: Response, services: ServicesDep, if_match: IfMatch = None
 ) -> Any:
@@ -44,7 +42,7 @@ def get_alias(name: AliasName, response: Response, services: ServicesDep) -> Any
     return _tagged(response, aliases.get(services.store, name))
 
 
-@router.delete("/{name}", status_code=204, responses=STALE)
+@router.delete("/{name}", status_code=204)
 def delete_alias(name: AliasName, services: ServicesDep, if_match: IfMatch = None) -> None:
     """Have a name stand for nothing; its history is kept, for when it is used again."""
     aliases.delete(services.store, name, _expected(if_match))

@@ -17,12 +17,13 @@ from atlas_core.registry import Document
 from atlas_core.spec import AtlasSpec
 from service.dependencies import PagingDep, Services, ServicesDep
 from service.estimates import dry_run, eta_seconds
+from service.idempotency import IDEMPOTENT, IdempotentRoute
 from service.names import AtlasId, JobId, lock_of
 from service.progress import progress_of, standing
 from service.routers.registered import check_ready
 from service.schemas import Atlas, AtlasRequest, DryRun, Job, Page
 
-router = APIRouter(prefix="/v1")
+router = APIRouter(prefix="/v1", route_class=IdempotentRoute)
 RETRY_SECONDS = "2"
 
 
@@ -32,6 +33,7 @@ RETRY_SECONDS = "2"
     response_model=Job,
     responses={200: {"model": DryRun, "description": "With `dry_run`: what it would take; nothing is made"}},
     tags=["atlases"],
+    dependencies=[IDEMPOTENT],
 )
 def add_atlas(body: AtlasRequest, response: Response, services: ServicesDep) -> Any:
     """Ask for an atlas; the same request twice is the same atlas, and a complete one has succeeded at once."""

@@ -15,14 +15,15 @@ from atlas_core.build import AnchorFacts, DatasetFacts, ModelFacts
 from atlas_core.errors import CardError, ConflictError, NotFoundError
 from atlas_core.registration import dataset_content
 from service.dependencies import PagingDep, Services, ServicesDep
+from service.idempotency import IDEMPOTENT, IdempotentRoute
 from service.names import DatasetId, ModelId, lock_of
 from service.schemas import Dataset, DatasetRequest, Model, ModelRequest, Page
 
-router = APIRouter(prefix="/v1")
+router = APIRouter(prefix="/v1", route_class=IdempotentRoute)
 RETRY = {"Retry-After": "1"}
 
 
-@router.post("/models", status_code=202, response_model=Model, tags=["models"])
+@router.post("/models", status_code=202, response_model=Model, tags=["models"], dependencies=[IDEMPOTENT])
 def add_model(body: ModelRequest, response: Response, services: ServicesDep) -> Any:
     """Register a model; a worker inspects it, and its state becomes ready, or refused with reasons."""
     card = body.card
@@ -53,7 +54,7 @@ def delete_model(model: ModelId, services: ServicesDep) -> None:
     _drop(services, "models", "model", model)
 
 
-@router.post("/datasets", status_code=202, response_model=Dataset, tags=["datasets"])
+@router.post("/datasets", status_code=202, response_model=Dataset, tags=["datasets"], dependencies=[IDEMPOTENT])
 def add_dataset(body: DatasetRequest, response: Response, services: ServicesDep) -> Any:
     """Register a dataset; a worker lists it, and its state becomes ready, or refused with reasons."""
     card = body.card

@@ -64,7 +64,10 @@ def cards(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 SPEC = {"layers": ["features.4"], "samples": 400, "levels": [3, 6], "recipe": "fast", "seed": 5}
-QUICK = {"ATLAS_LEASE_SECONDS": "8", "ATLAS_BEAT_SECONDS": "0.5", "ATLAS_SHUTDOWN_SECONDS": "1"}
+QUICK = {
+    "ATLAS_LEASE_SECONDS": "8", "ATLAS_BEAT_SECONDS": "0.5", "ATLAS_SHUTDOWN_SECONDS": "1",
+    "ATLAS_WEBHOOK_HOSTS": '["127.0.0.1:*"]', "ATLAS_WEBHOOK_RETRY_SECONDS": "[0.2, 0.4, 0.8]",
+}  # fmt: skip
 TWO_APIS = {"ATLAS_API_PROCESSES": "2"}  # nothing that can change may be kept in a process
 
 

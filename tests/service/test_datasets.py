@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from atlas_client.cli import run
 from atlas_client.errors import BadInputError
 from tests.atlas_core.datasets.test_formats import PLACES, write_world
 from tests.service.conftest import CLASSES, Live
+from tests.service.test_end_to_end import get
 
 
 @pytest.fixture(scope="module")
@@ -81,11 +83,26 @@ def test_a_manifest_that_leaves_its_store_is_refused_with_the_line(live: Live, l
         live.client.wait_ready("datasets", name)
 
 
-def test_caps_bound_what_is_sampled(live: Live, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["submit", "--url", live.client.url, "--model", live.spec["model"], "--dataset", live.spec["dataset"],
+def test_a_capped_atlas_of_pictures_that_stay_in_a_registered_store(
+    live: Live, lake: Path, cards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Workers read them straight from there, and so does the service that shows real patches."""
+    shutil.make_archive(str(lake / "patterns"), "tar", cards / "pictures")
+    card = {"name": "patterns", "source": "store://lake/patterns.tar", "classes": CLASSES}
+    (tmp_path / "card.json").write_text(json.dumps(card))
+    dataset = live.client.add_dataset(tmp_path / "card.json")["id"]
+    live.client.wait_ready("datasets", dataset)
+    arguments = ["submit", "--url", live.client.url, "--model", live.spec["model"], "--dataset", dataset,
                  "--layer", "features.4", "--samples", "200", "--levels", "3", "--recipe", "fast"]  # fmt: skip
+
     assert run([*arguments, "--images-per-class", "6", "--images", "16", "--wait", "--json"]) == 0
+
     atlas = json.loads(capsys.readouterr().out)
     assert (atlas["spec"]["images_per_class"], atlas["spec"]["images"]) == (6, 16)
     assert atlas["manifest"]["layers"]["features.4"]["images"] == 16
     assert atlas["manifest"]["dataset"]["images"] == 60
+    level = f"/v1/atlases/{atlas['id']}/layers/features.4/levels/0"
+    cell = live.client.json("GET", f"{level}/cells")["items"][0]
+    assert len({one["image"] for one in cell["exemplars"]}) > 1
+    patch = get(live, f"{level}/cells/{cell['column']}-{cell['row']}/exemplars/0")
+    assert (patch.status_code, patch.headers["content-type"]) == (200, "image/png")

@@ -25,6 +25,7 @@ from atlas_core.ledger import connect
 from atlas_core.run import die_with_parent, single_threaded_environment
 from atlas_core.store import open_store
 from service.embedded import free_port, redis_binary
+from tests.receiver import receiving
 from tests.service.conftest import QUICK, registered
 
 if TYPE_CHECKING:
@@ -160,8 +161,9 @@ def running_stack(folder: Path, redis_url: str) -> Iterator[Stack]:
 def test_killed_processes_and_an_emptied_redis_leave_the_same_manifest(
     live: Live, cards: Path, own_redis: OwnRedis, tmp_path: Path
 ) -> None:
-    with running_stack(tmp_path, own_redis.url) as stack, Client(stack.url) as client:
+    with receiving(503, 204) as receiver, running_stack(tmp_path, own_redis.url) as stack, Client(stack.url) as client:
         spec = registered(client, cards)
+        hook = client.json("POST", "/v1/webhooks", json={"url": receiver.url})
         atlas = client.submit(spec)["id"]
         told: list[Event] = []
         reader = threading.Thread(target=lambda: told.extend(client.events(atlas)))
@@ -186,6 +188,10 @@ def test_killed_processes_and_an_emptied_redis_leave_the_same_manifest(
         assert_nothing_missed(told, done)
         assert client.project(atlas, cards / "pictures" / "waves" / "02.png")["layers"]
         assert_pickle_is_refused(client, cards, tmp_path, spec)
+        messages = receiver.wait(2)
+        assert len({message.id for message in messages}) == 1
+        assert all(message.is_signed_with(hook["secret"]) for message in messages)
+        assert json.loads(messages[0].body)["data"]["digest"] == done["digest"]
 
 
 def assert_nothing_missed(told: list[Event], done: dict[str, Any]) -> None:

@@ -105,6 +105,7 @@ def test_every_operation_answers_as_described(
     _atlases(call, live)
     _levels(call, live)
     _aliases(call, live)
+    _webhooks(call)
     image = (cards / "pictures" / "waves" / "02.png").read_bytes()
     call("POST /v1/atlases/{atlas}/projections", 200, atlas=live.atlas["id"], content=image,
          headers={"content-type": "image/png"})  # fmt: skip
@@ -183,6 +184,15 @@ def _aliases(call: Caller, live: Live) -> None:
     assert len(call("GET /v1/aliases", 200, params={"page_size": 1}).json()["items"]) == 1
     call("DELETE /v1/atlases/{atlas}", 409, atlas="rows@test")
     call(f"DELETE {one}", 204, name="rows@test")
+
+
+def _webhooks(call: Caller) -> None:
+    one = "/v1/webhooks/{webhook}"
+    hook = call("POST /v1/webhooks", 201, body={"url": "http://127.0.0.1:9/", "events": ["job.failed"]}).json()["id"]
+    assert call("GET /v1/webhooks", 200, params={"page_size": 1}).json()["items"]
+    assert call(f"GET {one}", 200, webhook=hook).json()["deliveries"] == []
+    call(f"DELETE {one}", 204, webhook=hook)
+    call(f"DELETE {one}", 404, webhook=hook)
 
 
 def test_every_list_takes_page_size_and_page_token(described: dict[str, dict[str, Any]]) -> None:

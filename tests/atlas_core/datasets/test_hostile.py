@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+import resource
 import struct
 import tarfile
 import zipfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow
@@ -19,16 +19,14 @@ from pyarrow import parquet
 
 from atlas_core import registry
 from atlas_core.cards import DatasetCard, InputCard
-from atlas_core.datasets import sources, tars, zips
+from atlas_core.datasets import manifests, sources, tars, zips
 from atlas_core.datasets.decode import decode
+from atlas_core.datasets.listing import Listing
 from atlas_core.errors import DatasetError, ImageError, IntegrityError
 from atlas_core.models.preprocessing import preprocess
 from atlas_core.registration import inspect_dataset
 from atlas_core.store import open_store
 from tests.atlas_core.datasets.test_formats import opened, write_tar
-
-if TYPE_CHECKING:
-    from atlas_core.datasets.listing import Listing
 
 
 def listed(path: Path) -> Listing:
@@ -296,3 +294,76 @@ def test_an_uploaded_archive_that_does_not_match_its_digest_is_not_read(tmp_path
     name = registry.add_dataset(store, card, sha256)["id"]
     with pytest.raises(IntegrityError, match="does not match its digest"):
         inspect_dataset(store, name)
+
+
+def test_a_name_that_is_no_text_is_skipped(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"a")
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png")).write_bytes(b"b")
+    listing = listed(tmp_path)
+    assert list(listing.images) == ["a.png"]
+    assert listing.skipped == ({"image": "\ufffd.png", "reason": "its name is no UTF-8; rename it"},)
+    assert Listing.from_bytes(listing.to_bytes()).skipped == listing.skipped
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"a")
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(17):  # a path longer than the system takes; root may read whatever has a name
+        os.mkdir("d" * 250, dir_fd=descriptor)
+        inner = os.open("d" * 250, os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = inner
+    os.close(descriptor)
+    refused(tmp_path, "the dataset's folder 'd+' cannot be read: File name too long")
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        ("cls", b"\xff"),
+        ("json", b"{"),
+        ("json", b"[" * 100_000),
+        ("json", b'{"label": [1]}'),
+        ("cls", b"1" * (1 << 21)),
+    ],
+    ids=["no-text", "no-json", "deep", "list", "large"],
+)
+def test_labels_that_cannot_be_read_are_named(tmp_path: Path, kind: str, data: bytes) -> None:
+    (tmp_path / "shards").mkdir()
+    write_tar(tmp_path / "shards/s.tar", {"1.png": b"1", f"1.{kind}": data})
+    refused(tmp_path / "shards", f"the label in 's/1.{kind}' cannot be read")
+
+
+def test_files_beside_a_picture_do_not_matter(tmp_path: Path) -> None:
+    (tmp_path / "shards").mkdir()
+    write_tar(
+        tmp_path / "shards/s.tar", {"1.png": b"1", "1.cls": b"x", "1.json": b"{", "1.meta.json": b"{", "2.json": b"{"}
+    )
+    listing = listed(tmp_path / "shards")
+    assert (list(listing.images), listing.classes) == (["s/1.png"], ("x",))
+
+
+def test_few_bytes_of_parquet_do_not_become_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "a" * 1_000_000 + ".png"
+    table = pyarrow.table({"key": pyarrow.DictionaryArray.from_arrays([0] * 40_000, [name])})  # 40 GB of text
+    parquet.write_table(table, tmp_path / "list.parquet")
+    assert (tmp_path / "list.parquet").stat().st_size < 1_000_000
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    refused(tmp_path / "list.parquet", "row 1: a key or label of more than 1024 characters")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kB
+    monkeypatch.setattr(manifests, "MAX_MANIFEST_BYTES", 900_000)
+    refused(tmp_path / "list.parquet", "its keys and labels unpack to")
+
+
+def test_shards_are_not_all_open_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tars, "MAX_OPEN", 2)
+    (tmp_path / "shards").mkdir()
+    for number in range(12):
+        write_tar(tmp_path / f"shards/{number:02d}.tar", {"1.png": b"%d" % number})
+    before = len(os.listdir("/proc/self/fd"))
+    with opened((tmp_path / "shards").as_uri()) as dataset:
+        listing = dataset.listing
+        assert len(os.listdir("/proc/self/fd")) <= before + 3
+        assert [dataset.read(image) for image in listing.images] == [b"%d" % number for number in range(12)]
+        assert len(os.listdir("/proc/self/fd")) <= before + 3
+    assert len(os.listdir("/proc/self/fd")) <= before

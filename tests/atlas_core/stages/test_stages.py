@@ -22,7 +22,7 @@ from atlas_core.stages import run_chunk
 from atlas_core.stages.pictures import icon_key
 from atlas_core.store import open_store
 from tests.atlas_core.conftest import TinyAtlas, planned, run_all
-from tests.tiny import CLASSES, LAYER, REQUEST
+from tests.tiny import CLASSES, LAYER, REQUEST, picture
 
 FINE = 5
 
@@ -192,3 +192,20 @@ def test_too_many_broken_images_fail_with_the_list(tiny_cards: tuple[Path, Path]
     made = planned(store, tiny_cards[0], _with_broken(tmp_path / "many", tiny_cards[1], 4))
     with pytest.raises(DatasetError, match=r"4 of 64 images cannot be read, more than 5%: disc/broken0\.png"):
         run_all(made, Runtime(store))
+
+
+def test_an_unlabelled_dataset_makes_a_map_with_attributions(tiny_cards: tuple[Path, Path], tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "flat.zip", "w") as archive:
+        for number in range(20):
+            archive.writestr(f"{number}.png", picture(CLASSES[number % 3], number))
+    card = tmp_path / "flat.json"
+    card.write_text(json.dumps({"name": "flat", "source": "flat.zip"}))
+    store = open_store(str(tmp_path / "store"))
+    made = planned(store, tiny_cards[0], card, levels=[3])
+    assert (made.dataset.classes, made.dataset.class_counts) == (None, None)
+    runtime = Runtime(store)
+    run_all(made, runtime, lambda stage: stage in ("collect", "attribute", "layout", "cells"))
+    collected = runtime.record(made, made.find("collect")[0].key)
+    assert set(runtime.table(collected["blobs"]["images"])["label"].tolist()) == {-1}
+    cells = json.loads(store.get_blob(runtime.record(made, made.find("cells")[0].key)["blobs"]["cells-3"]))
+    assert {one["name"] for cell in cells for one in cell["classes"]} == set(CLASSES)
