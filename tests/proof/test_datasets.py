@@ -48,7 +48,8 @@ def test_workers_read_every_format_from_a_bucket(
             dataset = client.add_dataset(card)["id"]
             client.wait_ready("datasets", dataset)
             atlas = client.submit({**REQUEST, "levels": [3], "model": model_id, "dataset": dataset})["id"]
-            return client.wait(atlas)["manifest"]
+            manifest: dict[str, Any] = client.wait(atlas)["manifest"]
+            return manifest
 
         uploaded = made(local)
         for place in PLACES:
