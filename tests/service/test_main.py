@@ -307,7 +307,10 @@ def test_redis_down_is_a_503_and_the_job_survives(settings: ServiceSettings, fre
         assert api.get("/v1/models").status_code == 200
 
 
-def test_a_store_that_is_gone_is_a_503_without_host_paths(settings: ServiceSettings) -> None:
+def test_a_store_that_is_gone_is_a_503_without_host_paths(
+    settings: ServiceSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATLAS_STORE_RETRY_SECONDS", "0.5")
     with TestClient(create_app(settings)) as api:
         body = request_of(api)
         shutil.rmtree(settings.store_url)
