@@ -12,6 +12,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 RETRY_SECONDS = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 
 
+HOST = r"^(\*\.)?[A-Za-z0-9._-]+(:(\d{1,5}|\*))?$|^[0-9A-Fa-f:.]+$|^\[[0-9A-Fa-f:.]+\](:(\d{1,5}|\*))?$"
+
+
 class Settings(BaseSettings):
     """Where things are, and how long they may take; every field is read from `ATLAS_` + its name."""
 
@@ -30,7 +33,7 @@ class Settings(BaseSettings):
     garbage_hours: float = Field(
         default=24, ge=0, description="age from which what nobody refers to is collected as garbage"
     )
-    webhook_hosts: list[str] = Field(
+    webhook_hosts: list[Annotated[str, Field(pattern=HOST)]] = Field(
         default_factory=list, description="that webhooks may go to, as JSON: `host`, `*.domain`, `host:port`, `host:*`"
     )
     webhook_networks: list[IPv4Network | IPv6Network] = Field(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from atlas_core.cards import Card, validated
 from atlas_core.errors import SpecError
 from atlas_core.keys import digest
-from atlas_core.sampling import Caps
+
+if TYPE_CHECKING:
+    from atlas_core.sampling import Caps
 
 DEFAULT_LEVELS = (20, 40, 80, 160)
 
@@ -57,6 +59,8 @@ class AtlasSpec(Card):
     @property
     def caps(self) -> Caps:
         """How many images are sampled at most."""
+        from atlas_core.sampling import Caps  # loads numpy, which `atlas --help` does without
+
         return Caps(self.images, self.images_per_class)
 
     @property

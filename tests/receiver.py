@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -83,12 +84,16 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def receiving(*statuses: int) -> Iterator[Receiver]:
-    """A receiver that answers with these statuses, the last of them again and again."""
+def receiving(*statuses: int, tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
+    """A receiver that answers with these statuses, the last of them again and again; over TLS where that is given."""
     handler = type("Handler", (_Handler,), {})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
         http.daemon_threads = True
-        receiver = Receiver(f"http://127.0.0.1:{http.server_address[1]}/hook", list(statuses) or [204])
+        scheme = "http"
+        if tls is not None:
+            scheme = "https"
+            http.socket = tls.wrap_socket(http.socket, server_side=True, do_handshake_on_connect=False)
+        receiver = Receiver(f"{scheme}://127.0.0.1:{http.server_address[1]}/hook", list(statuses) or [204])
         handler.receiver = receiver  # type: ignore[attr-defined]
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()

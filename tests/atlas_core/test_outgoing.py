@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from atlas_core.errors import InputError
 from atlas_core.outgoing import Allowed, UndeliveredError, addresses_of, is_public, post, target_of
+from atlas_core.settings import Settings
 from tests.receiver import receiving
 
 HERE = Allowed(("127.0.0.1:*", "localhost:*"))
@@ -154,6 +160,36 @@ def test_a_receiver_without_tls_is_said() -> None:
         post(receiver.url.replace("http:", "https:"), b"{}", {}, HERE, 5)
 
 
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate of hooks.test with its key in one file, signed by itself."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("there is no openssl to make a certificate with")
+    file = tmp_path / "hooks.pem"
+    subject = ["-subj", "/CN=hooks.test", "-addext", "subjectAltName=DNS:hooks.test"]
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", str(file)]
+    made = subprocess.run([openssl, "req", "-x509", "-days", "2", *key, *subject], capture_output=True, check=True)
+    file.write_bytes(file.read_bytes() + made.stdout)
+    return file
+
+
+def test_who_answers_over_tls_must_be_who_the_name_says(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    resolving_to(monkeypatch, "127.0.0.1")
+    allowed = Allowed(("*.test:*",), (ip_network("127.0.0.0/8"),))
+    with receiving(204, tls=tls) as receiver:
+        url = receiver.url.replace("127.0.0.1", "hooks.test")
+        with pytest.raises(UndeliveredError, match="no TLS connection"):
+            post(url, b"{}", {}, allowed, 5)
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert post(url, b"{}", {}, allowed, 5).status == 204
+        with pytest.raises(UndeliveredError, match="no TLS connection"):
+            post(url.replace("hooks.test", "other.test"), b"{}", {}, allowed, 5)
+    assert len(receiver.messages) == 1
+
+
 def test_a_receiver_that_dribbles_is_ended() -> None:
     """A byte at a time would keep a timeout between bytes from ever ending it."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -174,3 +210,13 @@ def test_a_receiver_that_dribbles_is_ended() -> None:
             post(f"http://127.0.0.1:{server.getsockname()[1]}/", b"{}", {}, HERE, 0.3)
         thread.join(10)
         assert not thread.is_alive()
+
+
+def test_a_list_of_hosts_holds_hosts() -> None:
+    hosts = ["hooks.example.com", "*.example.com", "h:8443", "h:*", "10.0.0.1", "::1", "[::1]:8443", "[::1]"]
+    assert Settings(webhook_hosts=hosts).webhook_hosts == hosts
+    for wrong in ("https://hooks.example.com", "hooks.example.com/path", "*", "", "a b", "h:port", "a.*.com"):
+        with pytest.raises(ValidationError, match="webhook_hosts"):
+            Settings(webhook_hosts=[wrong])
+    with pytest.raises(ValidationError, match="webhook_networks"):
+        Settings(webhook_networks=["10.0.0.1/8"])
