@@ -44,6 +44,9 @@ KEPT_SESSIONS = 4
 # a number that other leading axes seldom have
 PROBE_IMAGES = 3
 OTHER_IMAGES = 2
+# of a layer, as requests may give it
+LONGEST_NAME = 300
+LONGEST_DETAIL = 1000
 
 
 class OnnxModel(LoadedModel):
@@ -174,7 +177,16 @@ def load_onnx(card: ModelCard, read_blob: ReadBlob, *, threads: int = 1) -> Onnx
     Raises:
         ModelError: The bytes are no ONNX that we take, or the card's input or output is not the graph's.
     """
-    graph = read_onnx(read_blob(blob_digest(card.source)))
+    data = read_blob(blob_digest(card.source))
+    try:
+        return _load(card, data, threads)
+    except ModelError as error:  # it may quote names from the file, which are as long as they like
+        detail = error.detail if len(error.detail) <= LONGEST_DETAIL else f"{error.detail[:LONGEST_DETAIL]}…"
+        raise ModelError(detail) from None
+
+
+def _load(card: ModelCard, data: bytes, threads: int) -> OnnxModel:
+    graph = read_onnx(data)
     image = image_input(graph, card.input)
     images = probe(card, image.batch or PROBE_IMAGES)
     static_shapes(graph, image.name, images.shape)  # before anything is run
@@ -238,7 +250,11 @@ def list_layers(
     seen = seen_outputs(plain, input_name)
     readable = [name for name in seen if name in held and held[name].readable]
     floats = set(float_outputs(graph, input_name))
-    names = [name for name in readable if name in floats and min(held[name].height, held[name].width) >= LEAST_SIDE]
+    names = [
+        name
+        for name in readable
+        if name in floats and min(held[name].height, held[name].width) >= LEAST_SIDE and len(name) <= LONGEST_NAME
+    ]
     ends = [output] if output else [value.name for value in graph.graph.output]
     blocks = block_outputs(plain, seen_outputs(graph, input_name), ends, held)
     fields = receptive_fields(plain, input_name, shapes, held)
