@@ -55,5 +55,8 @@ def test_what_changed_in_a_registered_store_is_told_by_another_revision(tmp_path
     card = DatasetCard(**first["card"])
     listing = Listing.from_bytes(store.get_blob(first["listing"]))
     opened = open_dataset(card, store.open_blob, listing, open_store=dataset_stores.registered(stores))
-    with opened as dataset, pytest.raises(ImageError, match=r"has changed .* register it again with another `revision`"):
+    with (
+        opened as dataset,
+        pytest.raises(ImageError, match=r"has changed .* register it again with another `revision`"),
+    ):
         dataset.read("a.png")
