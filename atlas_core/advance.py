@@ -47,6 +47,8 @@ chunk that becomes ready later and matters more does not wait long."""
 RESCAN_SECONDS = 30.0
 GARBAGE_LOST_SECONDS = 600.0
 """After which a garbage collection that was asked for and has not begun counts as lost."""
+GARBAGE_SECONDS = 86_400.0
+"""Between two garbage collections that nobody asked for: of uploads given up, for one."""
 FULL_SECONDS = 10.0
 """Between two looks of the sweep at every chunk of a job."""
 
@@ -300,6 +302,8 @@ def sweep(store: Store, ledger: Ledger, enqueue: Enqueue) -> None:
     rescan = ledger.once("rescan", RESCAN_SECONDS)
     if rescan:
         under_way.update(_unfinished(store))
+    if ledger.once("garbage-round", GARBAGE_SECONDS):
+        clear_up(ledger, enqueue)
     for name in sorted(under_way):
         try:
             _move_on(name, store, ledger, enqueue)

@@ -177,17 +177,13 @@ def resolve_spec(
 
     Raises:
         UnknownLayerError: The model has no such layer.
-        UnsupportedOperatorError: The model has no gradients, without which nothing can be rendered.
+        UnsupportedOperatorError: The model has no gradients, without which nothing can be rendered or attributed.
         SpecError: A layer is too small, or a level too fine for the samples.
     """
-    if model.unconvertible:
-        raise UnsupportedOperatorError(
-            f"icons of the model {model.card.name!r} cannot be rendered: {'; '.join(model.unconvertible)}",
-            pointer="/model",
-        )
-    if spec.strict and recipe_named(spec.recipe).seeded:
+    _check_gradients(spec, model)
+    if spec.strict and spec.rendered and recipe_named(spec.recipe).seeded:
         raise SpecError(f"icons of the recipe {spec.recipe!r} start from pictures of the dataset, of which privacy "
-                        "`strict` keeps none; ask for `pure`, or for no recipe", pointer="/recipe")  # fmt: skip
+                        "`strict` keeps none; ask for `pure`, or for `none`", pointer="/recipe")  # fmt: skip
     for name in spec.layers:
         _, height, width = model.layer(name).shape
         interior = max(height - 2, 0) * max(width - 2, 0)
@@ -198,11 +194,27 @@ def resolve_spec(
         _check_anchor(spec, model, dataset, anchor)
     available = min(samples_of(spec, model, dataset, name) for name in spec.layers)
     levels = resolve_levels(spec.levels, available, allow_sparse=spec.allow_sparse)
-    attribution = "none" if model.classes is None else spec.attribution
+    attribution = "none" if model.classes is None or model.unconvertible else spec.attribution
     return spec.model_copy(
         update={"model": model.id, "dataset": dataset.id, "levels": levels, "attribution": attribution,
                 "anchor": None if anchor is None else anchor.id}
     )  # fmt: skip
+
+
+def _check_gradients(spec: AtlasSpec, model: ModelFacts) -> None:
+    reasons = "; ".join(model.unconvertible)
+    if reasons and spec.rendered:
+        raise UnsupportedOperatorError(
+            f"icons of the model {model.card.name!r} cannot be rendered: {reasons}; ask for the recipe `none`: a map "
+            "with real patches and without icons, on which new images can be placed",
+            pointer="/recipe",
+        )
+    if reasons and spec.attribution not in ("auto", "none"):
+        raise UnsupportedOperatorError(
+            f"attributions of the model {model.card.name!r} cannot be computed: {reasons}; ask for the attribution "
+            "`none`",
+            pointer="/attribution",
+        )
 
 
 def _check_anchor(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: AnchorFacts) -> None:
@@ -313,7 +325,7 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
     for side in spec.levels or ():
         for layer in spec.layers:
             # Render for each cell the picture that excites the layer in the cell's direction, coarse levels first.
-            across = range(-(-side // TILE_SIDE))
+            across = range(-(-side // TILE_SIDE) if spec.rendered else 0)
             tiles = [add("render", [cells[layer]], layer=layer, side=side, x=x, y=y, recipe=spec.recipe,
                          version=recipe_named(spec.recipe).version,
                          model=model.id) for y in across for x in across]  # fmt: skip

@@ -21,7 +21,7 @@ from rich.table import Table
 from atlas_core.build import STAGES
 from atlas_core.errors import InputError, NotFoundError
 
-RECIPES = "fast, detail, vivid or pure."
+RECIPES = "fast, detail, vivid, pure, or none: no icons."
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on the standard output.")]
 
 

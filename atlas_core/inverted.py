@@ -5,6 +5,7 @@ Sivic and Zisserman, "Video Google", 2003. What is found is a proposal: distance
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -42,15 +43,27 @@ class InvertedLists:
 
     @classmethod
     def build(cls, unit: NDArray[np.float32], *, seed: int = 0) -> InvertedLists:
-        """Sort samples into about as many lists as the root of their number.
+        """Sort samples into as many lists as `list_count` says.
 
         Args:
             unit: Unit rows, shape (n, channels), n at least 1.
             seed: Chooses the samples that the k-means starts from and sees.
         """
-        lists = min(MOST_LISTS, max(1, round(len(unit) ** 0.5)))
-        chosen = np.random.Generator(np.random.Philox(seed)).permutation(len(unit))[: lists * TRAINED_ON]
-        seen = unit[chosen]
+        return cls.over(unit.__getitem__, len(unit), seed=seed)
+
+    @classmethod
+    def over(
+        cls, rows: Callable[[slice | NDArray[np.int64]], NDArray[np.float32]], n: int, *, seed: int = 0
+    ) -> InvertedLists:
+        """`build` over samples that are not all held.
+
+        Args:
+            rows: Gives the unit rows of some samples, by their numbers or a slice of these.
+            n: Samples, at least 1.
+            seed: As in `build`.
+        """
+        lists = list_count(n)
+        seen = rows(np.random.Generator(np.random.Philox(seed)).permutation(n)[: lists * TRAINED_ON])
         centres = seen[:lists].copy()
         for _ in range(ROUNDS):
             home = nearest_centre(seen, centres)
@@ -58,10 +71,16 @@ class InvertedLists:
             filled, starts = np.unique(home[order], return_index=True)
             total = np.add.reduceat(seen[order].astype(np.float64), starts, axis=0)
             centres[filled] = unit_rows(total)
-        home = nearest_centre(unit, centres)
+        home = np.concatenate([nearest_centre(rows(slice(i, i + BLOCK)), centres) for i in range(0, n, BLOCK)])
         order = np.argsort(home, kind="stable")
         start = np.searchsorted(home[order], np.arange(lists + 1))
         return cls(centres, order, start.astype(np.int64))
+
+    def near(self, unit: NDArray[np.float32], probes: int = PROBES) -> NDArray[np.int64]:
+        """Samples of the lists nearest to one direction, shape (channels,), ascending."""
+        probes = min(probes, len(self.centres))
+        lists = np.argpartition(-(self.centres @ unit), probes - 1)[:probes]
+        return np.sort(np.concatenate([self.order[self.start[number] : self.start[number + 1]] for number in lists]))
 
     def propose(
         self,
@@ -117,6 +136,11 @@ class InvertedLists:
     def from_tables(cls, tables: dict[str, NDArray[Any]]) -> InvertedLists:
         """The inverse of `to_tables`."""
         return cls(**{field.name: tables[field.name] for field in fields(cls)})
+
+
+def list_count(n: int) -> int:
+    """Lists of so many samples: the root of their number, at most 1,024."""
+    return min(MOST_LISTS, max(1, round(math.sqrt(n))))
 
 
 def nearest_centre(unit: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.int64]:

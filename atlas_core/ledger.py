@@ -356,13 +356,16 @@ class Ledger:
 
         A job that gets under way meanwhile waits in `undisturbed` before it asks the store what is done.
         """
-        with reaching_redis():
-            self._redis.set(SWEEPING, "1", px=SWEEPING_MS)
+        token = uuid4().hex  # several may delete at a time
+        with reaching_redis(), self._redis.pipeline() as pipe:
+            pipe.sadd(SWEEPING, token)
+            pipe.pexpire(SWEEPING, SWEEPING_MS)
+            pipe.execute()
         try:
             yield {name for name in self.active() if "/" not in name}
         finally:
             with reaching_redis():
-                self._redis.delete(SWEEPING)
+                self._redis.srem(SWEEPING, token)
 
     def undisturbed(self) -> None:
         """Wait until no record is being deleted as garbage; for a job that is entered among those under way."""

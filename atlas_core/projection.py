@@ -2,8 +2,9 @@
 
 UMAP's own transform moves a point with whoever else is in the batch. Here each position is placed by its 15 nearest
 stored samples: candidates in 64 principal components, ranked anew by cosine in all channels, then the weighted
-geometric median of their points (the mean would put a position between two islands into the void). Nothing is shared
-between positions. A position has a distance and its percentile among the atlas's samples; neither is a novelty.
+geometric median of their points (the mean would put a position between two islands into the void). Above
+`EXACT_SAMPLES` the candidates come from the inverted lists nearest to the position. Nothing is shared between
+positions. A position has a distance and its percentile among the atlas's samples; neither is a novelty.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 
 from atlas_core.compiled import compiled
 from atlas_core.errors import LayoutError
+from atlas_core.inverted import InvertedLists, list_count
 from atlas_core.layout.placement import geometric_median, neighbour_weights
 from atlas_core.layout.plane import strongest_axes
 from atlas_core.nearest import NO_IMAGE, exact_distances, unit_rows
@@ -35,6 +37,10 @@ CLUSTER_GAP = 0.05
 """Neighbours nearer than this in the map, a cell of a level of 20, hang together in one cluster."""
 AMBIGUOUS_BELOW = 0.5
 CALIBRATION_SAMPLES = 2000
+EXACT_SAMPLES = 100_000
+"""Up to so many every sample is looked at: 3 ms a position."""
+PROBES = 32
+"""Lists that a position looks through above that, of 1,000 lists of a million samples."""
 BLOCK = 8192
 MISMATCH = "an index needs one row of activations for each sample"
 
@@ -75,6 +81,7 @@ class ProjectionIndex:
         axes: Principal directions, shape (components, channels) float32.
         projected: The unit activations along them, shape (n, components) float32.
         calibration: Distances of samples of the atlas to their neighbours of other images, ascending, shape (c,).
+        lists: The samples by direction, where there are more than `EXACT_SAMPLES`.
     """
 
     activations: NDArray[np.float16]
@@ -85,6 +92,7 @@ class ProjectionIndex:
     axes: NDArray[np.float32]
     projected: NDArray[np.float32]
     calibration: NDArray[np.float64]
+    lists: InvertedLists | None = None
 
     @classmethod
     def build(
@@ -129,20 +137,18 @@ class ProjectionIndex:
             raise LayoutError(MISMATCH)
         centre = moments.sum / n
         channels = len(centre)
-        components = min(COMPONENTS, channels)
-        index = cls(**into({
-            "activations": (np.float16, (n, channels)), "length": (np.float32, (n,)), "images": (np.int64, (n,)),
-            "layout": (np.float32, (n, 2)), "mean": (np.float32, (channels,)),
-            "axes": (np.float32, (components, channels)), "projected": (np.float32, (n, components)),
-            "calibration": (np.float64, (calibrated,)),
-        }))  # fmt: skip
+        index = cls.from_tables(into(_fields(n, channels, calibrated)))
         index.images[:], index.layout[:], index.mean[:] = images, layout, centre
-        index.axes[:] = strongest_axes(moments.second / n - np.outer(centre, centre), components)
+        index.axes[:] = strongest_axes(moments.second / n - np.outer(centre, centre), len(index.axes))
         first = 0
         for rows in _blocks(activations, n):
             index._fill(first, rows.astype(np.float16))
             first += len(rows)
             report(n + first, steps)
+        if index.lists is not None:
+            found = InvertedLists.over(lambda some: unit_rows(index.activations[some]), n, seed=seed)
+            for name, values in found.to_tables().items():
+                getattr(index.lists, name)[:] = values
         index._calibrate(seed, lambda done: report(2 * n + done, steps))
         return index
 
@@ -195,17 +201,30 @@ class ProjectionIndex:
 
     def _find(self, unit: NDArray[np.float32], image: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The nearest samples of one position and their cosine distances, ascending."""
-        squared = np.empty(len(self.images), dtype=np.float32)
-        _squared_distances(self.projected, self.axes @ (unit - self.mean), self.images, image, squared)
-        keep = min(CANDIDATES, len(squared))
-        candidates = np.sort(np.argpartition(squared, keep - 1)[:keep])
-        candidates = candidates[np.isfinite(squared[candidates])]
+        candidates = np.zeros(0, dtype=np.int64)
+        if self.lists is not None:
+            candidates = self._candidates(unit, image, self.lists.near(unit, PROBES))
+        if len(candidates) < NEIGHBOURS:  # there are no lists, or they hold nearly nothing but its own image
+            candidates = self._candidates(unit, image, None)
         rows = self.activations[candidates].astype(np.float32) / self.length[candidates, None]
         distance = exact_distances(unit[None], rows, np.arange(len(candidates))[None])[0]
         nearest = np.argsort(distance, kind="stable")[:NEIGHBOURS]
         if len(nearest) == 0:
             raise LayoutError("the atlas has no samples of other images to place this one by")
         return candidates[nearest], distance[nearest]
+
+    def _candidates(self, unit: NDArray[np.float32], image: int, among: NDArray[np.int64] | None) -> NDArray[np.int64]:
+        """The samples nearest along the axes, ascending: of some, or of all."""
+        projected, images = self.projected, self.images
+        if among is not None:
+            projected, images = projected[among], images[among]
+        squared = np.empty(len(images), dtype=np.float32)
+        _squared_distances(projected, self.axes @ (unit - self.mean), images, image, squared)
+        candidates = np.arange(len(squared))
+        if len(squared) > CANDIDATES:
+            candidates = np.sort(np.argpartition(squared, CANDIDATES - 1)[:CANDIDATES])
+        candidates = candidates[np.isfinite(squared[candidates])]
+        return candidates if among is None else among[candidates]
 
     def _settle(self, samples: NDArray[np.int64], distance: NDArray[np.float64]) -> tuple[Any, float, bool]:
         """Point, spread and ambiguity from one position's neighbours."""
@@ -216,13 +235,29 @@ class ProjectionIndex:
         return point, spread, heaviest_cluster(points, weights) < AMBIGUOUS_BELOW
 
     def to_tables(self) -> dict[str, NDArray[Any]]:
-        """The fields as named arrays."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """The fields as named arrays, those of the lists beside the others."""
+        own = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "lists"}
+        return own if self.lists is None else {**own, **self.lists.to_tables()}
 
     @classmethod
     def from_tables(cls, tables: dict[str, NDArray[Any]]) -> ProjectionIndex:
         """The inverse of `to_tables`."""
-        return cls(**{field.name: tables[field.name] for field in fields(cls)})
+        own = {field.name: tables[field.name] for field in fields(cls) if field.name != "lists"}
+        return cls(**own, lists=InvertedLists.from_tables(tables) if "centres" in tables else None)
+
+
+def _fields(n: int, channels: int, calibrated: int) -> Fields:
+    """Types and shapes of an index's tables."""
+    components = min(COMPONENTS, channels)
+    own: dict[str, Any] = {
+        "activations": (np.float16, (n, channels)), "length": (np.float32, (n,)), "images": (np.int64, (n,)),
+        "layout": (np.float32, (n, 2)), "mean": (np.float32, (channels,)),
+        "axes": (np.float32, (components, channels)), "projected": (np.float32, (n, components)),
+        "calibration": (np.float64, (calibrated,)),
+    }  # fmt: skip
+    lists = list_count(n)
+    kept = {"centres": (np.float32, (lists, channels)), "order": (np.int64, (n,)), "start": (np.int64, (lists + 1,))}
+    return {**own, **kept} if n > EXACT_SAMPLES else own
 
 
 def _blocks(shards: Iterable[NDArray[np.floating[Any]]], n: int) -> Iterator[NDArray[np.floating[Any]]]:

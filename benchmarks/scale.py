@@ -25,7 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
@@ -35,6 +35,7 @@ import numpy as np
 
 from atlas_core import registry, tables
 from atlas_core.build import Chunk, Plan, plan
+from atlas_core.projection import ProjectionIndex
 from atlas_core.registration import register_cards
 from atlas_core.run import processes
 from atlas_core.runtime import Runtime
@@ -48,6 +49,7 @@ LEVELS = [20, 40, 80, 160]
 NOISE = 0.2
 """Of the made samples, in standard deviations of the channel."""
 QUERIES = 1000
+POSITIONS = 200
 SUBSET = 100_000
 STAGES = ("collect", "attribute", "layout neighbours", "layout optimise", "layout place", "layout join", "cells",
           "publish index")  # fmt: skip
@@ -223,6 +225,25 @@ def trust(planned: Plan, store: Path, folder: Path) -> Measured:
     return found
 
 
+def placement(planned: Plan, store: Path) -> Measured:
+    """Positions on the index: CPU milliseconds of one, and how many of its neighbours are those of a full search."""
+    opened = open_store(str(store))
+    (chunk,) = planned.find("publish", step="index")
+    with opened.open_blob((opened.get_record("publish", chunk.key) or {})["blobs"]["index"]) as file:
+        index = ProjectionIndex.from_tables(tables.open_table(file))
+    rng = np.random.Generator(np.random.Philox(1))
+    queries = index.activations[np.sort(rng.permutation(len(index.images))[:POSITIONS])].astype(np.float32)
+    found: Measured = {"lists": 0 if index.lists is None else len(index.lists.centres)}
+    neighbours = []
+    for name, one in (("", index), (" compared with all", replace(index, lists=None))):
+        one.place(queries[:2])
+        began = time.process_time()
+        neighbours.append(one.place(queries).neighbours)
+        found[f"milliseconds a position{name}"] = round(1000 * (time.process_time() - began) / len(queries), 2)
+    found["recall"] = float(np.mean([np.isin(a, b).mean() for a, b in zip(*neighbours, strict=True)]))
+    return found
+
+
 def measure_case(notes: Notes, case: Case, planned: Plan, store: Path) -> None:
     """Every stage of a case that its plan has and that is still to be done."""
     for stage in STAGES:
@@ -260,7 +281,7 @@ def report(notes: Notes, groups: list[list[Case]]) -> None:
             print(f"| {case.name} | {n:,} | {stage} | {found['chunks']} | {found['cpu_seconds']:.1f} | "
                   f"{found['longest']:.1f} | {found['peak_mib']:.0f} | {exponent} |")  # fmt: skip
         print(f"| {case.name} | {n:,} | all | | **{total:.1f}** | | | |")
-    for name in ("made: full fit", "made: trustworthiness"):
+    for name in ("made: placement", "made: full fit", "made: trustworthiness"):
         if name in notes.values:
             print(f"\n{name}: {json.dumps(notes.values[name])}")
 
@@ -305,6 +326,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
     planned, store = plans(made)
     notes.get("made: written", lambda: make_samples(*plans(last[1]), planned, store, copies))
     measure_case(notes, made, planned, store)
+    notes.get("made: placement", lambda: alone(placement, planned, store))
     for case in first:
         measure_case(notes, case, *plans(case))
     if arguments.full_fit:

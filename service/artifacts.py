@@ -148,8 +148,10 @@ class Artifacts:
         """Digest of a tile.
 
         Raises:
-            NotFoundError: It is outside of the level, not rendered yet, or has no cell.
+            NotFoundError: The atlas has no icons, it is outside of the level, not rendered yet, or has no cell.
         """
+        if not plan.spec.rendered:
+            raise NotFoundError("this atlas was made with the recipe `none` and has no icons")
         chunks = plan.find("render", layer=layer, side=side, x=x, y=y)
         if not chunks:
             raise NotFoundError(f"tile {x}/{y} lies outside of a level of {side} cells a side")
@@ -170,7 +172,7 @@ class Artifacts:
         """The icon of a cell as PNG, cut from its tile.
 
         Raises:
-            NotFoundError: The cell is empty, or its tile is not rendered yet.
+            NotFoundError: The cell is empty, its tile is not rendered yet, or the atlas has no icons.
         """
         self.cell(plan, layer, side, column, row)
         x, y = column // TILE_SIDE, row // TILE_SIDE

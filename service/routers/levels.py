@@ -140,7 +140,7 @@ def get_tile(place: PlaceDep, x: Coordinate, y: Coordinate, request: Request, v:
 
 @router.get("/poster", responses=PICTURE, response_class=Response)
 def get_poster(place: PlaceDep, request: Request, v: Version = None) -> Response:
-    """The whole level on one picture."""
+    """The whole level on one picture; without icons, how many samples its cells have."""
     record = place.services.artifacts.published(place.plan, place.layer, place.side)
     if record is None:
         raise NotFoundError(f"level {place.z} of {place.layer!r} is not complete yet; ask again later")
@@ -157,7 +157,8 @@ def get_cell(place: PlaceDep, column: Coordinate, row: Coordinate) -> dict[str, 
     cell = place.services.artifacts.cell(place.plan, place.layer, place.side, column, row)
     url = f"{place.url}/cells/{column}-{row}"
     exemplars = [f"{url}/exemplars/{number}" for number in range(len(cell["exemplars"]))]
-    return cell | {"links": {"self": url, "icon": f"{url}/icon", "exemplars": exemplars}}
+    icon = {"icon": f"{url}/icon"} if place.plan.spec.rendered else {}
+    return cell | {"links": {"self": url, **icon, "exemplars": exemplars}}
 
 
 @router.get("/cells/{column}-{row}/icon", responses=PNG, response_class=Response)

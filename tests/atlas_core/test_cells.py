@@ -1,3 +1,5 @@
+import tracemalloc
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -137,6 +139,35 @@ def test_streamed_cells_are_those_of_all_samples_at_once(monkeypatch: pytest.Mon
         for name, table in streamed.to_tables().items():
             np.testing.assert_array_equal(table, at_once.to_tables()[name], err_msg=name)
             np.testing.assert_array_equal(table, alone.to_tables()[name], err_msg=name)
+
+
+class Made:
+    """Shards that are made each time they are gone through, and so never held together."""
+
+    def __init__(self, rows: int, width: int) -> None:
+        self.rows, self.width = rows, width
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for first in range(0, self.rows, 1000):
+            rng = np.random.default_rng(first)
+            yield rng.random((min(1000, self.rows - first), self.width), np.float32).astype(np.float16)
+
+
+def test_four_times_the_samples_take_a_few_numbers_each_and_not_their_activations() -> None:
+    white = Whitening(np.zeros(256, np.float32), np.eye(256, dtype=np.float32), 1.0)
+
+    def peak(rows: int) -> int:
+        layout = np.random.default_rng(0).random((rows, 2), np.float32)
+        tracemalloc.start()
+        levels(Made(rows, 256), layout, np.arange(rows) // 8, [4, 8], white, Made(rows, 100))
+        try:
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(2000)  # compiles
+    more = 24_000
+    assert peak(8000 + more) - peak(8000) < 100 * more  # bytes, where activations and attributions take 712
 
 
 def test_cells_of_a_level_are_what_their_samples_say() -> None:

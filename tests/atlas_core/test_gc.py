@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any
 import pytest
 
 from atlas_core import registry
-from atlas_core.advance import COLLECT_GARBAGE, DROP_SAMPLES, advance, clear_up, end_job, repair, submit
+from atlas_core.advance import COLLECT_GARBAGE, DROP_SAMPLES, advance, clear_up, end_job, repair, submit, sweep
 from atlas_core.build import Plan, lacking, plan as plan_of_spec
 from atlas_core.errors import MissingInputError
 from atlas_core.gc import Swept, collect_garbage, drop_samples
@@ -174,7 +176,8 @@ def test_a_job_waits_while_records_are_deleted(ledger: Ledger) -> None:
     waiting = threading.Thread(target=enter)
     with ledger.deleting() as under_way:
         assert under_way == {"job"}
-        waiting.start()
+        with ledger.deleting():
+            waiting.start()
         assert not went_on.wait(0.3)
     waiting.join(10)
     assert went_on.is_set()
@@ -277,6 +280,35 @@ def test_many_dropped_atlases_are_cleared_up_once(ledger: Ledger) -> None:
     for _ in range(3):
         clear_up(ledger, lambda task, arguments, queue: sent.append(task))
     assert sent == [COLLECT_GARBAGE]
+
+
+def test_garbage_is_collected_once_a_day_without_being_asked(store: Store, redis_server: str) -> None:
+    sent: list[str] = []
+    time = [0.0]
+    with connect(redis_server) as client:
+        client.flushall()
+        ledger = Ledger(client, clock=lambda: time[0])
+        for time[0] in (1e9, 1e9 + 60, 1e9 + 86_000, 1e9 + 86_500):
+            sweep(store, ledger, lambda task, arguments, queue: sent.append(task))
+    assert sent == [COLLECT_GARBAGE] * 2
+
+
+def test_samples_in_common_with_the_same_pictures_elsewhere_stay_until_both_are_made(
+    make: Callable[..., Plan], store: Store, ledger: Ledger, tiny_cards: tuple[Path, Path], tmp_path: Path
+) -> None:
+    model, archive = tiny_cards
+    card = json.loads(archive.read_text())
+    with zipfile.ZipFile(archive.parent / card["source"]) as images:
+        images.extractall(tmp_path / "pictures")
+    folder = tmp_path / "dataset.json"
+    folder.write_text(json.dumps({**card, "source": "pictures"}))
+    made = make()
+    other = planned(store, model, folder, levels=[3, 4], allow_sparse=True)
+    assert other.dataset.id != made.dataset.id
+    assert {chunk.key for chunk in other.find("attribute")} == {chunk.key for chunk in made.find("attribute")}
+    submit(other, None, store, ledger, quiet)
+    assert drop_samples(made.id, store, ledger) == Swept()
+    assert all(attributions(other, store))
 
 
 def test_an_anchor_that_was_dropped_stays_as_long_as_what_stands_on_it(

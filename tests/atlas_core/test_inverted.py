@@ -52,3 +52,21 @@ def test_few_samples_leave_places_empty() -> None:
     found = InvertedLists.build(unit).propose(unit, images, unit, images, 4)
     assert (found[:4, :2] >= 4).all()  # samples 4 and 5 are of another image
     assert (found[:4, 2:] == -1).all()
+
+
+def test_lists_over_rows_that_are_fetched_are_the_same() -> None:
+    unit, _ = cloud(900)
+    held, fetched = InvertedLists.build(unit, seed=3), InvertedLists.over(lambda some: unit[some], 900, seed=3)
+    for name, table in held.to_tables().items():
+        assert table.tobytes() == fetched.to_tables()[name].tobytes()
+
+
+def test_near_a_direction_are_all_samples_of_its_nearest_lists() -> None:
+    unit, _ = cloud(900)
+    lists = InvertedLists.build(unit)
+    found = lists.near(unit[7], probes=2)
+    nearest = np.argsort(-(lists.centres @ unit[7]))[:2]
+    wanted = np.concatenate([lists.order[lists.start[number] : lists.start[number + 1]] for number in nearest])
+    assert found.tolist() == sorted(wanted)
+    assert 7 in found
+    assert lists.near(unit[7], probes=99).tolist() == list(range(900))

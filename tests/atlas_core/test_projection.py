@@ -136,6 +136,40 @@ def test_an_index_made_in_a_file_from_shards_is_the_one_made_in_memory(index: Pr
     assert again.place(queries).x.tobytes() == streamed.place(queries).x.tobytes()
 
 
+def test_a_large_index_looks_through_lists_and_finds_nearly_the_same(
+    index: ProjectionIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("atlas_core.projection.EXACT_SAMPLES", 800)
+    monkeypatch.setattr("atlas_core.projection.PROBES", 10)
+    activations, images, layout = islands()
+    listed = ProjectionIndex.build([activations], images, layout,
+                                   into=lambda fields: tables.allocate_file(tmp_path / "t", fields))  # fmt: skip
+    assert listed.lists is not None
+    assert index.lists is None
+    queries = activations[:100].astype(np.float32) + np.random.default_rng(1).normal(size=(100, 80)) * 0.1
+    near = listed.lists.near(queries[0] / np.linalg.norm(queries[0]), probes=10)
+    assert 15 < len(near) < 600
+    assert (np.diff(near) > 0).all()
+    placed, exact = listed.place(queries), index.place(queries)
+    same = [len(np.intersect1d(a, b)) / 15 for a, b in zip(placed.neighbours, exact.neighbours, strict=True)]
+    assert np.mean(same) > 0.95
+    assert np.median(np.abs(placed.x - exact.x)) < 0.01
+    with (tmp_path / "t").open("rb") as file:
+        again = ProjectionIndex.from_tables(tables.open_table(file))
+    assert again.place(queries).x.tobytes() == placed.x.tobytes()
+
+
+def test_a_position_whose_lists_hold_only_its_own_image_is_compared_with_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("atlas_core.projection.EXACT_SAMPLES", 800)
+    rng = np.random.default_rng(0)
+    alone = (np.repeat(np.eye(40), 40, axis=0) + 0.01 * rng.normal(size=(1600, 40))).astype(np.float16)
+    images = np.repeat(np.arange(40), 40)  # an image an island, a list for each
+    index = ProjectionIndex.build([alone], images, rng.random((1600, 2)).astype(np.float32))
+    placed = index.place(alone[:1], image=0)
+    assert len(placed.neighbours[0]) == 15
+    assert (images[placed.neighbours[0]] != 0).all()
+
+
 def test_rows_and_samples_must_be_as_many() -> None:
     activations, images, layout = islands()
     for shards in ([], [activations[:-1]], [activations, activations[:1]], iter([activations])):
