@@ -118,7 +118,8 @@ class Listing:
             IntegrityError: It is no listing.
         """
         if not data.startswith(MAGIC):
-            raise IntegrityError("a stored listing is of a version that is not known; register the dataset again")
+            raise IntegrityError("a stored listing is of a version that is not known; delete the dataset and register "
+                                 "it again")  # fmt: skip
         try:
             columns = tables.unpack(zlib.decompress(data[len(MAGIC) :]))
             meta = json.loads(columns["meta"].tobytes())
@@ -131,7 +132,7 @@ class Listing:
                 spans=None if meta["files"] is None else Spans(tuple(meta["files"]), columns["spans"]),
             )
         except (zlib.error, ValueError, KeyError):
-            raise IntegrityError("a stored listing cannot be read; register the dataset again") from None
+            raise IntegrityError("a stored listing cannot be read; delete the dataset and register it again") from None
         found.__dict__["digest"] = meta["digest"]
         return found
 
