@@ -77,7 +77,8 @@ class Dataset:
             raise DatasetError(f"the dataset {self.card.name!r} has no image {image!r}")
         content = self._source.read(self._prefix + image, self.listing.span(place))
         if (content.identity or hashlib.sha256(content.data).hexdigest()) != self.listing.identities[place]:
-            raise ImageError("the file has changed since the dataset was listed; register it again")
+            anew = " with another `revision`" if self.card.source.startswith("store:") else ""
+            raise ImageError(f"the file has changed since the dataset was listed; register it again{anew}")
         return content.data
 
     def close(self) -> None:
