@@ -32,7 +32,7 @@ from atlas_core.models.onnx_graph import (
     static_shapes,
 )  # fmt: skip
 from atlas_core.models.onnx_session import Session, read_together
-from atlas_core.models.tokens import MAPS, TOKENS, Form, to_grid
+from atlas_core.models.tokens import MAPS, Form, to_grid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -135,7 +135,7 @@ class OnnxModel(LoadedModel):
         for graph, single in self._ways():
             try:
                 network = to_torch(graph(), held, self._output, opset=opset_of(self._graph), single=single)
-                half = self._image.element == TensorProto.FLOAT16
+                half = computes_in_half(self._graph)
                 check_conversion(network, images, expected, self._output, half=half)
             except UnsupportedOperatorError as error:
                 refused = error
@@ -264,10 +264,15 @@ def list_layers(
             shape=(shapes[name][held[name].axes.index("c")], held[name].height, held[name].width),
             receptive_field=field.card() if (field := fields.get(name)) else None,
             block=name in blocks,
-            fixed=held[name].axes == TOKENS,
         )
         for name in sorted(names, key=lambda name: name not in blocks)
     )
+
+
+def computes_in_half(graph: ModelProto) -> bool:
+    """Whether any tensor is of float16, which rounds a thousand times as much as what torch computes in."""
+    return any(value.type.tensor_type.elem_type == TensorProto.FLOAT16
+               for value in (*graph.graph.input, *graph.graph.value_info))  # fmt: skip
 
 
 def as_maps(value: NDArray[np.float32], form: Form | None) -> NDArray[np.float32]:

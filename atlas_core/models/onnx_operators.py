@@ -196,6 +196,26 @@ class Attention(nn.Module):
         return found.transpose(1, 2).flatten(2) if joined else found
 
 
+class GlobalMaxPool(nn.Module):
+    """GlobalMaxPool."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        """The largest value of each channel, shape (n, channels, 1, 1)."""
+        return values.amax(tuple(range(2, values.ndim)), keepdim=True)
+
+
+class Swish(nn.Module):
+    """Swish, since opset 24."""
+
+    def __init__(self, alpha: float) -> None:
+        super().__init__()
+        self.alpha = alpha
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Bend the values."""
+        return values * torch.sigmoid(self.alpha * values)
+
+
 def _attention(given: Mapping[str, Any], outputs: int) -> nn.Module:
     if outputs > 1 or given.get("softcap"):
         raise NotImplementedError("Attention with a soft cap, or with its keys as outputs")
@@ -220,6 +240,7 @@ OPERATORS: Mapping[str, Factory] = {
     "Clip": lambda given, outputs: Clip(given.get("min"), given.get("max")),
     "Concat": lambda given, outputs: Concat(given["axis"]),
     "Gelu": lambda given, outputs: nn.GELU(given.get("approximate", "none")),
+    "GlobalMaxPool": lambda given, outputs: GlobalMaxPool(),
     "GroupNormalization": lambda given, outputs: GroupNormalization(given["num_groups"], given.get("epsilon", 1e-5)),
     "LayerNormalization": _layer_norm,
     "Mish": lambda given, outputs: nn.Mish(),
@@ -227,6 +248,7 @@ OPERATORS: Mapping[str, Factory] = {
     "RMSNormalization": lambda given, outputs: RMSNormalization(given.get("axis", -1), given.get("epsilon", 1e-5)),
     "Slice": lambda given, outputs: Slice(),
     "Split": lambda given, outputs: Split(given.get("axis", 0), given.get("split"), outputs),
+    "Swish": lambda given, outputs: Swish(given.get("alpha", 1.0)),
 }
 
 
