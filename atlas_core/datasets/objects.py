@@ -98,7 +98,6 @@ class ObjectSource:
 
     chosen = False
     labelled = False
-    far = True
 
     def __init__(self, storage: ObjectStorage, folder: str) -> None:
         """Nothing is asked yet."""

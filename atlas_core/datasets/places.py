@@ -58,9 +58,8 @@ def open_source(card: DatasetCard, open_blob: OpenBlob, open_store: OpenStore, *
         return ManifestSource(opener.root(card, folder), _rows(kind, data))
     if kind == "webdataset":
         return _shards(opener, card.source, folder, name)
-    place = opener.place(folder, "/source")
-    reader = place.open(name)
-    return ZipSource(reader) if kind == "zip" else TarSource(lambda _: reader, [""], far=place.far)
+    reader = opener.place(folder, "/source").open(name)
+    return ZipSource(reader) if kind == "zip" else TarSource(lambda _: reader, [""])
 
 
 class _Opener:
@@ -157,7 +156,7 @@ def _shards(opener: _Opener, uri: str, folder: str, name: str) -> TarSource:
         names = sorted(entry.name for entry in place.entries() if entry.name.endswith(".tar"))
     if not names:
         raise DatasetError("the source holds no shards, which are files named .tar", pointer="/source")
-    return TarSource(place.open, names, samples=True, far=place.far)
+    return TarSource(place.open, names, samples=True)
 
 
 def _all(reader: SpanReader) -> bytes:
