@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 BATCH = 32
 DECODERS = 1
+FAR_DECODERS = 8
+"""Of a dataset in object storage: they wait for it most of the time."""
 LARGEST_HALF = 65504.0  # beyond it float16 is infinite
 
 Table = dict[str, "NDArray[np.generic]"]
@@ -153,7 +155,7 @@ def _prefetched(
     """Batches in order, the next one being prepared while the caller works on this one."""
     _ = dataset.listing  # list before there are threads
     waiting: deque[list[Future[_Prepared | _Skipped]]] = deque()
-    pool = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode")
+    pool = ThreadPoolExecutor(FAR_DECODERS if dataset.far else DECODERS, thread_name_prefix="decode")
     try:
         for start in range(0, len(wanted), batch):
             part = wanted[start : start + batch]

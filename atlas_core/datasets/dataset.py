@@ -42,6 +42,11 @@ class Dataset:
         self._listing = listing
 
     @property
+    def far(self) -> bool:
+        """Whether reading an image waits for a journey, so that it is worth to read several at a time."""
+        return self._source.far
+
+    @property
     def listing(self) -> Listing:
         """What the dataset holds; looked through from end to end on first use where it was not given.
 

@@ -38,6 +38,7 @@ class ManifestSource:
     def __init__(self, files: Source, rows: Sequence[Row] | None) -> None:
         """Take both."""
         self._files = files
+        self.far = files.far
         self._rows = rows or ()
 
     def entries(self, below: str = "") -> Iterator[Entry]:

@@ -98,6 +98,7 @@ class ObjectSource:
 
     chosen = False
     labelled = False
+    far = True
 
     def __init__(self, storage: ObjectStorage, folder: str) -> None:
         """Nothing is asked yet."""

@@ -169,15 +169,19 @@ class TarSource:
         tars: Names of the tars; image ids begin with them, without `.tar`, but for one that is named "".
         samples: Whether they hold WebDataset's samples: files whose paths are equal up to the first dot of the last
             part, of which one is the picture, and `cls` or the `label` or `class` in `json` its label.
+        far: Whether they lie in object storage.
     """
 
     chosen = False
 
-    def __init__(self, open_tar: Callable[[str], SpanReader], tars: Sequence[str], *, samples: bool = False) -> None:
+    def __init__(
+        self, open_tar: Callable[[str], SpanReader], tars: Sequence[str], *, samples: bool = False, far: bool = False
+    ) -> None:
         """Nothing is opened yet."""
         if len(tars) > MAX_SHARDS:
             raise DatasetError(f"{len(tars)} shards; at most {MAX_SHARDS} are taken", pointer="/source")
         self.labelled = samples
+        self.far = far
         self._tars = tars
         self._open = open_tar
         self._readers: OrderedDict[str, SpanReader] = OrderedDict()
