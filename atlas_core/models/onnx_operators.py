@@ -181,8 +181,8 @@ class Attention(nn.Module):
         """Attend; queries, keys and values have the shape (n, heads, tokens, channels), or heads among the channels."""
         joined = query.ndim == 3
         if joined:
-            query = query.unflatten(2, (self.heads, -1)).transpose(1, 2)
-            key, value = (part.unflatten(2, (self.key_heads, -1)).transpose(1, 2) for part in (key, value))
+            query = _by_head(query, self.heads)
+            key, value = (_by_head(part, self.key_heads) for part in (key, value))
         repeats = query.shape[1] // key.shape[1]
         if repeats > 1:
             key, value = key.repeat_interleave(repeats, 1), value.repeat_interleave(repeats, 1)
@@ -214,6 +214,11 @@ class Swish(nn.Module):
     def forward(self, values: Tensor) -> Tensor:
         """Bend the values."""
         return values * torch.sigmoid(self.alpha * values)
+
+
+def _by_head(tokens: Tensor, heads: int | None) -> Tensor:
+    """Tokens (n, t, heads · channels) as (n, heads, t, channels)."""
+    return tokens.reshape(*tokens.shape[:2], heads or 1, -1).transpose(1, 2)
 
 
 def _attention(given: Mapping[str, Any], outputs: int) -> nn.Module:
