@@ -192,8 +192,8 @@ def test_a_dropped_atlas_is_gone_until_it_is_asked_for_again(live: Live) -> None
     assert httpx.delete(url).status_code == 204
     assert httpx.get(url).status_code == 404
     assert live.atlas["id"] not in [one["id"] for one in live.client.atlases()]
-    assert live.client.submit(live.spec)["state"] == "succeeded"
-    assert httpx.get(url).status_code == 200
+    again = live.client.wait(live.client.submit(live.spec)["id"])  # made anew, or found before it was deleted
+    assert (again["id"], again["digest"]) == (live.atlas["id"], live.atlas["digest"])
 
 
 def test_a_cancelled_atlas_keeps_what_is_done_and_goes_on_when_asked_again(live: Live) -> None:
