@@ -25,6 +25,7 @@ from atlas_core.store import Store, open_store
 from tests.atlas_core.conftest import TinyAtlas, planned, run_all
 from tests.faulty_store import FaultyObjects
 from workers import tasks
+from workers.app import app
 from workers.runtime import Process
 
 HOUR = 3600.0
@@ -120,7 +121,7 @@ def crew(redis_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         client.flushall()
 
     def made(clock: Callable[[], float] | None = None) -> Crew:
-        tasks.app.finalize()  # Celery makes tasks at their first use, and not for two threads at a time
+        app.finalize()  # Celery makes tasks at their first use, and not for two threads at a time
         found = Crew(Settings(store_url=str(tmp_path / "store"), redis_url=redis_server), clock)
         monkeypatch.setattr(tasks, "process", lambda: found.process)
         monkeypatch.setattr(tasks, "enqueue", found.enqueue)
