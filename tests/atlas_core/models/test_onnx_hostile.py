@@ -12,8 +12,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from atlas_core.errors import ModelError
+from atlas_core.memory import is_out_of_memory
 from atlas_core.models import onnx_graph
 from atlas_core.models.onnx import load_onnx
+from atlas_core.models.onnx_session import Session
 from tests.atlas_core.models.nets import graph, onnx_card, reads, residual
 
 
@@ -200,3 +202,11 @@ def test_long_names_and_odd_paths_of_modules_do_no_harm() -> None:
     loaded = load_onnx(onnx_card(), reads(model.SerializeToString()))
     assert max(len(layer.name) for layer in loaded.layers) < 300
     assert loaded.layer("block").block
+
+
+def test_memory_that_does_not_do_outside_of_a_trial_is_told_as_such_so_that_the_batch_is_halved() -> None:
+    image = onnx_graph.OnnxInput("image", TensorProto.FLOAT, None)
+    session = Session(bomb([2**20, 2**20], "values"), ["logits"], image, threads=1)
+    with pytest.raises(Exception, match="llocat") as found:
+        session.run(np.ones((1, 3, 32, 32), np.float32))
+    assert is_out_of_memory(found.value)
