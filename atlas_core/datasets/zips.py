@@ -105,6 +105,8 @@ def _check(entries: list[zipfile.ZipInfo], size: int) -> None:
     for entry in entries:
         path = PurePosixPath(entry.filename)
         mode = entry.external_attr >> 16
+        if not entry.filename:
+            raise DatasetError("the zip has an entry without a name; pack it anew", pointer="/source")
         if path.is_absolute() or ".." in path.parts or "\\" in entry.filename:
             raise DatasetError(f"the zip's entry {entry.filename!r} would leave the archive", pointer="/source")
         if stat.S_ISLNK(mode):
