@@ -192,6 +192,15 @@ def test_a_zip_whose_entry_has_no_name_is_refused(tmp_path: Path) -> None:
     refused(tmp_path / "h.zip", "an entry without a name")
 
 
+def test_a_zip_whose_entry_tells_two_names_has_it_skipped(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "h.zip", "w") as archive:
+        archive.writestr("a.png", b"1")
+        archive.writestr("\u00e9.png", b"1")
+    data = (tmp_path / "h.zip").read_bytes()
+    (tmp_path / "h.zip").write_bytes(data.replace("\u00e9".encode(), b"\xff\xff", 1))  # not in the directory
+    assert listed(tmp_path / "h.zip").skipped == ({"image": "\u00e9.png", "reason": "a damaged entry of the zip"},)
+
+
 def test_a_zip_whose_entries_overlap_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "h.zip", "w") as archive:
         archive.writestr("a.png", bytes(1000))
