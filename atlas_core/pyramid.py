@@ -22,10 +22,16 @@ COUNTED_SIDE = 16
 """Side in pixels of a cell on a poster without icons."""
 
 
-def displayed(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Pictures (..., channels) as RGB: one channel becomes grey, more than three show the first three."""
-    channels = pictures.shape[-1]
-    return np.repeat(pictures[..., :1], 3, axis=-1) if channels < 3 else pictures[..., :3]
+def displayed(pictures: NDArray[np.uint8], visible: Sequence[int]) -> NDArray[np.uint8]:
+    """Pictures (..., channels) as RGB: these three channels, or one of them as grey."""
+    return pictures[..., list(visible) * (3 // len(visible))]
+
+
+def undisplayed(shown: NDArray[np.uint8], pictures: NDArray[np.uint8], visible: Sequence[int]) -> NDArray[np.uint8]:
+    """Pictures (..., channels) with the channels that RGB pictures show taken from these."""
+    seen = pictures.copy()
+    seen[..., list(visible)] = shown[..., : len(visible)]
+    return seen
 
 
 def compose_tile(icons: NDArray[np.uint8], places: NDArray[np.int32], width: int, height: int) -> bytes:

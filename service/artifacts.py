@@ -17,10 +17,9 @@ from atlas_core.build import TILE_SIDE, Chunk, Plan
 from atlas_core.cards import DatasetCard
 from atlas_core.dataset_stores import registered
 from atlas_core.datasets.dataset import Dataset, open_dataset
-from atlas_core.datasets.decode import decode
 from atlas_core.datasets.listing import Listing
 from atlas_core.errors import NotFoundError
-from atlas_core.models.preprocessing import preprocess
+from atlas_core.models.preprocessing import read_pixels
 from atlas_core.pyramid import decode_tile, displayed
 from atlas_core.registry import Document
 from atlas_core.store import Store
@@ -194,8 +193,7 @@ class Artifacts:
             DatasetError: The image is gone.
         """
         card = plan.model.card.input
-        pixels = preprocess(decode(self._dataset(plan).read(exemplar["image"])), card)
-        seen = displayed(pixels[..., ::-1] if card.order == "BGR" else pixels)
+        seen = displayed(read_pixels(self._dataset(plan).read(exemplar["image"]), card), card.visible)
         field = plan.model.layer(layer).receptive_field
         if field is None:
             return as_png(seen)

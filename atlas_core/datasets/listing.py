@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from atlas_core.datasets.sources import Span
 
 UNLABELLED = -1
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".npy"})
 NAMED = 5  # how many offenders an error names
 MOST_NUMBERED = 100_000  # classes that are told by numbers alone
 AT_ONCE = 10_000

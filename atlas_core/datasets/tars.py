@@ -33,7 +33,7 @@ COMPRESSED = {b"\x1f\x8b": "gunzip", b"BZ": "bunzip2", b"\xfd7": "unxz", b"\x28\
 MAX_OPEN = 64
 """Shards held open at a time."""
 LABELS = ("cls", "json")
-SHARD_PICTURES = ("jpg", "jpeg", "png", "webp")
+SHARD_PICTURES = ("jpg", "jpeg", "png", "webp", "npy")
 BRACES = re.compile(r"\{([^{}]*)\}")
 
 
@@ -265,6 +265,8 @@ def _samples(files: dict[str, Entry], labels: dict[str, _Label]) -> dict[str, En
     found = {}
     for sample in samples.values():
         pictures = [sample[kind] for kind in SHARD_PICTURES if kind in sample]
+        if len(pictures) > 1 and "npy" in sample:  # then the array is something about the picture
+            pictures.remove(sample["npy"])
         told = next((sample[kind] for kind in LABELS if kind in sample), None)
         if pictures and told and not labels[told].readable:
             raise DatasetError(f"the label in {told!r} cannot be read: text or a whole number is taken",

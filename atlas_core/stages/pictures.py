@@ -7,7 +7,6 @@ import json
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from atlas_core import tables
 from atlas_core.build import TILE_SIDE
@@ -25,6 +24,7 @@ from atlas_core.pyramid import (
     decode_tile,
     displayed,
     tile_shape,
+    undisplayed,
 )
 from atlas_core.stages.step import Output, Step, gather, marked
 from atlas_core.whitening import Whitening
@@ -62,26 +62,16 @@ def render_tile(step: Step) -> Output:
         trunk, recipe, cells["mean"][within], whitening, seeds, canvas, card.input, keys, step.on_progress,
         layer=layer, batches=batches,
     )  # fmt: skip
-    tile = compose_tile(_shown(icons, card.input.order), places, *tile_shape(side, x, y))
+    tile = compose_tile(displayed(icons, card.input.visible), places, *tile_shape(side, x, y))
     served = cut_icons(decode_tile(tile), places, canvas)
     measured = measure(
-        trunk, _seen(served, card.input.order, card.input.channels), cells["mean"][within], cells["mean"], within,
+        trunk, undisplayed(served, icons, card.input.visible), cells["mean"][within], cells["mean"], within,
         whitening, canvas, input=card.input, layer=layer, batches=batches,
     )  # fmt: skip
     measured["low_contrast"] = low_contrast(measured["contrast"], cells["exemplar_contrast"][within])
     table = {"cell": within, **measured}
     info = {"icons": len(within), "size": canvas, **marked(batches.size if batches.halved else None)}
     return Output({"tile": tile, "metrics": tables.pack(table)}, info)
-
-
-def _shown(icons: NDArray[np.uint8], order: str) -> NDArray[np.uint8]:
-    """Icons as people see them: RGB."""
-    return displayed(icons[..., ::-1] if order == "BGR" else icons)
-
-
-def _seen(icons: NDArray[np.uint8], order: str, channels: int) -> NDArray[np.uint8]:
-    """RGB icons as the network sees them."""
-    return icons[..., ::-1] if order == "BGR" else icons[..., :channels]
 
 
 def publish_level(step: Step) -> Output:

@@ -104,7 +104,9 @@ def list_cells(
     page_size: Annotated[int, Query(ge=1, le=200_000)] = 200_000,
     page_token: Annotated[str | None, Query(pattern="^[0-9]{1,12}$")] = None,
 ) -> Any:
-    """Cells of a level; readable before its icons are rendered."""
+    """Cells of a level; readable before its icons are rendered. 422 for a class where cells speak for none."""
+    if class_ is not None and (reason := place.plan.unattributed(place.layer)) is not None:
+        raise InputError(f"cells of {place.layer!r} cannot be asked by class: {reason}", pointer="/class")
     blob = place.services.artifacts.cells_blob(place.plan, place.layer, place.side)
     box = _box(bbox)
     cells = [
