@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from atlas_core import build, registry, stages
-from atlas_core.advance import RUN_CHUNK, TERMINAL, advance, submit
+from atlas_core.advance import RUN_CHUNK, TERMINAL, advance, end_job, submit
 from atlas_core.build import Chunk, Plan
 from atlas_core.ledger import Ledger, Worker, connect
 from atlas_core.manifest import manifest_of
@@ -24,7 +24,7 @@ from atlas_core.stages import run_chunk
 from atlas_core.store import Store, open_store
 from tests.atlas_core.conftest import TinyAtlas, planned, run_all
 from tests.faulty_store import FaultyObjects
-from workers import tasks
+from workers import runtime as process_runtime, tasks
 from workers.app import app
 from workers.runtime import Process
 
@@ -175,6 +175,40 @@ def test_a_chunk_of_a_job_that_was_cleared_up_is_left_to_others(
     assert ledger.states([second[1]])[0].state == "queued"
     tasks.run_chunk(*second)
     assert ledger.states([second[1]])[0].state == "waiting"
+
+
+def test_a_cancelled_layout_ends_with_its_epoch_and_goes_on_when_asked_again(
+    tiny_atlas: TinyAtlas, crew: Callable[..., Crew], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process_runtime, "REPORT_SECONDS", 0)
+    here = crew()
+    plan = planned(here.store, tiny_atlas.model, tiny_atlas.dataset)
+    ledger = here.process.ledger
+    (layout,) = plan.find("layout", step="optimise")
+    epochs: list[int] = []
+
+    def cancelled(plan: Plan, chunk: Chunk, runtime: Runtime, on_progress: Callable[[int, int], None]) -> None:
+        def told(done: int, total: int) -> None:
+            if chunk == layout:
+                epochs.append(done)
+                if done == 3:
+                    end_job(plan.id, here.store, ledger, state="cancelled")
+            on_progress(done, total)
+
+        run_chunk(plan, chunk, runtime, told)
+
+    monkeypatch.setattr(stages, "run_chunk", cancelled)
+    submit(plan, None, here.store, ledger, here.enqueue)
+    here.work(plan)
+    assert (here.state(plan), epochs) == ("cancelled", [1, 2, 3])
+    assert not here.store.has_record("layout", layout.key)
+    assert (ledger.states([layout.key])[0].state, ledger.states([layout.key])[0].attempts) == ("waiting", 0)
+
+    monkeypatch.setattr(stages, "run_chunk", run_chunk)
+    submit(plan, None, here.store, ledger, here.enqueue)
+    here.work(plan)
+    assert here.state(plan) == "succeeded"
+    assert manifest_of(plan, here.store)["digest"] == tiny_atlas.manifest["digest"]
 
 
 def test_a_clock_that_jumps_an_hour_forward_and_back(
