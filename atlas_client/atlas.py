@@ -7,6 +7,7 @@ import functools
 import html
 import io
 import itertools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -21,6 +22,8 @@ from atlas_client.sources import FolderSource, ServiceSource, Source
 
 TILE_SIDE = 10
 POSTER_SIDE = 4096
+COUNTED_SIDE = 16
+"""Side in pixels of a cell on a poster without icons, but for finer levels: no poster is larger than 4,096 px."""
 SHOWN_SIDE = 1024  # pixels that a notebook shows at most
 WHOLE = ("column", "row", "count", "images")
 MEASURED = ("coherence", "pair_cosine")
@@ -121,9 +124,11 @@ class Atlas:
         """The icon of a cell, RGB; row 0 is the top row.
 
         Raises:
-            BadInputError: There is no such cell, or it is empty.
+            BadInputError: There is no such cell, it is empty, or the atlas was made without icons.
         """
         size = self._level(layer, side)["icon_size"]
+        if size is None:
+            raise BadInputError("this atlas was made with the recipe `none` and has no icons")
         if not (0 <= column < side and 0 <= row < side):
             raise BadInputError(f"cell {column}, {row} is outside of a level of {side} cells a side")
         tile = self._tile(layer, side, column // TILE_SIDE, row // TILE_SIDE)
@@ -134,14 +139,20 @@ class Atlas:
         return icon.convert("RGB")
 
     def tile(self, layer: str, side: int, x: int, y: int) -> Image.Image | None:
-        """Tile (x, y) of a level, RGBA, transparent where there is no cell; None where the whole tile is empty."""
-        self._level(layer, side)
+        """Tile (x, y) of a level, RGBA, transparent where there is no cell; None where all of it is empty."""
+        if self._level(layer, side)["icon_size"] is None:
+            return None
         tile = self._tile(layer, side, x, y)
         return tile.copy() if tile else None
 
     def poster(self, layer: str, side: int) -> Image.Image:
-        """A whole level on one RGB picture with a white ground; icons shrink where it would pass 4,096 px a side."""
+        """A whole level on one RGB picture with a white ground; icons shrink where it would pass 4,096 px a side.
+
+        Of an atlas without icons: the more samples a cell has, the darker its square.
+        """
         size = self._level(layer, side)["icon_size"]
+        if size is None:
+            return _counted(self.cells(layer, side), side)
         shown = min(size, max(1, POSTER_SIDE // side))
         poster = Image.new("RGB", (side * shown, side * shown), "white")
         across = range(-(-side // TILE_SIDE))
@@ -198,6 +209,17 @@ class Atlas:
             return None
         with Image.open(io.BytesIO(data)) as picture:
             return picture.convert("RGBA")
+
+
+def _counted(cells: Mapping[str, Any], side: int) -> Image.Image:
+    grey = np.full((side, side), 255, np.uint8)
+    share = cells["count"] / max(1, cells["count"].max(initial=1))
+    grey[cells["row"], cells["column"]] = np.round(210 - 170 * share**0.5)
+    return (
+        Image.fromarray(grey)
+        .resize((min(COUNTED_SIDE, POSTER_SIDE // side) * side,) * 2, Image.Resampling.NEAREST)
+        .convert("RGB")
+    )
 
 
 def _floats(values: list[Any]) -> NDArray[np.float64]:

@@ -22,7 +22,7 @@ from atlas_client.errors import BadInputError
 
 PutBlob = Callable[[Path], str]
 RESOLVED = ("sha256:", "file:", "store:")
-PICTURES = (".jpg", ".jpeg", ".png", ".webp")
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".npy")
 KEYS = ("key", "image", "path", "file")  # columns of a manifest that name its files
 MANIFESTS = {".csv": "csv", ".parquet": "parquet"}
 MOST_SHARDS = 100_000

@@ -151,7 +151,7 @@ def submit(
     samples: Annotated[int | None, typer.Option(help="Activations to sample a layer.")] = None,
     levels: Annotated[str | None, typer.Option(help="Cells a side, such as 10,20,40.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all that is random.")] = None,
-    recipe: Annotated[str | None, typer.Option(help="fast, detail, vivid or pure.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="fast, detail, vivid, pure, or none: no icons.")] = None,
     attribution: Annotated[str | None, typer.Option(help="auto, ablation, jvp or none.")] = None,
     allow_sparse: Annotated[bool, typer.Option(help="Take levels too fine for the samples.")] = False,
     images: Annotated[int | None, typer.Option(help="Images to sample at most.")] = None,

@@ -260,22 +260,28 @@ class Client:
         if on_progress:
             on_progress(value)
         if value["state"] not in TERMINAL:
-            self._sit_out(atlas, path, on_progress)
+            self._sit_out(path, on_progress)
             value = self._poll(path, TERMINAL, on_progress)
         if value["state"] != "succeeded":
             raise job_error(value)
         return value
 
-    def _sit_out(self, atlas: str, path: str, on_progress: OnDocument | None) -> None:
+    def _sit_out(self, path: str, on_progress: OnDocument | None) -> None:
         """Look at a job whenever something happened to it, until it has ended or its events cannot be had now."""
-        looked = 0.0
-        with contextlib.suppress(ClientError), contextlib.closing(self.events(atlas, patience=0)) as events:
+        looked = time.monotonic()
+
+        def look() -> None:
+            nonlocal looked
+            if on_progress and time.monotonic() - looked > LOOK:
+                looked = time.monotonic()
+                on_progress(self.json("GET", path))
+
+        events = follow(self._http, self.url, f"{path}/events", patience=0, on_beat=look)
+        with contextlib.suppress(ClientError), contextlib.closing(events):
             for event in events:
                 if event.type == "state" and event.data["state"] in TERMINAL:
                     return
-                if on_progress and time.monotonic() - looked > LOOK:
-                    looked = time.monotonic()
-                    on_progress(self.json("GET", path))
+                look()
 
     def _poll(self, path: str, until: Sequence[str], on_progress: OnDocument | None) -> Document:
         pause, reached = POLL_FIRST, time.monotonic()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import httpx
@@ -26,8 +26,8 @@ class Event(NamedTuple):
     data: dict[str, Any]
 
 
-def parse_events(lines: Iterable[str]) -> Iterator[Event | float]:
-    """Events of a stream's lines, and where one says so the seconds before it is taken up again."""
+def parse_events(lines: Iterable[str]) -> Iterator[Event | float | None]:
+    """Events of a stream's lines, None for a sign of life, and the seconds before it is to be taken up again."""
     fields: dict[str, str] = {}
     for line in lines:
         if not line:
@@ -37,16 +37,23 @@ def parse_events(lines: Iterable[str]) -> Iterator[Event | float]:
             continue
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
-        if name == "retry" and value.isdigit():
+        if not name:
+            yield None
+        elif name == "retry" and value.isdigit():
             yield int(value) / 1000
         elif name == "data" and "data" in fields:
             fields["data"] += "\n" + value
-        elif name:
+        else:
             fields[name] = value
 
 
 def follow(
-    http: httpx.Client, url: str, path: str, last_event_id: str | None, patience: float = OUTAGE
+    http: httpx.Client,
+    url: str,
+    path: str,
+    last_event_id: str | None = None,
+    patience: float = OUTAGE,
+    on_beat: Callable[[], None] = lambda: None,
 ) -> Generator[Event, None, None]:
     """Events until the one that ends the job.
 
@@ -56,6 +63,7 @@ def follow(
         path: Of the stream.
         last_event_id: Of the last event that is known, None for all.
         patience: Seconds of a service that gives no stream after which to give up.
+        on_beat: Called when the service says that it lives though nothing happens.
 
     Raises:
         RefusedError: The service refuses it.
@@ -68,15 +76,15 @@ def follow(
         failure = UnavailableError(f"what answers at {url}{path} sends no events")
         try:
             with reaching(url), http.stream("GET", path, headers=headers, timeout=SILENCE) as response:
-                if response.status_code >= 400:
-                    response.read()
-                check(response)
-                if response.status_code == 204:
+                if not _opened(response):
                     return
                 for event in parse_events(response.iter_lines()):
                     lives = True
-                    if isinstance(event, float):
-                        retry = event
+                    if not isinstance(event, Event):
+                        if event is None:
+                            on_beat()
+                        else:
+                            retry = event
                         continue
                     last_event_id = event.id or last_event_id
                     yield event
@@ -89,3 +97,10 @@ def follow(
         elif time.monotonic() - reached >= patience:
             raise failure
         time.sleep(retry)
+
+
+def _opened(response: httpx.Response) -> bool:
+    """Whether a stream follows; False where the job has ended and the last event is known."""
+    if response.status_code >= 400:
+        response.read()
+    return check(response).status_code != httpx.codes.NO_CONTENT

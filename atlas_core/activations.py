@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from atlas_core.datasets.decode import decode
 from atlas_core.errors import ImageError, ModelError
 from atlas_core.featurevis.recipes import THUMBNAIL_SIDE, thumbnail_window
 from atlas_core.memory import Batches
-from atlas_core.models.preprocessing import preprocess, to_unit
+from atlas_core.models.preprocessing import read_pixels, to_unit
 from atlas_core.sampling import Positions, centres, points, positions
 from atlas_core.thumbnails import cut_thumbnails
 
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
 
 BATCH = 32
 DECODERS = 1
+FAR_DECODERS = 8
+"""Of a dataset in object storage: they wait for it most of the time."""
 LARGEST_HALF = 65504.0  # beyond it float16 is infinite
 
 Table = dict[str, "NDArray[np.generic]"]
@@ -69,7 +70,7 @@ def collect_shard(
     model: LoadedModel,
     dataset: Dataset,
     indices: Sequence[int],
-    layers: Sequence[str],
+    layers: Sequence[LayerInfo],
     counts: Sequence[int],
     seed: int,
     *,
@@ -82,33 +83,32 @@ def collect_shard(
         model: The model; it runs to the logits where it has them, else to the deepest of the layers.
         dataset: Where the images are.
         indices: The shard: places in the dataset's listing.
-        layers: Names of layers.
+        layers: The layers, as they were found when the model was inspected.
         counts: Points of each of these images, as `sampling.allocation` gives them; an image with none is left out.
         seed: Seed of the atlas.
         batch: Images a forward pass; half as many, and half again, where memory runs out.
         on_progress: Called with images done and all of them after every batch; cancels by raising.
 
     Raises:
-        UnknownLayerError: The model has no such layer.
         ModelError: The network gives values that are no numbers.
         MemoryLimitError: Memory does not do for a single image.
     """
-    infos = [model.layer(name) for name in layers]
+    names = [layer.name for layer in layers]
     wanted = [(int(index), int(count)) for index, count in zip(indices, counts, strict=True) if count > 0]
     skipped: list[_Skipped] = []
     rows: list[Table] = []
-    tables: dict[str, list[Table]] = {name: [] for name in layers}
+    tables: dict[str, list[Table]] = {name: [] for name in names}
     done = 0
     batches = Batches(batch, "image")
-    with closing(_prefetched(dataset, wanted, infos, model.card.input, seed, batch)) as parts:
+    with closing(_prefetched(dataset, wanted, layers, model.card.input, seed, batch)) as parts:
         for part in parts:
             done += len(part)
             skipped += [entry for entry in part if isinstance(entry, dict)]
             good = [entry for entry in part if isinstance(entry, _Prepared)]
             while good:
-                some, read, logits = batches.run(partial(_forward, model, good, layers), len(good))
+                some, read, logits = batches.run(partial(_forward, model, good, names), len(good))
                 rows.append(_image_rows(dataset, some, logits))
-                for name in layers:
+                for name in names:
                     tables[name].append(_sample_rows(name, read[name], some))
                 good = good[len(some) :]
             if on_progress is not None:
@@ -127,21 +127,12 @@ def _forward(
     return some, read, logits
 
 
-def read_pixels(dataset: Dataset, image: str, given: InputCard) -> NDArray[np.uint8]:
-    """An image as the network sees it, shape (height, width, channels).
-
-    Raises:
-        ImageError: It cannot be read or is no picture.
-    """
-    return preprocess(decode(dataset.read(image)), given)
-
-
 def _prepare(
     dataset: Dataset, index: int, count: int, layers: Sequence[LayerInfo], given: InputCard, seed: int
 ) -> _Prepared | _Skipped:
     image = dataset.listing.images[index]
     try:
-        pixels = read_pixels(dataset, image, given)
+        pixels = read_pixels(dataset.read(image), given)
     except ImageError as error:
         return {"image": image, "reason": error.detail}
     where = points(seed, image, count)
@@ -164,7 +155,7 @@ def _prefetched(
     """Batches in order, the next one being prepared while the caller works on this one."""
     _ = dataset.listing  # list before there are threads
     waiting: deque[list[Future[_Prepared | _Skipped]]] = deque()
-    pool = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode")
+    pool = ThreadPoolExecutor(FAR_DECODERS if dataset.far else DECODERS, thread_name_prefix="decode")
     try:
         for start in range(0, len(wanted), batch):
             part = wanted[start : start + batch]

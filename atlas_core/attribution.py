@@ -14,10 +14,9 @@ from torch import fx
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from atlas_core.ablation import LocalTail
-from atlas_core.activations import read_pixels
 from atlas_core.errors import ModelError, SpecError
 from atlas_core.memory import Batches
-from atlas_core.models.preprocessing import to_unit
+from atlas_core.models.preprocessing import read_pixels, to_unit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -205,7 +204,7 @@ class _Task:
     def _prepared(self, part: NDArray[np.int64]) -> tuple[HeadState, NDArray[np.int64], Places]:
         """The state of some images, which rows of the table are theirs, and where those are."""
         images = self.dataset.listing.images
-        pixels = [read_pixels(self.dataset, images[index], self.model.card.input) for index in part]
+        pixels = [read_pixels(self.dataset.read(images[index]), self.model.card.input) for index in part]
         with torch.no_grad():
             state = self.head.prepare(torch.from_numpy(to_unit(np.stack(pixels))))
         rows = np.flatnonzero(np.isin(self.owner, part))

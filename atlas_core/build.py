@@ -60,6 +60,20 @@ class ModelFacts(Card):
             f"the model {self.card.name!r} has no layer {name!r}; the nearest are {', '.join(near)}", pointer="/layers"
         )
 
+    def unattributed(self, name: str) -> str | None:
+        """Why no activation of a layer adds to any class; None where it does.
+
+        Raises:
+            UnknownLayerError: The model has no such layer.
+        """
+        if self.classes is None:
+            return f"the model {self.card.name!r} has no logits"
+        if self.unconvertible:
+            return f"the model {self.card.name!r} has no gradients: {'; '.join(self.unconvertible)}"
+        if self.layer(name).silent:
+            return f"the logits of {self.card.name!r} do not depend on the layer {name!r}"
+        return None
+
 
 class DatasetFacts(Card):
     """What a plan knows of a dataset once it is listed.
@@ -141,6 +155,12 @@ class Plan(Card):
         """The chunk whose record holds the layout of all samples of a layer."""
         return (self.find("layout", layer=layer, step="join") or self.find("layout", layer=layer, step="optimise"))[0]
 
+    def unattributed(self, layer: str) -> str | None:
+        """Why the cells of a layer speak for no class; None where they do."""
+        if self.spec.attribution == "none" and self.model.unattributed(layer) is None:
+            return "the atlas was made with attribution `none`; one made with `auto` has classes"
+        return self.model.unattributed(layer)
+
     def find(self, stage: str, **parameters: Any) -> list[Chunk]:
         """Chunks of a stage that have these parameters, in order."""
         return [
@@ -177,17 +197,13 @@ def resolve_spec(
 
     Raises:
         UnknownLayerError: The model has no such layer.
-        UnsupportedOperatorError: The model has no gradients, without which nothing can be rendered.
+        UnsupportedOperatorError: The model has no gradients, without which nothing can be rendered or attributed.
         SpecError: A layer is too small, or a level too fine for the samples.
     """
-    if model.unconvertible:
-        raise UnsupportedOperatorError(
-            f"icons of the model {model.card.name!r} cannot be rendered: {'; '.join(model.unconvertible)}",
-            pointer="/model",
-        )
-    if spec.strict and recipe_named(spec.recipe).seeded:
+    _check_gradients(spec, model)
+    if spec.strict and spec.rendered and recipe_named(spec.recipe).seeded:
         raise SpecError(f"icons of the recipe {spec.recipe!r} start from pictures of the dataset, of which privacy "
-                        "`strict` keeps none; ask for `pure`, or for no recipe", pointer="/recipe")  # fmt: skip
+                        "`strict` keeps none; ask for `pure`, or for `none`", pointer="/recipe")  # fmt: skip
     for name in spec.layers:
         _, height, width = model.layer(name).shape
         interior = max(height - 2, 0) * max(width - 2, 0)
@@ -198,11 +214,36 @@ def resolve_spec(
         _check_anchor(spec, model, dataset, anchor)
     available = min(samples_of(spec, model, dataset, name) for name in spec.layers)
     levels = resolve_levels(spec.levels, available, allow_sparse=spec.allow_sparse)
-    attribution = "none" if model.classes is None else spec.attribution
+    attribution = _attribution(spec, model)
     return spec.model_copy(
         update={"model": model.id, "dataset": dataset.id, "levels": levels, "attribution": attribution,
                 "anchor": None if anchor is None else anchor.id}
     )  # fmt: skip
+
+
+def _attribution(spec: AtlasSpec, model: ModelFacts) -> str:
+    """The attribution that can be made; `auto` leaves out what has no logits to speak of."""
+    reasons = [found for name in spec.layers if (found := model.unattributed(name))]
+    if spec.attribution in ("ablation", "jvp") and reasons:
+        raise SpecError(f"attribution `{spec.attribution}` cannot be made: {reasons[0]}; ask for `auto`, which leaves "
+                        "it out there, or for `none`", pointer="/attribution")  # fmt: skip
+    return "none" if len(reasons) == len(spec.layers) else spec.attribution
+
+
+def _check_gradients(spec: AtlasSpec, model: ModelFacts) -> None:
+    reasons = "; ".join(model.unconvertible)
+    if reasons and spec.rendered:
+        raise UnsupportedOperatorError(
+            f"icons of the model {model.card.name!r} cannot be rendered: {reasons}; ask for the recipe `none`: a map "
+            "with real patches and without icons, on which new images can be placed",
+            pointer="/recipe",
+        )
+    if reasons and spec.attribution not in ("auto", "none"):
+        raise UnsupportedOperatorError(
+            f"attributions of the model {model.card.name!r} cannot be computed: {reasons}; ask for the attribution "
+            "`none`",
+            pointer="/attribution",
+        )
 
 
 def _check_anchor(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: AnchorFacts) -> None:
@@ -302,7 +343,7 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
         previous = [] if anchor else [layout]
         # What each sample adds to each class.
         attributed = []
-        if spec.attribution != "none":
+        if spec.attribution != "none" and model.unattributed(layer) is None:
             attributed = [add("attribute", [key], layer=layer, method=spec.attribution, model=model.id)
                           for key in collected]  # fmt: skip
         # Average activations and attributions in the cells of every level.
@@ -313,7 +354,7 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
     for side in spec.levels or ():
         for layer in spec.layers:
             # Render for each cell the picture that excites the layer in the cell's direction, coarse levels first.
-            across = range(-(-side // TILE_SIDE))
+            across = range(-(-side // TILE_SIDE) if spec.rendered else 0)
             tiles = [add("render", [cells[layer]], layer=layer, side=side, x=x, y=y, recipe=spec.recipe,
                          version=recipe_named(spec.recipe).version,
                          model=model.id) for y in across for x in across]  # fmt: skip

@@ -32,7 +32,8 @@ class Card(BaseModel):
 class InputCard(Card):
     """What a model takes, and how a picture becomes it.
 
-    `mean` and `std` are per channel, on pixels scaled to 0..1.
+    `mean` and `std` are per channel, on pixels scaled to 0..1. `shown` are the channels, counted from 0 in the
+    network's order, that people are shown as red, green and blue, or one of them as grey.
     """
 
     channels: int = Field(ge=1, le=64)
@@ -43,19 +44,33 @@ class InputCard(Card):
     order: Literal["RGB", "BGR"] = "RGB"
     mean: list[float]
     std: list[Annotated[float, Field(gt=0)]]
+    shown: list[Annotated[int, Field(ge=0)]] | None = None
 
     @model_validator(mode="after")
     def _one_statistic_a_channel(self) -> InputCard:
         if len(self.mean) != self.channels or len(self.std) != self.channels:
             raise ValueError(f"mean and std need one value for each of the {self.channels} channels")
+        if self.shown is not None and (len(self.shown) not in (1, 3) or max(self.shown) >= self.channels):
+            raise ValueError(f"shown names one or three of the channels 0 to {self.channels - 1}")
         return self
+
+    @property
+    def visible(self) -> tuple[int, ...]:
+        """The channels that people are shown: three as red, green and blue, or one as grey."""
+        if self.shown is not None:
+            return tuple(self.shown)
+        channels = range(self.channels)[::-1] if self.order == "BGR" else range(self.channels)
+        return tuple(channels[:3] if self.channels >= 3 else channels[:1])
 
 
 class ModelCard(Card):
-    """A model: where its bytes are, what it takes, what its outputs are called."""
+    """A model: where its bytes are, what it takes, what its outputs are called.
+
+    `architecture` is torchvision's name of it or, for `python`, that of an installed entry point of `atlas.models`.
+    """
 
     name: Name
-    format: Literal["torchvision", "onnx"]
+    format: Literal["torchvision", "onnx", "python"]
     architecture: str | None = None
     arguments: dict[str, int | float | bool | str] = Field(default_factory=dict)
     weights: str | None = None
@@ -66,8 +81,8 @@ class ModelCard(Card):
 
     @model_validator(mode="after")
     def _format_names_its_files(self) -> ModelCard:
-        if self.format == "torchvision" and not (self.architecture and self.weights):
-            raise ValueError("a torchvision model needs `architecture` and `weights`")
+        if self.format != "onnx" and not (self.architecture and self.weights):
+            raise ValueError(f"a {self.format} model needs `architecture` and `weights`")
         if self.format == "onnx" and not self.source:
             raise ValueError("an ONNX model needs `source`")
         return self
@@ -75,7 +90,10 @@ class ModelCard(Card):
     @property
     def id(self) -> str:
         """Digest of everything but the name: the same content is the same model."""
-        return digest(self.model_dump(mode="json", exclude={"name"}))[:24]
+        content = self.model_dump(mode="json", exclude={"name"})
+        if self.input.shown is None:  # cards from before there was such a field keep their ids
+            del content["input"]["shown"]
+        return digest(content)[:24]
 
 
 class DatasetCard(Card):
@@ -109,7 +127,9 @@ class LayerInfo(Card):
     """A place in a model where activations are read; shape is (channels, height, width).
 
     `block` marks outputs of blocks, the most useful layers: they are listed before all others. `fixed` marks layers
-    that can be computed from inputs of the card's size alone, as behind a transformer's position embedding.
+    that can be computed from inputs of the card's size alone, as behind a transformer's position embedding, and
+    `silent` those that the logits do not depend on, which have no attribution; both are known once a model is inspected
+    and has gradients.
     """
 
     name: str
@@ -117,6 +137,7 @@ class LayerInfo(Card):
     receptive_field: ReceptiveField | None = None
     block: bool = False
     fixed: bool = False
+    silent: bool = False
 
 
 AnyCard = TypeVar("AnyCard", bound=Card)

@@ -21,7 +21,8 @@ from rich.table import Table
 from atlas_core.build import STAGES
 from atlas_core.errors import InputError, NotFoundError
 
-RECIPES = "fast, detail, vivid or pure."
+RECIPES = "fast, detail, vivid, pure, or none: no icons."
+LAYER_NOTES = {"block": "block", "fixed": "whole input", "silent": "no attribution"}
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on the standard output.")]
 
 
@@ -72,18 +73,19 @@ def build(
 def layers(
     card: Annotated[Path, typer.Argument(metavar="CARD", help="A model card.")], as_json: AsJson = False
 ) -> None:
-    """List the layers of a model, with their shapes and receptive fields."""
+    """List the layers of a model, outputs of blocks first, with their shapes and receptive fields."""
     from atlas_core.registration import load_card
 
-    found = [layer.model_dump(mode="json") for layer in load_card(card).layers]
+    found = [layer.model_dump(mode="json") for layer in load_card(card).described()]
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
-    table = Table("layer", "channels", "height", "width", "receptive field", "stride")
+    table = Table("layer", "channels", "height", "width", "receptive field", "stride", "")
     for layer in found:
         field = layer["receptive_field"]
         size = (f"{field['size'][0]:g} x {field['size'][1]:g}", f"{field['jump'][0]:g}") if field else ("", "")
-        table.add_row(layer["name"], *map(str, layer["shape"]), *size)
+        notes = [told for name, told in LAYER_NOTES.items() if layer[name]]
+        table.add_row(layer["name"], *map(str, layer["shape"]), *size, ", ".join(notes))
     Console().print(table)
 
 
@@ -108,7 +110,7 @@ def project_directory(directory: Path, images: list[Path]) -> Iterator[dict[str,
 
     Args:
         directory: A folder made by `atlas build`, with its `.store`.
-        images: JPEG, PNG or WebP files.
+        images: JPEG, PNG or WebP files, or arrays (.npy).
 
     Yields:
         What `project.project_image` gives with the name of the image, or `image` and `error`.

@@ -220,6 +220,8 @@ class Estimate:
 
     def _level(self, chunk: Chunk) -> Cost:
         side = chunk.parameters["side"]
+        if not self._plan.spec.rendered:
+            return Cost(PUBLISH_SECONDS, filled(side) * side**2 * CELL_JSON_BYTES)
         icons, pixels = filled(side) * side**2, self._canvas(chunk.parameters["layer"]) ** 2
         size = icons * (ICON_JSON_BYTES + POSTER_PIXEL_BYTES * pixels)
         return Cost(PUBLISH_SECONDS + PIXEL_SECONDS * icons * pixels, size)

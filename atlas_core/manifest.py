@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from atlas_core.errors import NotFoundError
+from atlas_core.featurevis.recipes import recipe_named
 from atlas_core.keys import digest
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def assemble(
             "classes": dataset.classes,
             "skipped": skipped,
         },
-        "seeded_from_data": plan.spec.recipe != "pure",
+        "seeded_from_data": plan.spec.rendered and recipe_named(plan.spec.recipe).seeded,
         "halved": halved,
         "layers": layers,
         "artifacts": dict(sorted(artifacts.items())),

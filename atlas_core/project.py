@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from atlas_core.cells import assign_cells
-from atlas_core.datasets.decode import decode
 from atlas_core.errors import UnknownLayerError
-from atlas_core.models.preprocessing import preprocess, to_unit
+from atlas_core.models.preprocessing import read_pixels, to_unit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +30,7 @@ def project_image(
     Args:
         plan: Of an atlas whose index is published.
         runtime: Store and models.
-        data: Bytes of a JPEG, PNG or WebP.
+        data: Bytes of a JPEG, PNG or WebP, or of an array (.npy).
         layers: Of the atlas, all of them by default.
         positions: At most 14 x 14 of a layer, spread evenly, or all.
 
@@ -51,7 +50,7 @@ def project_image(
                 f"the atlas has no layer {name!r}; it has {', '.join(plan.spec.layers)}", pointer="/layers"
             )
     model = runtime.model(plan.model.card)
-    pixels = to_unit(preprocess(decode(data), plan.model.card.input)[None])
+    pixels = to_unit(read_pixels(data, plan.model.card.input)[None])
     read, logits = model.activations(pixels, wanted, logits=model.classes is not None)
     labels = plan.model.card.labels
     return {

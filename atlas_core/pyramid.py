@@ -7,7 +7,8 @@ Where a level has no cell a tile is transparent.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +18,20 @@ from atlas_core.build import TILE_SIDE
 
 QUALITY = 90
 POSTER_SIDE = 4096
+COUNTED_SIDE = 16
+"""Side in pixels of a cell on a poster without icons."""
 
 
-def displayed(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Pictures (..., channels) as RGB: one channel becomes grey, more than three show the first three."""
-    channels = pictures.shape[-1]
-    return np.repeat(pictures[..., :1], 3, axis=-1) if channels < 3 else pictures[..., :3]
+def displayed(pictures: NDArray[np.uint8], visible: Sequence[int]) -> NDArray[np.uint8]:
+    """Pictures (..., channels) as RGB: these three channels, or one of them as grey."""
+    return pictures[..., list(visible) * (3 // len(visible))]
+
+
+def undisplayed(shown: NDArray[np.uint8], pictures: NDArray[np.uint8], visible: Sequence[int]) -> NDArray[np.uint8]:
+    """Pictures (..., channels) with the channels that RGB pictures show taken from these."""
+    seen = pictures.copy()
+    seen[..., list(visible)] = shown[..., : len(visible)]
+    return seen
 
 
 def compose_tile(icons: NDArray[np.uint8], places: NDArray[np.int32], width: int, height: int) -> bytes:
@@ -91,4 +100,21 @@ def compose_poster(tiles: Mapping[tuple[int, int], bytes], side: int, size: int)
         poster.paste(tile, (x * TILE_SIDE * shown, y * TILE_SIDE * shown), tile)
     written = io.BytesIO()
     poster.save(written, "PNG")
+    return written.getvalue()
+
+
+def compose_counts(cells: Sequence[Mapping[str, Any]], side: int) -> bytes:
+    """A whole level without icons on one PNG: the more samples a cell has, the darker its square, by the square root.
+
+    Args:
+        cells: With column, row and count.
+        side: Cells a side.
+    """
+    grey = np.full((side, side), 255, np.uint8)
+    most = max((cell["count"] for cell in cells), default=1)
+    for cell in cells:
+        grey[cell["row"], cell["column"]] = round(210 - 170 * (cell["count"] / most) ** 0.5)
+    squares = np.kron(grey, np.ones((min(COUNTED_SIDE, max(1, POSTER_SIDE // side)),) * 2, np.uint8))
+    written = io.BytesIO()
+    Image.fromarray(squares).convert("RGB").save(written, "PNG")
     return written.getvalue()

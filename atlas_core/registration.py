@@ -14,10 +14,9 @@ from atlas_core import registry
 from atlas_core.cards import DatasetCard, ModelCard, file_sha256, resolve_dataset_card, resolve_model_card
 from atlas_core.dataset_stores import registered
 from atlas_core.datasets.dataset import Dataset, open_dataset
-from atlas_core.datasets.decode import decode
 from atlas_core.errors import ImageError, InputError
 from atlas_core.keys import digest
-from atlas_core.models.preprocessing import preprocess
+from atlas_core.models.preprocessing import read_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -133,10 +132,10 @@ def _evenly(dataset: Dataset, card: ModelCard) -> Iterator[tuple[NDArray[np.uint
         labelled = labelled[np.linspace(0, len(labelled) - 1, ACCURACY_IMAGES).astype(int)]
     for place in labelled.tolist():
         try:
-            picture = decode(dataset.read(dataset.listing.images[place]))
+            pixels = read_pixels(dataset.read(dataset.listing.images[place]), card.input)
         except ImageError:
             continue
-        yield preprocess(picture, card.input), int(dataset.listing.labels[place])
+        yield pixels, int(dataset.listing.labels[place])
 
 
 def register_cards(store: Store, model: Path, dataset: Path, stores: Stores = NO_STORES) -> tuple[str, str]:

@@ -13,7 +13,6 @@ from atlas_core.keys import digest
 if TYPE_CHECKING:
     from atlas_core.sampling import Caps
 
-RECIPE_NAMES = ("fast", "detail", "vivid", "pure")
 DEFAULT_LEVELS = (20, 40, 80, 160)
 
 
@@ -37,7 +36,8 @@ class AtlasSpec(Card):
     `levels` left out means the healthy ones of 20, 40, 80 and 160 cells a side. `images` and `images_per_class` bound
     how many images are sampled at all, the first by hashed id. `anchor` is a published atlas whose points stay fixed.
     `keep: samples` keeps the attribution of every sample, else dropped once the cells are published.
-    `privacy: strict` keeps no thumbnails, exemplars or file names, and takes the recipe `pure` only.
+    `recipe: none` renders no icons: for models without gradients, and where the map is all that is wanted.
+    `privacy: strict` keeps no thumbnails, exemplars or file names, and takes the recipes `pure` and `none` only.
     """
 
     model: Annotated[str, Field(min_length=1, max_length=200)]
@@ -46,7 +46,7 @@ class AtlasSpec(Card):
     samples: int = Field(default=50_000, ge=100, le=10_000_000)
     levels: list[Annotated[int, Field(ge=2, le=320)]] | None = Field(default=None, min_length=1, max_length=8)
     seed: int = Field(default=0, ge=0, le=2**63 - 1)
-    recipe: Literal["fast", "detail", "vivid", "pure"] = "vivid"
+    recipe: Literal["fast", "detail", "vivid", "pure", "none"] = "vivid"
     attribution: Literal["auto", "ablation", "jvp", "none"] = "auto"
     layout: LayoutOptions = LayoutOptions()
     allow_sparse: bool = False
@@ -62,6 +62,11 @@ class AtlasSpec(Card):
         from atlas_core.sampling import Caps  # loads numpy, which `atlas --help` does without
 
         return Caps(self.images, self.images_per_class)
+
+    @property
+    def rendered(self) -> bool:
+        """Whether cells have icons."""
+        return self.recipe != "none"
 
     @property
     def strict(self) -> bool:

@@ -26,11 +26,11 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset as TorchDataset
 from torchvision import transforms
 
-from atlas_core.activations import BATCH, collect_shard, read_pixels
+from atlas_core.activations import BATCH, collect_shard
 from atlas_core.attribution import Places, ablation, attribute_shard, full_ablation
 from atlas_core.cards import InputCard, resolve_dataset_card
 from atlas_core.datasets.dataset import Dataset, open_dataset
-from atlas_core.models.preprocessing import to_unit
+from atlas_core.models.preprocessing import read_pixels, to_unit
 from atlas_core.registration import load_card
 from atlas_core.sampling import allocation
 
@@ -78,7 +78,7 @@ def collection(model: LoadedModel, dataset: Dataset, layers: list[str], images: 
     card = model.card.input
     names = dataset.listing.images[:images]
     counts = allocation(dataset.listing.images, 20_000, seed=0)[:images].tolist()
-    decoded = [to_unit(np.stack([read_pixels(dataset, name, card) for name in names[start : start + BATCH]]))
+    decoded = [to_unit(np.stack([read_pixels(dataset.read(name), card) for name in names[start : start + BATCH]]))
                for start in range(0, images, BATCH)]  # fmt: skip
     loader = DataLoader(Files([dataset.read(name) for name in names], card), BATCH, num_workers=1)
 
@@ -87,7 +87,7 @@ def collection(model: LoadedModel, dataset: Dataset, layers: list[str], images: 
             model.activations(batch, [], logits=True)
 
     def collect() -> None:
-        collect_shard(model, dataset, range(images), layers, counts, seed=0)
+        collect_shard(model, dataset, range(images), [model.layer(name) for name in layers], counts, seed=0)
 
     def loop() -> None:
         for batch in loader:
@@ -125,8 +125,8 @@ def attribution(model: LoadedModel, dataset: Dataset, names: list[str]) -> None:
     for name in names:
         layer, head = model.layer(name), model.head(name)
         used = -(-ABLATED // max(1, int(counts[0])))
-        table = collect_shard(model, dataset, range(used), [name], counts[:used].tolist(), seed=0).layers[name]
-        pixels = to_unit(np.stack([read_pixels(dataset, dataset.listing.images[0], model.card.input)]))
+        table = collect_shard(model, dataset, range(used), [layer], counts[:used].tolist(), seed=0).layers[name]
+        pixels = to_unit(np.stack([read_pixels(dataset.read(dataset.listing.images[0]), model.card.input)]))
         with torch.no_grad():
             state = head.prepare(torch.from_numpy(pixels))
             variants = state.take(torch.zeros(BATCH, dtype=torch.long))

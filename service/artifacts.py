@@ -17,10 +17,9 @@ from atlas_core.build import TILE_SIDE, Chunk, Plan
 from atlas_core.cards import DatasetCard
 from atlas_core.dataset_stores import registered
 from atlas_core.datasets.dataset import Dataset, open_dataset
-from atlas_core.datasets.decode import decode
 from atlas_core.datasets.listing import Listing
 from atlas_core.errors import NotFoundError
-from atlas_core.models.preprocessing import preprocess
+from atlas_core.models.preprocessing import read_pixels
 from atlas_core.pyramid import decode_tile, displayed
 from atlas_core.registry import Document
 from atlas_core.store import Store
@@ -148,8 +147,10 @@ class Artifacts:
         """Digest of a tile.
 
         Raises:
-            NotFoundError: It is outside of the level, not rendered yet, or has no cell.
+            NotFoundError: The atlas has no icons, it is outside of the level, not rendered yet, or has no cell.
         """
+        if not plan.spec.rendered:
+            raise NotFoundError("this atlas was made with the recipe `none` and has no icons")
         chunks = plan.find("render", layer=layer, side=side, x=x, y=y)
         if not chunks:
             raise NotFoundError(f"tile {x}/{y} lies outside of a level of {side} cells a side")
@@ -170,7 +171,7 @@ class Artifacts:
         """The icon of a cell as PNG, cut from its tile.
 
         Raises:
-            NotFoundError: The cell is empty, or its tile is not rendered yet.
+            NotFoundError: The cell is empty, its tile is not rendered yet, or the atlas has no icons.
         """
         self.cell(plan, layer, side, column, row)
         x, y = column // TILE_SIDE, row // TILE_SIDE
@@ -192,8 +193,7 @@ class Artifacts:
             DatasetError: The image is gone.
         """
         card = plan.model.card.input
-        pixels = preprocess(decode(self._dataset(plan).read(exemplar["image"])), card)
-        seen = displayed(pixels[..., ::-1] if card.order == "BGR" else pixels)
+        seen = displayed(read_pixels(self._dataset(plan).read(exemplar["image"]), card), card.visible)
         field = plan.model.layer(layer).receptive_field
         if field is None:
             return as_png(seen)

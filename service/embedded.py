@@ -287,6 +287,7 @@ def _environment(folder: Path, redis_url: str, host: str) -> dict[str, str]:
         "ATLAS_REDIS_URL": redis_url,
         "ATLAS_CACHE_URL": redis_url,
         "ATLAS_SHUTDOWN_SECONDS": os.environ.get("ATLAS_SHUTDOWN_SECONDS", "2"),
+        "ATLAS_EVENT_BEAT_SECONDS": os.environ.get("ATLAS_EVENT_BEAT_SECONDS", "2"),  # how long a Ctrl-C may go unseen
         "REMAP_SIGTERM": "SIGQUIT",  # celery's soft shutdown: running chunks go back to the queue
         "PYTHONUNBUFFERED": "1",
     }

@@ -107,6 +107,11 @@ def problem(
     return JSONResponse(body, status.value, headers=dict(headers or {}), media_type=MEDIA_TYPE)
 
 
+def described(text: str) -> dict[str, Any]:
+    """A problem as a response of /openapi.json."""
+    return {"description": text, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+
+
 def _id(request: Request) -> str | None:
     found: str | None = request.scope.get("state", {}).get("request_id")
     return found
@@ -131,12 +136,31 @@ async def _on_atlas_error(request: Request, error: Exception) -> JSONResponse:
 async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
+    headers = dict(error.headers or {})
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
     detail = {
+        HTTPStatus.BAD_REQUEST: f"the body cannot be read ({error.detail}); send what its Content-Type says",
         HTTPStatus.NOT_FOUND: f"there is nothing at {request.url.path}; see /openapi.json",
         HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not taken at {request.url.path}; see /openapi.json",
     }.get(status, str(error.detail))
     slug = status.phrase.lower().replace(" ", "-")
-    return problem(status, slug, detail, headers=error.headers, request_id=_id(request))
+    return problem(status, slug, detail, headers=headers, request_id=_id(request))
+
+
+def _methods(request: Request) -> set[str]:
+    """What a path takes: the router itself looks no further than its first route there."""
+    app: FastAPI = request.app
+    paths: dict[str, dict[str, Any]] = app.openapi()["paths"]
+    return {method.upper() for path, methods in paths.items() if _is_at(path, request.url.path) for method in methods}
+
+
+def _is_at(template: str, path: str) -> bool:
+    """Whether a path is one of a template such as `/v1/models/{model}`; only a layer's name may hold slashes."""
+    parts = re.split(r"(\{\w+\})", template)
+    pattern = (re.escape(text) + (".+" if name == "{layer}" else "[^/]+" if name else "")
+               for text, name in zip(parts[::2], [*parts[1::2], ""], strict=True))  # fmt: skip
+    return re.fullmatch("".join(pattern), path) is not None
 
 
 async def _on_invalid_request(request: Request, error: Exception) -> JSONResponse:

@@ -17,10 +17,10 @@ from service.routers import aliases, atlases, blobs, events, health, levels, pro
 from service.schemas import Problem
 from service.settings import ServiceSettings
 
-PROBLEM = {errors.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"description": text, "content": PROBLEM}
+    status: errors.described(text)
     for status, text in {
+        400: "It cannot be read, or is addressed to another",
         404: "Nothing of that name here",
         409: "Not in a state for this",
         412: "Changed since by somebody else",

@@ -42,6 +42,11 @@ class Dataset:
         self._listing = listing
 
     @property
+    def far(self) -> bool:
+        """Whether reading an image waits for a journey, so that it is worth to read several at a time."""
+        return self._source.far
+
+    @property
     def listing(self) -> Listing:
         """What the dataset holds; looked through from end to end on first use where it was not given.
 
@@ -72,7 +77,8 @@ class Dataset:
             raise DatasetError(f"the dataset {self.card.name!r} has no image {image!r}")
         content = self._source.read(self._prefix + image, self.listing.span(place))
         if (content.identity or hashlib.sha256(content.data).hexdigest()) != self.listing.identities[place]:
-            raise ImageError("the file has changed since the dataset was listed; register it again")
+            anew = " with another `revision`" if self.card.source.startswith("store:") else ""
+            raise ImageError(f"the file has changed since the dataset was listed; register it again{anew}")
         return content.data
 
     def close(self) -> None:

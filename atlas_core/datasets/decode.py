@@ -16,17 +16,19 @@ MAX_PIXELS = 64_000_000
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, struct.error, zlib.error)
 
 
-def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
+def decode(data: bytes, max_pixels: int = MAX_PIXELS, *, alpha: bool = False) -> Image.Image:
     """Decode a JPEG, PNG or WebP, known by its signature; of an animation the first frame.
 
-    Transparency is dropped; an EXIF orientation is kept in the picture's info for `preprocess` to honour.
+    Transparency is dropped where it is not asked for; an EXIF orientation is kept in the picture's info for
+    `preprocess` to honour.
 
     Args:
         data: The file's bytes.
         max_pixels: Larger pictures are refused before they are decoded.
+        alpha: Keep transparency as a fourth channel.
 
     Returns:
-        The picture, mode RGB.
+        The picture, mode RGB, or RGBA where that is asked for.
 
     Raises:
         ImageError: No such picture, too many pixels, or a truncated or broken file.
@@ -37,9 +39,9 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
                 raise ImageError(f"{picture.width} x {picture.height} pixels are more than the {max_pixels} taken")
             picture.load()
             _drop_broken_exif(picture)
-            return _rgb(picture)
+            return _rgb(picture, alpha=alpha)
     except UnidentifiedImageError:
-        raise ImageError("no JPEG, PNG or WebP picture") from None
+        raise ImageError("no JPEG, PNG or WebP picture, and no .npy array") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageError(f"more than the {max_pixels} pixels taken") from None
     except BROKEN as error:
@@ -53,10 +55,11 @@ def _drop_broken_exif(picture: Image.Image) -> None:
         picture.info.pop("exif", None)
 
 
-def _rgb(picture: Image.Image) -> Image.Image:
+def _rgb(picture: Image.Image, *, alpha: bool) -> Image.Image:
+    mode = "RGBA" if alpha else "RGB"
     if picture.mode.startswith("I"):  # 16 bit greys, which Pillow would clip at 255
         grey = np.asarray(picture).astype(np.uint32) >> 8
-        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+        return Image.fromarray(grey.astype(np.uint8)).convert(mode)
     if picture.mode == "P" and "transparency" in picture.info:
         picture = picture.convert("RGBA")
-    return picture.convert("RGB")
+    return picture.convert(mode)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from atlas_core.datasets.sources import Span
 
 UNLABELLED = -1
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".npy"})
 NAMED = 5  # how many offenders an error names
 MOST_NUMBERED = 100_000  # classes that are told by numbers alone
 AT_ONCE = 10_000
@@ -118,7 +118,8 @@ class Listing:
             IntegrityError: It is no listing.
         """
         if not data.startswith(MAGIC):
-            raise IntegrityError("a stored listing is of a version that is not known; register the dataset again")
+            raise IntegrityError("a stored listing is of a version that is not known; delete the dataset and register "
+                                 "it again")  # fmt: skip
         try:
             columns = tables.unpack(zlib.decompress(data[len(MAGIC) :]))
             meta = json.loads(columns["meta"].tobytes())
@@ -131,7 +132,7 @@ class Listing:
                 spans=None if meta["files"] is None else Spans(tuple(meta["files"]), columns["spans"]),
             )
         except (zlib.error, ValueError, KeyError):
-            raise IntegrityError("a stored listing cannot be read; register the dataset again") from None
+            raise IntegrityError("a stored listing cannot be read; delete the dataset and register it again") from None
         found.__dict__["digest"] = meta["digest"]
         return found
 

@@ -38,6 +38,7 @@ class ManifestSource:
     def __init__(self, files: Source, rows: Sequence[Row] | None) -> None:
         """Take both."""
         self._files = files
+        self.far = files.far
         self._rows = rows or ()
 
     def entries(self, below: str = "") -> Iterator[Entry]:
@@ -94,8 +95,12 @@ def read_parquet(data: bytes) -> list[Row]:
 
     rows = _Rows("row")
     try:
-        names = parquet.read_schema(pyarrow.BufferReader(data)).names
+        schema = parquet.read_schema(pyarrow.BufferReader(data))
+        names = schema.names
         key, label = _columns([name.lower() for name in names])
+        _check_type(schema.field(key), text=True)
+        if label is not None:
+            _check_type(schema.field(label), text=False)
         wanted = [names[key]] if label is None else [names[key], names[label]]
         # Texts stay numbers of a dictionary, so that few bytes cannot become many.
         table = parquet.ParquetFile(pyarrow.BufferReader(data), read_dictionary=wanted)
@@ -106,9 +111,20 @@ def read_parquet(data: bytes) -> list[Row]:
             for values in zip(*columns, strict=True):
                 number += 1
                 rows.add(number, *values)
-    except (pyarrow.ArrowException, OSError, KeyError) as error:
-        raise _wrong(f"no Parquet that can be read: {str(error).splitlines()[0][:200]}") from None
+    except (pyarrow.ArrowException, OSError, KeyError, ValueError) as error:
+        raise _wrong(f"no Parquet that can be read: {str(error).partition(chr(10))[0][:200]}") from None
     return rows.found
+
+
+def _check_type(field: Any, *, text: bool) -> None:
+    from pyarrow import types
+
+    held = field.type.value_type if types.is_dictionary(field.type) else field.type
+    texts = types.is_string(held) or types.is_large_string(held) or types.is_string_view(held)
+    if texts or (not text and (types.is_integer(held) or types.is_null(held))):
+        return
+    taken = "text is taken" if text else "text or whole numbers are taken"
+    raise _wrong(f"its column {field.name!r} holds {str(field.type)[:80]}; {taken}")
 
 
 def _check_size(metadata: Any, wanted: Sequence[str]) -> None:
@@ -134,7 +150,7 @@ def _values(column: Any) -> Iterator[Any]:
 def _columns(names: Sequence[str]) -> tuple[int, int | None]:
     key = next((names.index(name) for name in KEYS if name in names), None)
     if key is None:
-        there = ", ".join(names[:20]) or "nothing"
+        there = ", ".join(names[:20])[:200] or "nothing"
         raise _wrong(f"it has no column {', '.join(KEYS[:-1])} or {KEYS[-1]}, only {there}")
     return key, names.index(LABEL) if LABEL in names else None
 
@@ -157,8 +173,6 @@ class _Rows:
                          "manifest, or below the card's `root`")  # fmt: skip
         if key in self._first:
             raise _wrong(f"{where}: the key {key!r} stands in {self._unit} {self._first[key]} already")
-        if label is not None and (isinstance(label, bool) or not isinstance(label, str | int)):
-            raise _wrong(f"{where}: the label {label!r} is neither text nor a whole number")
         if len(self.found) >= MAX_ENTRIES:
             raise _wrong(f"it has more than {MAX_ENTRIES} rows")
         self._first[key] = number

@@ -76,7 +76,8 @@ class ObjectReader:
             return b""
         answer = self._storage.read(self._found.path, (offset, length), length)
         if answer is None or answer[1][1:] != self._found[1:]:
-            raise ImageError("the file in the store has changed while it was read; register the dataset again")
+            raise ImageError("the file in the store has changed since the dataset was listed; register it again with "
+                             "another `revision`")  # fmt: skip
         return answer[0]
 
     def identity(self, offset: int, length: int) -> str:
@@ -97,6 +98,7 @@ class ObjectSource:
 
     chosen = False
     labelled = False
+    far = True
 
     def __init__(self, storage: ObjectStorage, folder: str) -> None:
         """Nothing is asked yet."""

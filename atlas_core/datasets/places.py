@@ -58,8 +58,9 @@ def open_source(card: DatasetCard, open_blob: OpenBlob, open_store: OpenStore, *
         return ManifestSource(opener.root(card, folder), _rows(kind, data))
     if kind == "webdataset":
         return _shards(opener, card.source, folder, name)
-    reader = opener.place(folder, "/source").open(name)
-    return ZipSource(reader) if kind == "zip" else TarSource(lambda _: reader, [""])
+    place = opener.place(folder, "/source")
+    reader = place.open(name)
+    return ZipSource(reader) if kind == "zip" else TarSource(lambda _: reader, [""], far=place.far)
 
 
 class _Opener:
@@ -156,7 +157,7 @@ def _shards(opener: _Opener, uri: str, folder: str, name: str) -> TarSource:
         names = sorted(entry.name for entry in place.entries() if entry.name.endswith(".tar"))
     if not names:
         raise DatasetError("the source holds no shards, which are files named .tar", pointer="/source")
-    return TarSource(place.open, names, samples=True)
+    return TarSource(place.open, names, samples=True, far=place.far)
 
 
 def _all(reader: SpanReader) -> bytes:

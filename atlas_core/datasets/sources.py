@@ -52,10 +52,12 @@ class Source(Protocol):
     Attributes:
         chosen: Somebody chose every entry; else pictures are told from other files by their suffix.
         labelled: Entries tell their labels; else the first folder of an image is its class.
+        far: Reading waits for a journey, so that it is worth to read several at a time.
     """
 
     chosen: bool
     labelled: bool
+    far: bool
 
     def entries(self, below: str = "") -> Iterator[Entry]:
         """Every file whose name begins so, in any order."""
@@ -113,6 +115,7 @@ class FolderSource:
 
     chosen = False
     labelled = False
+    far = False
 
     def __init__(self, root: Path, within: Path | None = None) -> None:
         """Take the folder."""

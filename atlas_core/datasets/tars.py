@@ -33,7 +33,7 @@ COMPRESSED = {b"\x1f\x8b": "gunzip", b"BZ": "bunzip2", b"\xfd7": "unxz", b"\x28\
 MAX_OPEN = 64
 """Shards held open at a time."""
 LABELS = ("cls", "json")
-SHARD_PICTURES = ("jpg", "jpeg", "png", "webp")
+SHARD_PICTURES = ("jpg", "jpeg", "png", "webp", "npy")
 BRACES = re.compile(r"\{([^{}]*)\}")
 
 
@@ -169,15 +169,19 @@ class TarSource:
         tars: Names of the tars; image ids begin with them, without `.tar`, but for one that is named "".
         samples: Whether they hold WebDataset's samples: files whose paths are equal up to the first dot of the last
             part, of which one is the picture, and `cls` or the `label` or `class` in `json` its label.
+        far: Whether they lie in object storage.
     """
 
     chosen = False
 
-    def __init__(self, open_tar: Callable[[str], SpanReader], tars: Sequence[str], *, samples: bool = False) -> None:
+    def __init__(
+        self, open_tar: Callable[[str], SpanReader], tars: Sequence[str], *, samples: bool = False, far: bool = False
+    ) -> None:
         """Nothing is opened yet."""
         if len(tars) > MAX_SHARDS:
             raise DatasetError(f"{len(tars)} shards; at most {MAX_SHARDS} are taken", pointer="/source")
         self.labelled = samples
+        self.far = far
         self._tars = tars
         self._open = open_tar
         self._readers: OrderedDict[str, SpanReader] = OrderedDict()
@@ -261,6 +265,8 @@ def _samples(files: dict[str, Entry], labels: dict[str, _Label]) -> dict[str, En
     found = {}
     for sample in samples.values():
         pictures = [sample[kind] for kind in SHARD_PICTURES if kind in sample]
+        if len(pictures) > 1 and "npy" in sample:  # then the array is something about the picture
+            pictures.remove(sample["npy"])
         told = next((sample[kind] for kind in LABELS if kind in sample), None)
         if pictures and told and not labels[told].readable:
             raise DatasetError(f"the label in {told!r} cannot be read: text or a whole number is taken",

@@ -33,6 +33,7 @@ class ZipSource:
 
     chosen = False
     labelled = False
+    far = False  # wherever it lies, its one file reads one entry after the other
 
     def __init__(self, reader: SpanReader) -> None:
         """Read the directory of the zip and refuse what is hostile."""

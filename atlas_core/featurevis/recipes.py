@@ -87,8 +87,9 @@ def recipe_named(name: str) -> Recipe:
 def canvas_size(recipe: Recipe, layer: LayerInfo, input: InputCard) -> int:
     """Side of a recipe's canvas at a layer, in input pixels.
 
-    The share of the receptive field, at least 32 pixels, at most the input's shorter side; a layer whose receptive
-    field is unknown gets the whole input.
+    The share of the receptive field, at least 32 pixels, at most the input's shorter side. A layer whose receptive
+    field is unknown gets the whole input, and so does one that is fixed to the input's size: such a network would see
+    a smaller canvas in a frame, which halves what its icons show.
     """
     return _side(recipe.canvas_share, layer, input)
 
@@ -112,6 +113,6 @@ def centre_positions(layer: LayerInfo, canvas: int) -> int:
 
 def _side(share: float, layer: LayerInfo, card: InputCard) -> int:
     limit = min(card.height, card.width)
-    if layer.receptive_field is None:
+    if layer.receptive_field is None or layer.fixed:
         return limit
     return min(limit, max(SMALLEST_CANVAS, round(share * max(layer.receptive_field.size))))

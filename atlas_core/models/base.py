@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from atlas_core.errors import ModelError, UnknownLayerError
 from atlas_core.models.graph import Head, Network
 from atlas_core.models.linear import LinearHead, linear_head
+from atlas_core.models.sizes import Framed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +46,7 @@ class LoadedModel(ABC):
 
     Attributes:
         card: The resolved card it was loaded from.
-        layers: Every place that can be read, in order of execution.
+        layers: Every place that can be read, outputs of blocks first, each kind in order of execution.
         classes: Width of the logits, None where the model has none.
     """
 
@@ -88,6 +89,15 @@ class LoadedModel(ABC):
         return ()
 
     @cached_property
+    def fixed(self) -> frozenset[str]:
+        """Layers that can be computed from inputs of the card's size alone.
+
+        Raises:
+            UnsupportedOperatorError: The model cannot be converted to torch.
+        """
+        return self.network().fixed(self.card.input)
+
+    @cached_property
     def silent(self) -> frozenset[str]:
         """Layers that the logits do not depend on: all where there are none, a transformer's last block often.
 
@@ -110,17 +120,28 @@ class LoadedModel(ABC):
         except KeyError:
             raise UnknownLayerError(f"{self.card.name} has no layer {name!r}; {self._nearest(name)}") from None
 
+    def described(self) -> tuple[LayerInfo, ...]:
+        """The layers with all that is known of them; what needs gradients is left out where there are none."""
+        if self.unconvertible:
+            return self.layers
+        return tuple(
+            layer.model_copy(update={"fixed": layer.name in self.fixed, "silent": layer.name in self.silent})
+            for layer in self.layers
+        )
+
     def trunk(self, layer: str) -> nn.Module:
         """A torch module from pixels 0..1, shape (n, channels, h, w), to the layer's activations, shape (n, C, h', w').
 
-        It normalises, takes any size that the network takes, ends at the layer, and needs no gradients of weights,
-        which it shares with the model.
+        It normalises, takes any size up to the card's, ends at the layer, and needs no gradients of weights, which it
+        shares with the model. Where the layer is fixed to the card's size, what is smaller is shown in the middle of
+        an input of the mean colour.
 
         Raises:
             UnknownLayerError: The model has no such layer.
             UnsupportedOperatorError: The model cannot be converted to torch.
         """
-        return nn.Sequential(Normalise(self.card.input), self._placed(layer).trunk(layer)).eval()
+        trunk: nn.Module = nn.Sequential(Normalise(self.card.input), self._placed(layer).trunk(layer))
+        return (Framed(trunk, self.card.input) if layer in self.fixed else trunk).eval()
 
     def head(self, layer: str) -> Head:
         """The network from a layer to the logits, skip connections around the layer kept.
@@ -172,6 +193,10 @@ def load_model(card: ModelCard, read_blob: ReadBlob, *, threads: int = 1) -> Loa
         from atlas_core.models.torchvision import load_torchvision
 
         return load_torchvision(card, read_blob)
+    if card.format == "python":
+        from atlas_core.models.python import load_python
+
+        return load_python(card, read_blob)
     from atlas_core.models.onnx import load_onnx
 
     return load_onnx(card, read_blob, threads=threads)

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
 import onnxslim
 import torch
 from numpy.typing import NDArray
@@ -17,10 +16,10 @@ from onnx2torch import convert as onnx2torch_convert
 from onnx2torch.node_converters.registry import get_converter
 from torch import nn
 
-from atlas_core.errors import UnsupportedOperatorError
+from atlas_core.errors import ModelError, UnsupportedOperatorError
 from atlas_core.models.graph import Network, freeze
 from atlas_core.models.one_by_one import OneByOne
-from atlas_core.models.onnx_graph import pruned
+from atlas_core.models.onnx_graph import inferred, pruned
 from atlas_core.models.onnx_operators import DOMAIN, OPERATORS
 
 if TYPE_CHECKING:
@@ -56,8 +55,8 @@ def normalise(model: ModelProto) -> ModelProto:
 
     Nodes are named n0, n1, … so that they can be found again after conversion.
     """
-    with contextlib.suppress(Exception):  # shapes help, and are not needed
-        model.CopyFrom(onnx.shape_inference.infer_shapes(model))  # before nodes move to a domain without rules
+    with contextlib.suppress(ModelError):  # types help, and are not needed
+        model.CopyFrom(inferred(model))  # before nodes move to a domain without rules
     graph = model.graph
     constants = {tensor.name: tensor for tensor in graph.initializer}
     kept: list[NodeProto] = []

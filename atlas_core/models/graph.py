@@ -6,12 +6,16 @@ import operator
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, fx, nn
 
-from atlas_core.models.tokens import MAPS, Form, from_grid, leading_tokens, to_grid
+from atlas_core.models.sizes import fixed_nodes
+from atlas_core.models.tokens import MAPS, TOKENS, Form, from_grid, leading_tokens, to_grid
+
+if TYPE_CHECKING:
+    from atlas_core.cards import InputCard
 
 # what writes into its first argument, and what does the same without
 OUT_OF_PLACE: Mapping[Callable[..., Any], Callable[..., Any]] = {
@@ -144,6 +148,11 @@ class Network:
         self.places = places
         self.logits = logits
         self.forms = {node: form for node, form in forms.items() if form.axes != MAPS and form.readable}
+
+    def fixed(self, input: InputCard) -> frozenset[str]:
+        """Layers that can be computed from inputs of the card's size alone; grids of tokens are cut for one size."""
+        nodes = fixed_nodes(self.module, input) | {node for node, form in self.forms.items() if form.axes == TOKENS}
+        return frozenset(name for name, node in self.places.items() if node in nodes)
 
     def silent(self, pixels: Tensor) -> frozenset[str]:
         """Layers that the logits do not depend on.

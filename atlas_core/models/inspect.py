@@ -30,7 +30,7 @@ class Inspection:
     """What was found.
 
     Attributes:
-        layers: Every place that can be read, in order of execution.
+        layers: Every place that can be read, outputs of blocks first, each kind in order of execution.
         classes: Width of the logits, None where there are none.
         convertible: Whether there are gradients, so that icons and attributions can be made.
         reasons: Why there are none.
@@ -65,13 +65,15 @@ def inspect_model(
     """
     reasons = model.unconvertible
     warnings = size_warnings(model.card.labels, class_names, model.classes)
+    if images is not None and model.classes is None:
+        warnings.append("the model has no logits, so it was not measured on the dataset")
     if images is None or model.classes is None:
-        return Inspection(model.layers, model.classes, not reasons, reasons, warnings=tuple(warnings))
+        return Inspection(model.described(), model.classes, not reasons, reasons, warnings=tuple(warnings))
     answers = _run(model, images)
     warnings += answers.warnings(model, class_names)
     count = len(answers.labels)
     return Inspection(
-        model.layers,
+        model.described(),
         model.classes,
         not reasons,
         reasons,

@@ -10,12 +10,13 @@ import torch
 from torch import fx, nn
 from torch.nn import functional
 from torchvision.models.feature_extraction import NodePathTracer
+from torchvision.models.swin_transformer import _patch_merging_pad, shifted_window_attention
 from torchvision.ops import stochastic_depth
 
 from atlas_core.cards import LayerInfo
 from atlas_core.models.blocks import block_outputs
 from atlas_core.models.receptive_field import Field, union
-from atlas_core.models.tokens import MAPS, PERMUTATIONS, RESHAPES, SWAPS, TOKENS, Form, forms, shrinks
+from atlas_core.models.tokens import MAPS, PERMUTATIONS, RESHAPES, SWAPS, Form, forms, shrinks
 
 # fewer positions a side leave no interior to sample from
 LEAST_SIDE = 3
@@ -98,7 +99,6 @@ def list_layers(
     places: Mapping[str, fx.Node],
     shapes: Mapping[fx.Node, Sequence[int]],
     held: Mapping[fx.Node, Form] | None = None,
-    fixed: Collection[fx.Node] = (),
 ) -> tuple[LayerInfo, ...]:
     """The places with a grid of at least 3 × 3 positions: blocks in order of execution, then the rest in the same.
 
@@ -109,14 +109,13 @@ def list_layers(
         places: By name the node whose value it stands for.
         shapes: Of all tensors for some images of the card's size.
         held: How tensors hold their grids, from `tokens.forms`.
-        fixed: Nodes that take the card's size alone, from `fixed_nodes`.
     """
     held = forms(module, shapes) if held is None else held
     order = {node: index for index, node in enumerate(module.graph.nodes)}
     fields = receptive_fields(module, shapes, held)
-    found = block_outputs(module, places, shapes, held)
+    blocks = _names_of(block_outputs(module, places, shapes, held), module, places)
     listed = []
-    for name in sorted(places, key=lambda name: (places[name] not in found, order[places[name]], len(name))):
+    for name in sorted(places, key=lambda name: (name not in blocks, order[places[name]], len(name))):
         node = places[name]
         form = held.get(node)
         # a tuple of tensors has a form, and no shape
@@ -128,11 +127,17 @@ def list_layers(
                     name=name,
                     shape=(channels, form.height, form.width),
                     receptive_field=field.card() if field else None,
-                    block=node in found,
-                    fixed=node in fixed or form.axes == TOKENS,
+                    block=name in blocks,
                 )
             )
     return tuple(listed)
+
+
+def _names_of(nodes: Collection[fx.Node], module: fx.GraphModule, places: Mapping[str, fx.Node]) -> set[str]:
+    """Names of modules that end at these nodes; the node's own name where there is none."""
+    modules = {name for name, _ in module.named_modules()}
+    ended = {node for name, node in places.items() if name in modules}
+    return {name for name, node in places.items() if node in nodes and (name in modules or node not in ended)}
 
 
 def receptive_fields(
@@ -178,6 +183,10 @@ def _through(
         known = isinstance(part, POINTWISE_MODULES) or (isinstance(part, CHANNEL_MODULES) and _channels_last(form))
     elif node.target in (functional.max_pool2d, functional.avg_pool2d):
         return _through_pooling_call(node, field)
+    elif node.target is shifted_window_attention:
+        return _through_attention_windows(node, field)
+    elif node.target is _patch_merging_pad:
+        return _moved(field, held[sources[0]], form)
     else:
         known = _keeps_places(node, sources, held)
     if known:
@@ -241,6 +250,13 @@ def _through_pooling_call(node: fx.Node, field: Field) -> Field | None:
         _pair(given.get("padding", 0)),
         _pair(given.get("dilation", 1)),
     )
+
+
+def _through_attention_windows(node: fx.Node, field: Field) -> Field:
+    """As far as a window reaches from its own edge: where in its window a position lies differs."""
+    window = _pair(node.args[4] if len(node.args) > 4 else node.kwargs["window_size"])
+    reach = (window[0] - 1, window[1] - 1)
+    return field.window((2 * reach[0] + 1, 2 * reach[1] + 1), (1, 1), reach, (1, 1))
 
 
 def _pair(value: Any) -> tuple[int, int]:

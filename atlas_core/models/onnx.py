@@ -32,7 +32,7 @@ from atlas_core.models.onnx_graph import (
     static_shapes,
 )  # fmt: skip
 from atlas_core.models.onnx_session import Session, read_together
-from atlas_core.models.tokens import MAPS, TOKENS, Form, to_grid
+from atlas_core.models.tokens import MAPS, Form, to_grid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,6 +44,9 @@ KEPT_SESSIONS = 4
 # a number that other leading axes seldom have
 PROBE_IMAGES = 3
 OTHER_IMAGES = 2
+# of a layer, as requests may give it
+LONGEST_NAME = 300
+LONGEST_DETAIL = 1000
 
 
 class OnnxModel(LoadedModel):
@@ -132,7 +135,7 @@ class OnnxModel(LoadedModel):
         for graph, single in self._ways():
             try:
                 network = to_torch(graph(), held, self._output, opset=opset_of(self._graph), single=single)
-                half = self._image.element == TensorProto.FLOAT16
+                half = computes_in_half(self._graph)
                 check_conversion(network, images, expected, self._output, half=half)
             except UnsupportedOperatorError as error:
                 refused = error
@@ -174,7 +177,16 @@ def load_onnx(card: ModelCard, read_blob: ReadBlob, *, threads: int = 1) -> Onnx
     Raises:
         ModelError: The bytes are no ONNX that we take, or the card's input or output is not the graph's.
     """
-    graph = read_onnx(read_blob(blob_digest(card.source)))
+    data = read_blob(blob_digest(card.source))
+    try:
+        return _load(card, data, threads)
+    except ModelError as error:  # it may quote names from the file, which are as long as they like
+        detail = error.detail if len(error.detail) <= LONGEST_DETAIL else f"{error.detail[:LONGEST_DETAIL]}…"
+        raise ModelError(detail) from None
+
+
+def _load(card: ModelCard, data: bytes, threads: int) -> OnnxModel:
+    graph = read_onnx(data)
     image = image_input(graph, card.input)
     images = probe(card, image.batch or PROBE_IMAGES)
     static_shapes(graph, image.name, images.shape)  # before anything is run
@@ -238,7 +250,11 @@ def list_layers(
     seen = seen_outputs(plain, input_name)
     readable = [name for name in seen if name in held and held[name].readable]
     floats = set(float_outputs(graph, input_name))
-    names = [name for name in readable if name in floats and min(held[name].height, held[name].width) >= LEAST_SIDE]
+    names = [
+        name
+        for name in readable
+        if name in floats and min(held[name].height, held[name].width) >= LEAST_SIDE and len(name) <= LONGEST_NAME
+    ]
     ends = [output] if output else [value.name for value in graph.graph.output]
     blocks = block_outputs(plain, seen_outputs(graph, input_name), ends, held)
     fields = receptive_fields(plain, input_name, shapes, held)
@@ -248,10 +264,15 @@ def list_layers(
             shape=(shapes[name][held[name].axes.index("c")], held[name].height, held[name].width),
             receptive_field=field.card() if (field := fields.get(name)) else None,
             block=name in blocks,
-            fixed=held[name].axes == TOKENS,
         )
         for name in sorted(names, key=lambda name: name not in blocks)
     )
+
+
+def computes_in_half(graph: ModelProto) -> bool:
+    """Whether any tensor is of float16, which rounds a thousand times as much as what torch computes in."""
+    return any(value.type.tensor_type.elem_type == TensorProto.FLOAT16
+               for value in (*graph.graph.input, *graph.graph.value_info))  # fmt: skip
 
 
 def as_maps(value: NDArray[np.float32], form: Form | None) -> NDArray[np.float32]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 WEIGHTED = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul"))
 SCOPES = "pkg.torch.onnx.name_scopes"
+# in characters; paths of deep networks have some hundred
+LONGEST_PATH = 4096
 
 
 def block_outputs(
@@ -87,10 +89,12 @@ def _ends_of_modules(
 def _scopes(node: NodeProto) -> list[str]:
     """Paths of the modules that a node came from, the whole model left out."""
     told = next((entry.value for entry in node.metadata_props if entry.key == SCOPES), None)
+    if max(len(node.name), len(told or "")) > LONGEST_PATH:
+        return []
     if told is not None:
         try:
             return [str(scope) for scope in ast.literal_eval(told)[1:-1]]
-        except (ValueError, SyntaxError, TypeError):  # whatever a file may say
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):  # whatever a file may say
             return []
     parts = node.name.strip("/").split("/")[:-1]
     return ["/".join(parts[:depth]) for depth in range(1, len(parts) + 1)]

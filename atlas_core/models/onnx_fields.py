@@ -34,12 +34,13 @@ SIDES = ("h", "w")
 
 @dataclass(frozen=True)
 class Graph:
-    """What the rules look up: shapes of the tensors and how they hold their grids, the constants, the input's sides."""
+    """What the rules look up: shapes of the tensors and how they hold their grids, constants, the input's sides and number."""
 
     shapes: Mapping[str, Sequence[int]]
     held: Mapping[str, Form]
     constants: Mapping[str, np.ndarray[Any, Any]]
     sides: tuple[float, float]
+    images: int
 
     def integers(self, node: NodeProto, index: int) -> list[int] | None:
         """The constant integers that a node has as one of its inputs."""
@@ -52,7 +53,8 @@ class Graph:
         form = self.held[name]
         if form.axes:
             return (form.height, form.width) != (1, 1)
-        return tuple(self.shapes.get(name, (0, 0, 0))[2:]) not in ((), (1, 1))
+        images, *rest = self.shapes.get(name, (0, 0, 0))
+        return images != self.images or tuple(rest[1:]) not in ((), (1, 1))  # tokens may stand where images do
 
 
 Rule = Callable[[NodeProto, Field, Graph], Field | None]
@@ -73,8 +75,8 @@ def receptive_fields(
         shapes: Of the tensors, the input among them.
         held: How tensors hold their grids, from `onnx_forms.forms`.
     """
-    height, width = shapes[input_name][2:]
-    graph = Graph(shapes, held, constants_of(model), (float(height), float(width)))
+    images, _, height, width = shapes[input_name]
+    graph = Graph(shapes, held, constants_of(model), (float(height), float(width)), images)
     fields: dict[str, Field | None] = {input_name: Field()}
     slices = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "Slice"}
     for node in model.graph.node:

@@ -20,9 +20,17 @@ if TYPE_CHECKING:
 # a protobuf holds less; ResNet-152 has 516 nodes, large vision transformers some thousands
 MOST_BYTES = 2**31 - 1
 MOST_NODES = 20_000
+# functions of a file within each other
+MOST_CALLS = 64
 # of one tensor for one image: 4 GiB of floats are in no image network
 MOST_ELEMENTS = 2**30
+# of a batch that a file fixes
+MOST_IMAGES = 1024
 DOMAINS = ("", "ai.onnx")
+# nothing bounds how long it runs
+ENDLESS = frozenset(("Loop",))
+# they give what they are given, in shape and type, which onnx 1.23 does not know
+UNINFERRED = frozenset(("GroupNormalization",))
 # what they give no longer depends on the picture's values
 NUMBERS = frozenset(("Shape", "Size"))
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
@@ -44,7 +52,7 @@ def read_onnx(data: bytes) -> ModelProto:
         ModelError: It is no ONNX file, too large, has external data, or needs operators of another domain.
     """
     if len(data) > MOST_BYTES:
-        raise ModelError("the ONNX file is larger than 2 GiB")
+        raise ModelError(f"the ONNX file is larger than {MOST_BYTES:,} bytes")
     model = ModelProto()
     try:
         model.ParseFromString(data)
@@ -53,20 +61,50 @@ def read_onnx(data: bytes) -> ModelProto:
     if not model.graph.node:
         raise ModelError("the source is no ONNX file with a graph; export the model with torch.onnx.export")
     if model.functions:
+        _check_functions(model)
         model = onnx.inliner.inline_local_functions(model)
     _check(model)
-    return _inferred(model)
+    return inferred(model)
+
+
+def _check_functions(model: ModelProto) -> None:
+    """Refuse functions that become too many nodes where they are called, or that call themselves."""
+    bodies = {(body.domain, body.name): body for body in model.functions}
+    sizes: dict[tuple[str, str], int] = {}
+
+    def size(key: tuple[str, str], callers: tuple[tuple[str, str], ...]) -> int:
+        if key not in bodies:
+            return 1
+        if key in callers or len(callers) > MOST_CALLS:
+            raise ModelError(f"the function {key[1]!r} of the ONNX file calls itself, or is called from too deep")
+        if key not in sizes:
+            sizes[key] = total(bodies[key].node, (*callers, key))
+        return sizes[key]
+
+    def total(nodes: Iterable[NodeProto], callers: tuple[tuple[str, str], ...]) -> int:
+        return sum(size((node.domain, node.op_type), callers) for node in _with_inner(nodes))
+
+    _check_nodes(total(model.graph.node, ()))
+
+
+def _check_nodes(count: int) -> None:
+    if count > MOST_NODES:
+        raise ModelError(f"the ONNX graph has {count} nodes; {MOST_NODES} are taken at most")
 
 
 def _check(model: ModelProto) -> None:
     nodes = list(all_nodes(model.graph))
-    if len(nodes) > MOST_NODES:
-        raise ModelError(f"the ONNX graph has {len(nodes)} nodes; {MOST_NODES} are taken at most")
+    _check_nodes(len(nodes))
     strange = next((node for node in nodes if node.domain not in DOMAINS), None)
     if strange is not None:
         raise ModelError(
             f"the ONNX operator {strange.op_type} is of the domain {strange.domain!r}; custom operators are not run"
         )
+    endless = next((node for node in nodes if node.op_type in ENDLESS), None)
+    if endless is not None:
+        raise ModelError(f"the ONNX operator {endless.op_type} is not run; export the model without loops")
+    if all(opset.domain not in DOMAINS for opset in model.opset_import):
+        raise ModelError("the ONNX file does not say which version of ONNX's operators it is written in")
     total = 0
     for tensor in _tensors(model.graph):
         if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
@@ -91,11 +129,15 @@ def opset_of(model: ModelProto) -> int:
 
 def all_nodes(graph: GraphProto) -> Iterator[NodeProto]:
     """Every node, those of branches and loop bodies too."""
-    for node in graph.node:
+    return _with_inner(graph.node)
+
+
+def _with_inner(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
+    for node in nodes:
         yield node
         for attribute in node.attribute:
             for body in _bodies(attribute):
-                yield from all_nodes(body)
+                yield from _with_inner(body.node)
 
 
 def _bodies(attribute: AttributeProto) -> list[GraphProto]:
@@ -129,6 +171,9 @@ def image_input(model: ModelProto, card: InputCard) -> OnnxInput:
         raise ModelError(f"the ONNX input {inputs[0].name} must be float of shape (batch, channels, height, width)")
     if any(size not in (None, 0, want) for size, want in zip(sizes[1:], wanted, strict=True)):
         raise ModelError(f"the ONNX input {inputs[0].name} has the shape {sizes}, the card's input is {wanted}")
+    if (sizes[0] or 1) > MOST_IMAGES:
+        raise ModelError(f"the ONNX input {inputs[0].name} is fixed to {sizes[0]} images at once; export it for any "
+                         f"number, or for {MOST_IMAGES} at most")  # fmt: skip
     return OnnxInput(inputs[0].name, tensor.elem_type, sizes[0] or None)
 
 
@@ -150,8 +195,8 @@ def static_shapes(model: ModelProto, input_name: str, shape: Sequence[int]) -> d
     for output in copy.graph.output:
         output.type.tensor_type.ClearField("shape")
     found = {}
-    inferred = _inferred(copy).graph
-    for value in (*inferred.input, *inferred.value_info, *inferred.output):
+    told = inferred(copy).graph
+    for value in (*told.input, *told.value_info, *told.output):
         tensor = value.type.tensor_type
         if tensor.HasField("shape") and all(size.HasField("dim_value") for size in tensor.shape.dim):
             found[value.name] = [size.dim_value for size in tensor.shape.dim]
@@ -163,11 +208,26 @@ def static_shapes(model: ModelProto, input_name: str, shape: Sequence[int]) -> d
     return found
 
 
-def _inferred(model: ModelProto) -> ModelProto:
+def inferred(model: ModelProto) -> ModelProto:
+    """A copy with the types and shapes that can be told without running it.
+
+    Raises:
+        ModelError: They contradict each other.
+    """
+    copy, plain = ModelProto(), ModelProto()
+    copy.CopyFrom(model)
+    plain.CopyFrom(model)
+    for node in plain.graph.node:
+        if node.op_type in UNINFERRED:
+            node.CopyFrom(onnx.helper.make_node("Identity", [node.input[0]], node.output))
     try:
-        return onnx.shape_inference.infer_shapes(model, data_prop=True)
+        graph = onnx.shape_inference.infer_shapes(plain, data_prop=True).graph
     except Exception as error:  # a C++ exception without a Python class of its own
         raise ModelError(f"the ONNX graph is broken: {str(error).splitlines()[0]}") from None
+    del copy.graph.value_info[:], copy.graph.output[:]
+    copy.graph.value_info.extend(graph.value_info)
+    copy.graph.output.extend(graph.output)
+    return copy
 
 
 def seen_outputs(model: ModelProto, input_name: str) -> dict[str, NodeProto]:

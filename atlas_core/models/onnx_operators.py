@@ -170,6 +170,66 @@ class Cast(nn.Module):
         return values.to(self.to_type)
 
 
+class Attention(nn.Module):
+    """Attention, since opset 23: softmax(q k^T scale + mask) v, written out so that it has all derivatives."""
+
+    def __init__(self, scale: float | None, heads: int | None, key_heads: int | None, *, causal: bool) -> None:
+        super().__init__()
+        self.scale, self.heads, self.key_heads, self.causal = scale, heads, key_heads, causal
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Attend; queries, keys and values have the shape (n, heads, tokens, channels), or heads among the channels."""
+        joined = query.ndim == 3
+        if joined:
+            query = _by_head(query, self.heads)
+            key, value = (_by_head(part, self.key_heads) for part in (key, value))
+        repeats = query.shape[1] // key.shape[1]
+        if repeats > 1:
+            key, value = key.repeat_interleave(repeats, 1), value.repeat_interleave(repeats, 1)
+        scores = query @ key.transpose(-2, -1) * (query.shape[-1] ** -0.5 if self.scale is None else self.scale)
+        if self.causal:
+            later = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
+            scores = scores.masked_fill(later, -torch.inf)
+        if mask is not None:
+            scores = scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask
+        found = scores.softmax(-1) @ value
+        return found.transpose(1, 2).flatten(2) if joined else found
+
+
+class GlobalMaxPool(nn.Module):
+    """GlobalMaxPool."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        """The largest value of each channel, shape (n, channels, 1, 1)."""
+        return values.amax(tuple(range(2, values.ndim)), keepdim=True)
+
+
+class Swish(nn.Module):
+    """Swish, since opset 24."""
+
+    def __init__(self, alpha: float) -> None:
+        super().__init__()
+        self.alpha = alpha
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Bend the values."""
+        return values * torch.sigmoid(self.alpha * values)
+
+
+def _by_head(tokens: Tensor, heads: int | None) -> Tensor:
+    """Tokens (n, t, heads · channels) as (n, heads, t, channels)."""
+    return tokens.reshape(*tokens.shape[:2], heads or 1, -1).transpose(1, 2)
+
+
+def _attention(given: Mapping[str, Any], outputs: int) -> nn.Module:
+    if outputs > 1 or given.get("softcap"):
+        raise NotImplementedError("Attention with a soft cap, or with its keys as outputs")
+    heads = given.get("q_num_heads")
+    return Attention(
+        given.get("scale"), heads, given.get("kv_num_heads", heads), causal=bool(given.get("is_causal", 0))
+    )
+
+
 def _layer_norm(given: Mapping[str, Any], outputs: int) -> nn.Module:
     if outputs > 1:
         raise NotImplementedError("LayerNormalization with its mean as an output")
@@ -180,10 +240,12 @@ Factory = Callable[[Mapping[str, Any], int], nn.Module]
 
 # by operator: from a node's attributes and number of outputs to a module
 OPERATORS: Mapping[str, Factory] = {
+    "Attention": _attention,
     "Cast": lambda given, outputs: Cast(given["to"]),
     "Clip": lambda given, outputs: Clip(given.get("min"), given.get("max")),
     "Concat": lambda given, outputs: Concat(given["axis"]),
     "Gelu": lambda given, outputs: nn.GELU(given.get("approximate", "none")),
+    "GlobalMaxPool": lambda given, outputs: GlobalMaxPool(),
     "GroupNormalization": lambda given, outputs: GroupNormalization(given["num_groups"], given.get("epsilon", 1e-5)),
     "LayerNormalization": _layer_norm,
     "Mish": lambda given, outputs: nn.Mish(),
@@ -191,6 +253,7 @@ OPERATORS: Mapping[str, Factory] = {
     "RMSNormalization": lambda given, outputs: RMSNormalization(given.get("axis", -1), given.get("epsilon", 1e-5)),
     "Slice": lambda given, outputs: Slice(),
     "Split": lambda given, outputs: Split(given.get("axis", 0), given.get("split"), outputs),
+    "Swish": lambda given, outputs: Swish(given.get("alpha", 1.0)),
 }
 
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from atlas_core.errors import ModelError
+from atlas_core.datasets.arrays import MAGIC, decode_array
+from atlas_core.datasets.decode import decode
+from atlas_core.errors import ImageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,10 +19,22 @@ if TYPE_CHECKING:
 # left, top, right, bottom in pixels, where pixel p covers [p, p + 1)
 Box = tuple[float, float, float, float]
 
-PICTURE_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+ALPHA = 4  # of so many channels the last is the transparency of a picture
+PICTURE_MODES = {1: "L", 3: "RGB", ALPHA: "RGBA"}
 
 
-def preprocess(picture: Image.Image, input: InputCard) -> NDArray[np.uint8]:
+def read_pixels(data: bytes, input: InputCard) -> NDArray[np.uint8]:
+    """From a file's bytes to the pixels that the network sees, before they are scaled and normalised.
+
+    Raises:
+        ImageError: The bytes are no picture and no array, or not of the network's channels.
+    """
+    if data.startswith(MAGIC):
+        return preprocess(decode_array(data), input)
+    return preprocess(decode(data, alpha=input.channels == ALPHA), input)
+
+
+def preprocess(picture: Image.Image | NDArray[np.uint8], input: InputCard) -> NDArray[np.uint8]:
     """Make of a picture the pixels that the network sees, before they are scaled and normalised.
 
     The shorter side goes to `resize` (bilinear with antialiasing, as torchvision does it on PIL pictures), then the
@@ -28,25 +42,39 @@ def preprocess(picture: Image.Image, input: InputCard) -> NDArray[np.uint8]:
     crop is enlarged to cover it, where torchvision would pad with black.
 
     Args:
-        picture: Any PIL picture; an EXIF orientation is honoured.
+        picture: Any PIL picture, whose EXIF orientation is honoured; or an array of the network's channels, shape
+            (height, width, channels), 0 to 255.
         input: What the network takes; with order BGR the channels come out reversed.
 
     Returns:
         Pixels, shape (height, width, channels), 0 to 255.
 
     Raises:
-        ModelError: The network takes a number of channels that no picture has.
+        ImageError: The picture does not have the network's channels.
     """
-    mode = PICTURE_MODES.get(input.channels)
-    if mode is None:
-        raise ModelError(f"a picture has 1, 3 or 4 channels; the model's card says {input.channels}")
-    upright = ImageOps.exif_transpose(picture).convert(mode)
-    width, height, left, top = _resized_and_offset(upright.size, input)
-    if upright.size != (width, height):
-        upright = upright.resize((width, height), Image.Resampling.BILINEAR)
-    seen = upright.crop((left, top, left + input.width, top + input.height))
-    pixels = np.asarray(seen, dtype=np.uint8).reshape(input.height, input.width, input.channels)
+    planes = _planes(picture, input)
+    width, height, left, top = _resized_and_offset(planes[0].size, input)
+    if planes[0].size != (width, height):
+        planes = [plane.resize((width, height), Image.Resampling.BILINEAR) for plane in planes]
+    box = (left, top, left + input.width, top + input.height)
+    seen = [np.asarray(plane.crop(box), dtype=np.uint8).reshape(input.height, input.width, -1) for plane in planes]
+    pixels = np.concatenate(seen, axis=2)
     return np.ascontiguousarray(pixels[:, :, ::-1] if input.order == "BGR" else pixels)
+
+
+def _planes(picture: Image.Image | NDArray[np.uint8], input: InputCard) -> list[Image.Image]:
+    """The picture upright in one piece, an array as one grey picture a channel."""
+    if isinstance(picture, Image.Image):
+        mode = PICTURE_MODES.get(input.channels)
+        if mode is None:
+            raise ImageError(
+                f"a picture has 1, 3 or 4 channels; the model takes {input.channels}: give arrays (.npy) of the shape "
+                "(height, width, channels)"
+            )
+        return [ImageOps.exif_transpose(picture).convert(mode)]
+    if picture.shape[2] != input.channels:
+        raise ImageError(f"an array of {picture.shape[2]} channels; the model takes {input.channels}")
+    return [Image.fromarray(np.ascontiguousarray(picture[:, :, channel])) for channel in range(input.channels)]
 
 
 def source_box(picture_size: tuple[int, int], input: InputCard, box: Box) -> Box:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from atlas_core.cards import LayerInfo, ModelCard
 
 KEPT_READERS = 4
-# of the card's sides; odd, so that what needs even or divisible sides shows too
-OTHER_SIZE = 0.75
 
 
 class TracedModel(LoadedModel):
@@ -87,44 +85,9 @@ def trace_model(module: nn.Module, card: ModelCard) -> TracedModel:
     shapes = _shapes(graph, card)
     logits = _logits(graph, shapes)
     held = forms(graph, shapes)
-    layers = list_layers(graph, places, shapes, held, fixed_nodes(graph, shapes))
+    layers = list_layers(graph, places, shapes, held)
     classes = shapes[logits][1] if logits is not None else None
     return TracedModel(card, Network(graph, places, logits, held), layers, classes)
-
-
-def fixed_nodes(graph: fx.GraphModule, shapes: Mapping[fx.Node, Sequence[int]]) -> set[fx.Node]:
-    """The nodes that cannot be computed from pictures of another size, by trying one."""
-    trial = _Trial(graph)
-    channels, height, width = shapes[next(iter(graph.graph.nodes))][1:]
-    sides = (int(side * OTHER_SIZE) | 1 for side in (height, width))
-    with torch.no_grad():
-        trial.run(torch.zeros(1, channels, *sides))
-    return trial.failed
-
-
-class _Failed:
-    """The value of a node that could not be computed."""
-
-
-class _Trial(fx.Interpreter):
-    """Runs as many nodes as can be."""
-
-    def __init__(self, module: fx.GraphModule) -> None:
-        super().__init__(module)
-        self.failed: set[fx.Node] = set()
-
-    def run_node(self, n: fx.Node) -> Any:
-        """Run one node, unless one that it needs failed."""
-        if n.op == "output":
-            return None
-        if any(source in self.failed for source in n.all_input_nodes):
-            self.failed.add(n)
-            return _Failed()
-        try:
-            return super().run_node(n)
-        except Exception:  # whatever the operation raises
-            self.failed.add(n)
-            return _Failed()
 
 
 def _shapes(graph: fx.GraphModule, card: ModelCard) -> dict[fx.Node, tuple[int, ...]]:

@@ -7,7 +7,6 @@ import json
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from atlas_core import tables
 from atlas_core.build import TILE_SIDE
@@ -17,7 +16,16 @@ from atlas_core.fidelity import low_contrast, measure
 from atlas_core.keys import canonical_json
 from atlas_core.manifest import artifact, assemble, level_folder
 from atlas_core.memory import Batches
-from atlas_core.pyramid import compose_poster, compose_tile, cut_icons, decode_tile, displayed, tile_shape
+from atlas_core.pyramid import (
+    compose_counts,
+    compose_poster,
+    compose_tile,
+    cut_icons,
+    decode_tile,
+    displayed,
+    tile_shape,
+    undisplayed,
+)
 from atlas_core.stages.step import Output, Step, gather, marked
 from atlas_core.whitening import Whitening
 
@@ -54,10 +62,10 @@ def render_tile(step: Step) -> Output:
         trunk, recipe, cells["mean"][within], whitening, seeds, canvas, card.input, keys, step.on_progress,
         layer=layer, batches=batches,
     )  # fmt: skip
-    tile = compose_tile(_shown(icons, card.input.order), places, *tile_shape(side, x, y))
+    tile = compose_tile(displayed(icons, card.input.visible), places, *tile_shape(side, x, y))
     served = cut_icons(decode_tile(tile), places, canvas)
     measured = measure(
-        trunk, _seen(served, card.input.order, card.input.channels), cells["mean"][within], cells["mean"], within,
+        trunk, undisplayed(served, icons, card.input.visible), cells["mean"][within], cells["mean"], within,
         whitening, canvas, input=card.input, layer=layer, batches=batches,
     )  # fmt: skip
     measured["low_contrast"] = low_contrast(measured["contrast"], cells["exemplar_contrast"][within])
@@ -66,28 +74,21 @@ def render_tile(step: Step) -> Output:
     return Output({"tile": tile, "metrics": tables.pack(table)}, info)
 
 
-def _shown(icons: NDArray[np.uint8], order: str) -> NDArray[np.uint8]:
-    """Icons as people see them: RGB."""
-    return displayed(icons[..., ::-1] if order == "BGR" else icons)
-
-
-def _seen(icons: NDArray[np.uint8], order: str, channels: int) -> NDArray[np.uint8]:
-    """RGB icons as the network sees them."""
-    return icons[..., ::-1] if order == "BGR" else icons[..., :channels]
-
-
 def publish_level(step: Step) -> Output:
-    """Put a level's tiles, cells and qualities together."""
+    """Put a level's tiles, cells and qualities together; without icons the poster shows how many samples there are."""
     side = step.parameters["side"]
     (cells_record,) = step.inputs("cells")
     tiles = [(step.plan.by_key[key].parameters, step.runtime.record(step.plan, key)) for key in step.chunk.inputs[1:]]
     filled = {(place["x"], place["y"]): record for place, record in tiles if record["info"]["icons"]}
+    cells = json.loads(step.runtime.store.get_blob(cells_record["blobs"][f"cells-{side}"]))
+    if not step.plan.spec.rendered:
+        entry = {"side": side, "icon_size": None, **cells_record["info"]["levels"][str(side)], "icons": None}
+        return Output({"cells": canonical_json(cells), "poster": compose_counts(cells, side)}, entry)
     size = tiles[0][1]["info"]["size"]
     poster = compose_poster(
         {place: step.runtime.store.get_blob(record["blobs"]["tile"]) for place, record in filled.items()}, side, size
     )
     measured = gather([step.table(record, "metrics") for record in filled.values()], ("cell", *METRICS))
-    cells = json.loads(step.runtime.store.get_blob(cells_record["blobs"][f"cells-{side}"]))
     for place, cell in enumerate(measured["cell"]):
         cells[cell]["icon"] = {name: _value(measured[name][place]) for name in METRICS}
     entry = {

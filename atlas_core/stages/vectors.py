@@ -19,7 +19,7 @@ def collect(step: Step) -> Output:
         step.runtime.model(plan.model.card),
         dataset,
         places[part].tolist(),
-        parameters["layers"],
+        [plan.model.layer(name) for name in parameters["layers"]],
         points[part].tolist(),
         parameters["seed"],
         on_progress=step.on_progress,

@@ -21,11 +21,21 @@ EVENT_ID = "^[0-9]{1,16}(-[0-9]{1,16})?$"
 LastHeader = Annotated[str | None, Header(alias="Last-Event-ID", pattern=EVENT_ID)]
 LastParameter = Annotated[str | None, Query(alias="last_event_id", pattern=EVENT_ID, description="as the header")]
 Size = Annotated[int, Query(ge=1, le=1000, description="events of a page")]
+EACH = {
+    "description": "each event; its data are JSON",
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"enum": ["state", "progress", "tile", "error"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+    "required": ["event", "data"],
+}
 FORMS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Events until the job has ended; as JSON a page of those there are",
         "model": EventPage,
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"schema": EACH}},
     },
     204: {"description": "The job has ended and there are no events after that one"},
 }

@@ -104,7 +104,9 @@ def list_cells(
     page_size: Annotated[int, Query(ge=1, le=200_000)] = 200_000,
     page_token: Annotated[str | None, Query(pattern="^[0-9]{1,12}$")] = None,
 ) -> Any:
-    """Cells of a level; readable before its icons are rendered."""
+    """Cells of a level; readable before its icons are rendered. 422 for a class where cells speak for none."""
+    if class_ is not None and (reason := place.plan.unattributed(place.layer)) is not None:
+        raise InputError(f"cells of {place.layer!r} cannot be asked by class: {reason}", pointer="/class")
     blob = place.services.artifacts.cells_blob(place.plan, place.layer, place.side)
     box = _box(bbox)
     cells = [
@@ -140,7 +142,7 @@ def get_tile(place: PlaceDep, x: Coordinate, y: Coordinate, request: Request, v:
 
 @router.get("/poster", responses=PICTURE, response_class=Response)
 def get_poster(place: PlaceDep, request: Request, v: Version = None) -> Response:
-    """The whole level on one picture."""
+    """The whole level on one picture; without icons, how many samples its cells have."""
     record = place.services.artifacts.published(place.plan, place.layer, place.side)
     if record is None:
         raise NotFoundError(f"level {place.z} of {place.layer!r} is not complete yet; ask again later")
@@ -157,7 +159,8 @@ def get_cell(place: PlaceDep, column: Coordinate, row: Coordinate) -> dict[str, 
     cell = place.services.artifacts.cell(place.plan, place.layer, place.side, column, row)
     url = f"{place.url}/cells/{column}-{row}"
     exemplars = [f"{url}/exemplars/{number}" for number in range(len(cell["exemplars"]))]
-    return cell | {"links": {"self": url, "icon": f"{url}/icon", "exemplars": exemplars}}
+    icon = {"icon": f"{url}/icon"} if place.plan.spec.rendered else {}
+    return cell | {"links": {"self": url, **icon, "exemplars": exemplars}}
 
 
 @router.get("/cells/{column}-{row}/icon", responses=PNG, response_class=Response)

@@ -87,7 +87,7 @@ async def _image(request: Request, limit: int) -> bytes:
     if kind == "multipart/form-data":
         return await _from_form(request, await _body(request, limit + MULTIPART_OVERHEAD), limit)
     if kind and kind != "application/octet-stream" and not kind.startswith("image/"):
-        raise MediaTypeError(f"{kind} is no image; send a JPEG, PNG or WebP")
+        raise MediaTypeError(f"{kind} is no image; send a JPEG, PNG or WebP, or .npy as application/octet-stream")
     return await _body(request, limit)
 
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from atlas_client import client as module
 from atlas_client.client import Client
 from atlas_client.errors import NotFoundError, UnavailableError
 from atlas_client.events import Event, parse_events
@@ -22,7 +23,7 @@ def event(name: str, state: str) -> bytes:
 def test_lines_become_events() -> None:
     lines = ["retry: 2500", "", ": still here", "", "event: tile", 'data: {"a":', "data: 1}", "", "id: 5-0",
              "event:state", "data:{}", "", "id: 6-0", "", "data: {}"]  # fmt: skip
-    assert list(parse_events(lines)) == [2.5, Event(None, "tile", {"a": 1}), Event("5-0", "state", {})]
+    assert list(parse_events(lines)) == [2.5, None, Event(None, "tile", {"a": 1}), Event("5-0", "state", {})]
 
 
 def test_a_stream_that_breaks_off_is_taken_up_by_the_last_id(server: Answers) -> None:
@@ -57,13 +58,16 @@ def test_a_job_that_is_not_there(server: Answers) -> None:
         next(client.events("a"))
 
 
-def test_waiting_follows_events_and_looks_when_one_comes(server: Answers) -> None:
+def test_waiting_follows_events_and_looks_when_one_comes(server: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK", 0)
     server.add("GET /v1/atlases/a", body={"id": "a", "state": "running"})
     server.add("GET /v1/atlases/a", body={"id": "a", "state": "running", "eta_seconds": 3})
+    server.add("GET /v1/atlases/a", body={"id": "a", "state": "running", "eta_seconds": 2})
     server.add("GET /v1/atlases/a", body={"id": "a", "state": "succeeded"})
-    server.add(EVENTS, 200, event("1-0", "running") + event("2-0", "succeeded"))
+    server.add("GET /v1/atlases/a", body={"id": "a", "state": "succeeded"})
+    server.add(EVENTS, 200, event("1-0", "running") + b": still here\n\n" + event("2-0", "succeeded"))
     seen: list[object] = []
     with Client(server.url) as client:
         client.wait("a", lambda document: seen.append(document.get("eta_seconds", document["state"])))
-    assert seen == ["running", 3, "succeeded"]
+    assert seen == ["running", 3, 2, "succeeded"]
     assert [request for request in server.asked() if "events" in request] == [EVENTS]

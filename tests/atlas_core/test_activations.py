@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from atlas_core.activations import Collected, collect_shard
-from atlas_core.errors import ModelError, UnknownLayerError
+from atlas_core.errors import ModelError
 from atlas_core.sampling import allocation
 from atlas_core.thumbnails import cut_thumbnails
 from tests.atlas_core.tiny import TinyModel, noise_pictures, picture_dataset
@@ -51,7 +51,8 @@ def collected(
     model: TinyModel, dataset: Dataset, indices: list[int], *, samples: int = 30, batch: int = 4
 ) -> Collected:
     counts = allocation(dataset.listing.images, samples, seed=5)[indices]
-    return collect_shard(model, dataset, indices, ["pick", "coarse"], counts.tolist(), 5, batch=batch)
+    layers = [model.layer("pick"), model.layer("coarse")]
+    return collect_shard(model, dataset, indices, layers, counts.tolist(), 5, batch=batch)
 
 
 def pixels_of(dataset: Dataset, index: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
@@ -116,17 +117,17 @@ def test_broken_images_are_skipped_and_listed(model: TinyModel, tmp_path: Path) 
     made = collected(model, dataset, list(range(5)), samples=20, batch=2)
 
     assert [entry["image"] for entry in made.skipped] == ["a/broken.jpg", "a/cut.png"]
-    assert made.skipped[0]["reason"] == "no JPEG, PNG or WebP picture"
+    assert made.skipped[0]["reason"] == "no JPEG, PNG or WebP picture, and no .npy array"
     assert len(made.images["image"]) == 3
     assert set(made.layers["pick"]["image"].tolist()) == set(made.images["image"].tolist())
 
 
 def test_images_without_samples_are_left_out(model: TinyModel, dataset: Dataset) -> None:
-    made = collect_shard(model, dataset, [0, 1, 2], ["pick"], [0, 3, 0], seed=0)
+    made = collect_shard(model, dataset, [0, 1, 2], [model.layer("pick")], [0, 3, 0], seed=0)
 
     assert made.images["image"].tolist() == [1]
     assert len(made.layers["pick"]["image"]) == 3
-    assert collect_shard(model, dataset, [0], ["pick"], [0], seed=0) == Collected({}, {}, [])
+    assert collect_shard(model, dataset, [0], [model.layer("pick")], [0], seed=0) == Collected({}, {}, [])
 
 
 def test_a_model_without_logits_stops_at_the_layer(dataset: Dataset) -> None:
@@ -160,10 +161,5 @@ def test_progress_is_told_and_can_cancel(model: TinyModel, dataset: Dataset) -> 
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        collect_shard(model, dataset, range(7), ["pick"], [2] * 7, seed=0, batch=2, on_progress=cancel)
+        collect_shard(model, dataset, range(7), [model.layer("pick")], [2] * 7, seed=0, batch=2, on_progress=cancel)
     assert told == [(2, 7), (4, 7)]
-
-
-def test_unknown_layers_are_refused(model: TinyModel, dataset: Dataset) -> None:
-    with pytest.raises(UnknownLayerError, match="coarse"):
-        collect_shard(model, dataset, [0], ["coars"], [1], seed=0)

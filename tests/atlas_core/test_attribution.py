@@ -54,7 +54,7 @@ def dataset(tmp_path: Path) -> Dataset:
 
 
 def samples(model: TinyModel, dataset: Dataset, each: int = 9) -> Table:
-    return collect_shard(model, dataset, range(3), ["layer"], [each] * 3, seed=1).layers["layer"]
+    return collect_shard(model, dataset, range(3), [model.layer("layer")], [each] * 3, seed=1).layers["layer"]
 
 
 def pixels_at(dataset: Dataset, table: Table) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
@@ -124,7 +124,7 @@ def test_jvp_is_complete_on_a_head_without_biases(dataset: Dataset) -> None:
     model = TinyModel(Rectified(), (3, SIDE, SIDE))
     found = attribute_shard(model, dataset, everywhere(model, dataset), model.layer("layer"), "jvp").attributions
 
-    logits = collect_shard(model, dataset, [1], ["layer"], [1], seed=0).images["logits"][0]
+    logits = collect_shard(model, dataset, [1], [model.layer("layer")], [1], seed=0).images["logits"][0]
     assert found.astype(np.float64).sum(0) == pytest.approx(logits, abs=2e-4)
 
 

@@ -107,3 +107,17 @@ def test_a_model_without_gradients_is_refused_with_the_operator() -> None:
     model = MODEL.model_copy(update={"unconvertible": ["the operator Einsum of opset 17 cannot be converted"]})
     with pytest.raises(UnsupportedOperatorError, match="Einsum of opset 17"):
         _plan(model)
+    with pytest.raises(UnsupportedOperatorError, match=r"attributions .* Einsum of opset 17"):
+        _plan(model, recipe="none", attribution="jvp")
+
+
+def test_without_a_recipe_nothing_is_rendered_and_the_rest_is_the_same() -> None:
+    model = MODEL.model_copy(update={"unconvertible": ["the operator Einsum of opset 17 cannot be converted"]})
+    for facts, attribution in ((MODEL, "auto"), (model, "none")):
+        made = _plan(facts, recipe="none")
+        assert made.totals["render"] == 0
+        assert made.spec.attribution == attribution
+        assert len(made.find("publish", step="level")) == len(made.find("publish", step="index")) * 2 == 4
+    rendered, plain = _plan(), _plan(recipe="none")
+    assert [chunk.key for chunk in plain.find("cells")] == [chunk.key for chunk in rendered.find("cells")]
+    assert plain.id != rendered.id

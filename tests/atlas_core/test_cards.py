@@ -7,6 +7,7 @@ import pytest
 
 from atlas_core.cards import (
     DatasetCard,
+    InputCard,
     ModelCard,
     file_sha256,
     parse_card,
@@ -15,6 +16,7 @@ from atlas_core.cards import (
     resolve_model_card,
 )
 from atlas_core.errors import CardError
+from atlas_core.keys import digest
 
 INPUT = {"channels": 3, "height": 32, "width": 32, "mean": [0.5] * 3, "std": [0.5] * 3}
 MODEL = {"name": "m", "format": "torchvision", "architecture": "resnet18", "weights": "w.safetensors", "input": INPUT}
@@ -84,3 +86,42 @@ def test_a_dataset_stays_where_it_is(tmp_path: Path) -> None:
     card.write_text(json.dumps({"name": "d", "source": "elsewhere"}))
     with pytest.raises(CardError, match="'elsewhere' is not there"):
         resolve_dataset_card(card)
+
+
+@pytest.mark.parametrize(
+    ("changes", "visible"),
+    [
+        ({}, (0, 1, 2)),
+        ({"order": "BGR"}, (2, 1, 0)),
+        ({"channels": 1}, (0,)),
+        ({"channels": 2}, (0,)),
+        ({"channels": 5}, (0, 1, 2)),
+        ({"channels": 5, "shown": [3, 2, 1]}, (3, 2, 1)),
+        ({"channels": 5, "shown": [4]}, (4,)),
+    ],
+)
+def test_three_channels_or_one_are_shown(changes: dict[str, Any], visible: tuple[int, ...]) -> None:
+    channels = changes.get("channels", 3)
+    assert parse_card(InputCard, {**INPUT, "mean": [0] * channels, "std": [1] * channels, **changes}).visible == visible
+
+
+@pytest.mark.parametrize("shown", [[], [0, 1], [0, 1, 5], [-1]])
+def test_what_is_shown_is_among_the_channels(shown: list[int]) -> None:
+    statistics = {"channels": 5, "mean": [0] * 5, "std": [1] * 5}
+    with pytest.raises(CardError, match="shown"):
+        parse_card(InputCard, {**INPUT, **statistics, "shown": shown})
+
+
+def test_what_is_shown_is_part_of_a_models_id_and_its_absence_is_not() -> None:
+    def of(**changes: Any) -> str:
+        return parse_card(ModelCard, {**MODEL, "input": {**INPUT, **changes}}).id
+
+    assert (
+        of()
+        == of(shown=None)
+        == digest(
+            {key: value for key, value in parse_card(ModelCard, MODEL).model_dump(mode="json").items() if key != "name"}
+            | {"input": {**{"resize": None, "crop": None, "order": "RGB"}, **INPUT}}
+        )[:24]
+    )
+    assert of(shown=[2, 1, 0]) != of()

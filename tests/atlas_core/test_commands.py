@@ -23,8 +23,13 @@ def _atlas(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_layers_are_listed_with_their_shapes(tiny_cards: tuple[Path, Path]) -> None:
     ended = _atlas("layers", str(tiny_cards[0]), "--json")
     assert ended.returncode == 0, ended.stderr
-    layers = {layer["name"]: tuple(layer["shape"]) for layer in json.loads(ended.stdout)}
-    assert layers[LAYER] == SHAPE
+    listed = json.loads(ended.stdout)
+    layers = {layer["name"]: layer for layer in listed}
+    assert tuple(layers[LAYER]["shape"]) == SHAPE
+    assert layers["features.6"]["block"]
+    assert not layers[LAYER]["block"]  # a pooling
+    assert [layer["block"] for layer in listed] == sorted((layer["block"] for layer in listed), reverse=True)
+    assert not any(layer["fixed"] for layer in listed)
 
 
 def test_a_picture_is_placed_on_a_moved_folder(tiny_atlas: TinyAtlas, tmp_path: Path) -> None:

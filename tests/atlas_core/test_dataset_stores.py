@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,7 @@ import pytest
 
 from atlas_core import registry
 from atlas_core.build import plan
-from atlas_core.dataset_stores import registered
+from atlas_core.dataset_stores import RemoteStorage, registered
 from atlas_core.datasets.listing import Listing
 from atlas_core.errors import DatasetError, ImageError
 from atlas_core.registration import register_cards
@@ -89,7 +91,18 @@ def test_a_bucket_that_cannot_be_used_refuses_the_dataset(
 def test_a_worker_collects_the_same_from_a_bucket_as_from_a_zip(
     rgw: Rgw, tiny_cards: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the settings that a worker has: the store's name and URL, and the environment's credentials."""
+    """By the settings that a worker has: the store's name and URL, and the environment's credentials.
+
+    Several pictures are on their way at a time.
+    """
+    meeting, together, read = threading.Barrier(4), [], RemoteStorage.read
+
+    def read_together(self: RemoteStorage, *arguments: Any) -> Any:
+        with suppress(threading.BrokenBarrierError):
+            together.append(meeting.wait(10))
+        return read(self, *arguments)
+
+    monkeypatch.setattr(RemoteStorage, "read", read_together)
     for name, value in rgw.environment.items():
         monkeypatch.setenv(name, value)
     model, local = tiny_cards
@@ -114,3 +127,4 @@ def test_a_worker_collects_the_same_from_a_bucket_as_from_a_zip(
 
     assert len(collected) == 2
     assert collected[0] == collected[1]
+    assert len(together) >= 4

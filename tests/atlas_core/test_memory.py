@@ -110,10 +110,11 @@ def test_other_errors_are_passed_on_at_once() -> None:
 def test_collection_goes_on_where_it_was_and_finds_the_same(network: nn.Module, tmp_path: Path) -> None:
     dataset = picture_dataset(tmp_path, noise_pictures(19, 12, 12))
     counts = [3] * 19
-    expected = collect_shard(TinyModel(network, (3, 12, 12)), dataset, range(19), ["0"], counts, 1, batch=16)
+    large = TinyModel(network, (3, 12, 12))
+    expected = collect_shard(large, dataset, range(19), [large.layer("0")], counts, 1, batch=16)
     small = Small(network, (3, 12, 12))
     small.tried = []
-    found = collect_shard(small, dataset, range(19), ["0"], counts, 1, batch=16)
+    found = collect_shard(small, dataset, range(19), [small.layer("0")], counts, 1, batch=16)
     assert small.tried == [16, 8, 4, 4, 4, 4, 3]
     assert (found.halved, expected.halved) == (4, None)
     for name, column in expected.layers["0"].items():
@@ -131,7 +132,7 @@ def test_attribution_goes_on_where_it_was_and_finds_the_same(
 ) -> None:
     model = TinyModel(network, (3, 12, 12))
     dataset = picture_dataset(tmp_path, noise_pictures(9, 12, 12))
-    table = collect_shard(model, dataset, range(9), ["0"], [6] * 9, 1).layers["0"]
+    table = collect_shard(model, dataset, range(9), [model.layer("0")], [6] * 9, 1).layers["0"]
     expected = attribute_shard(model, dataset, table, model.layer("0"), "ablation")
     head = model.head("0")
     prepare, asked = head.prepare, []
@@ -197,7 +198,7 @@ torch.manual_seed(1)
 layers = nn.Conv2d(3, 256, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(256, 3)
 model = TinyModel(nn.Sequential(*layers), (3, 64, 64))
 dataset = picture_dataset(Path(sys.argv[1]), noise_pictures(32, 64, 64))
-arguments = (model, dataset, range(32), ["0"], [2] * 32, 1)
+arguments = (model, dataset, range(32), [model.layer("0")], [2] * 32, 1)
 collect_shard(*arguments, batch=2)  # whatever is loaded and compiled at the first time
 pages = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (pages + (150 << 20), -1))

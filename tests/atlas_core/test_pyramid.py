@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from atlas_core.pyramid import compose_poster, compose_tile, cut_icons, decode_tile, displayed, tile_shape
+from atlas_core.pyramid import (
+    compose_counts,
+    compose_poster,
+    compose_tile,
+    cut_icons,
+    decode_tile,
+    displayed,
+    tile_shape,
+    undisplayed,
+)
 
 RED, GREEN, BLUE, BLACK = (220, 30, 30), (30, 200, 40), (30, 40, 210), (0, 0, 0)
 
@@ -58,7 +67,21 @@ def test_a_large_poster_shrinks_its_icons() -> None:
         assert picture.size == (4000, 4000)
 
 
-@pytest.mark.parametrize(("channels", "expected"), [(1, [7, 7, 7]), (3, [7, 8, 9]), (5, [7, 8, 9])])
-def test_pictures_of_any_channels_are_shown_as_rgb(channels: int, expected: list[int]) -> None:
-    picture = np.arange(7, 7 + channels, dtype=np.uint8).reshape(1, 1, channels)
-    assert displayed(picture)[0, 0].tolist() == expected
+@pytest.mark.parametrize(("visible", "expected"), [([0], [7, 7, 7]), ([0, 1, 2], [7, 8, 9]), ([4, 0, 2], [11, 7, 9])])
+def test_pictures_of_any_channels_are_shown_as_rgb_and_taken_back(visible: list[int], expected: list[int]) -> None:
+    picture = np.arange(7, 12, dtype=np.uint8).reshape(1, 1, 5)
+    shown = displayed(picture, visible)
+    assert shown[0, 0].tolist() == expected
+    assert undisplayed(shown, picture, visible).tolist() == picture.tolist()
+    brighter = undisplayed(shown + 1, picture, visible)[0, 0].tolist()
+    assert brighter == [value + (channel in visible) for channel, value in enumerate(range(7, 12))]
+
+
+def test_without_icons_a_poster_shows_counts() -> None:
+    cells = [{"column": 0, "row": 0, "count": 100}, {"column": 2, "row": 1, "count": 25}]
+    with Image.open(io.BytesIO(compose_counts(cells, 3))) as picture:
+        shown = np.asarray(picture)
+    assert shown.shape == (48, 48, 3)
+    assert [int(shown[8, 8, 0]), int(shown[24, 40, 0]), int(shown[40, 40, 0])] == [40, 125, 255]
+    with Image.open(io.BytesIO(compose_counts([], 320))) as picture:
+        assert picture.size == (3840, 3840)

@@ -69,11 +69,10 @@ def _train(model: LoadedModel, cards: Path) -> list[float]:
     """Train with SGD on the training pictures; returns the mean loss of each third."""
     import torch
 
-    from atlas_core.activations import read_pixels
     from atlas_core.cards import resolve_dataset_card
     from atlas_core.datasets.dataset import open_dataset
     from atlas_core.models.base import Normalise
-    from atlas_core.models.preprocessing import to_unit
+    from atlas_core.models.preprocessing import read_pixels, to_unit
 
     random = np.random.default_rng(0)
     net, normalise = model.network().reader([], logits=True), Normalise(model.card.input)
@@ -88,7 +87,7 @@ def _train(model: LoadedModel, cards: Path) -> list[float]:
         listing = dataset.listing
         chosen = random.permutation(len(listing.images))[: STEPS * BATCH].reshape(STEPS, -1)
         for batch in chosen:
-            pixels = [read_pixels(dataset, listing.images[place], model.card.input) for place in batch]
+            pixels = [read_pixels(dataset.read(listing.images[place]), model.card.input) for place in batch]
             labels = torch.from_numpy(listing.labels[batch].astype(np.int64))
             (logits,) = net(normalise(torch.from_numpy(to_unit(np.stack(pixels)))))
             loss = torch.nn.functional.cross_entropy(logits.flatten(1), labels)

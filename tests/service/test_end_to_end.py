@@ -100,6 +100,16 @@ def test_cells_can_be_filtered(live: Live) -> None:
     assert of_class == [cell for cell in cells if "waves" in [one["name"] for one in cell["classes"]]]
 
 
+def test_cells_that_speak_for_no_class_cannot_be_asked_by_class(live: Live) -> None:
+    request = {**live.spec, "attribution": "none", "levels": [2]}
+    atlas = live.client.submit(request)["id"]
+    answer = get(live, f"/v1/atlases/{atlas}/layers/features.4/levels/0/cells?class=waves")
+    live.client.cancel(atlas)
+    assert answer.status_code == 422
+    assert "the atlas was made with attribution `none`" in answer.json()["detail"]
+    assert answer.json()["errors"][0]["pointer"] == "/class"
+
+
 def test_a_cell_shows_its_icon_and_real_patches(live: Live) -> None:
     cell = live.client.json("GET", f"{live.level}/cells")["items"][0]
     place = f"{live.level}/cells/{cell['column']}-{cell['row']}"
@@ -182,8 +192,8 @@ def test_a_dropped_atlas_is_gone_until_it_is_asked_for_again(live: Live) -> None
     assert httpx.delete(url).status_code == 204
     assert httpx.get(url).status_code == 404
     assert live.atlas["id"] not in [one["id"] for one in live.client.atlases()]
-    assert live.client.submit(live.spec)["state"] == "succeeded"
-    assert httpx.get(url).status_code == 200
+    again = live.client.wait(live.client.submit(live.spec)["id"])  # made anew, or found before it was deleted
+    assert (again["id"], again["digest"]) == (live.atlas["id"], live.atlas["digest"])
 
 
 def test_a_cancelled_atlas_keeps_what_is_done_and_goes_on_when_asked_again(live: Live) -> None:

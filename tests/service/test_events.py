@@ -227,6 +227,35 @@ def test_a_reader_whose_next_event_is_gone_is_told_the_state_anew(waiting: Waiti
     assert int(str(told[-1].id).split("-")[0]) >= int(str(first.id).split("-")[0])
 
 
+def test_a_reader_that_fell_behind_what_is_kept_is_told_the_state_anew(
+    waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("atlas_core.events.KEPT", 10)
+    here = waiting.services
+    (first,) = read(waiting.events, most=1)
+    for attempt in range(300):
+        here.ledger.events.state({**here.artifacts.job(waiting.job), "state": "running", "attempt": attempt})
+    (oldest,) = here.ledger._redis.xrange(stream_of(waiting.job), count=1)
+    assert oldest[0] != first.id
+    for after in (None, first.id):
+        page = httpx.get(waiting.events, params={"last_event_id": after} if after else {}, headers=JSON).json()
+        *told, state = page["items"]
+        assert {event["type"] for event in told} == {"progress"}
+        assert (state["type"], state["data"]["attempt"], page["more"]) == ("state", 1, False)
+        assert page["last_event_id"] == state["id"]
+
+
+def test_a_job_that_fails_says_why_before_it_says_so(waiting: Waiting) -> None:
+    here, error = waiting.services, {"type": "invalid-dataset", "detail": "7 of 9 broken", "chunk": "collect 0123"}
+    here.ledger.events.error(waiting.job, {"type": "internal", "detail": "once", "chunk": "0123"})
+    end_job(waiting.job, here.store, here.ledger, state="failed", error=error)
+    told = read(waiting.events)
+    assert [event.type for event in told] == ["state", "error", "error", "state"]
+    assert [event.data["final"] for event in told[1:3]] == [False, True]
+    assert told[2].data == {**error, "final": True}
+    assert (told[3].data["state"], told[3].data["error"]) == ("failed", error)
+
+
 def test_a_cancelled_and_dropped_job_ends_its_stream(waiting: Waiting, reader: Reader) -> None:
     end_job(waiting.job, waiting.services.store, waiting.services.ledger, state="cancelled")
     assert [event.data["state"] for event in reader.until(ended)] == ["queued", "cancelled"]

@@ -135,11 +135,14 @@ def test_what_is_not_there_is_a_problem(api: TestClient, path: str) -> None:
 def test_a_wrong_method_is_a_problem(api: TestClient) -> None:
     assert_problem(api.delete("/v1/models"), 405, "method-not-allowed")
     assert_problem(api.get("/v1/atlases/x/cancel"), 405, "method-not-allowed")
+    assert api.request("OPTIONS", "/v1/atlases").headers["allow"] == "GET, POST"
+    assert api.request("OPTIONS", "/v1/atlases/x").headers["allow"] == "DELETE, GET"
 
 
 def test_a_body_that_is_no_json_is_a_problem(api: TestClient) -> None:
-    assert_problem(api.post("/v1/atlases", content=b"{", headers={"content-type": "application/json"}), 422,
-                   "invalid-request")  # fmt: skip
+    for content, status, slug in ((b"{", 422, "invalid-request"), (b"\xff", 400, "bad-request")):
+        answer = api.post("/v1/atlases", content=content, headers={"content-type": "application/json"})
+        assert_problem(answer, status, slug)
 
 
 def test_a_wrong_field_is_pointed_at(api: TestClient) -> None:

@@ -48,6 +48,7 @@ function enlarged(icon) {
 }
 
 export function seeding(seeded) {
+  if (seeded === null) return "No icons";
   return seeded ? "Seeded from data" : "Pure: no data in the picture";
 }
 
@@ -60,7 +61,7 @@ export function cellDetails({ cell, level, icon, exemplar, seeded }) {
   }));
   const low = measured?.low_contrast;
   return [
-    element("figure", { class: "cell" }, enlarged(icon),
+    element("figure", { class: "cell" }, seeded !== null && enlarged(icon),
       element("figcaption", {}, element("h2", { title: classes[0]?.title }, classes[0]?.name ?? "Cell"),
         element("p", {}, `Column ${cell.column}, row ${cell.row} of ${level.side}. ${seeding(seeded)}.`))),
     classes.length ? element("h3", {}, "Adds to the classes") : null,
@@ -100,8 +101,10 @@ export function levelDetails({ layer, level, seeded }) {
   const { info } = layer;
   return [
     element("h2", {}, layer.name),
-    element("p", { class: "quiet" }, "Every square is an icon: a picture made to excite the layer as the mean of the samples in its cell does. Like lies beside like."),
-    element("p", { class: "quiet" }, seeded
+    element("p", { class: "quiet" }, seeded === null
+      ? "Every square is a cell of samples, the darker the more there are. Like lies beside like."
+      : "Every square is an icon: a picture made to excite the layer as the mean of the samples in its cell does. Like lies beside like."),
+    seeded === null ? null : element("p", { class: "quiet" }, seeded
       ? "The icons are seeded from data: each starts from an average of real patches. Compare them with the nearest real patches of a cell."
       : "The icons are pure: no picture of the dataset went into them."),
     element("p", { class: "quiet" }, "Point at a cell or choose one to see what it is."),

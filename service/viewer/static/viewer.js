@@ -103,14 +103,15 @@ function head(job) {
   const names = manifest?.names ?? job.names ?? {};
   const model = names.model ?? spec.model, dataset = names.dataset ?? spec.dataset;
   $("title").textContent = job.name || model;
-  $("subtitle").textContent = [job.name && model, `on ${dataset}`, `recipe ${spec.recipe}`, seeded() ? "seeded from data" : "pure"].filter(Boolean).join(" · ");
+  $("subtitle").textContent = [job.name && model, `on ${dataset}`, seeded() !== null && `recipe ${spec.recipe}`, seeded() === null ? "no icons" : seeded() ? "seeded from data" : "pure"].filter(Boolean).join(" · ");
   document.title = `${$("title").textContent} – activation atlas`;
   only("atlas", "choices", ...(job.state === "succeeded" ? [] : ["progress"]));
 }
 
+// Whether pictures of the dataset went into the icons; null where there are no icons.
 function seeded() {
-  const { manifest, spec } = state.job;
-  return manifest?.seeded_from_data ?? (manifest?.spec ?? spec)?.recipe !== "pure";
+  const { manifest, spec } = state.job, recipe = (manifest?.spec ?? spec)?.recipe;
+  return recipe === "none" ? null : manifest?.seeded_from_data ?? recipe !== "pure";
 }
 
 function progress(job) {
@@ -177,7 +178,7 @@ async function choose(layer, level) {
   const cells = await state.source.cells(layer.name, level.side);
   if (state.layer !== layer || state.level !== level) return; // another was chosen meanwhile
   fill(cells);
-  map.show(level.side, cells, (x, y) => state.source.tile(layer.name, level.side, x, y));
+  map.show(level.side, cells, (x, y) => (seeded() === null ? null : state.source.tile(layer.name, level.side, x, y)));
   $("map").setAttribute("aria-label", `${layer.name}, ${level.side} cells a side, ${cells.length} of them filled`);
   waiting(cells.length ? "" : "This level has no cell with enough samples.");
   places();

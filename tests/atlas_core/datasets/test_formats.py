@@ -149,6 +149,16 @@ def test_a_stored_listing_of_a_tar_is_its_index(world: Path) -> None:
     assert storage.sent == len(b"dog a")
 
 
+def test_an_array_is_a_picture_where_there_is_no_other(tmp_path: Path) -> None:
+    write_tar(tmp_path / "s-0.tar", {"1.npy": b"array", "1.cls": b"dog", "2.jpg": b"picture", "2.npy": b"array"})
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "3.NPY").write_bytes(b"array")
+    with opened((tmp_path / "s-{0..0}.tar").as_uri()) as dataset:
+        assert list(dataset.listing.images) == ["s-0/1.npy", "s-0/2.jpg"]
+    with opened((tmp_path / "folder").as_uri()) as dataset:
+        assert list(dataset.listing.images) == ["3.NPY"]
+
+
 def test_shards_tell_their_labels(tmp_path: Path) -> None:
     write_tar(tmp_path / "s-000.tar", {"x/1.png": b"1", "x/1.cls": b"1", "x/2.seg.png": b"no", "x/2.jpg": b"2",
                                        "x/2.json": b'{"label": 0}'})  # fmt: skip

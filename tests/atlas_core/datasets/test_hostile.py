@@ -237,10 +237,11 @@ def test_truncated_zips_and_tables_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "words"),
     [({"key": ["a.png", "../b.png"]}, "row 2: the key '../b.png' leaves"),
-     ({"key": ["a.png", None]}, "row 2 has no key"), ({"key": [1]}, "row 1 has no key"),
+     ({"key": ["a.png", None]}, "row 2 has no key"), ({"key": [1]}, "column 'key' holds int64; text is taken"),
+     ({"key": [["a.png"]]}, "column 'key' holds list<.*>; text is taken"),
      ({"name": ["a.png"]}, "no column key, image, path or file, only name"),
      ({"key": ["a.png", "a.png"]}, "stands in row 1 already"),
-     ({"key": ["a.png"], "label": [0.5]}, "label 0.5 is neither text nor a whole number")],
+     ({"key": ["a.png"], "label": [0.5]}, "column 'label' holds double; text or whole numbers are taken")],
 )  # fmt: skip
 def test_broken_parquet_manifests_are_refused(tmp_path: Path, columns: dict[str, list[object]], words: str) -> None:
     parquet.write_table(pyarrow.table(columns), tmp_path / "list.parquet")

@@ -33,6 +33,12 @@ def test_the_canvas_is_a_share_of_the_receptive_field_within_32_and_the_input(
     assert thumbnail_window(layer(size, 8), card(side)) == vivid
 
 
+def test_a_layer_that_is_fixed_to_the_inputs_size_takes_the_whole_input() -> None:
+    fixed = layer(35, 8).model_copy(update={"fixed": True})
+    assert canvas_size(RECIPES["fast"], fixed, card(96)) == thumbnail_window(fixed, card(96)) == 96
+    assert canvas_size(RECIPES["fast"], layer(35, 8), card(96)) == 32
+
+
 def test_an_unknown_receptive_field_takes_the_whole_input_and_the_centre() -> None:
     unknown = LayerInfo(name="block", shape=(8, 9, 9))
     assert canvas_size(RECIPES["vivid"], unknown, card(96)) == 96

@@ -26,3 +26,6 @@ def model(family: Family) -> LoadedModel:
 
 class TestTorch(ModelContract):
     """As they are built."""
+
+    def test_only_position_embeddings_fix_a_networks_size(self, family: Family, model: LoadedModel) -> None:
+        assert bool(model.fixed) is family.fixed

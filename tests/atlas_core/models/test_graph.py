@@ -84,3 +84,37 @@ def test_values_that_belong_to_no_image_are_left_when_images_are_taken() -> None
     assert taken.carried[0].tolist() == [0, 1, 2, 3, 4]
     assert taken.carried[1] == 7
     assert taken.carried[2].tolist() == [[2.0]]
+
+
+class Constants(nn.Module):
+    """logits = mean((pixels + 1) · weight²): the square is computed from no picture, before and after the layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([[2.0], [3.0]])[None, :, :, None])
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        square = self.weight * self.weight
+        logits: Tensor = ((pixels + 1) * square).mean((2, 3))
+        return logits
+
+
+def test_what_no_picture_changes_is_worked_out_again_and_not_carried() -> None:
+    graph, places = trace(Constants().eval())
+    network = Network(freeze(graph), places, places["mean"])
+    head = Head(*network.split("add"))
+    state = head.prepare(torch.zeros(1, 2, 4, 4))
+    assert state.carried == ()
+    assert head(state, torch.ones(3, 2, 4, 4)).tolist() == [[4, 9]] * 3
+
+
+def test_layers_beside_the_way_to_the_logits_are_silent() -> None:
+    class Beside(nn.Module):
+        def forward(self, pixels: Tensor) -> Tensor:
+            torch.sigmoid(pixels)
+            return torch.relu(pixels).mean((2, 3))
+
+    graph, places = trace(Beside().eval())
+    pixels = torch.rand(1, 2, 4, 4)
+    assert Network(graph, places, places["mean"]).silent(pixels) == {"sigmoid"}
+    assert Network(graph, places, None).silent(pixels) == {"sigmoid", "relu", "mean"}

@@ -1,21 +1,23 @@
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from torch import nn
 
 from atlas_core.cards import LayerInfo, ModelCard
-from atlas_core.errors import UnsupportedOperatorError
 from atlas_core.models.base import LoadedModel
+from atlas_core.models.graph import Network
 from atlas_core.models.inspect import Inspection, inspect_model
+from atlas_core.models.layers import trace
 from tests.atlas_core.models.nets import input_card
+from tests.atlas_core.tiny import TinyModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from atlas_core.models.graph import Network
 
 CLASSES = 10
 TRAINED = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
@@ -36,7 +38,8 @@ class Reader(LoadedModel):
         return self.reasons
 
     def network(self) -> Network:
-        raise UnsupportedOperatorError("none")
+        graph, places = trace(nn.Sequential(OrderedDict(map=nn.ReLU(), logits=nn.AdaptiveAvgPool2d(1))))
+        return Network(graph, places, places["logits"])
 
     def activations(
         self, pixels: NDArray[np.float32], layers: Sequence[str], *, logits: bool
@@ -50,6 +53,20 @@ class Reader(LoadedModel):
             scores = np.exp(scores - scores.max(axis=1, keepdims=True))
             scores /= scores.sum(axis=1, keepdims=True)
         return {}, scores
+
+
+def test_what_only_gradients_tell_of_layers_is_found() -> None:
+    assert not Reader(card()).layers[0].silent
+    (heard,) = inspect_model(Reader(card())).layers
+    assert (heard.fixed, heard.silent) == (False, False)
+    (unheard,) = inspect_model(TinyModel(nn.Conv2d(3, 2, 1), (3, 8, 8), logits=False)).layers
+    assert (unheard.fixed, unheard.silent) == (False, True)
+
+
+def test_without_logits_nothing_is_measured_and_it_is_said() -> None:
+    found = inspect_model(TinyModel(nn.Conv2d(3, 2, 1), (3, 8, 8), logits=False), images(1))
+    assert (found.classes, found.top1, found.images) == (None, None, 0)
+    assert found.warnings == ("the model has no logits, so it was not measured on the dataset",)
 
 
 def card(labels: list[str] | None = None, **changes: Any) -> ModelCard:

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from atlas_core.models.graph import Network, freeze, shapes_of
 from atlas_core.models.layers import list_layers, trace
+from tests.atlas_core.models.families import TINY
 
 if TYPE_CHECKING:
     from atlas_core.cards import LayerInfo
@@ -99,6 +100,57 @@ def test_a_blocks_name_is_its_last_node_and_every_call_has_a_name() -> None:
     assert names.index("layer1.0") < names.index("layer1") < names.index("layer1.1") < names.index("conv1")
     assert "avgpool" not in layers  # one position
     assert "fc" not in layers
+
+
+def test_blocks_are_listed_by_the_names_of_their_modules() -> None:
+    network, layers = listed(torchvision.models.resnet18(weights=None, num_classes=2), (3, 96, 96))
+    blocks = [name for name, layer in layers.items() if layer.block]
+    assert blocks[:3] == ["layer1.0", "layer1", "layer1.1"]
+    assert "layer1.0.relu_1" not in blocks  # the same place by its node's name
+    assert network.places["layer1.0.relu_1"] is network.places["layer1.0"]
+    assert "layer2.0.downsample" not in blocks  # beside what goes around it
+    assert list(layers)[: len(blocks)] == blocks
+
+
+def test_without_modules_blocks_end_where_the_grid_shrinks() -> None:
+    class Calls(nn.Module):
+        def forward(self, pixels: Tensor) -> Tensor:
+            first = torch.relu(functional.max_pool2d(torch.sigmoid(pixels), 2))
+            return functional.max_pool2d(torch.tanh(first), 2)
+
+    _, layers = listed(Calls(), (1, 24, 24))
+    assert [name for name, layer in layers.items() if layer.block] == ["sigmoid", "tanh"]
+
+
+@pytest.mark.parametrize("family", ["swin", "swin_v2"])
+def test_windows_of_attention_reach_as_far_as_their_fields_say(family: str) -> None:
+    """Every position's gradient lies in its field, and some position's fills the field's half."""
+    network, layers = listed(TINY[family].make(), (3, 64, 64))
+    layer = layers["features.1.0"]
+    field = layer.receptive_field
+    assert field is not None
+    assert max(field.size) == min(field.size) == 14  # seven patches of 2 × 2: windows of four, on either side
+    trunk = network.trunk(layer.name)  # channels last, as it was not told otherwise
+    filled = 0.0
+    for row in range(12, 20):
+        pixels = torch.rand(1, 3, 64, 64).requires_grad_()
+        (gradient,) = torch.autograd.grad(trunk(pixels)[0, row, 16].square().sum(), pixels)
+        rows = np.flatnonzero(gradient[0].abs().sum((0, 2)).numpy())
+        centre = field.start[0] + row * field.jump[0]
+        assert centre - field.size[0] / 2 <= rows.min()
+        assert rows.max() + 1 <= centre + field.size[0] / 2
+        filled = max(filled, centre - rows.min())
+    assert filled == field.size[0] / 2
+    assert layers["features.3.0"].receptive_field != layer.receptive_field
+
+
+def test_every_token_of_global_attention_sees_the_whole_picture() -> None:
+    _, layers = listed(TINY["vit"].make(), (3, 32, 32))
+    patches, block = layers["conv_proj"].receptive_field, layers["encoder.layers.encoder_layer_0"].receptive_field
+    assert patches is not None
+    assert block is not None
+    assert (patches.size, patches.jump, patches.start) == ((4, 4), (4, 4), (2, 2))
+    assert (block.size, block.jump, block.start) == ((32, 32), (4, 4), (2, 2))
 
 
 def test_an_operation_that_moves_places_has_no_field() -> None:

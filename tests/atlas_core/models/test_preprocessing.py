@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,8 +11,8 @@ from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, Resize
 
 from atlas_core.cards import InputCard
-from atlas_core.errors import ModelError
-from atlas_core.models.preprocessing import preprocess, source_box, to_unit
+from atlas_core.errors import ImageError
+from atlas_core.models.preprocessing import preprocess, read_pixels, source_box, to_unit
 
 
 def card(channels: int = 3, height: int = 8, width: int = 8, **changes: object) -> InputCard:
@@ -67,9 +69,30 @@ def test_one_channel_is_luminance() -> None:
     assert np.unique(seen).tolist() == [76]  # .299 of 255
 
 
-def test_a_number_of_channels_that_no_picture_has_is_refused() -> None:
-    with pytest.raises(ModelError, match="card says 2"):
+def test_a_picture_does_not_have_any_number_of_channels() -> None:
+    with pytest.raises(ImageError, match=r"the model takes 2: give arrays \(\.npy\)"):
         preprocess(noise(8, 8), card(channels=2))
+
+
+def test_four_channels_are_colours_and_transparency() -> None:
+    data = io.BytesIO()
+    Image.new("RGBA", (8, 8), (10, 20, 30, 40)).save(data, "PNG")
+    assert read_pixels(data.getvalue(), card(channels=4))[0, 0].tolist() == [10, 20, 30, 40]
+    assert read_pixels(data.getvalue(), card(channels=3))[0, 0].tolist() == [10, 20, 30]
+
+
+def test_arrays_are_resized_and_cropped_channel_by_channel_as_pictures_are() -> None:
+    picture = noise(21, 13)
+    colours = np.asarray(picture)
+    given: dict[str, Any] = {"height": 8, "width": 10, "resize": 11, "crop": "center"}
+    expected = preprocess(picture, card(**given))
+    seen = preprocess(np.concatenate([colours, colours[:, :, :2]], axis=2), card(channels=5, **given))
+    np.testing.assert_array_equal(seen, np.concatenate([expected, expected[:, :, :2]], axis=2))
+
+
+def test_arrays_have_the_networks_channels() -> None:
+    with pytest.raises(ImageError, match="an array of 5 channels; the model takes 3"):
+        preprocess(np.zeros((8, 8, 5), np.uint8), card())
 
 
 def test_exif_orientation_is_honoured() -> None:

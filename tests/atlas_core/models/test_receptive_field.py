@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from atlas_core.cards import ReceptiveField
 from atlas_core.models.receptive_field import Axis, Field, union
 
 
@@ -33,3 +34,10 @@ def test_nothing_is_claimed_of_unknown_parts_or_other_jumps() -> None:
     assert union([]) is None
     assert union([Field(), None]) is None
     assert union([Field(), Field(Axis(0, 1, 2), Axis())]) is None
+
+
+def test_what_sees_everything_stays_where_it_was() -> None:
+    field = Field().window((4, 4), (4, 4), (0, 0), (1, 1)).everywhere(24, 32)
+    assert field.card() == ReceptiveField(size=(24, 32), jump=(4, 4), start=(2, 2))
+    assert field.window((3, 3), (2, 2), (1, 1), (1, 1)).card().size == (24, 32)
+    assert union([field, Field().window((4, 4), (4, 4), (0, 0), (1, 1))]) == field
