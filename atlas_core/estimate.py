@@ -196,6 +196,7 @@ class Estimate:
         classes = self._classes if self._plan.spec.attribution != "none" else 0
         each = CELL_BYTES + CELL_JSON_BYTES + 2 * self._thumbnail + 4 * channels + 2 * classes
         seconds = CELLS_SECONDS + CELLS_VALUE_SECONDS * len(levels) * samples * (channels + classes)
+        seconds += samples * cells * _pair_seconds(channels)  # each cell looks for its icon's start among all
         return Cost(seconds, cells * each + 4 * channels**2)
 
     def _index(self, chunk: Chunk) -> Cost:
