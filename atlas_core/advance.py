@@ -161,8 +161,9 @@ def _room(ledger: Ledger) -> Counter[str]:
 def _succeed(plan: Plan, store: Store, ledger: Ledger, enqueue: Enqueue) -> Document:
     last = plan.chunks[-1]
     record = store.get_record(last.stage, last.key)
-    if record is None:
-        raise NotFoundError(f"the record of the manifest of {plan.id} is gone from the store")
+    if record is None:  # gone since it was written: then it is written again
+        repair(plan.id, [last.key], ledger)
+        return advance(plan.id, store, ledger, enqueue)
     try:
         with ledger.lock(rates.KIND):
             rates.learn(plan, store)

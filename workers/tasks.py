@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kombu.exceptions import OperationalError
 
 from atlas_core import advance as engine, deliveries, registry
-from atlas_core.errors import AtlasError, DependencyError, MissingInputError
+from atlas_core.errors import AtlasError, DependencyError, MissingInputError, NotFoundError
 from workers.app import app
 from workers.runtime import OnProgress, Process, process, told
 
@@ -38,8 +39,8 @@ def enqueue(task: str, arguments: list[str], queue: str) -> None:
 def run_chunk(job_id: str, chunk_key: str) -> None:
     """Run a chunk of a job, then enqueue what it made ready."""
     here = process()
-    job = registry.document(here.store, "jobs", job_id)
-    if job["state"] in engine.TERMINAL:
+    job = here.store.get_document("jobs", job_id)
+    if job is None or job["state"] in engine.TERMINAL:
         here.ledger.unqueue(chunk_key)  # another job may need it, or this one again
         return
     plan = engine.plan_of_attempt(here.store, job_id, job["attempt"])
@@ -56,7 +57,8 @@ def run_chunk(job_id: str, chunk_key: str) -> None:
             raise
 
     if here.under_lease(chunk_key, work, job_id, partial(here.ledger.events.running, plan, chunk)):
-        engine.advance(job_id, here.store, here.ledger, enqueue, finished=chunk_key)
+        with suppress(NotFoundError):  # dropped and cleared up meanwhile
+            engine.advance(job_id, here.store, here.ledger, enqueue, finished=chunk_key)
 
 
 @app.task(name=engine.INSPECT["models"])

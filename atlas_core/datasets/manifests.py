@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from contextlib import suppress
+from typing import IO, Any, NamedTuple, cast
 
 from atlas_core.datasets.sources import MAX_ENTRIES, Content, Entry, Source, Span, leaves
 from atlas_core.errors import DatasetError
@@ -14,7 +18,10 @@ KEYS = ("key", "image", "path", "file")
 LABEL = "label"
 MAX_MANIFEST_BYTES = 1 << 30
 MOST_TEXT = 1_024  # characters of a key or label
-ROWS_AT_ONCE = 50_000
+
+
+class Unusable(Exception):  # noqa: N818 - it says what the manifest is
+    """A manifest that cannot be used, and why."""
 
 
 class Row(NamedTuple):
@@ -70,7 +77,7 @@ def read_csv(data: bytes) -> list[Row]:
     try:
         lines = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
         header = [name.strip().lower() for name in next(lines, [])]
-        key, label = _columns(header)
+        key, label = columns_of(header)
         rows = _Rows("line")
         for values in lines:
             if values:
@@ -81,6 +88,8 @@ def read_csv(data: bytes) -> list[Row]:
         raise _wrong(f"byte {error.start} is no UTF-8; save it as UTF-8") from None
     except csv.Error as error:
         raise _wrong(f"line {lines.line_num}: {error}") from None
+    except Unusable as error:
+        raise _wrong(str(error)) from None
     return rows.found
 
 
@@ -90,68 +99,42 @@ def read_parquet(data: bytes) -> list[Row]:
     Raises:
         DatasetError: It is none, lacks the column, or a row's key is missing, doubled or leaves its root.
     """
-    import pyarrow
-    from pyarrow import parquet
-
     rows = _Rows("row")
     try:
-        schema = parquet.read_schema(pyarrow.BufferReader(data))
-        names = schema.names
-        key, label = _columns([name.lower() for name in names])
-        _check_type(schema.field(key), text=True)
-        if label is not None:
-            _check_type(schema.field(label), text=False)
-        wanted = [names[key]] if label is None else [names[key], names[label]]
-        # Texts stay numbers of a dictionary, so that few bytes cannot become many.
-        table = parquet.ParquetFile(pyarrow.BufferReader(data), read_dictionary=wanted)
-        _check_size(table.metadata, wanted)
-        number = 0
-        for batch in table.iter_batches(ROWS_AT_ONCE, columns=wanted):
-            columns = [_values(batch.column(name)) for name in wanted]
-            for values in zip(*columns, strict=True):
-                number += 1
-                rows.add(number, *values)
-    except (pyarrow.ArrowException, OSError, KeyError, ValueError) as error:
-        raise _wrong(f"no Parquet that can be read: {str(error).partition(chr(10))[0][:200]}") from None
+        for number, values in enumerate(_parquet_rows(data), 1):
+            rows.add(number, *values)
+    except Unusable as error:
+        raise _wrong(str(error)) from None
     return rows.found
 
 
-def _check_type(field: Any, *, text: bool) -> None:
-    from pyarrow import types
-
-    held = field.type.value_type if types.is_dictionary(field.type) else field.type
-    texts = types.is_string(held) or types.is_large_string(held) or types.is_string_view(held)
-    if texts or (not text and (types.is_integer(held) or types.is_null(held))):
-        return
-    taken = "text is taken" if text else "text or whole numbers are taken"
-    raise _wrong(f"its column {field.name!r} holds {str(field.type)[:80]}; {taken}")
-
-
-def _check_size(metadata: Any, wanted: Sequence[str]) -> None:
-    if metadata.num_rows > MAX_ENTRIES:
-        raise _wrong(f"it has more than {MAX_ENTRIES} rows")
-    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
-    columns = (group.column(place) for group in groups for place in range(group.num_columns))
-    size = sum(column.total_uncompressed_size for column in columns if column.path_in_schema in wanted)
-    if size > MAX_MANIFEST_BYTES:
-        raise _wrong(f"its keys and labels unpack to {size} bytes; at most {MAX_MANIFEST_BYTES} are taken")
+def _parquet_rows(data: bytes) -> Iterator[list[Any]]:
+    """What `parquet_rows` tells of it."""
+    command = [sys.executable, "-P", "-m", "atlas_core.datasets.parquet_rows"]
+    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nothing) as process:
+        source, told = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
+        with suppress(BrokenPipeError), source:
+            source.write(data)
+        for line in told:
+            row = json.loads(line)
+            if isinstance(row, dict):
+                raise Unusable(row["unusable"])
+            yield row
+    if process.returncode:
+        raise Unusable("no Parquet that can be read: reading it takes too much memory, or breaks the library")
 
 
-def _values(column: Any) -> Iterator[Any]:
-    """The values of a column, one after the other; those of a dictionary are made once each."""
-    import pyarrow
+def columns_of(names: Sequence[str]) -> tuple[int, int | None]:
+    """Where among the columns of a manifest its keys are, and its labels if it has any.
 
-    if not isinstance(column, pyarrow.DictionaryArray):
-        return iter(column.to_pylist())
-    known = column.dictionary.to_pylist()
-    return (None if number is None else known[number] for number in column.indices.to_pylist())
-
-
-def _columns(names: Sequence[str]) -> tuple[int, int | None]:
+    Raises:
+        Unusable: It has no column of keys.
+    """
     key = next((names.index(name) for name in KEYS if name in names), None)
     if key is None:
         there = ", ".join(names[:20])[:200] or "nothing"
-        raise _wrong(f"it has no column {', '.join(KEYS[:-1])} or {KEYS[-1]}, only {there}")
+        raise Unusable(f"it has no column {', '.join(KEYS[:-1])} or {KEYS[-1]}, only {there}")
     return key, names.index(LABEL) if LABEL in names else None
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
 import stat
+import struct
 import threading
 import zipfile
 import zlib
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_RATIO = 200  # pictures are compressed already; a zip of pictures stays near 1
 BLOCK = 1 << 16
+DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, IndexError, OSError, ValueError)
 
 
 class ZipSource:
@@ -79,7 +82,7 @@ class ZipSource:
             with self._lock:
                 data = self._zip.read(info)
         # Reasons name no file: with `privacy: strict` an atlas keeps them.
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError):
+        except DAMAGED:
             raise ImageError("a damaged entry of the zip") from None
         except RuntimeError:  # NotImplementedError is one
             raise ImageError("an entry of the zip that is encrypted or packed in a way that is not known") from None
@@ -105,6 +108,8 @@ def _check(entries: list[zipfile.ZipInfo], size: int) -> None:
     for entry in entries:
         path = PurePosixPath(entry.filename)
         mode = entry.external_attr >> 16
+        if not entry.filename:
+            raise DatasetError("the zip has an entry without a name; pack it anew", pointer="/source")
         if path.is_absolute() or ".." in path.parts or "\\" in entry.filename:
             raise DatasetError(f"the zip's entry {entry.filename!r} would leave the archive", pointer="/source")
         if stat.S_ISLNK(mode):

@@ -34,7 +34,7 @@ SIDES = ("h", "w")
 
 @dataclass(frozen=True)
 class Graph:
-    """What the rules look up: shapes of the tensors and how they hold their grids, constants, the input's sides and number."""
+    """What the rules look up: the tensors' shapes and grids, the constants, the sides and the number of the images."""
 
     shapes: Mapping[str, Sequence[int]]
     held: Mapping[str, Form]

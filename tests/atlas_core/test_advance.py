@@ -127,6 +127,20 @@ def test_the_last_record_ends_the_job_with_its_digest(toy: Plan, store: Store, l
     assert ledger.active() == []
 
 
+def test_a_manifest_that_is_gone_when_the_job_should_end_is_made_again(
+    toy: Plan, store: Store, ledger: Ledger, queues: Queues
+) -> None:
+    submit(toy, None, store, ledger, queues)
+    finish(toy, store, ledger, *toy.by_key)
+    last = toy.chunks[-1]
+    store.delete_record(last.stage, last.key)
+    queues.taken()
+    assert advance(toy.id, store, ledger, queues)["state"] == "queued"
+    assert queues.taken() == [last.key]
+    finish(toy, store, ledger, last.key)
+    assert advance(toy.id, store, ledger, queues)["state"] == "succeeded"
+
+
 def test_a_complete_atlas_succeeds_at_once_without_a_chunk(
     toy: Plan, store: Store, ledger: Ledger, queues: Queues
 ) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from atlas_core import registry, stages
-from atlas_core.advance import RUN_CHUNK, TERMINAL, advance, submit
+from atlas_core import build, registry, stages
+from atlas_core.advance import RUN_CHUNK, TERMINAL, advance, end_job, submit
 from atlas_core.build import Chunk, Plan
 from atlas_core.ledger import Ledger, Worker, connect
 from atlas_core.manifest import manifest_of
@@ -24,7 +24,8 @@ from atlas_core.stages import run_chunk
 from atlas_core.store import Store, open_store
 from tests.atlas_core.conftest import TinyAtlas, planned, run_all
 from tests.faulty_store import FaultyObjects
-from workers import tasks
+from workers import runtime as process_runtime, tasks
+from workers.app import app
 from workers.runtime import Process
 
 HOUR = 3600.0
@@ -104,7 +105,7 @@ class Crew:
 
     def work(self, plan: Plan, idle: Callable[[], None] = lambda: None) -> None:
         """Run what is enqueued until the job has ended."""
-        for _ in range(10_000):
+        for _ in range(3_000):
             if self.state(plan) in TERMINAL:
                 return
             try:
@@ -120,6 +121,7 @@ def crew(redis_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         client.flushall()
 
     def made(clock: Callable[[], float] | None = None) -> Crew:
+        app.finalize()  # Celery makes tasks at their first use, and not for two threads at a time
         found = Crew(Settings(store_url=str(tmp_path / "store"), redis_url=redis_server), clock)
         monkeypatch.setattr(tasks, "process", lambda: found.process)
         monkeypatch.setattr(tasks, "enqueue", found.enqueue)
@@ -128,11 +130,20 @@ def crew(redis_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return made
 
 
+@pytest.fixture
+def in_parts(tiny_atlas: TinyAtlas, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """The plan of the tiny atlas in many small chunks."""
+    monkeypatch.setattr(build, "SHARD_SAMPLES", 30)
+    tiny = tiny_atlas.plan
+    return build.plan(tiny.spec.model_copy(update={"levels": [3, 40], "allow_sparse": True}), tiny.model, tiny.dataset)
+
+
 @pytest.mark.parametrize("workers", [2, 20])
 def test_workers_share_a_job_and_each_chunk_runs_once(
-    tiny_atlas: TinyAtlas, crew: Callable[..., Crew], monkeypatch: pytest.MonkeyPatch, workers: int
+    in_parts: Plan, crew: Callable[..., Crew], monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
-    here, plan = crew(), tiny_atlas.plan
+    here, plan = crew(), in_parts
+    assert len(plan.chunks) > 20
     ran: Counter[str] = Counter()
 
     def noted(plan: Plan, chunk: Chunk, runtime: Runtime, on_progress: Any) -> None:
@@ -146,6 +157,58 @@ def test_workers_share_a_job_and_each_chunk_runs_once(
         list(pool.map(lambda _: here.work(plan), range(workers)))
     assert here.state(plan) == "succeeded"
     assert ran == Counter(list(plan.by_key))
+
+
+def test_a_chunk_of_a_job_that_was_cleared_up_is_left_to_others(
+    in_parts: Plan, crew: Callable[..., Crew], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, plan = crew(), in_parts
+    ledger = here.process.ledger
+
+    def cleared_up(plan: Plan, chunk: Chunk, runtime: Runtime, on_progress: Any) -> None:
+        here.store.delete_document("jobs", plan.id)
+
+    monkeypatch.setattr(stages, "run_chunk", cleared_up)
+    submit(plan, None, here.store, ledger, here.enqueue)
+    first, second, *_ = (here.messages.get() for _ in range(here.messages.qsize()))
+    tasks.run_chunk(*first)
+    assert ledger.states([second[1]])[0].state == "queued"
+    tasks.run_chunk(*second)
+    assert ledger.states([second[1]])[0].state == "waiting"
+
+
+def test_a_cancelled_layout_ends_with_its_epoch_and_goes_on_when_asked_again(
+    tiny_atlas: TinyAtlas, crew: Callable[..., Crew], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process_runtime, "REPORT_SECONDS", 0)
+    here = crew()
+    plan = planned(here.store, tiny_atlas.model, tiny_atlas.dataset)
+    ledger = here.process.ledger
+    (layout,) = plan.find("layout", step="optimise")
+    epochs: list[int] = []
+
+    def cancelled(plan: Plan, chunk: Chunk, runtime: Runtime, on_progress: Callable[[int, int], None]) -> None:
+        def told(done: int, total: int) -> None:
+            if chunk == layout:
+                epochs.append(done)
+                if done == 3:
+                    end_job(plan.id, here.store, ledger, state="cancelled")
+            on_progress(done, total)
+
+        run_chunk(plan, chunk, runtime, told)
+
+    monkeypatch.setattr(stages, "run_chunk", cancelled)
+    submit(plan, None, here.store, ledger, here.enqueue)
+    here.work(plan)
+    assert (here.state(plan), epochs) == ("cancelled", [1, 2, 3])
+    assert not here.store.has_record("layout", layout.key)
+    assert (ledger.states([layout.key])[0].state, ledger.states([layout.key])[0].attempts) == ("waiting", 0)
+
+    monkeypatch.setattr(stages, "run_chunk", run_chunk)
+    submit(plan, None, here.store, ledger, here.enqueue)
+    here.work(plan)
+    assert here.state(plan) == "succeeded"
+    assert manifest_of(plan, here.store)["digest"] == tiny_atlas.manifest["digest"]
 
 
 def test_a_clock_that_jumps_an_hour_forward_and_back(

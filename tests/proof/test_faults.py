@@ -12,71 +12,99 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from atlas_client.client import Client
+from atlas_core.store import open_store
+from service.embedded import Embedded, embedded
 from tests.proof.conftest import SEED, Report
-from tests.service.stack import BATCH, OwnRedis, Stack, running_stack
+from tests.service.stack import alive, descendants
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.proof
 KILLS = 20
+PROCESSES = 2
+PAUSE = 4.0
+"""Seconds at most from the moment at which a kill is due."""
+LAST = 4
+"""Chunks of a job after which none is killed, or it might be over."""
 SECONDS = 900
 # A chunk may lose its process more often here than it may by default: the kills come faster than chunks end.
-SETTINGS = {"ATLAS_MAX_ATTEMPTS": str(KILLS + 1), "ATLAS_LEASE_SECONDS": "3"}
+SETTINGS = {"ATLAS_MAX_ATTEMPTS": str(KILLS + 1), "ATLAS_LEASE_SECONDS": "3", "ATLAS_BEAT_SECONDS": "0.5"}
 
 
-def test_twenty_kills_leave_the_same_manifest(shared: Path, cifar_layer: str, tmp_path: Path, report: Report) -> None:
+def test_twenty_kills_leave_the_same_manifest(
+    shared: Path, cifar_layer: str, tmp_path: Path, report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in SETTINGS.items():
+        monkeypatch.setenv(name, value)
     cards, moments = shared / "cifar10", random.Random()
-    with (
-        OwnRedis(tmp_path) as server,
-        running_stack(tmp_path, server.url, **SETTINGS) as stack,
-        Client(stack.url) as client,
-    ):
+    with embedded(tmp_path, processes=PROCESSES) as service, Client(service.url) as client:
         dataset = client.add_dataset(cards / "dataset-test.json")["id"]
         client.wait_ready("datasets", dataset)
         model = client.wait_ready("models", client.add_model(cards / "model.json")["id"])["id"]
-        spec = {"model": model, "dataset": dataset, "layers": [cifar_layer], "samples": 5_000, "levels": [10, 20],
+        spec = {"model": model, "dataset": dataset, "layers": [cifar_layer], "samples": 5_000, "levels": [4, 8, 12],
                 "seed": SEED, "recipe": "fast"}  # fmt: skip
-        undisturbed, seconds = _made(stack, client, spec)
+        began = time.monotonic()
+        undisturbed = client.wait(client.submit(spec)["id"])
+        seconds = time.monotonic() - began
 
         client.ask("DELETE", f"/v1/atlases/{undisturbed['id']}")
-        _wait_until_nothing_is_left(stack)
+        _wait_until_no_record_is_left(tmp_path)
         began = time.monotonic()
         atlas = client.submit(spec)["id"]
-        killed: Counter[str] = Counter()
-        for number in range(KILLS):
-            time.sleep(moments.uniform(0.5, 1.5) * seconds / KILLS)
-            status = client.status(atlas)
-            assert status["state"] in ("queued", "running"), f"the job ended after {number} kills"
-            killed.update({stage: 1 for stage, counts in status["progress"].items() if counts["running"]})
-            _kill(stack, moments, parent=number % 4 == 3)
-        done = stack.wait(client, atlas, SECONDS)
+        at_work, killed = _killed(service, client, atlas, moments)
+        done = client.wait(atlas)
         report(f"{KILLS} kills", seconds=round(time.monotonic() - began), undisturbed=round(seconds),
-               at_work=dict(killed), digest=done["digest"][:16])  # fmt: skip
-        assert (done["state"], done["digest"]) == ("succeeded", undisturbed["digest"])
+               at_work=dict(at_work), killed=dict(killed), digest=done["digest"][:16])  # fmt: skip
+        assert done["digest"] == undisturbed["digest"]
         assert done["manifest"]["artifacts"] == undisturbed["manifest"]["artifacts"]
 
 
-def _made(stack: Stack, client: Client, spec: dict[str, Any]) -> tuple[dict[str, Any], float]:
-    began = time.monotonic()
-    done = stack.wait(client, client.submit(spec)["id"], SECONDS)
-    assert done["state"] == "succeeded", done["error"]
-    return done, time.monotonic() - began
-
-
-def _wait_until_nothing_is_left(stack: Stack) -> None:
+def _wait_until_no_record_is_left(folder: Path) -> None:
+    store = open_store(str(folder / "store"))
     deadline = time.monotonic() + SECONDS
-    while any(True for _ in stack.store.list_records()):
+    while any(True for _ in store.list_records()):
         assert time.monotonic() < deadline, "the dropped atlas was not cleared up"
         time.sleep(0.5)
 
 
-def _kill(stack: Stack, moments: random.Random, *, parent: bool) -> None:
-    """Kill the batch worker with its processes, and start another; or one of its processes."""
-    if parent:
-        stack.kill("batch")
-        stack.worker(*BATCH)
-        return
-    while not (children := stack.children("batch")):
-        time.sleep(0.05)
-    os.kill(moments.choice(children), signal.SIGKILL)
+def _killed(service: Embedded, client: Client, atlas: str, moments: random.Random) -> tuple[Counter[str], Counter[str]]:
+    """Kill a process of the batch worker, or the whole worker, at moments spread over all stages of a job.
+
+    Returns:
+        The stages that were at work, and what was killed.
+    """
+    at_work: Counter[str] = Counter()
+    killed: Counter[str] = Counter()
+    for number in range(KILLS):
+        progress = _reached(client, atlas, number / KILLS)
+        time.sleep(moments.uniform(0, PAUSE))
+        at_work.update(stage for stage, counts in progress.items() if counts["running"])
+        what = "worker" if number % 4 == 3 else "process"
+        killed[what] += 1
+        while not (victims := _living(service, what)):
+            time.sleep(0.05)
+        os.kill(moments.choice(victims), signal.SIGKILL)
+    return at_work, killed
+
+
+def _reached(client: Client, atlas: str, share: float) -> dict[str, Any]:
+    """Wait until a share of the job's chunks, but for the last few, is done; returns how far its stages are."""
+    deadline = time.monotonic() + SECONDS
+    while True:
+        status = client.status(atlas)
+        assert status["state"] in ("queued", "running"), f"the job ended before its last kill: {status['state']}"
+        progress: dict[str, Any] = status["progress"]
+        done, total = (sum(counts[name] for counts in progress.values()) for name in ("done", "total"))
+        if done >= int(share * (total - LAST)):
+            return progress
+        assert time.monotonic() < deadline, f"the job does not get on: {progress}"
+        time.sleep(0.2)
+
+
+def _living(service: Embedded, what: str) -> list[int]:
+    """The batch worker, or its processes; none while it is started again."""
+    worker = service.children.pid("worker-batch")
+    if not alive(worker):
+        return []
+    return [worker] if what == "worker" else [pid for pid in descendants(worker) if alive(pid)]

@@ -82,10 +82,6 @@ class Stack:
         self.processes[name].terminate()
         self.processes[name].wait(SECONDS)
 
-    def children(self, name: str) -> list[int]:
-        """Living processes of a worker's pool."""
-        return [pid for pid in descendants(self.processes[name].pid) if alive(pid)]
-
     def stop(self) -> None:
         for process in self.processes.values():
             process.terminate()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,6 +57,15 @@ def test_registration_measures_and_lists(live: Live) -> None:
     assert {layer["name"]: layer["shape"] for layer in model["layers"]}["features.4"] == [128, 15, 15]
     assert (model["classes"], model["accuracy"]["images"], model["accuracy"]["dataset"]) == (3, 60, dataset["id"])
     assert (dataset["images"], dataset["class_counts"]) == (60, {"dots": 20, "stripes": 20, "waves": 20})
+
+
+def test_an_architecture_that_no_worker_has_is_refused(live: Live, cards: Path, tmp_path: Path) -> None:
+    card = json.loads((cards / "model.json").read_text())
+    card |= {"format": "python", "architecture": "scan_net", "weights": str(cards / "weights.safetensors")}
+    (tmp_path / "model.json").write_text(json.dumps(card))
+    model = live.client.add_model(tmp_path / "model.json")["id"]
+    with pytest.raises(ClientError, match="no architecture 'scan_net' is installed with the workers"):
+        live.client.wait_ready("models", model)
 
 
 def test_the_lists_name_what_there_is(live: Live) -> None:

@@ -13,9 +13,11 @@ import httpx
 import pytest
 import redis
 
+from atlas_client import client as client_module
 from atlas_client.cli import run
 from atlas_client.client import Client
-from atlas_client.events import Event, parse_events
+from atlas_client.errors import JobError
+from atlas_client.events import Event, follow, parse_events
 from atlas_core import registry
 from atlas_core.advance import end_job
 from atlas_core.events import Event as Told, stream_of
@@ -254,6 +256,22 @@ def test_a_job_that_fails_says_why_before_it_says_so(waiting: Waiting) -> None:
     assert [event.data["final"] for event in told[1:3]] == [False, True]
     assert told[2].data == {**error, "final": True}
     assert (told[3].data["state"], told[3].data["error"]) == ("failed", error)
+
+
+def test_waiting_for_a_job_ends_with_its_last_event(waiting: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    def noted(*arguments: Any, **options: Any) -> Iterator[Event]:
+        for event in follow(*arguments, **options):
+            told.append(event.data["state"])
+            if len(told) == 1:
+                end_job(waiting.job, waiting.services.store, waiting.services.ledger, state="cancelled")
+            yield event
+
+    monkeypatch.setattr(client_module, "follow", noted)
+    with Client(waiting.url) as client, pytest.raises(JobError, match="was cancelled"):
+        client.wait(waiting.job)
+    assert told == ["queued", "cancelled"]
 
 
 def test_a_cancelled_and_dropped_job_ends_its_stream(waiting: Waiting, reader: Reader) -> None:

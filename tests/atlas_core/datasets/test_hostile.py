@@ -6,6 +6,7 @@ import io
 import os
 import resource
 import struct
+import sys
 import tarfile
 import zipfile
 import zlib
@@ -19,9 +20,10 @@ from pyarrow import parquet
 
 from atlas_core import registry
 from atlas_core.cards import DatasetCard, InputCard
-from atlas_core.datasets import manifests, sources, tars, zips
+from atlas_core.datasets import parquet_rows, sources, tars, zips
 from atlas_core.datasets.decode import decode
 from atlas_core.datasets.listing import Listing
+from atlas_core.datasets.manifests import Unusable
 from atlas_core.errors import DatasetError, ImageError, IntegrityError
 from atlas_core.models.preprocessing import preprocess
 from atlas_core.registration import inspect_dataset
@@ -182,6 +184,21 @@ def test_pictures_are_known_by_their_bytes_and_listed_by_their_names(tmp_path: P
     (tmp_path / "list.csv").write_text("key\npicture.txt\n")
     with opened((tmp_path / "list.csv").as_uri()) as chosen:  # what a manifest names was chosen
         assert decode(chosen.read("picture.txt")).size == (4, 4)
+
+
+def test_a_zip_whose_entry_has_no_name_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "h.zip", "w") as archive:
+        archive.writestr(zipfile.ZipInfo(""), b"1")
+    refused(tmp_path / "h.zip", "an entry without a name")
+
+
+def test_a_zip_whose_entry_tells_two_names_has_it_skipped(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "h.zip", "w") as archive:
+        archive.writestr("a.png", b"1")
+        archive.writestr("\u00e9.png", b"1")
+    data = (tmp_path / "h.zip").read_bytes()
+    (tmp_path / "h.zip").write_bytes(data.replace("\u00e9".encode(), b"\xff\xff", 1))  # not in the directory
+    assert listed(tmp_path / "h.zip").skipped == ({"image": "\u00e9.png", "reason": "a damaged entry of the zip"},)
 
 
 def test_a_zip_whose_entries_overlap_is_refused(tmp_path: Path) -> None:
@@ -352,8 +369,9 @@ def test_few_bytes_of_parquet_do_not_become_many(tmp_path: Path, monkeypatch: py
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     refused(tmp_path / "list.parquet", "row 1: a key or label of more than 1024 characters")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kB
-    monkeypatch.setattr(manifests, "MAX_MANIFEST_BYTES", 900_000)
-    refused(tmp_path / "list.parquet", "its keys and labels unpack to")
+    monkeypatch.setattr(parquet_rows, "MAX_MANIFEST_BYTES", 900_000)
+    with pytest.raises(Unusable, match="its keys and labels unpack to"):
+        next(parquet_rows.rows((tmp_path / "list.parquet").read_bytes()))
 
 
 def test_shards_are_not_all_open_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -368,3 +386,11 @@ def test_shards_are_not_all_open_at_once(tmp_path: Path, monkeypatch: pytest.Mon
         assert [dataset.read(image) for image in listing.images] == [b"%d" % number for number in range(12)]
         assert len(os.listdir("/proc/self/fd")) <= before + 3
     assert len(os.listdir("/proc/self/fd")) <= before
+
+
+def test_a_manifest_that_ends_the_process_that_reads_it_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parquet.write_table(pyarrow.table({"key": ["a.png"]}), tmp_path / "list.parquet")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    refused(tmp_path / "list.parquet", "too much memory, or breaks the library")

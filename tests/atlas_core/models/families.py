@@ -88,7 +88,7 @@ def as_maps(output: Tensor, form: str, shape: tuple[int, int, int]) -> Tensor:
     return tokens.transpose(1, 2).reshape(len(tokens), -1, *grid)
 
 
-def _seeded(build: Callable[[], nn.Module], spread: float = 0.05) -> nn.Module:
+def seeded(build: Callable[[], nn.Module], spread: float = 0.05) -> nn.Module:
     """Random weights everywhere: architectures start some at nought (heads, layer scale), which would hide faults."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -155,7 +155,7 @@ def _full(name: str, **options: Any) -> Callable[[], nn.Module]:
         module: nn.Module = torchvision.models.get_model(name, weights=None, **options)
         return module
 
-    return partial(_seeded, build, spread=0.01)
+    return partial(seeded, build, spread=0.01)
 
 
 def _named(pattern: str, *values: object) -> tuple[str, ...]:
@@ -166,22 +166,22 @@ _INCEPTIONS = _named("inception{}", "3a", "3b", "4a", "4b", "4c", "4d", "4e")
 _SWIN_BLOCKS = ("features.1.0", "features.1.1", "features.3.0", "features.3.1")
 
 TINY: Mapping[str, Family] = {
-    "squeezenet": Family(partial(_seeded, _squeezenet), (3, 64, 64), _named("features.{}", 3, 4, 6, 7, 9, 10, 11, 12)),
-    "resnet": Family(partial(_seeded, _resnet), (3, 64, 64), _named("layer{}.0", 1, 2, 3)),
-    "mobilenet": Family(partial(_seeded, _mobilenet), (3, 32, 32), _named("features.{}", 1, 2, 3, 4)),
-    "googlenet": Family(partial(_seeded, _googlenet), (3, 64, 64), _INCEPTIONS),
+    "squeezenet": Family(partial(seeded, _squeezenet), (3, 64, 64), _named("features.{}", 3, 4, 6, 7, 9, 10, 11, 12)),
+    "resnet": Family(partial(seeded, _resnet), (3, 64, 64), _named("layer{}.0", 1, 2, 3)),
+    "mobilenet": Family(partial(seeded, _mobilenet), (3, 32, 32), _named("features.{}", 1, 2, 3, 4)),
+    "googlenet": Family(partial(seeded, _googlenet), (3, 64, 64), _INCEPTIONS),
     "vit": Family(
-        partial(_seeded, _vit),
+        partial(seeded, _vit),
         (3, 32, 32),
         _named("encoder.layers.encoder_layer_{}", 0, 1),
         "tokens",
         fixed=True,
         silent=("encoder.layers.encoder_layer_1",),
     ),
-    "swin": Family(partial(_seeded, _swin), (3, 32, 32), _SWIN_BLOCKS, "last"),
-    "swin_v2": Family(partial(_seeded, _swin_v2), (3, 32, 32), _SWIN_BLOCKS, "last"),
+    "swin": Family(partial(seeded, _swin), (3, 32, 32), _SWIN_BLOCKS, "last"),
+    "swin_v2": Family(partial(seeded, _swin_v2), (3, 32, 32), _SWIN_BLOCKS, "last"),
     "convnext": Family(
-        partial(_seeded, _convnext), (3, 32, 32), ("features.1.0", "features.1.1", "features.3.0", "features.3.1")
+        partial(seeded, _convnext), (3, 32, 32), ("features.1.0", "features.1.1", "features.3.0", "features.3.1")
     ),
 }
 
