@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.proof
 KILLS = 20
 PROCESSES = 2
+PAUSE = 4.0
+"""Seconds at most from the moment at which a kill is due."""
+LAST = 4
+"""Chunks of a job after which none is killed, or it might be over."""
 SECONDS = 900
 # A chunk may lose its process more often here than it may by default: the kills come faster than chunks end.
 SETTINGS = {"ATLAS_MAX_ATTEMPTS": str(KILLS + 1), "ATLAS_LEASE_SECONDS": "3", "ATLAS_BEAT_SECONDS": "0.5"}
@@ -48,7 +52,7 @@ def test_twenty_kills_leave_the_same_manifest(
         _wait_until_no_record_is_left(tmp_path)
         began = time.monotonic()
         atlas = client.submit(spec)["id"]
-        at_work, killed = _killed(service, client, atlas, moments, seconds)
+        at_work, killed = _killed(service, client, atlas, moments)
         done = client.wait(atlas)
         report(f"{KILLS} kills", seconds=round(time.monotonic() - began), undisturbed=round(seconds),
                at_work=dict(at_work), killed=dict(killed), digest=done["digest"][:16])  # fmt: skip
@@ -64,10 +68,8 @@ def _wait_until_no_record_is_left(folder: Path) -> None:
         time.sleep(0.5)
 
 
-def _killed(
-    service: Embedded, client: Client, atlas: str, moments: random.Random, seconds: float
-) -> tuple[Counter[str], Counter[str]]:
-    """Kill a process of the batch worker, or the whole worker, over the time that the job takes undisturbed.
+def _killed(service: Embedded, client: Client, atlas: str, moments: random.Random) -> tuple[Counter[str], Counter[str]]:
+    """Kill a process of the batch worker, or the whole worker, at moments spread over all stages of a job.
 
     Returns:
         The stages that were at work, and what was killed.
@@ -75,16 +77,29 @@ def _killed(
     at_work: Counter[str] = Counter()
     killed: Counter[str] = Counter()
     for number in range(KILLS):
-        time.sleep(moments.uniform(0.5, 1.5) * seconds / KILLS)
-        status: dict[str, Any] = client.status(atlas)
-        assert status["state"] in ("queued", "running"), f"the job ended after {number} kills"
-        at_work.update(stage for stage, counts in status["progress"].items() if counts["running"])
+        progress = _reached(client, atlas, number / KILLS)
+        time.sleep(moments.uniform(0, PAUSE))
+        at_work.update(stage for stage, counts in progress.items() if counts["running"])
         what = "worker" if number % 4 == 3 else "process"
         killed[what] += 1
         while not (victims := _living(service, what)):
             time.sleep(0.05)
         os.kill(moments.choice(victims), signal.SIGKILL)
     return at_work, killed
+
+
+def _reached(client: Client, atlas: str, share: float) -> dict[str, Any]:
+    """Wait until a share of the job's chunks, but for the last few, is done; returns how far its stages are."""
+    deadline = time.monotonic() + SECONDS
+    while True:
+        status = client.status(atlas)
+        assert status["state"] in ("queued", "running"), f"the job ended before its last kill: {status['state']}"
+        progress: dict[str, Any] = status["progress"]
+        done, total = (sum(counts[name] for counts in progress.values()) for name in ("done", "total"))
+        if done >= int(share * (total - LAST)):
+            return progress
+        assert time.monotonic() < deadline, f"the job does not get on: {progress}"
+        time.sleep(0.2)
 
 
 def _living(service: Embedded, what: str) -> list[int]:
