@@ -34,9 +34,10 @@ class Teller:
         self._config = config
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
         for name, line in report.user_properties:
-            if name == SAID:
-                self._config.pluginmanager.get_plugin("terminalreporter").write(f"\n    {line}\n")
+            if name == SAID and terminal is not None:
+                terminal.write(f"\n    {line}\n")
 
 
 def pytest_configure(config: pytest.Config) -> None:
