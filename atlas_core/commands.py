@@ -76,7 +76,10 @@ def layers(
     """List the layers of a model, outputs of blocks first, with their shapes and receptive fields."""
     from atlas_core.registration import load_card
 
-    found = [layer.model_dump(mode="json") for layer in load_card(card).described()]
+    model = load_card(card)
+    found = [layer.model_dump(mode="json") for layer in model.described()]
+    for reason in model.unconvertible:
+        typer.echo(f"Without icons and attributions, so ask for --recipe none: {reason}", err=True)
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
@@ -200,10 +203,13 @@ def _summary(manifest: dict[str, Any]) -> None:
     table = Table("layer", "side", "cells", "shown", "whitened cosine", "robust", "retrieval", "low contrast")
     for name, layer in manifest["layers"].items():
         for level in layer["levels"]:
-            icons = level["icons"]
-            table.add_row(
-                name, str(level["side"]), str(level["cells"]), f"{level['shown']:.1%}",
-                f"{icons['whitened_cosine']:.2f}", f"{icons['robust']:.2f}", f"{icons['retrieval_top1']:.0%}",
-                f"{icons['low_contrast_share']:.1%}",
-            )  # fmt: skip
+            row = (name, str(level["side"]), str(level["cells"]), f"{level['shown']:.1%}")
+            table.add_row(*row, *_fidelity(level["icons"]))
     Console().print(table)
+
+
+def _fidelity(icons: dict[str, float] | None) -> list[str]:
+    if icons is None:
+        return ["no icons"]
+    return [f"{icons['whitened_cosine']:.2f}", f"{icons['robust']:.2f}", f"{icons['retrieval_top1']:.0%}",
+            f"{icons['low_contrast_share']:.1%}"]  # fmt: skip

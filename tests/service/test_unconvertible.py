@@ -22,16 +22,42 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def odd(live: Live, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The registered model: a residual network with an operator that cannot be converted."""
+def card_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The card of a residual network with an operator that cannot be converted."""
     folder = tmp_path_factory.mktemp("odd")
     between = [helper.make_node("Hardmax", ["join"], ["odd"], axis=1)]
     (folder / "odd.onnx").write_bytes(residual(opset=18, between=between, block="odd").SerializeToString())
     shape = {"channels": 3, "height": 32, "width": 32, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
     card = {"name": "odd", "format": "onnx", "source": "odd.onnx", "output": "logits", "input": shape}
     (folder / "model.json").write_text(json.dumps(card))
-    model = live.client.add_model(folder / "model.json")["id"]
-    return live.client.wait_ready("models", model)
+    return folder / "model.json"
+
+
+@pytest.fixture(scope="module")
+def odd(live: Live, card_file: Path) -> dict[str, Any]:
+    """The model, registered."""
+    return live.client.wait_ready("models", live.client.add_model(card_file)["id"])
+
+
+def test_the_command_lists_its_layers_and_says_so(card_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["layers", str(card_file), "--json"]) == 0
+    told = capsys.readouterr()
+    assert {"stem", "half", "odd"} <= {layer["name"] for layer in json.loads(told.out)}
+    assert "ask for --recipe none" in told.err
+    assert "Hardmax (opset 18)" in told.err
+
+
+def test_a_map_without_icons_is_built_on_this_machine(
+    card_file: Path, cards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["build", "--model", str(card_file), "--dataset", str(cards / "dataset.json"), "--layer", "half",
+               "--samples", "400", "--levels", "5", "--out", str(tmp_path / "out"), "--processes", "1"]  # fmt: skip
+    assert run(command) == 4
+    assert "Hardmax (opset 18)" in capsys.readouterr().err
+    assert run([*command, "--recipe", "none"]) == 0
+    assert "no icons" in capsys.readouterr().out
+    files = {file.name for file in (tmp_path / "out" / "half" / "5").iterdir()}
+    assert files == {"cells.json", "poster.png"}
 
 
 def test_it_is_ready_lists_its_layers_and_says_what_is_in_the_way(odd: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
-from tests.corners import COLOURS, corner_cells
+from tests.corners import COLOURS, corner_cells, write_corners
 from tests.service.viewer.conftest import STATIC, serving
 
 OpenPage = Callable[..., Page]
@@ -55,6 +56,28 @@ def test_each_corner_is_found_at_that_corner(open_page: OpenPage, corners_addres
         assert icon is not None
         near = _pixel(page, icon["x"] + icon["width"] / 2, icon["y"] + icon["height"] / 2)
         assert np.abs(near - COLOURS[corner]).max() <= 16, corner
+
+
+def test_an_atlas_without_icons_shows_its_counts_and_asks_for_no_tiles(open_page: OpenPage, tmp_path: Path) -> None:
+    folder = write_corners(tmp_path / "corners")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["spec"]["recipe"] = "none"
+    for layer in manifest["layers"].values():
+        layer["levels"] = [{**level, "icon_size": None, "icons": None} for level in layer["levels"]]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with serving(folder) as address:
+        page = open_page("about:blank")
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{address}#layer=stage/2&side=4")
+        page = _ready(page, 4)
+        expect(page.locator("#subtitle")).to_have_text("on corner-world · no icons")
+        expect(page.locator("#panel")).to_contain_text("Every square is a cell of samples")
+        column, row = corner_cells(4)["top left"]
+        page.mouse.click(*_place(page, 4, column, row))
+        expect(page.locator("figure.cell figcaption")).to_contain_text(f"Column {column}, row {row} of 4. No icons.")
+        assert page.locator("canvas.icon").count() == 0
+        assert not [url for url in asked if "/tiles/" in url]
 
 
 def test_what_is_said_of_a_cell(open_page: OpenPage, corners_address: str) -> None:
