@@ -8,8 +8,8 @@ SHELL := /bin/bash
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo "$$name" && break; done)
 BIN := .venv/bin
-# One thread a process: the tests start several, and a build's bytes depend on the setting.
-ONE_THREAD := OMP_NUM_THREADS=1
+# Two processes share the tests, each with one thread: a build's bytes depend on the setting.
+TWO := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 .PHONY: help setup system demo test proof check fix bench docs clean
 
@@ -41,10 +41,10 @@ demo: .venv/.installed  ## a small world, its atlas over HTTP, and a page to loo
 	$(BIN)/atlas demo $(DEMO)
 
 test: setup check  ## check, then every test that needs no data of ours; under ten minutes on two cores
-	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(TESTS)
+	$(TWO) $(TESTS)
 
 proof: setup  ## the claims that need the real models and photographs, or time
-	$(ONE_THREAD) $(BIN)/python -m pytest -m proof $(TESTS)
+	$(TWO) -m proof $(TESTS)
 
 check: .venv/.installed  ## style, types, import contracts; writes nothing
 	$(BIN)/ruff check .

@@ -34,6 +34,7 @@ LEAST_SHARD = 8
 TILE_SIDE = 10
 PLACED_SAMPLES = 50_000
 """Samples that a chunk places among landmarks, more or less."""
+PLACED_EPOCHS = 30
 INDEX_PATH = "index.safetensors"
 
 
@@ -337,8 +338,8 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
             compared.append(add("layout", [neighbours, layout, *previous], step="twins", **options))
         if many:
             count = min(-(-samples // PLACED_SAMPLES), len(collected))
-            placed = [add("layout", [neighbours, layout, *collected[start:stop]], step="place", layer=layer)
-                      for start, stop in _runs(len(collected), count)]  # fmt: skip
+            placed = [add("layout", [neighbours, layout, *collected[start:stop]], step="place", layer=layer,
+                          epochs=PLACED_EPOCHS) for start, stop in _runs(len(collected), count)]  # fmt: skip
             layout = add("layout", [neighbours, layout, *placed, *collected], step="join", layer=layer, seed=spec.seed)
         previous = [] if anchor else [layout]
         # What each sample adds to each class.

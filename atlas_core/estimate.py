@@ -36,6 +36,7 @@ SEARCHED = 0.3
 """Of all pairs, where candidates come from inverted lists: .15 are compared, and each costs more."""
 PAIR_SECONDS, PAIR_CHANNEL_SECONDS = 1.8e-9, 1.8e-11
 EDGE_SECONDS = 8.5e-8
+PLACED_AMONG = 15
 UMAP_FACTOR, TWINS_FACTOR = 4.0, 1.75
 CELLS_SECONDS, CELLS_VALUE_SECONDS = 0.15, 4.4e-8
 INDEX_SECONDS, INDEX_VALUE_SECONDS = 2.2e-5, 2.2e-7
@@ -174,6 +175,7 @@ class Estimate:
         images = sum(self._images_of(shard) for shard in shards if shard.stage == "collect")
         samples = self._samples(images, chunk.parameters["layer"])
         seconds = SEARCHED * samples * landmarks * _pair_seconds(channels)
+        seconds += EDGE_SECONDS * samples * PLACED_AMONG * chunk.parameters["epochs"]
         return Cost(seconds + samples * SAMPLE_SECONDS, 22 * samples)
 
     def _join(self, chunk: Chunk) -> Cost:
@@ -196,6 +198,7 @@ class Estimate:
         classes = self._classes if self._plan.spec.attribution != "none" else 0
         each = CELL_BYTES + CELL_JSON_BYTES + 2 * self._thumbnail + 4 * channels + 2 * classes
         seconds = CELLS_SECONDS + CELLS_VALUE_SECONDS * len(levels) * samples * (channels + classes)
+        seconds += samples * cells * _pair_seconds(channels)  # each cell looks for its icon's start among all
         return Cost(seconds, cells * each + 4 * channels**2)
 
     def _index(self, chunk: Chunk) -> Cost:

@@ -19,6 +19,30 @@ if TYPE_CHECKING:
 
 
 SERVICE = Path(__file__).parent / "service"
+SAID = "said"
+"""Property of a test's result: a line for the log, of what it measured."""
+
+
+class Teller:
+    """Puts what tests said into the log, whichever process ran them.
+
+    Args:
+        config: Of the process that writes the log.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        for name, line in report.user_properties:
+            if name == SAID and terminal is not None:
+                terminal.write(f"\n    {line}\n")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Teller(config))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

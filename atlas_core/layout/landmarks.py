@@ -1,7 +1,8 @@
 """Lay out a part of very many samples, the landmarks, and place the others among them.
 
 An optimisation of ten times the samples costs thirty times as much, because they no longer fit the cache; placing costs
-the same for each. A placed sample sees landmarks of other images only.
+the same for each. A placed sample sees landmarks of other images only: it starts at their median and is then moved by
+UMAP's forces for some epochs, while the landmarks stay.
 """
 
 from __future__ import annotations
@@ -11,6 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from atlas_core.errors import LayoutError
+from atlas_core.layout.coupled import coupled
+from atlas_core.layout.graph import Graph
+from atlas_core.layout.neighbours import Neighbours
+from atlas_core.layout.optimise import optimise
 from atlas_core.layout.placement import geometric_median, neighbour_weights
 from atlas_core.nearest import ROWS_A_STEP, propose_all, ranked, unit_rows
 
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
     from atlas_core.inverted import InvertedLists
 
 NEIGHBOURS = 15
+SETTLING_STEP = 0.3
 
 
 def choose_landmarks(
@@ -101,3 +107,38 @@ def place_among(
         rows = slice(first, first + ROWS_A_STEP)
         placed[rows] = geometric_median(points[index[rows]], neighbour_weights(distance[rows]))
     return placed
+
+
+def settle_among(
+    points: NDArray[np.floating[Any]],
+    placed: NDArray[np.float32],
+    index: NDArray[np.int64],
+    distance: NDArray[np.float64],
+    *,
+    epochs: int,
+    min_dist: float,
+    seed: int = 0,
+    on_epoch: Callable[[int, int], None] | None = None,
+) -> NDArray[np.float32]:
+    """Move placed samples by what ties them to their landmarks, and away from the others; the landmarks stay.
+
+    Medians lie too near the middle of their landmarks; this makes up for it.
+
+    Args:
+        points: Of the landmarks, in units of the layout, shape (m, 2).
+        placed: Of the samples, shape (n, 2).
+        index: Landmarks of each sample, the nearest first, shape (n, k).
+        distance: Their distances, shape (n, k).
+        epochs: Passes, at least 1.
+        min_dist: How near two samples may lie.
+        seed: As in `optimise`.
+        on_epoch: As in `optimise`.
+
+    Returns:
+        Points, shape (n, 2) float32.
+    """
+    m, n = len(points), len(placed)
+    alone = Graph(np.zeros(n + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
+    tied = coupled(alone, m, cross=Neighbours(index.astype(np.int32), distance.astype(np.float32)))
+    both = np.concatenate([points, placed])
+    return optimise(tied, both, epochs=epochs, min_dist=min_dist, seed=seed, step=SETTLING_STEP, on_epoch=on_epoch)[m:]

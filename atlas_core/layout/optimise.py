@@ -44,6 +44,7 @@ def optimise(
     epochs: int = EPOCHS,
     min_dist: float = MIN_DIST,
     seed: int = 0,
+    step: float = STEP,
     threads: int = 1,
     on_epoch: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.float32]:
@@ -55,6 +56,7 @@ def optimise(
         epochs: Passes over the graph, at least 1.
         min_dist: How near two samples may lie, in units of the layout, between 0 and 1.
         seed: Keys the negatives and the moments at which an edge pulls.
+        step: First step, in units of the layout; less where the start is nearly right.
         threads: Threads to work with; without effect on the result.
         on_epoch: Called after each epoch with (epochs done, epochs); raising in it cancels.
 
@@ -77,8 +79,8 @@ def optimise(
     mean, square = np.zeros((n, 2), dtype=np.float32), np.zeros((n, 2), dtype=np.float32)
     with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
         for epoch in range(epochs):
-            step = np.float32(STEP * (1 - epoch / epochs) * np.sqrt(1 - DECAY_SQUARE ** (epoch + 1)))
-            settings = (shape, np.float32(step / (1 - DECAY_MEAN ** (epoch + 1))), np.uint64(seed), epoch)
+            now = np.float32(step * (1 - epoch / epochs) * np.sqrt(1 - DECAY_SQUARE ** (epoch + 1)))
+            settings = (shape, np.float32(now / (1 - DECAY_MEAN ** (epoch + 1))), np.uint64(seed), epoch)
             arrays = (graph.start, graph.target, rate, here, there, mean, square)
             tasks = [
                 pool.submit(_move, first, min(first + ROWS_A_TASK, n), *arrays, *settings)

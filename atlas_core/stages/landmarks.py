@@ -9,7 +9,7 @@ import numpy as np
 
 from atlas_core import tables
 from atlas_core.inverted import InvertedLists
-from atlas_core.layout.landmarks import choose_landmarks, nearest_landmarks, place_among
+from atlas_core.layout.landmarks import choose_landmarks, nearest_landmarks, place_among, settle_among
 from atlas_core.layout.neighbours import Neighbours
 from atlas_core.layout.plane import unit_square
 from atlas_core.layout.quality import quality
@@ -56,8 +56,13 @@ def place(step: Step) -> Output:
         samples["activations"], samples["image"], landmarks["activations"], landmarks["image"],
         InvertedLists.from_tables(landmarks), on_progress=step.on_progress,
     )  # fmt: skip
+    placed = settle_among(
+        laid["points"], place_among(laid["points"], index, distance), index, distance,
+        epochs=step.parameters["epochs"], min_dist=step.plan.spec.layout.minimum_distance, seed=step.plan.spec.seed,
+        on_epoch=step.on_progress,
+    )  # fmt: skip
     own = twins(samples["image"], samples["point"], laid["image"], laid["point"])
-    points = np.where(own[:, None] >= 0, laid["points"][own], place_among(laid["points"], index, distance))
+    points = np.where(own[:, None] >= 0, laid["points"][own], placed)
     layout, clamped = unit_square(points, laid["window"])
     table = {"layout": layout, "points": points, "image": samples["image"], "point": samples["point"]}
     return Output({"placed": tables.pack(table)}, {"clamped": clamped})

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from atlas_client.client import Client
+from tests.conftest import SAID
 from tests.tiny import ATLAS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,15 +59,24 @@ class Up:
         raise AssertionError("there is no batch worker")
 
 
+said: list[str] = []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Give what a test said along with its result, so that it is told whichever process ran it."""
+    result = yield
+    result.user_properties += [(SAID, line) for line in said]
+    said.clear()
+    return result
+
+
 @pytest.fixture(scope="session")
-def report(request: pytest.FixtureRequest) -> Report:
-    """Prints a line into the log of the proof."""
-    capture = request.config.pluginmanager.getplugin("capturemanager")
+def report() -> Report:
+    """Puts a line into the log of the proof."""
 
     def put(what: str, **values: Any) -> None:
-        shown = ", ".join(f"{name} {value}" for name, value in values.items())
-        with capture.global_and_fixture_disabled():
-            print(f"\n    {what}: {shown}", flush=True)  # noqa: T201
+        said.append(f"{what}: " + ", ".join(f"{name} {value}" for name, value in values.items()))
 
     return put
 
