@@ -45,17 +45,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Teller(config))
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook too
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have one process run the tests that share what is slow to start, and a module's otherwise; the slowest first."""
-
-    def group(item: pytest.Item) -> str:
-        shared = ("live", "rgw")
-        return next((name for name in shared if name in getattr(item, "fixturenames", ())), str(item.path))
-
+    """Begin with the service's tests, which take longest, so that no process waits for another's last file."""
     items.sort(key=lambda item: not item.path.is_relative_to(SERVICE))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group(item)))
 
 
 @pytest.fixture(autouse=True)
