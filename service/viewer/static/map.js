@@ -14,13 +14,14 @@ export class LevelMap {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
   }
 
-  // cells: a list; tileAddress(x, y): where the picture of a tile is.
+  // cells: a list; tileAddress(x, y): where the picture of a tile is; null where there are no icons and counts are the map.
   show(side, cells, tileAddress) {
     this.side = side;
     this.cells = new Map(cells.map((cell) => [`${cell.column}-${cell.row}`, cell]));
     this.most = Math.max(1, ...cells.map((cell) => cell.count));
     this.tiles = new Map();
-    this.address = tileAddress;
+    this.bare = !tileAddress;
+    this.address = tileAddress ?? (() => null);
     this.hovered = this.selected = null;
     for (const cell of cells) this.tiles.set(`${Math.floor(cell.column / TILE)}-${Math.floor(cell.row / TILE)}`, null);
     this.load();
@@ -152,19 +153,19 @@ export class LevelMap {
       const x = Math.round(left + column * cell), y = Math.round(top + row * cell);
       return [x, y, Math.round(left + (column + across) * cell) - x, Math.round(top + (row + down) * cell) - y];
     };
-    this.paintCells(pen, box, colour("--empty"));
+    this.paintCells(pen, box, colour(this.bare ? "--ink" : "--empty"), ...(this.bare ? [0.06, 0.72] : [0.35, 0.65]));
     this.paintTiles(pen, box);
     if (this.hovered) this.outline(pen, box, this.hovered, ratio, colour, 1.5);
     if (this.selected) this.outline(pen, box, this.selected, ratio, colour, 3);
     this.paintPoints(pen, left, top, square.size * ratio, ratio, colour);
   }
 
-  paintCells(pen, box, ground) {
+  paintCells(pen, box, ground, least, more) {
     pen.fillStyle = ground;
     for (const cell of this.cells.values()) {
       const tile = this.tiles.get(`${Math.floor(cell.column / TILE)}-${Math.floor(cell.row / TILE)}`);
       if (tile?.complete && tile.naturalWidth) continue;
-      pen.globalAlpha = 0.35 + 0.65 * Math.sqrt(cell.count / this.most);
+      pen.globalAlpha = least + more * Math.sqrt(cell.count / this.most);
       pen.fillRect(...box(cell.column, cell.row, 1, 1));
     }
     pen.globalAlpha = 1;

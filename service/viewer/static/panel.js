@@ -102,7 +102,7 @@ export function levelDetails({ layer, level, seeded }) {
   return [
     element("h2", {}, layer.name),
     element("p", { class: "quiet" }, seeded === null
-      ? "Every square is a cell of samples, the darker the more there are. Like lies beside like."
+      ? "Every square is a cell of samples, the stronger its shade, the more there are. Like lies beside like."
       : "Every square is an icon: a picture made to excite the layer as the mean of the samples in its cell does. Like lies beside like."),
     seeded === null ? null : element("p", { class: "quiet" }, seeded
       ? "The icons are seeded from data: each starts from an average of real patches. Compare them with the nearest real patches of a cell."

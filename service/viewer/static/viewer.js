@@ -178,7 +178,7 @@ async function choose(layer, level) {
   const cells = await state.source.cells(layer.name, level.side);
   if (state.layer !== layer || state.level !== level) return; // another was chosen meanwhile
   fill(cells);
-  map.show(level.side, cells, (x, y) => (seeded() === null ? null : state.source.tile(layer.name, level.side, x, y)));
+  map.show(level.side, cells, seeded() === null ? null : (x, y) => state.source.tile(layer.name, level.side, x, y));
   $("map").setAttribute("aria-label", `${layer.name}, ${level.side} cells a side, ${cells.length} of them filled`);
   waiting(cells.length ? "" : "This level has no cell with enough samples.");
   places();
