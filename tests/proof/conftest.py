@@ -115,10 +115,10 @@ def built(cards: Path, dataset: str, request: dict[str, Any], out: Path) -> Buil
 
 @pytest.fixture(scope="session")
 def cifar_layer(shared: Path) -> str:
-    """The last tensor of shape 32 x 16 x 16 of ResNet-20."""
+    """The last tensor of shape 32 x 16 x 16 of ResNet-20, a block's output."""
     command = [*ATLAS, "layers", str(shared / "cifar10" / "model.json"), "--json"]
     layers = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    return str([layer["name"] for layer in layers if layer["shape"] == [32, 16, 16]][-1])
+    return str([layer["name"] for layer in layers if layer["shape"] == [32, 16, 16] and layer["block"]][-1])
 
 
 @pytest.fixture(scope="session")
