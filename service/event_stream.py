@@ -16,8 +16,9 @@ from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 
 from atlas_core.advance import TERMINAL
-from atlas_core.errors import AtlasError, DependencyError
+from atlas_core.errors import AtlasError
 from atlas_core.events import Event, parse, place, stream_of
+from atlas_core.ledger import reaching_redis
 from service.errors import TooManyError
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ class EventStreams:
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[None]:
         async with self._reads:
-            with _reaching():
+            with reaching_redis():
                 yield
 
     def check_place(self) -> None:
@@ -212,16 +213,6 @@ def _ends(event: Event) -> bool:
 def _ended(state: Event) -> str:
     """When a job ended, as an id."""
     return f"{int(datetime.fromisoformat(state.data['finished']).timestamp() * 1000)}-0"
-
-
-@contextmanager
-def _reaching() -> Iterator[None]:
-    try:
-        yield
-    except redis.RedisError as error:
-        raise DependencyError(
-            f"Redis cannot be reached ({type(error).__name__}); try again in a few seconds"
-        ) from error
 
 
 class EventStreamResponse(StreamingResponse):
