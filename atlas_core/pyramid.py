@@ -55,6 +55,13 @@ def compose_tile(icons: NDArray[np.uint8], places: NDArray[np.int32], width: int
     return data.getvalue()
 
 
+def as_png(picture: NDArray[np.uint8]) -> bytes:
+    """A picture (height, width, 3 or 4) as PNG."""
+    data = io.BytesIO()
+    Image.fromarray(picture).save(data, "PNG")
+    return data.getvalue()
+
+
 def decode_tile(data: bytes) -> NDArray[np.uint8]:
     """The picture of a tile as served, RGBA, shape (height, width, 4)."""
     with Image.open(io.BytesIO(data)) as picture:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
-
-from PIL import Image
 
 from atlas_core import registry
 from atlas_core.advance import plan_of_attempt
@@ -20,7 +17,7 @@ from atlas_core.datasets.dataset import Dataset, open_dataset
 from atlas_core.datasets.listing import Listing
 from atlas_core.errors import NotFoundError
 from atlas_core.models.preprocessing import read_pixels
-from atlas_core.pyramid import decode_tile, displayed
+from atlas_core.pyramid import as_png, decode_tile, displayed
 from atlas_core.registry import Document
 from atlas_core.store import Store
 
@@ -214,13 +211,6 @@ class Artifacts:
                 opened = open_dataset(card, self._store.open_blob, listing, open_store=self._open_store)
                 _keep(self._datasets, key, opened, DATASETS)
             return self._datasets[key]
-
-
-def as_png(picture: Any) -> bytes:
-    """A picture (height, width, 3 or 4) as PNG."""
-    data = io.BytesIO()
-    Image.fromarray(picture).save(data, "PNG")
-    return data.getvalue()
 
 
 def _keep(values: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None:

@@ -31,6 +31,7 @@ def run_chunk(
         AtlasError: Anything else that is known to go wrong.
     """
     from atlas_core.stages.comparable import measure_twins
+    from atlas_core.stages.icons import publish_icons, render_pictures
     from atlas_core.stages.landmarks import join, place
     from atlas_core.stages.maps import build_index, find_neighbours, lay_out, make_cells
     from atlas_core.stages.pictures import publish_level, publish_manifest, render_tile
@@ -51,6 +52,8 @@ def run_chunk(
         "render": render_tile,
         "publish level": publish_level,
         "publish manifest": publish_manifest,
+        "render pictures": render_pictures,
+        "publish icons": publish_icons,
     }
     store = runtime.store
     if store.has_record(chunk.stage, chunk.key):

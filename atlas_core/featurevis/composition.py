@@ -1,0 +1,195 @@
+"""Compositions: cells placed on a canvas and rendered as one picture, the article's palette.
+
+Every position of the layer pulls towards the cells placed near it. Because all of them share one picture there is
+nothing to be sewn together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - the usual name
+
+from atlas_core.featurevis.ascent import Ascent
+from atlas_core.featurevis.deviates import normal
+from atlas_core.featurevis.objectives import around, COSINE_FLOOR, COSINE_POWER, TINY, Whitener
+from atlas_core.featurevis.parameterization import SPECTRUM_GAIN, Phases, Spectrum, start_picture
+from atlas_core.featurevis.recipes import THUMBNAIL_SIDE, Recipe, centre_positions, thumbnail_window
+from atlas_core.featurevis.transforms import transform_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from atlas_core.cards import InputCard, LayerInfo
+    from atlas_core.whitening import Whitening
+
+WEAKEST = 0.01
+SHARPNESS = 2.0
+"""How fast a cell's share falls off: its weight is exp(-2 (distance / radius)^2)."""
+GROUND_WEIGHT = 0.05
+NOISE_STREAM = 1
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Cells on a canvas, all arrays with a row for each.
+
+    Args:
+        targets: Mean activations, shape (k, layer's channels).
+        places: Middles, from the left and from the top, in sides of the canvas, shape (k, 2).
+        radii: How far each reaches, in sides of the canvas, shape (k,); infinite for the ground.
+        seeds: Mean thumbnails, shape (k, 20, 20, channels of the input); None for a recipe without.
+    """
+
+    targets: NDArray[np.float32]
+    places: NDArray[np.float64]
+    radii: NDArray[np.float64]
+    seeds: NDArray[np.float32] | None
+
+
+def shares_at(points: NDArray[np.float64], placed: Placed) -> NDArray[np.float32]:
+    """Which cells a point belongs to, and how much: shares that sum to 1.
+
+    Args:
+        points: From the left and from the top, in sides of the canvas, shape (n, 2).
+        placed: The cells.
+
+    Returns:
+        Shape (n, k). A point beyond all radii belongs to the ground, or without one to the cell nearest by radii.
+    """
+    squares = ((points[:, None] - placed.places) ** 2).sum(axis=2)
+    exponent = np.where(np.isfinite(placed.radii), -SHARPNESS * squares / placed.radii**2, np.log(GROUND_WEIGHT))
+    weights = np.exp(exponent - exponent.max(axis=1, keepdims=True))
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+def centres(layer: LayerInfo, height: int, width: int, size: int) -> NDArray[np.float64]:
+    """Where a layer's positions look on a canvas of `size` pixels, in sides of it, shape (height * width, 2)."""
+    field = layer.receptive_field
+    axes = []
+    for axis, count in enumerate((height, width)):
+        index = np.arange(count)
+        middle = (index + 0.5) / count if field is None else (field.start[axis] + index * field.jump[axis]) / size
+        axes.append(middle)
+    rows, columns = np.meshgrid(*axes, indexing="ij")
+    return np.stack([columns.ravel(), rows.ravel()], axis=1)
+
+
+def start_of(placed: Placed, recipe: Recipe, canvas: int, seed_side: int, size: int) -> torch.Tensor:
+    """A start for the whole canvas: the cells' own starts, laid like scales that fade into each other.
+
+    Args:
+        placed: With seeds.
+        recipe: Of the starts.
+        canvas: Side of an icon by this recipe, in pixels.
+        seed_side: How much of a thumbnail it shows.
+        size: Side of the whole canvas.
+
+    Returns:
+        In decorrelated-logit space, shape (1, channels, size, size).
+    """
+    thumbnails = torch.as_tensor(placed.seeds, dtype=torch.float32).permute(0, 3, 1, 2)
+    patches = start_picture(thumbnails, seed_side, recipe.start_size, recipe.start_deviation, canvas)
+    hann = torch.hann_window(canvas + 2, periodic=False)[1:-1]
+    window = (hann[:, None] * hann[None])
+    total = torch.zeros(patches.shape[1], size + 2 * canvas, size + 2 * canvas)
+    weight = torch.zeros(size + 2 * canvas, size + 2 * canvas)
+    step = max(1, canvas // 2)
+    number = 0
+    turns = np.random.default_rng(5).integers(0, 8, 10000)
+    for top in range(canvas // 2, size + canvas, step):
+        for left in range(canvas // 2, size + canvas, step):
+            middle = np.array([[left - canvas / 2, top - canvas / 2]]) / size
+            shares = torch.from_numpy(shares_at(middle, placed)[0])
+            patch = torch.einsum("k,kchw->chw", shares, patches)
+            patch = torch.rot90(patch, int(turns[number]) % 4, (1, 2))
+            if turns[number] >= 4:
+                patch = patch.flip(-1)
+            number += 1
+            area = slice(top, top + canvas), slice(left, left + canvas)
+            total[:, area[0], area[1]] += patch * window
+            weight[area] += window ** 2
+    inside = slice(canvas, canvas + size)
+    return (total[:, inside, inside] / weight[inside, inside].clamp(min=TINY).sqrt())[None]
+
+
+def render_composition(
+    trunk: nn.Module,
+    recipe: Recipe,
+    placed: Placed,
+    whitening: Whitening,
+    size: int,
+    canvas: int,
+    *,
+    input: InputCard,
+    layer: LayerInfo,
+    key: int,
+    on_step: Callable[[int], None] = lambda step: None,
+) -> NDArray[np.uint8]:
+    """Render a composition.
+
+    Args:
+        trunk: From pixels in 0..1 to the layer's activations; takes the canvas's size.
+        recipe: How.
+        placed: The cells.
+        whitening: The layer's.
+        size: Side of the canvas in pixels.
+        canvas: Side of an icon by this recipe.
+        input: The model's input.
+        layer: The layer that the trunk ends with.
+        key: From which all randomness comes.
+        on_step: Called with the steps done; cancels by raising.
+
+    Returns:
+        Shape (size, size, channels).
+    """
+    device = torch.device("cpu")
+    positions = centre_positions(layer, canvas)
+    whiten = Whitener(whitening, device)
+    with torch.no_grad():
+        height, width = trunk(torch.full((1, input.channels, size, size), 0.5)).shape[2:]
+    shares = torch.from_numpy(shares_at(centres(layer, height, width, size), placed))  # (positions, k)
+    goals = F.normalize(whiten(torch.from_numpy(placed.targets)), dim=1, eps=TINY)[None]  # (1, k, channels)
+
+    def gain(activations: torch.Tensor, goals: torch.Tensor) -> torch.Tensor:
+        seen = whiten(around(activations, positions)[0].flatten(1).T)  # (positions, channels)
+        along = seen @ goals[0].T  # (positions, k)
+        cosine = (along / seen.norm(dim=1, keepdim=True).clamp(min=TINY)).clamp(min=COSINE_FLOOR)
+        each = (shares * along * cosine**COSINE_POWER).sum(dim=0) / shares.sum(dim=0)
+        # Cells that are strong in the layer would leave the others' places dull.
+        return (each / each.detach().abs().clamp(min=WEAKEST)).sum()
+
+    picture, start = _start(placed, recipe, size, canvas, input, layer, key)
+    matrices = transform_table([key], recipe, size, size, device)
+    mean = torch.tensor(input.mean, dtype=torch.float32)
+    reached = Ascent(picture.pixels, trunk, gain, mean, recipe.steps, recipe.learning_rate)(
+        start, goals, matrices, on_step
+    )
+    with torch.no_grad():
+        levels = (picture.pixels(reached)[0] * 255).round().to(torch.uint8)
+    return np.asarray(levels.permute(1, 2, 0).numpy())
+
+
+def _start(
+    placed: Placed, recipe: Recipe, size: int, canvas: int, card: InputCard, layer: LayerInfo, key: int
+) -> tuple[Spectrum, torch.Tensor]:
+    shape = card.channels, size, size // 2 + 1
+    noise = normal([key], NOISE_STREAM, int(np.prod(shape)), torch.device("cpu")).unflatten(1, shape)
+    spectrum = Spectrum(card.channels, size, size, noise.device)
+    if placed.seeds is None:
+        phases = Phases(card.channels, size, size, recipe.start_deviation, noise.device)
+        return spectrum, spectrum.start(decorrelated(phases, noise))
+    seed_side = min(THUMBNAIL_SIDE, round(THUMBNAIL_SIDE * canvas / thumbnail_window(layer, card)))
+    return spectrum, spectrum.start(start_of(placed, recipe, canvas, seed_side, size), noise)
+
+
+def decorrelated(phases: Phases, noise: torch.Tensor) -> torch.Tensor:
+    """Random phases as a picture in decorrelated-logit space."""
+    spectrum = torch.polar(phases.magnitude.expand(noise.shape[:-1]), phases.start(noise))
+    return torch.fft.irfft2(spectrum, s=phases.size, norm="ortho") / SPECTRUM_GAIN
