@@ -114,7 +114,7 @@ class Selection(_Request):
 class Grid(_Request):
     """An icon for each position of an image, at most 14 x 14, put together in its shape.
 
-    With `sized` an icon's side is as the length of the activation that it shows, the longest filling its place.
+    With `sized` an icon's area is as the length of the activation that it shows, the longest filling its place.
     """
 
     kind: Literal["grid"]
@@ -163,15 +163,16 @@ class Dream(_Request):
     target: DreamTarget = WholeLayer(of="layer")
     mask: Image | None = None
     steps: int = Field(default=32, ge=1, le=256)
-    rate: float = Field(default=0.05, gt=0, le=0.5)
+    rate: float = Field(default=0.1, gt=0, le=1)
     recipe: None = None
 
 
 class Composition(_Request):
     """Cells placed on a square canvas of `size` pixels, rendered as one picture.
 
-    `ground` is the cell that fills what is left; without one that stays plain. `size` is at most twice the longer
-    side of the model's input, and by default that side.
+    Every place belongs to the cells near it, measured by their radii; `ground` is the cell that fills what none reaches,
+    without one the nearest does. `size` is at most twice the longer side of the model's input, and by default that
+    side.
     """
 
     kind: Literal["composition"]

@@ -1,11 +1,13 @@
 """Compositions: cells placed on a canvas and rendered as one picture, the article's palette.
 
 Every position of the layer pulls towards the cells placed near it. Because all of them share one picture there is
-nothing to be sewn together.
+nothing to be sewn together. Unlike an icon's, the objective is the cosine alone: over a whole canvas the few places where a
+direction is easily strong would outshine all others.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,8 +16,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the usual name
 
 from atlas_core.featurevis.ascent import Ascent
-from atlas_core.featurevis.deviates import normal
-from atlas_core.featurevis.objectives import around, COSINE_FLOOR, COSINE_POWER, TINY, Whitener
+from atlas_core.featurevis.deviates import normal, uniform
+from atlas_core.featurevis.objectives import TINY, Whitener, around
 from atlas_core.featurevis.parameterization import SPECTRUM_GAIN, Phases, Spectrum, start_picture
 from atlas_core.featurevis.recipes import THUMBNAIL_SIDE, Recipe, centre_positions, thumbnail_window
 from atlas_core.featurevis.transforms import transform_table
@@ -29,11 +31,10 @@ if TYPE_CHECKING:
     from atlas_core.cards import InputCard, LayerInfo
     from atlas_core.whitening import Whitening
 
-WEAKEST = 0.01
 SHARPNESS = 2.0
 """How fast a cell's share falls off: its weight is exp(-2 (distance / radius)^2)."""
 GROUND_WEIGHT = 0.05
-NOISE_STREAM = 1
+NOISE_STREAM, TURN_STREAM = 1, 3
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def centres(layer: LayerInfo, height: int, width: int, size: int) -> NDArray[np.
     return np.stack([columns.ravel(), rows.ravel()], axis=1)
 
 
-def start_of(placed: Placed, recipe: Recipe, canvas: int, seed_side: int, size: int) -> torch.Tensor:
+def start_of(placed: Placed, recipe: Recipe, canvas: int, seed_side: int, size: int, key: int) -> torch.Tensor:
     """A start for the whole canvas: the cells' own starts, laid like scales that fade into each other.
 
     Args:
@@ -90,6 +91,7 @@ def start_of(placed: Placed, recipe: Recipe, canvas: int, seed_side: int, size: 
         canvas: Side of an icon by this recipe, in pixels.
         seed_side: How much of a thumbnail it shows.
         size: Side of the whole canvas.
+        key: From which it comes how each is turned, so that no pattern shows.
 
     Returns:
         In decorrelated-logit space, shape (1, channels, size, size).
@@ -101,20 +103,15 @@ def start_of(placed: Placed, recipe: Recipe, canvas: int, seed_side: int, size: 
     total = torch.zeros(patches.shape[1], size + 2 * canvas, size + 2 * canvas)
     weight = torch.zeros(size + 2 * canvas, size + 2 * canvas)
     step = max(1, canvas // 2)
-    number = 0
-    turns = np.random.default_rng(5).integers(0, 8, 10000)
-    for top in range(canvas // 2, size + canvas, step):
-        for left in range(canvas // 2, size + canvas, step):
-            middle = np.array([[left - canvas / 2, top - canvas / 2]]) / size
-            shares = torch.from_numpy(shares_at(middle, placed)[0])
-            patch = torch.einsum("k,kchw->chw", shares, patches)
-            patch = torch.rot90(patch, int(turns[number]) % 4, (1, 2))
-            if turns[number] >= 4:
-                patch = patch.flip(-1)
-            number += 1
-            area = slice(top, top + canvas), slice(left, left + canvas)
-            total[:, area[0], area[1]] += patch * window
-            weight[area] += window ** 2
+    middles = range(canvas // 2, size + canvas, step)
+    turns = (uniform([key], TURN_STREAM, len(middles) ** 2, weight.device)[0] * 8).int().tolist()
+    for number, (top, left) in enumerate(itertools.product(middles, middles)):
+        middle = np.array([[left - canvas / 2, top - canvas / 2]]) / size
+        shares = torch.from_numpy(shares_at(middle, placed)[0])
+        patch = torch.rot90(torch.einsum("k,kchw->chw", shares, patches), turns[number] % 4, (1, 2))
+        patch = patch.flip(-1) if turns[number] >= 4 else patch
+        total[:, top : top + canvas, left : left + canvas] += patch * window
+        weight[top : top + canvas, left : left + canvas] += window**2
     inside = slice(canvas, canvas + size)
     return (total[:, inside, inside] / weight[inside, inside].clamp(min=TINY).sqrt())[None]
 
@@ -159,11 +156,8 @@ def render_composition(
 
     def gain(activations: torch.Tensor, goals: torch.Tensor) -> torch.Tensor:
         seen = whiten(around(activations, positions)[0].flatten(1).T)  # (positions, channels)
-        along = seen @ goals[0].T  # (positions, k)
-        cosine = (along / seen.norm(dim=1, keepdim=True).clamp(min=TINY)).clamp(min=COSINE_FLOOR)
-        each = (shares * along * cosine**COSINE_POWER).sum(dim=0) / shares.sum(dim=0)
-        # Cells that are strong in the layer would leave the others' places dull.
-        return (each / each.detach().abs().clamp(min=WEAKEST)).sum()
+        cosine = F.normalize(seen, dim=1, eps=TINY) @ goals[0].T  # (positions, k)
+        return ((shares * cosine).sum(dim=0) / shares.sum(dim=0)).sum()
 
     picture, start = _start(placed, recipe, size, canvas, input, layer, key)
     matrices = transform_table([key], recipe, size, size, device)
@@ -186,7 +180,7 @@ def _start(
         phases = Phases(card.channels, size, size, recipe.start_deviation, noise.device)
         return spectrum, spectrum.start(decorrelated(phases, noise))
     seed_side = min(THUMBNAIL_SIDE, round(THUMBNAIL_SIDE * canvas / thumbnail_window(layer, card)))
-    return spectrum, spectrum.start(start_of(placed, recipe, canvas, seed_side, size), noise)
+    return spectrum, spectrum.start(start_of(placed, recipe, canvas, seed_side, size, key), noise)
 
 
 def decorrelated(phases: Phases, noise: torch.Tensor) -> torch.Tensor:

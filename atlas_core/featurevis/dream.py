@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the usual name
 
 from atlas_core.featurevis.ascent import Ascent
-from atlas_core.featurevis.objectives import around, COSINE_FLOOR, COSINE_POWER, TINY, Whitener
+from atlas_core.featurevis.objectives import COSINE_FLOOR, COSINE_POWER, TINY, Whitener, around
 from atlas_core.featurevis.parameterization import SPECTRUM_GAIN, Spectrum
 from atlas_core.featurevis.recipes import Recipe
 from atlas_core.featurevis.transforms import transform_table

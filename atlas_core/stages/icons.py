@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atlas_core import directions, tables
+from atlas_core import directions
 from atlas_core.featurevis.recipes import Recipe, canvas_size, recipe_named
 from atlas_core.featurevis.render import BATCH, render
 from atlas_core.fidelity import measure
@@ -29,19 +28,16 @@ from atlas_core.icons import (
 )
 from atlas_core.keys import canonical_json, digest
 from atlas_core.memory import Batches
-from atlas_core.models.preprocessing import read_pixels, to_unit
 from atlas_core.project import chosen_positions
 from atlas_core.pyramid import as_png, decode_tile, displayed
 from atlas_core.sheets import compose_sheet, in_rows
+from atlas_core.stages.ground import Ground, class_note
 from atlas_core.stages.painting import compose, dream, raise_logits
 from atlas_core.stages.pictures import icon_key
 from atlas_core.stages.step import Output, Step, marked
-from atlas_core.whitening import Whitening
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from atlas_core.tables import Table
 
 GAP = 4
 MEASURED = ("whitened_cosine", "robust", "contrast", "high_frequency")
@@ -54,53 +50,6 @@ class Wanted:
     targets: NDArray[np.float32]  # (n, channels)
     notes: list[dict[str, Any]]
     keys: list[int]
-
-
-class Ground:
-    """What a request stands on: the level of the map, and the layer's whitening.
-
-    Args:
-        step: A step of the request.
-        request: The request, resolved.
-    """
-
-    def __init__(self, step: Step, request: IconsRequest) -> None:
-        self.step, self.request = step, request
-        self.side = (step.plan.spec.levels or [])[request.z]
-        (self._record,) = step.inputs("cells")
-        self.key = int.from_bytes(hashlib.sha256(canonical_json(step.parameters["request"])).digest()[:8], "big") >> 1
-
-    @cached_property
-    def level(self) -> Table:
-        """The level's cells."""
-        return self.step.table(self._record, f"level-{self.side}")
-
-    @cached_property
-    def whitening(self) -> Whitening:
-        """The layer's whitening."""
-        return Whitening.from_tables(self.step.table(self._record, "whitening"))
-
-    @property
-    def means(self) -> NDArray[np.float32]:
-        """Mean activations of the level's cells, shape (m, channels)."""
-        return self.level["mean"]
-
-    def index(self, cell: Cell) -> int:
-        """Which of the level's cells this is."""
-        return int(np.flatnonzero((self.level["column"] == cell.column) & (self.level["row"] == cell.row))[0])
-
-    def class_direction(self, label: int) -> NDArray[np.float32]:
-        """The direction of a class at the layer, shape (channels,)."""
-        attribution = self.step.table(self._record, f"attribution-{self.side}")["attribution"]
-        return directions.of_class(self.means, self.level["count"], attribution, label)
-
-    def activations(self, image: str) -> NDArray[np.float32]:
-        """The layer's activations of an image, shape (channels, height, width)."""
-        card = self.step.plan.model.card
-        pixels = to_unit(read_pixels(self.step.runtime.store.get_blob(image), card.input)[None])
-        name = self.step.layer.name
-        read, _ = self.step.runtime.model(card).activations(pixels, [name], logits=False)
-        return read[name][0]
 
 
 def render_pictures(step: Step) -> Output:
@@ -189,12 +138,6 @@ def _wanted(ground: Ground, request: IconsRequest, recipe: Recipe) -> Wanted:
     raise TypeError(f"{type(request).__name__} is rendered otherwise")
 
 
-def class_note(step: Step, label: int) -> dict[str, Any]:
-    """How a picture says which class it is of."""
-    names = step.plan.model.card.labels
-    return {"class": label, "name": names[label] if isinstance(names, list) and label < len(names) else str(label)}
-
-
 def _sharing(ground: Ground, targets: Sequence[NDArray[np.float32]], notes: list[dict[str, Any]]) -> Wanted:
     return Wanted(np.stack(targets), notes, [ground.key] * len(targets))
 
@@ -269,5 +212,5 @@ def _places(
     shares = None
     if isinstance(request, Grid) and request.sized:
         norms = np.array([note["norm"] for note in notes])
-        shares = norms / max(float(norms.max()), 1e-9)
+        shares = np.sqrt(norms / max(float(norms.max()), 1e-9))
     return np.stack([columns, rows], axis=1), shares
