@@ -170,7 +170,8 @@ def _succeed(plan: Plan, store: Store, ledger: Ledger, enqueue: Enqueue) -> Docu
     except AtlasError as error:
         log.warning("what %s took is not learned from: %s", plan.id, error.detail)
     job = end_job(plan.id, store, ledger, state="succeeded", digest=record["info"]["digest"])
-    if plan.kind == "atlas" and plan.spec.keep != "samples" and any(chunk.stage in DROPPED_STAGES for chunk in plan.chunks):
+    dropped = plan.kind == "atlas" and plan.spec.keep != "samples"
+    if dropped and any(chunk.stage in DROPPED_STAGES for chunk in plan.chunks):
         with suppress(DependencyError):  # the next garbage collection finds them
             enqueue(DROP_SAMPLES, [plan.id], CPU)
     return job

@@ -170,8 +170,8 @@ class Dream(_Request):
 class Composition(_Request):
     """Cells placed on a square canvas of `size` pixels, rendered as one picture.
 
-    Every place belongs to the cells near it, measured by their radii; `ground` is the cell that fills what none reaches,
-    without one the nearest does. `size` is at most twice the longer side of the model's input, and by default that
+    Every place belongs to the cells near it, measured by their radii; `ground` is the cell that fills what none
+    reaches, without one the nearest does. `size` is at most twice the longer side of the model's input, by default that
     side.
     """
 

@@ -169,6 +169,11 @@ def anchor_facts(store: Store, name: str) -> AnchorFacts:
     )  # fmt: skip
 
 
+def icons_of(store: Store, atlas: str) -> list[Document]:
+    """The jobs of icons of an atlas that were not dropped, in order of creation."""
+    return [job for job in documents(store, "jobs") if job.get("atlas") == atlas and not job.get("deleted")]
+
+
 def put_plan(store: Store, plan: Plan) -> None:
     """Keep a plan under its atlas's id, unless it is the newest there already."""
     value = plan.model_dump(mode="json")

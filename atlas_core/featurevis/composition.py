@@ -1,8 +1,8 @@
 """Compositions: cells placed on a canvas and rendered as one picture, the article's palette.
 
 Every position of the layer pulls towards the cells placed near it. Because all of them share one picture there is
-nothing to be sewn together. Unlike an icon's, the objective is the cosine alone: over a whole canvas the few places where a
-direction is easily strong would outshine all others.
+nothing to be sewn together. Unlike an icon's, the objective is the cosine alone: over a whole canvas the few places
+where a direction is easily strong would outshine all others.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def start_of(placed: Placed, recipe: Recipe, canvas: int, seed_side: int, size: 
     thumbnails = torch.as_tensor(placed.seeds, dtype=torch.float32).permute(0, 3, 1, 2)
     patches = start_picture(thumbnails, seed_side, recipe.start_size, recipe.start_deviation, canvas)
     hann = torch.hann_window(canvas + 2, periodic=False)[1:-1]
-    window = (hann[:, None] * hann[None])
+    window = hann[:, None] * hann[None]
     total = torch.zeros(patches.shape[1], size + 2 * canvas, size + 2 * canvas)
     weight = torch.zeros(size + 2 * canvas, size + 2 * canvas)
     step = max(1, canvas // 2)

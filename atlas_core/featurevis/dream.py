@@ -1,9 +1,9 @@
 """Dreams: an image changed so that something grows stronger in it, wherever it is there already.
 
 What moves is the spectrum of the change, nothing at first, added to the image's logits: so the image stays what it is
-where nothing pulls. Deviations from DeepDream (Mordvintsev, Olah, Tyka 2015): one scale and Adam on the spectrum instead
-of octaves of normalised gradients. Structures wider than the receptive field are held back, or the dream would be a wash
-of colour.
+where nothing pulls. Deviations from DeepDream (Mordvintsev, Olah, Tyka 2015): one scale and Adam on the spectrum
+instead of octaves of normalised gradients. Structures wider than half the receptive field are held back, or the dream
+would be a wash of colour.
 """
 
 from __future__ import annotations

@@ -59,7 +59,8 @@ def render_logits(
     mean = torch.tensor(input.mean, dtype=torch.float32)
     size = input.channels, input.height, input.width
     phases = Phases(*size, recipe.start_deviation, device)
-    starts = torch.cat([_best_start(network, phases, size, label, key) for label, key in zip(classes, keys, strict=True)])
+    wanted = zip(classes, keys, strict=True)
+    starts = torch.cat([_best_start(network, phases, size, label, key) for label, key in wanted])
     goals = torch.zeros(len(classes), width_of_logits)
     goals[torch.arange(len(classes)), torch.tensor(classes)] = 1
     matrices = transform_table(keys, recipe, input.height, input.width, device)

@@ -119,7 +119,7 @@ def list_cells(
     if not request.url.query:
         etag = f'"{blob}"'
         response.headers.update({"ETag": etag, "Cache-Control": REVALIDATE})
-        if _matches(request, etag):
+        if matches(request, etag):
             return Response(status_code=304, headers={"ETag": etag, "Cache-Control": REVALIDATE})
     start = int(page_token or 0)
     stop = start + page_size
@@ -134,7 +134,7 @@ def get_tile(place: PlaceDep, x: Coordinate, y: Coordinate, request: Request, v:
     png = "image/png" in accept and "image/webp" not in accept
     etag = f'"{blob}-png"' if png else f'"{blob}"'
     headers = {"ETag": etag, "Cache-Control": FOREVER if v == blob else REVALIDATE, "Vary": "Accept"}
-    if _matches(request, etag):
+    if matches(request, etag):
         return Response(status_code=304, headers=headers)
     data = place.services.store.get_blob(blob)
     return Response(_png(data) if png else data, headers=headers, media_type="image/png" if png else "image/webp")
@@ -148,7 +148,7 @@ def get_poster(place: PlaceDep, request: Request, v: Version = None) -> Response
         raise NotFoundError(f"level {place.z} of {place.layer!r} is not complete yet; ask again later")
     blob = record["blobs"]["poster"]
     headers = {"ETag": f'"{blob}"', "Cache-Control": FOREVER if v == blob else REVALIDATE}
-    if _matches(request, f'"{blob}"'):
+    if matches(request, f'"{blob}"'):
         return Response(status_code=304, headers=headers)
     return Response(place.services.store.get_blob(blob), headers=headers, media_type="image/png")
 
@@ -194,7 +194,8 @@ def _box(text: str | None) -> tuple[int, ...] | None:
     return tuple(int(part) for part in text.split(","))
 
 
-def _matches(request: Request, etag: str) -> bool:
+def matches(request: Request, etag: str) -> bool:
+    """Whether the reader has this version already."""
     known = [part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")]
     return etag in known or "*" in known
 
