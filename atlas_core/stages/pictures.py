@@ -11,11 +11,9 @@ import numpy as np
 from atlas_core import tables
 from atlas_core.build import TILE_SIDE
 from atlas_core.featurevis.recipes import canvas_size, recipe_named
-from atlas_core.featurevis.render import BATCH, render
 from atlas_core.fidelity import low_contrast, measure
 from atlas_core.keys import canonical_json
 from atlas_core.manifest import artifact, assemble, level_folder
-from atlas_core.memory import Batches
 from atlas_core.pyramid import (
     compose_counts,
     compose_poster,
@@ -49,24 +47,21 @@ def render_tile(step: Step) -> Output:
     within = np.flatnonzero((cells["column"] // TILE_SIDE == x) & (cells["row"] // TILE_SIDE == y))
     if len(within) == 0:
         return Output({}, {"icons": 0, "size": canvas})
-    whitening = Whitening.from_tables(step.table(record, "whitening"))
+    renderer = step.runtime.renderer(card, layer, recipe, canvas, record["blobs"]["whitening"])
     places = np.stack([cells["column"][within] % TILE_SIDE, cells["row"][within] % TILE_SIDE], axis=1)
     keys = [
         icon_key(layer.name, side, int(cells["column"][cell]), int(cells["row"][cell]), recipe.name, recipe.version)
         for cell in within
     ]
-    trunk = step.runtime.model(card).trunk(layer.name)
-    batches = Batches(BATCH, "icon")
+    batches = renderer.batches()
     seeds = cells["seed"][within].astype(np.float32) if recipe.seeded else None
-    icons = render(
-        trunk, recipe, cells["mean"][within], whitening, seeds, canvas, card.input, keys, step.on_progress,
-        layer=layer, batches=batches,
-    )  # fmt: skip
+    icons = renderer(cells["mean"][within], seeds, keys, step.on_progress, batches)
     tile = compose_tile(displayed(icons, card.input.visible), places, *tile_shape(side, x, y))
     served = cut_icons(decode_tile(tile), places, canvas)
     measured = measure(
-        trunk, undisplayed(served, icons, card.input.visible), cells["mean"][within], cells["mean"], within,
-        whitening, canvas, input=card.input, layer=layer, batches=batches,
+        renderer.trunk, undisplayed(served, icons, card.input.visible), cells["mean"][within], cells["mean"], within,
+        Whitening.from_tables(step.table(record, "whitening")), canvas, input=card.input, layer=layer,
+        device=renderer.device, batches=batches,
     )  # fmt: skip
     measured["low_contrast"] = low_contrast(measured["contrast"], cells["exemplar_contrast"][within])
     table = {"cell": within, **measured}
