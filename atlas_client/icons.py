@@ -15,7 +15,7 @@ from atlas_client.progress import job_bars, upload_bar
 
 CELL = re.compile(r"(\d{1,3})-(\d{1,3})")
 KINDS = ("channel", "of_class", "sum", "path", "cell", "box", "grid", "compose")
-NUMBER = r"-?\d+(?:\.\d+)?"
+NUMBER = r"-?(?:\d+\.?\d*|\.\d+)"
 
 
 def cell(text: str) -> Document:
@@ -85,7 +85,7 @@ def request_of(options: Document) -> Document:
         case "sum":
             request = {"kind": "sum", "cells": [weighted(text) for text in value]}
         case "path":
-            kept = {name: options[name] for name in ("steps", "along") if name in options}
+            kept: Document = {name: options[name] for name in ("steps", "along") if name in options}
             request = {"kind": "path", "start": cell(value[0]), "end": cell(value[1]), **kept}
         case "cell":
             request = {"kind": "selection", "cells": [cell(text) for text in value]}
@@ -120,7 +120,7 @@ def _dream(options: Document) -> Document:
         target = {"of": "class", "label": label(options["of_class"][0])}
     if "cell" in options:
         target = {"of": "cell", **cell(options["cell"][0])}
-    kept = {name: options[name] for name in ("mask", "steps", "rate") if name in options}
+    kept: Document = {name: options[name] for name in ("mask", "steps", "rate") if name in options}
     return {"kind": "dream", "image": options["dream"], "target": target, **kept}
 
 

@@ -91,7 +91,8 @@ def put_icons(document: dict[str, Any], out: str) -> None:
     made = document["description"]
     recipe = made["recipe"]["name"] if made["recipe"] else "no recipe"
     seeded = "seeded from data" if made["seeded_from_data"] else "no data in them"
-    put(f"{out}  {len(made['pictures'])} pictures  {recipe}, {seeded}  {document['id']}")
+    count = "1 picture" if len(made["pictures"]) == 1 else f"{len(made['pictures'])} pictures"
+    put(f"{out}  {count}  {recipe}, {seeded}  {document['id']}")
     for picture in made["pictures"][:SHOWN_ICONS]:
         told = {name: value for name, value in picture.items() if name not in ("width", "height", "sha256", "url")}
         fidelity = told.pop("fidelity")

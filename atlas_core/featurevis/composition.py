@@ -127,6 +127,7 @@ def render_composition(
     input: InputCard,
     layer: LayerInfo,
     key: int,
+    device: torch.device,
     on_step: Callable[[int], None] = lambda step: None,
 ) -> NDArray[np.uint8]:
     """Render a composition.
@@ -141,49 +142,57 @@ def render_composition(
         input: The model's input.
         layer: The layer that the trunk ends with.
         key: From which all randomness comes.
+        device: Where the trunk is.
         on_step: Called with the steps done; cancels by raising.
 
     Returns:
         Shape (size, size, channels).
     """
-    device = torch.device("cpu")
     positions = centre_positions(layer, canvas)
     whiten = Whitener(whitening, device)
     with torch.no_grad():
-        height, width = trunk(torch.full((1, input.channels, size, size), 0.5)).shape[2:]
-    shares = torch.from_numpy(shares_at(centres(layer, height, width, size), placed))  # (positions, k)
-    goals = F.normalize(whiten(torch.from_numpy(placed.targets)), dim=1, eps=TINY)[None]  # (1, k, channels)
+        height, width = trunk(torch.full((1, input.channels, size, size), 0.5, device=device)).shape[2:]
+    shares = torch.from_numpy(shares_at(centres(layer, height, width, size), placed)).to(device)  # (positions, k)
+    goals = F.normalize(whiten(torch.from_numpy(placed.targets).to(device)), dim=1, eps=TINY)[None]  # (1, k, channels)
 
     def gain(activations: torch.Tensor, goals: torch.Tensor) -> torch.Tensor:
         seen = whiten(around(activations, positions)[0].flatten(1).T)  # (positions, channels)
         cosine = F.normalize(seen, dim=1, eps=TINY) @ goals[0].T  # (positions, k)
         return ((shares * cosine).sum(dim=0) / shares.sum(dim=0)).sum()
 
-    picture, start = _start(placed, recipe, size, canvas, input, layer, key)
+    picture, start = _start(placed, recipe, size, canvas, input, layer, key, device)
     matrices = transform_table([key], recipe, size, size, device)
-    mean = torch.tensor(input.mean, dtype=torch.float32)
+    mean = torch.tensor(input.mean, dtype=torch.float32, device=device)
     reached = Ascent(picture.pixels, trunk, gain, mean, recipe.steps, recipe.learning_rate)(
         start, goals, matrices, on_step
     )
     with torch.no_grad():
         levels = (picture.pixels(reached)[0] * 255).round().to(torch.uint8)
-    return np.asarray(levels.permute(1, 2, 0).numpy())
+    return np.asarray(levels.permute(1, 2, 0).cpu().numpy())
 
 
 def _start(
-    placed: Placed, recipe: Recipe, size: int, canvas: int, card: InputCard, layer: LayerInfo, key: int
+    placed: Placed,
+    recipe: Recipe,
+    size: int,
+    canvas: int,
+    card: InputCard,
+    layer: LayerInfo,
+    key: int,
+    device: torch.device,
 ) -> tuple[Spectrum, torch.Tensor]:
-    shape = card.channels, size, size // 2 + 1
-    noise = normal([key], NOISE_STREAM, int(np.prod(shape)), torch.device("cpu")).unflatten(1, shape)
-    spectrum = Spectrum(card.channels, size, size, noise.device)
+    count = card.channels * size * (size // 2 + 1)
+    noise = normal([key], NOISE_STREAM, count, device).reshape(1, card.channels, size, -1, 2)
+    spectrum = Spectrum(card.channels, size, size, device)
     if placed.seeds is None:
-        phases = Phases(card.channels, size, size, recipe.start_deviation, noise.device)
+        phases = Phases(card.channels, size, size, recipe.start_deviation, device)
         return spectrum, spectrum.start(decorrelated(phases, noise))
     seed_side = min(THUMBNAIL_SIDE, round(THUMBNAIL_SIDE * canvas / thumbnail_window(layer, card)))
-    return spectrum, spectrum.start(start_of(placed, recipe, canvas, seed_side, size, key), noise)
+    return spectrum, spectrum.start(start_of(placed, recipe, canvas, seed_side, size, key).to(device), noise)
 
 
 def decorrelated(phases: Phases, noise: torch.Tensor) -> torch.Tensor:
     """Random phases as a picture in decorrelated-logit space."""
     spectrum = torch.polar(phases.magnitude.expand(noise.shape[:-1]), phases.start(noise))
-    return torch.fft.irfft2(spectrum, s=phases.size, norm="ortho") / SPECTRUM_GAIN
+    picture: torch.Tensor = torch.fft.irfft2(spectrum, s=phases.size, norm="ortho") / SPECTRUM_GAIN
+    return picture

@@ -101,7 +101,7 @@ def render_dream(
         image: Shape (height, width, channels), in the network's order of channels.
         gain: `layer_gain`, or what `direction_gain` gives.
         goals: What the gain is told, shape (1, channels) or (1, 1, 1, channels).
-        mean: The network's mean colour, shape (channels,).
+        mean: The network's mean colour, shape (channels,), on the device where to compute.
         steps: How many.
         rate: Adam's, at the first.
         reach: Side of the layer's receptive field in pixels.
@@ -112,16 +112,16 @@ def render_dream(
     Returns:
         The changed image, of the same shape.
     """
-    pixels = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255
+    pixels = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].to(mean.device).float() / 255
     height, width = image.shape[:2]
-    change = Change(pixels, _soft(mask, height, width), WIDEST_SHARE * reach)
+    change = Change(pixels, _soft(mask, height, width).to(mean.device), WIDEST_SHARE * reach)
     moves = Recipe("dream", 1, steps, rate, 1.0, 0, 0.0, shift=SHIFT, rotation=5.0, zoom=0.05)
     matrices = transform_table([key], moves, height, width, pixels.device)
     ascent = Ascent(change.pixels, trunk, gain, mean, steps, rate)
     reached = ascent(change.nothing(), goals, matrices, on_step)
     with torch.no_grad():
         levels = (change.pixels(reached)[0] * 255).round().to(torch.uint8)
-    return np.asarray(levels.permute(1, 2, 0).numpy())
+    return np.asarray(levels.permute(1, 2, 0).cpu().numpy())
 
 
 def _soft(mask: NDArray[np.uint8] | None, height: int, width: int) -> torch.Tensor:

@@ -39,6 +39,7 @@ def render_logits(
     *,
     width_of_logits: int,
     input: InputCard,
+    device: torch.device,
     on_step: Callable[[int], None] = lambda step: None,
 ) -> NDArray[np.uint8]:
     """Render classes.
@@ -50,33 +51,34 @@ def render_logits(
         keys: A number for each picture, from which all its randomness comes.
         width_of_logits: Number of the network's classes.
         input: The model's input, which the canvas is as large as.
+        device: Where the network is.
         on_step: Called with the steps done; cancels by raising.
 
     Returns:
         Shape (m, height, width, channels).
     """
-    device = torch.device("cpu")
-    mean = torch.tensor(input.mean, dtype=torch.float32)
+    mean = torch.tensor(input.mean, dtype=torch.float32, device=device)
     size = input.channels, input.height, input.width
     phases = Phases(*size, recipe.start_deviation, device)
     wanted = zip(classes, keys, strict=True)
     starts = torch.cat([_best_start(network, phases, size, label, key) for label, key in wanted])
-    goals = torch.zeros(len(classes), width_of_logits)
+    goals = torch.zeros(len(classes), width_of_logits, device=device)
     goals[torch.arange(len(classes)), torch.tensor(classes)] = 1
     matrices = transform_table(keys, recipe, input.height, input.width, device)
     ascent = Ascent(phases.pixels, network, logit_gain, mean, recipe.steps, recipe.learning_rate)
     reached = ascent(starts, goals, matrices, on_step)
     with torch.no_grad():
         levels = (phases.pixels(reached) * 255).round().to(torch.uint8)
-    return np.asarray(levels.permute(0, 2, 3, 1).numpy())
+    return np.asarray(levels.permute(0, 2, 3, 1).cpu().numpy())
 
 
 @torch.no_grad()
 def _best_start(network: nn.Module, phases: Phases, size: tuple[int, int, int], label: int, key: int) -> torch.Tensor:
     """Of some random starts the one that the network takes most for the class, shape (1, ...)."""
     channels, height, width = size
-    shape = channels, height, width // 2 + 1
+    shape = channels, height, width // 2 + 1, 2
     keys = [key + number for number in range(STARTS)]
-    starts = phases.start(normal(keys, NOISE_STREAM, int(np.prod(shape)), torch.device("cpu")).unflatten(1, shape))
+    noise = normal(keys, NOISE_STREAM, int(np.prod(shape[:3])), phases.colours.device).reshape(STARTS, *shape)
+    starts = phases.start(noise)
     best = int(network(phases.pixels(starts))[:, label].argmax())
     return starts[best : best + 1]

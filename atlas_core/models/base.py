@@ -163,7 +163,7 @@ class LoadedModel(ABC):
         """
         if self.classes is None:
             raise ModelError(f"{self.card.name} has no logits")
-        return nn.Sequential(Normalise(self.card.input), self.network().whole()).eval()
+        return nn.Sequential(Normalise(self.card.input), self.network().whole()).eval().to(self.device)
 
     def head(self, layer: str) -> Head:
         """The network from a layer to the logits, skip connections around the layer kept.

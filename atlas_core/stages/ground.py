@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from atlas_core import directions
-from atlas_core.keys import canonical_json
 from atlas_core.models.preprocessing import read_pixels, to_unit
 from atlas_core.whitening import Whitening
 
@@ -33,12 +32,19 @@ class Ground:
         self.step, self.request = step, request
         self.side = (step.plan.spec.levels or [])[request.z]
         (self._record,) = step.inputs("cells")
-        self.key = int.from_bytes(hashlib.sha256(canonical_json(step.parameters["request"])).digest()[:8], "big") >> 1
+        # One number for all directions of a layer: what differs between two icons is what was asked for.
+        name = f"{request.layer}/{request.recipe}/{step.parameters['version']}"
+        self.key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
 
     @cached_property
     def level(self) -> Table:
         """The level's cells."""
         return self.step.table(self._record, f"level-{self.side}")
+
+    @property
+    def whitening_blob(self) -> str:
+        """The blob that holds the layer's whitening."""
+        return str(self._record["blobs"]["whitening"])
 
     @cached_property
     def whitening(self) -> Whitening:
@@ -65,7 +71,8 @@ class Ground:
         pixels = to_unit(read_pixels(self.step.runtime.store.get_blob(image), card.input)[None])
         name = self.step.layer.name
         read, _ = self.step.runtime.model(card).activations(pixels, [name], logits=False)
-        return read[name][0]
+        found: NDArray[np.float32] = read[name][0]
+        return found
 
 
 def class_note(step: Step, label: int) -> dict[str, Any]:

@@ -11,7 +11,6 @@ import numpy as np
 
 from atlas_core import directions
 from atlas_core.featurevis.recipes import Recipe, canvas_size, recipe_named
-from atlas_core.featurevis.render import BATCH, render
 from atlas_core.fidelity import measure
 from atlas_core.icons import (
     Cell,
@@ -27,7 +26,6 @@ from atlas_core.icons import (
     parse_request,
 )
 from atlas_core.keys import canonical_json, digest
-from atlas_core.memory import Batches
 from atlas_core.project import chosen_positions
 from atlas_core.pyramid import as_png, decode_tile, displayed
 from atlas_core.sheets import compose_sheet, in_rows
@@ -85,19 +83,14 @@ def _render_icons(ground: Ground, request: IconsRequest) -> Output:
     wanted = _wanted(ground, request, recipe)
     part = slice(step.parameters["first"], step.parameters["first"] + step.parameters["count"])
     targets, keys = wanted.targets[part], wanted.keys[part]
-    seeds = None
-    if recipe.seeded:
-        seeds = _seeds(ground, request, targets)
+    seeds = _seeds(ground, request, targets) if recipe.seeded else None
     canvas = canvas_size(recipe, layer, card.input)
-    trunk = step.runtime.model(card).trunk(layer.name)
-    batches = Batches(BATCH, "icon")
-    icons = render(
-        trunk, recipe, targets, ground.whitening, seeds, canvas, card.input, keys, step.on_progress,
-        layer=layer, batches=batches,
-    )  # fmt: skip
+    renderer = step.runtime.renderer(card, layer, recipe, canvas, ground.whitening_blob)
+    batches = renderer.batches()
+    icons = renderer(targets, seeds, keys, step.on_progress, batches)
     measured = measure(
-        trunk, icons, targets, targets, np.arange(len(targets)), ground.whitening, canvas,
-        input=card.input, layer=layer, batches=batches,
+        renderer.trunk, icons, targets, targets, np.arange(len(targets)), ground.whitening, canvas,
+        input=card.input, layer=layer, device=renderer.device, batches=batches,
     )  # fmt: skip
     notes = [{**note, "fidelity": {name: round(float(measured[name][n]), 4) for name in MEASURED}}
              for n, note in enumerate(wanted.notes[part])]  # fmt: skip
@@ -115,7 +108,7 @@ def _seeds(ground: Ground, request: IconsRequest, targets: NDArray[np.float32]) 
 
 
 def _wanted(ground: Ground, request: IconsRequest, recipe: Recipe) -> Wanted:
-    """Every icon of a request; those of one request share their random numbers, so that only directions differ."""
+    """Every icon of a request."""
     means, whitening = ground.means, ground.whitening
     match request:
         case Channels(channels=channels):

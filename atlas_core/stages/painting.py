@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
+    from atlas_core.featurevis.ascent import Gain
     from atlas_core.icons import Classes, Composition, Dream
+    from atlas_core.models.base import LoadedModel
     from atlas_core.stages.ground import Ground
 
 AT_ONCE = 8
@@ -53,9 +55,9 @@ def raise_logits(ground: Ground, request: Classes) -> Painted:
             step.on_progress(done * recipe.steps + steps * count, len(labels) * recipe.steps)
 
         made = render_logits(network, recipe, some, [ground.key] * len(some), width_of_logits=model.classes or 0,
-                             input=card.input, on_step=report)  # fmt: skip
+                             input=card.input, device=model.device, on_step=report)  # fmt: skip
         with torch.inference_mode():
-            logits = network(torch.from_numpy(to_unit(made)))
+            logits = network(torch.from_numpy(to_unit(made)).to(model.device))
         reached = logits[range(len(some)), some].tolist()
         probabilities = logits.softmax(dim=1)[range(len(some)), some].tolist()
         for label, logit, probability in zip(some, reached, probabilities, strict=True):
@@ -70,20 +72,22 @@ def dream(ground: Ground, request: Dream) -> Painted:
     step, layer = ground.step, ground.step.layer
     card = step.plan.model.card.input
     image = read_whole(step.runtime.store.get_blob(request.image), card, 1 if layer.fixed else LARGEST)
-    trunk = step.runtime.model(step.plan.model.card).trunk(layer.name)
+    model = step.runtime.model(step.plan.model.card)
+    trunk = model.trunk(layer.name)
     field = layer.receptive_field
     reach = float(min(card.height, card.width) if field is None else max(field.size))
-    whiten = Whitener(ground.whitening, torch.device("cpu"))
+    whiten = Whitener(ground.whitening, model.device)
     positions = centre_positions(layer, canvas_size(recipe_named("vivid"), layer, card))
     target = _target(ground, request)
-    gain, goals = layer_gain, torch.zeros(1, 1)
+    gain: Gain = layer_gain
+    goals = torch.zeros(1, 1, device=model.device)
     if target is not None:
         gain = direction_gain(whiten, positions)
-        goals = whiten(torch.from_numpy(target))[None, None, None]
+        goals = whiten(torch.from_numpy(target).to(model.device))[None, None, None]
     made = render_dream(
-        trunk, image, gain, goals, torch.tensor(card.mean, dtype=torch.float32), steps=request.steps, rate=request.rate,
-        reach=reach, key=ground.key, mask=_mask(ground, request, image.shape[:2]),
-        on_step=lambda done: step.on_progress(done, request.steps),
+        trunk, image, gain, goals, torch.tensor(card.mean, dtype=torch.float32, device=model.device),
+        steps=request.steps, rate=request.rate, reach=reach, key=ground.key,
+        mask=_mask(ground, request, image.shape[:2]), on_step=lambda done: step.on_progress(done, request.steps),
     )  # fmt: skip
     strength = [_strength(trunk, picture, whiten, None if target is None else goals, positions)
                 for picture in (image, made)]  # fmt: skip
@@ -115,7 +119,7 @@ def _strength(
     trunk: nn.Module, picture: NDArray[np.uint8], whiten: Whitener, goals: torch.Tensor | None, positions: int
 ) -> float:
     """Mean square of the activations, or their mean whitened cosine with a direction over all positions."""
-    activations = trunk(torch.from_numpy(to_unit(picture[None])))
+    activations = trunk(torch.from_numpy(to_unit(picture[None])).to(whiten.mean.device))
     if goals is None:
         return float(f"{float(activations.square().mean()):.5g}")
     seen = whiten(around(activations, positions).movedim(1, -1))
@@ -136,12 +140,13 @@ def compose(ground: Ground, request: Composition) -> Painted:
         ground.level["seed"][index].astype(np.float32) if recipe.seeded else None,
     )
     canvas = min(size, canvas_size(recipe, layer, card))
-    trunk = step.runtime.model(step.plan.model.card).trunk(layer.name)
+    model = step.runtime.model(step.plan.model.card)
+    trunk = model.trunk(layer.name)
     made = render_composition(
         trunk, recipe, placed, ground.whitening, size, canvas, input=card, layer=layer, key=ground.key,
-        on_step=lambda done: step.on_progress(done, recipe.steps),
+        device=model.device, on_step=lambda done: step.on_progress(done, recipe.steps),
     )  # fmt: skip
-    mean, best = _nearness(ground, trunk, made, placed, centre_positions(layer, canvas))
+    mean, best = _nearness(ground, model, made, placed, centre_positions(layer, canvas))
     told = [{"column": cell.column, "row": cell.row, "whitened_cosine": round(float(mean[n]), 4),
              "best": round(float(best[n]), 4)} for n, cell in enumerate(cells)]  # fmt: skip
     return [made], [{"fidelity": {"cells": told}}]
@@ -149,14 +154,14 @@ def compose(ground: Ground, request: Composition) -> Painted:
 
 @torch.inference_mode()
 def _nearness(
-    ground: Ground, trunk: nn.Module, picture: NDArray[np.uint8], placed: Placed, positions: int
+    ground: Ground, model: LoadedModel, picture: NDArray[np.uint8], placed: Placed, positions: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Whitened cosine of each cell with the picture: mean over the positions by how much they are its own, and best."""
-    whiten = Whitener(ground.whitening, torch.device("cpu"))
-    activations = trunk(torch.from_numpy(to_unit(picture[None])))
+    whiten = Whitener(ground.whitening, model.device)
+    activations = model.trunk(ground.step.layer.name)(torch.from_numpy(to_unit(picture[None])).to(model.device))
     height, width = activations.shape[2:]
     shares = torch.from_numpy(shares_at(centres(ground.step.layer, height, width, len(picture)), placed))
     seen = F.normalize(whiten(around(activations, positions)[0].flatten(1).T), dim=1)
-    goals = F.normalize(whiten(torch.from_numpy(placed.targets)), dim=1)
-    cosine = shares * (seen @ goals.T)
+    goals = F.normalize(whiten(torch.from_numpy(placed.targets).to(model.device)), dim=1)
+    cosine = shares * (seen @ goals.T).cpu()
     return cosine.sum(dim=0) / shares.sum(dim=0), cosine.amax(dim=0)
