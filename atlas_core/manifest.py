@@ -16,6 +16,7 @@ from atlas_core.keys import digest
 
 if TYPE_CHECKING:
     from atlas_core.build import Plan
+    from atlas_core.spec import AtlasSpec
     from atlas_core.store import Store
 
 SCHEMA_VERSION = 1
@@ -35,6 +36,11 @@ def level_folder(layer: str, side: int) -> str:
 def artifact(data: bytes) -> dict[str, Any]:
     """How a manifest names the bytes of an artifact."""
     return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+
+
+def said_of_icons(spec: AtlasSpec) -> str:
+    """What has to be said wherever icons are shown: whether pictures of the dataset went into them."""
+    return f"recipe {spec.recipe}, " + ("seeded from data" if recipe_named(spec.recipe).seeded else "pure")
 
 
 def library_versions() -> dict[str, str]:

@@ -163,7 +163,7 @@ class Artifacts:
 
     def tiles(self, plan: Plan, layer: str, side: int) -> list[tuple[Chunk, dict[str, Any]]]:
         """Chunks and records of the tiles rendered so far."""
-        chunks = plan.find("render", layer=layer, side=side)
+        chunks = plan.tiles(layer, side)
         records = ((chunk, self.record(chunk)) for chunk in chunks)
         return [(chunk, record) for chunk, record in records if record is not None]
 

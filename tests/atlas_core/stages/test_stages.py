@@ -19,7 +19,7 @@ from atlas_core.layout.plane import start_from
 from atlas_core.manifest import manifest_of, verify
 from atlas_core.runtime import Runtime
 from atlas_core.stages import run_chunk
-from atlas_core.stages.pictures import icon_key
+from atlas_core.stages.served import icon_key
 from atlas_core.store import open_store
 from tests.atlas_core.conftest import TinyAtlas, planned, run_all
 from tests.tiny import CLASSES, LAYER, REQUEST, picture
