@@ -21,8 +21,8 @@ QUALITY = 90
 POSTER_SIDE = 4096
 DOT, DOT_EDGE = (232, 89, 12), (255, 255, 255)
 """Colours of the mark of an icon under a gate: orange is told from blue and grey by everybody, the edge from orange."""
-DOT_SHARE, DOT_INSET, DOT_EDGE_SHARE = 0.13, 0.05, 0.16
-SMALLEST_DOT = 3
+DOT_SHARE, DOT_INSET, DOT_EDGE_SHARE = 0.15, 0.04, 0.16
+SMALLEST_DOT = 5
 SMOOTHING = 4
 COUNTED_SIDE = 16
 """Side in pixels of a cell on a poster without icons."""
@@ -113,9 +113,7 @@ def compose_poster(
             tile = tile.resize((columns * shown, rows * shown), Image.Resampling.LANCZOS)
         poster.paste(tile, (x * TILE_SIDE * shown, y * TILE_SIDE * shown), tile)
     mark_icons(poster, marked, shown)
-    written = io.BytesIO()
-    poster.save(written, "PNG", pnginfo=_description(said) if said else None)
-    return written.getvalue()
+    return png(poster, said)
 
 
 def mark_icons(poster: Image.Image, places: Iterable[tuple[int, int]], size: int) -> None:
@@ -126,22 +124,26 @@ def mark_icons(poster: Image.Image, places: Iterable[tuple[int, int]], size: int
         places: Column and row of each.
         size: Side of an icon on the poster, in pixels.
     """
-    side = max(SMALLEST_DOT, round(DOT_SHARE * size))
+    side = min(size, max(SMALLEST_DOT, round(DOT_SHARE * size)))
     large = Image.new("RGBA", (side * SMOOTHING,) * 2, (*DOT_EDGE, 0))
     pen = ImageDraw.Draw(large)
     last, edge = side * SMOOTHING - 1, side * SMOOTHING * DOT_EDGE_SHARE
     pen.ellipse((0, 0, last, last), fill=(*DOT_EDGE, 255))
     pen.ellipse((edge, edge, last - edge, last - edge), fill=(*DOT, 255))
     dot = large.resize((side, side), Image.Resampling.BOX)
-    inset = round(size * DOT_INSET)
+    inset = min(size - side, round(size * DOT_INSET))
     for column, row in places:
         poster.paste(dot, ((column + 1) * size - side - inset, row * size + inset), dot)
 
 
-def _description(text: str) -> PngInfo:
+def png(picture: Image.Image, said: str = "") -> bytes:
+    """A picture as PNG, with what is said of it as its `Description`."""
     info = PngInfo()
-    info.add_text("Description", text)
-    return info
+    if said:
+        info.add_text("Description", said)
+    written = io.BytesIO()
+    picture.save(written, "PNG", pnginfo=info)
+    return written.getvalue()
 
 
 def compose_counts(cells: Sequence[Mapping[str, Any]], side: int) -> bytes:
@@ -156,6 +158,4 @@ def compose_counts(cells: Sequence[Mapping[str, Any]], side: int) -> bytes:
     for cell in cells:
         grey[cell["row"], cell["column"]] = round(210 - 170 * (cell["count"] / most) ** 0.5)
     squares = np.kron(grey, np.ones((min(COUNTED_SIDE, max(1, POSTER_SIDE // side)),) * 2, np.uint8))
-    written = io.BytesIO()
-    Image.fromarray(squares).convert("RGB").save(written, "PNG")
-    return written.getvalue()
+    return png(Image.fromarray(squares).convert("RGB"))

@@ -12,6 +12,7 @@ from PIL import Image
 
 from atlas_core.build import TILE_SIDE, Plan
 from atlas_core.errors import InputError, NotFoundError
+from atlas_core.manifest import seeded_from_data
 from service.dependencies import Services, ServicesDep
 from service.names import AtlasId
 from service.schemas import Level, Page
@@ -77,6 +78,7 @@ def get_level(place: PlaceDep) -> Any:
         "state": "published" if published else "rendering" if tiles else "waiting",
         "cells": qualities["cells"] if qualities else None,
         "icon_size": tiles[0][1]["info"]["size"] if tiles else None,
+        "seeded_from_data": seeded_from_data(plan.spec),
         "tiles": [
             {
                 "x": chunk.parameters["x"],
@@ -155,7 +157,7 @@ def get_poster(place: PlaceDep, request: Request, v: Version = None) -> Response
 
 @router.get("/cells/{column}-{row}")
 def get_cell(place: PlaceDep, column: Coordinate, row: Coordinate) -> dict[str, Any]:
-    """One cell: classes by attribution, coherence, its icon's fidelity, exemplars."""
+    """One cell: classes by attribution, coherence, its icon's fidelity and marks, exemplars."""
     cell = place.services.artifacts.cell(place.plan, place.layer, place.side, column, row)
     url = f"{place.url}/cells/{column}-{row}"
     exemplars = [f"{url}/exemplars/{number}" for number in range(len(cell["exemplars"]))]
