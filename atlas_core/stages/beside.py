@@ -20,9 +20,10 @@ from atlas_core.thumbnails import cut_thumbnails
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ROWS = ("start_alone", "nearest_real_patch")
 NO_START = "icons of the recipe `pure` start from no picture"
-NO_PATCH = "none of the patches could be read"
+NO_PATCH = "none of the images could be read"
+ROWS = {"start_alone": NO_START, "nearest_real_patch": NO_PATCH}
+"""The pictures that icons are measured beside, and why a row of them can be missing."""
 STRICT = "privacy `strict` keeps no picture of the dataset"
 
 
@@ -77,8 +78,7 @@ def beside(step: Step, icons: tables.Table, cells: int) -> dict[str, Any]:
 
     Returns:
         `cells`, on how many it was measured; by row its numbers as in `marks.summary`, and in `icons` those of the
-        icons of the same cells; a row that was not measured is null, and `reasons` says why. None of it where the level
-        is not the coarsest, with which alone there is a comparison.
+        icons of the same cells; a row that was not measured is null, and `reasons` says why.
     """
     if step.plan.spec.strict:
         return {**dict.fromkeys(ROWS), "reasons": dict.fromkeys(ROWS, STRICT)}
@@ -91,6 +91,5 @@ def beside(step: Step, icons: tables.Table, cells: int) -> dict[str, Any]:
         "cells": len(chosen),
         "icons": summary({name: values[same] for name, values in icons.items()}, cells),
         **rows,
-        "reasons": {name: {"start_alone": NO_START, "nearest_real_patch": NO_PATCH}[name]
-                    for name in ROWS if name not in found},
-    }  # fmt: skip
+        "reasons": {name: reason for name, reason in ROWS.items() if name not in found},
+    }
