@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,21 +13,21 @@ from atlas_core import tables
 from atlas_core.build import TILE_SIDE
 from atlas_core.featurevis.recipes import (
     THUMBNAIL_SIDE,
-    Recipe,
     canvas_size,
     recipe_named,
     thumbnail_window,
 )
-from atlas_core.featurevis.render import BATCH, render
+from atlas_core.featurevis.render import render
 from atlas_core.fidelity import measure
 from atlas_core.likeness import correlation, highest_correlation, shrunk
-from atlas_core.memory import Batches
 from atlas_core.pyramid import compose_tile, cut_icons, decode_tile, displayed, undisplayed
 from atlas_core.whitening import Whitening
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from atlas_core.featurevis.render import Renderer
+    from atlas_core.memory import Batches
     from atlas_core.stages.step import Step
 
 
@@ -48,49 +48,51 @@ class Served:
     Attributes:
         cells: The level's table.
         canvas: Side of the pictures in input pixels.
-        batches: How many pictures at once.
     """
 
     def __init__(self, step: Step, side: int, recipe: str) -> None:
         """Read the cells."""
         self._step, self._side = step, side
         (self._record,) = step.inputs("cells")
-        self.recipe: Recipe = recipe_named(recipe)
-        self._card = step.plan.model.card
-        self.canvas = canvas_size(self.recipe, step.layer, self._card.input)
+        self._card, self._recipe = step.plan.model.card, recipe_named(recipe)
+        self.canvas = canvas_size(self._recipe, step.layer, self._card.input)
         self.cells = step.table(self._record, f"level-{side}")
-        self.batches = Batches(BATCH, "icon")
 
     @cached_property
     def _whitening(self) -> Whitening:
         return Whitening.from_tables(self._step.table(self._record, "whitening"))
 
     @cached_property
-    def _trunk(self) -> Any:
-        return self._step.runtime.model(self._card).trunk(self._step.layer.name)
+    def _renderer(self) -> Renderer:
+        whitening = self._record["blobs"]["whitening"]
+        return self._step.runtime.renderer(self._card, self._step.layer, self._recipe, self.canvas, whitening)
+
+    @cached_property
+    def batches(self) -> Batches:
+        """How many pictures at once."""
+        return self._renderer.batches()
 
     def icons(self, within: NDArray[np.intp]) -> NDArray[np.uint8]:
         """The icons of some cells, shape (m, canvas, canvas, channels)."""
-        return self._rendered(self.recipe, within, self._step.on_progress)
+        return self._renderer(*self._wanted(within), self._step.on_progress, self.batches)
 
     def starts(self, within: NDArray[np.intp]) -> NDArray[np.uint8] | None:
         """The pictures that these icons start from; None where the recipe starts from no picture."""
-        if not self.recipe.seeded:
+        if not self._recipe.seeded:
             return None
-        return self._rendered(dataclasses.replace(self.recipe, steps=0), within, None)
-
-    def _rendered(self, recipe: Recipe, within: NDArray[np.intp], on_step: Any) -> NDArray[np.uint8]:
-        layer, cells = self._step.layer, self.cells
-        keys = [
-            icon_key(layer.name, self._side, int(cells["column"][cell]), int(cells["row"][cell]), recipe.name,
-                     recipe.version)
-            for cell in within
-        ]  # fmt: skip
-        seeds = cells["seed"][within].astype(np.float32) if recipe.seeded else None
+        targets, seeds, keys = self._wanted(within)
         return render(
-            self._trunk, recipe, cells["mean"][within], self._whitening, seeds, self.canvas, self._card.input, keys,
-            on_step, layer=layer, batches=self.batches,
+            self._renderer.trunk, dataclasses.replace(self._recipe, steps=0), targets, self._whitening, seeds,
+            self.canvas, self._card.input, keys, layer=self._step.layer, device=self._renderer.device,
+            batches=self.batches,
         )  # fmt: skip
+
+    def _wanted(self, within: NDArray[np.intp]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, list[int]]:
+        """Targets, seeds and keys of the icons of some cells."""
+        cells, recipe, layer = self.cells, self._recipe, self._step.layer.name
+        places = zip(cells["column"][within].tolist(), cells["row"][within].tolist(), strict=True)
+        keys = [icon_key(layer, self._side, *place, recipe.name, recipe.version) for place in places]
+        return cells["mean"][within], cells["seed"][within].astype(np.float32) if recipe.seeded else None, keys
 
     def tile(
         self, pictures: NDArray[np.uint8], places: NDArray[np.int32], shape: tuple[int, int]
@@ -123,8 +125,9 @@ class Served:
             `cell`, `marks.MEASURES` and `exemplar_contrast`, each of shape (m,).
         """
         found = measure(
-            self._trunk, served, self.cells["mean"][within], self.cells["mean"], within, self._whitening, self.canvas,
-            input=self._card.input, layer=self._step.layer, batches=self.batches,
+            self._renderer.trunk, served, self.cells["mean"][within], self.cells["mean"], within, self._whitening,
+            self.canvas, input=self._card.input, layer=self._step.layer, device=self._renderer.device,
+            batches=self.batches,
         )  # fmt: skip
         unknown = np.full(len(within), np.nan, np.float32)
         starts = self.starts(within)
