@@ -125,21 +125,3 @@ def nearest_cells(
     """
     similarity = whitening.directions(targets) @ whitening.directions(means).T
     return np.asarray(np.argsort(-similarity, axis=1, kind="stable")[:, :count], dtype=np.int64)
-
-
-def seeds_of(
-    targets: NDArray[np.float32], means: NDArray[np.float32], seeds: NDArray[np.floating], whitening: Whitening
-) -> NDArray[np.float32]:
-    """Where icons of directions start: the mean start of the cells nearest to each.
-
-    Args:
-        targets: Shape (n, channels).
-        means: Mean activations of the cells, shape (m, channels).
-        seeds: The cells' starts, shape (m, 20, 20, channels of the input).
-        whitening: The layer's.
-
-    Returns:
-        Shape (n, 20, 20, channels of the input).
-    """
-    nearest = nearest_cells(targets, means, whitening)
-    return np.asarray(seeds.astype(np.float32)[nearest].mean(axis=1), dtype=np.float32)

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from atlas_core.pyramid import mark_icons
+
 LARGEST_SIDE = 4096
 GROUND = 255
 
@@ -17,6 +19,7 @@ def compose_sheet(
     places: NDArray[np.integer],
     shares: NDArray[np.floating] | None = None,
     gap: int = 0,
+    marked: Sequence[bool] | None = None,
 ) -> NDArray[np.uint8]:
     """Put pictures on a white sheet.
 
@@ -25,6 +28,7 @@ def compose_sheet(
         places: Column and row of each, shape (n, 2); the least of each is the first.
         shares: Side of each as a share of its place, in 0..1, shape (n,); it stands in the middle. None fills it.
         gap: White pixels between places.
+        marked: Which icons are under a gate; each gets a dot in its corner.
 
     Returns:
         RGB; pictures shrink together where the sheet would pass 4,096 pixels a side.
@@ -41,6 +45,8 @@ def compose_sheet(
         shown = Image.fromarray(picture)
         if shown.size != size:
             shown = shown.resize(size, Image.Resampling.LANCZOS)
+        if marked is not None and marked[number]:
+            mark_icons(shown, [(0, 0)], shown.width)
         left, top = column * (width + gap) + (width - size[0]) // 2, row * (height + gap) + (height - size[1]) // 2
         sheet.paste(shown, (left, top))
     return np.asarray(sheet)

@@ -91,7 +91,7 @@ def start_of(placed: Placed, recipe: Recipe, canvas: int, seed_side: int, size: 
         canvas: Side of an icon by this recipe, in pixels.
         seed_side: How much of a thumbnail it shows.
         size: Side of the whole canvas.
-        key: From which it comes how each is turned, so that no pattern shows.
+        key: From which it comes where each lies and how it is turned, so that no pattern shows.
 
     Returns:
         In decorrelated-logit space, shape (1, channels, size, size).
@@ -100,20 +100,26 @@ def start_of(placed: Placed, recipe: Recipe, canvas: int, seed_side: int, size: 
     patches = start_picture(thumbnails, seed_side, recipe.start_size, recipe.start_deviation, canvas)
     hann = torch.hann_window(canvas + 2, periodic=False)[1:-1]
     window = hann[:, None] * hann[None]
-    total = torch.zeros(patches.shape[1], size + 2 * canvas, size + 2 * canvas)
-    weight = torch.zeros(size + 2 * canvas, size + 2 * canvas)
-    step = max(1, canvas // 2)
-    middles = range(canvas // 2, size + canvas, step)
-    turns = (uniform([key], TURN_STREAM, len(middles) ** 2, weight.device)[0] * 8).int().tolist()
-    for number, (top, left) in enumerate(itertools.product(middles, middles)):
+    colours = patches.mean(dim=(2, 3), keepdim=True)
+    sides = size + 2 * canvas, size + 2 * canvas
+    colour, pattern = torch.zeros(2, patches.shape[1], *sides)
+    weight, power = torch.zeros(2, *sides)
+    step = max(1, canvas // 3)
+    corners = list(itertools.product(range(canvas // 2, size + canvas - step, step), repeat=2))
+    chance = uniform([key], TURN_STREAM, 3 * len(corners), torch.device("cpu")).reshape(-1, 3).tolist()
+    for corner, (down, across, turn) in zip(corners, chance, strict=True):
+        top, left = corner[0] + int(down * step), corner[1] + int(across * step)
         middle = np.array([[left - canvas / 2, top - canvas / 2]]) / size
         shares = torch.from_numpy(shares_at(middle, placed)[0])
-        patch = torch.rot90(torch.einsum("k,kchw->chw", shares, patches), turns[number] % 4, (1, 2))
-        patch = patch.flip(-1) if turns[number] >= 4 else patch
-        total[:, top : top + canvas, left : left + canvas] += patch * window
-        weight[top : top + canvas, left : left + canvas] += window**2
-    inside = slice(canvas, canvas + size)
-    return (total[:, inside, inside] / weight[inside, inside].clamp(min=TINY).sqrt())[None]
+        area = slice(top, top + canvas), slice(left, left + canvas)
+        patch = torch.rot90(torch.einsum("k,kchw->chw", shares, patches - colours), int(4 * turn), (1, 2))
+        colour[:, *area] += torch.einsum("k,kchw->chw", shares, colours) * window
+        pattern[:, *area] += patch * window
+        weight[area] += window
+        power[area] += window**2
+    # A mean of patterns would be flatter than each of them; what keeps their deviation is the root of the power.
+    found = colour / weight.clamp(min=TINY) + pattern / power.clamp(min=TINY).sqrt()
+    return found[None, :, canvas : canvas + size, canvas : canvas + size]
 
 
 def render_composition(

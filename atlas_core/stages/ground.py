@@ -60,6 +60,10 @@ class Ground:
         """Which of the level's cells this is."""
         return int(np.flatnonzero((self.level["column"] == cell.column) & (self.level["row"] == cell.row))[0])
 
+    def seeds(self, cells: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Where icons start: the mean start of their cells, given by shape (n, k)."""
+        return np.asarray(self.level["seed"].astype(np.float32)[cells].mean(axis=1), dtype=np.float32)
+
     def class_direction(self, label: int) -> NDArray[np.float32]:
         """The direction of a class at the layer, shape (channels,)."""
         attribution = self.step.table(self._record, f"attribution-{self.side}")["attribution"]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
 from atlas_core import directions
 from atlas_core.featurevis.recipes import Recipe, canvas_size, recipe_named
+from atlas_core.featurevis.render import render
 from atlas_core.fidelity import measure
 from atlas_core.icons import (
     Cell,
@@ -26,19 +28,20 @@ from atlas_core.icons import (
     parse_request,
 )
 from atlas_core.keys import canonical_json, digest
+from atlas_core.likeness import correlation
+from atlas_core.marks import icon_entries
 from atlas_core.project import chosen_positions
-from atlas_core.pyramid import as_png, decode_tile, displayed
+from atlas_core.pyramid import decode_tile, displayed, png
 from atlas_core.sheets import compose_sheet, in_rows
 from atlas_core.stages.ground import Ground, class_note
 from atlas_core.stages.painting import compose, dream, raise_logits
-from atlas_core.stages.pictures import icon_key
+from atlas_core.stages.served import icon_key
 from atlas_core.stages.step import Output, Step, marked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 GAP = 4
-MEASURED = ("whitened_cosine", "robust", "contrast", "high_frequency")
 
 
 @dataclass(frozen=True)
@@ -70,10 +73,19 @@ def _output(
     step: Step, pictures: Sequence[NDArray[np.uint8]], notes: list[dict[str, Any]], more: dict[str, Any]
 ) -> Output:
     first, visible = step.parameters["first"], step.plan.model.card.input.visible
-    blobs = {f"picture-{first + n}": as_png(displayed(picture, visible)) for n, picture in enumerate(pictures)}
+    said = said_of(parse_request(step.parameters["request"]))
+    shown = [Image.fromarray(displayed(picture, visible)) for picture in pictures]
+    blobs = {f"picture-{first + n}": png(picture, said) for n, picture in enumerate(shown)}
     told = [{"n": first + n, "width": picture.shape[1], "height": picture.shape[0], **note}
             for n, (picture, note) in enumerate(zip(pictures, notes, strict=True))]  # fmt: skip
     return Output(blobs, {"pictures": told, **more})
+
+
+def said_of(request: IconsRequest) -> str:
+    """What is said of pictures wherever they are shown: whether any went into them."""
+    if request.recipe is None:
+        return "dream, starts from an image"
+    return f"icons {'seeded from data' if recipe_named(request.recipe).seeded else 'pure'} (recipe {request.recipe})"
 
 
 def _render_icons(ground: Ground, request: IconsRequest) -> Output:
@@ -83,7 +95,8 @@ def _render_icons(ground: Ground, request: IconsRequest) -> Output:
     wanted = _wanted(ground, request, recipe)
     part = slice(step.parameters["first"], step.parameters["first"] + step.parameters["count"])
     targets, keys = wanted.targets[part], wanted.keys[part]
-    seeds = _seeds(ground, request, targets) if recipe.seeded else None
+    nearest = _seeding(ground, request, targets)
+    seeds = ground.seeds(nearest) if recipe.seeded else None
     canvas = canvas_size(recipe, layer, card.input)
     renderer = step.runtime.renderer(card, layer, recipe, canvas, ground.whitening_blob)
     batches = renderer.batches()
@@ -92,19 +105,31 @@ def _render_icons(ground: Ground, request: IconsRequest) -> Output:
         renderer.trunk, icons, targets, targets, np.arange(len(targets)), ground.whitening, canvas,
         input=card.input, layer=layer, device=renderer.device, batches=batches,
     )  # fmt: skip
-    notes = [{**note, "fidelity": {name: round(float(measured[name][n]), 4) for name in MEASURED}}
-             for n, note in enumerate(wanted.notes[part])]  # fmt: skip
+    unknown = np.full(len(targets), np.nan, np.float32)
+    starts = None
+    if seeds is not None:
+        starts = render(
+            renderer.trunk, replace(recipe, steps=0), targets, ground.whitening, seeds, canvas, card.input, keys,
+            layer=layer, device=renderer.device, batches=batches,
+        )  # fmt: skip
+    measured |= {
+        "retrieval_rank": unknown,  # among cells, of which a direction is none
+        "start_correlation": unknown if starts is None else correlation(icons, starts),
+        "exemplar_correlation": unknown,
+        "exemplar_contrast": ground.level["exemplar_contrast"][nearest].mean(axis=1),
+    }
+    notes = [{**note, "fidelity": entry}
+             for note, entry in zip(wanted.notes[part], icon_entries(measured), strict=True)]  # fmt: skip
     return _output(step, list(icons), notes, marked(batches.size if batches.halved else None))
 
 
-def _seeds(ground: Ground, request: IconsRequest, targets: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A cell starts as on the map, any other direction from the cells nearest to it."""
-    seeds = ground.level["seed"]
+def _seeding(ground: Ground, request: IconsRequest, targets: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The cells whose starts an icon starts from, shape (n, k): a cell's own, or those nearest to a direction."""
     if isinstance(request, Selection):
         first = ground.step.parameters["first"]
         cells = (request.cells or [])[first : first + len(targets)]
-        return np.asarray(seeds[[ground.index(cell) for cell in cells]], dtype=np.float32)
-    return directions.seeds_of(targets, ground.means, seeds, ground.whitening)
+        return np.array([[ground.index(cell)] for cell in cells], dtype=np.int64)
+    return directions.nearest_cells(targets, ground.means, ground.whitening)
 
 
 def _wanted(ground: Ground, request: IconsRequest, recipe: Recipe) -> Wanted:
@@ -173,7 +198,9 @@ def publish_icons(step: Step) -> Output:
             notes.append({**note, "sha256": sha256})
             pictures.append(decode_tile(step.runtime.store.get_blob(sha256))[..., :3])
     places, shares = _places(request, notes)
-    sheet = as_png(compose_sheet(pictures, places, shares, 0 if isinstance(request, Grid | Selection) else GAP))
+    marked = [bool(note["fidelity"].get("marks")) for note in notes]
+    gap = 0 if isinstance(request, Grid | Selection) else GAP
+    sheet = png(Image.fromarray(compose_sheet(pictures, places, shares, gap, marked)), said_of(request))
     recipe = None if request.recipe is None else recipe_named(request.recipe)
     description: dict[str, Any] = {
         "schema_version": 1,

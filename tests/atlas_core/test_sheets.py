@@ -33,5 +33,12 @@ def test_a_large_sheet_shrinks() -> None:
     assert max(compose_sheet(pictures, np.array([[0, 0], [99, 0]])).shape) <= LARGEST_SIDE
 
 
+def test_an_icon_under_a_gate_has_a_dot_in_its_corner() -> None:
+    sheet = compose_sheet([np.zeros((32, 32, 3), np.uint8)] * 2, in_rows(2), marked=[False, True])
+    assert (sheet[:, :32] == 0).all()
+    assert sheet[:16, 48:].max() > 100
+    assert (sheet[16:] == 0).all()
+
+
 def test_rows_of_ten() -> None:
     assert in_rows(12)[[0, 9, 10]].tolist() == [[0, 0], [9, 0], [0, 1]]
