@@ -9,10 +9,10 @@ from __future__ import annotations
 import difflib
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import Field
 
@@ -22,10 +22,14 @@ from atlas_core.featurevis.recipes import recipe_named
 from atlas_core.keys import record_key
 from atlas_core.spec import AtlasSpec, job_id, resolve_levels
 
-STAGES = ("collect", "attribute", "layout", "cells", "render", "publish")
+STAGES = ("collect", "attribute", "layout", "cells", "preview", "render", "publish")
 VERSIONS = {**dict.fromkeys(STAGES, 1), "layout": 2}
-DROPPED_STAGES = ("attribute",)
-"""What chunks of these made is large, and dropped once all that depends on it is done, unless it is to be kept."""
+DROPPED_STAGES = ("attribute", "preview")
+"""What chunks of these made is of no use once all that depends on it is done, and dropped with the atlas's success."""
+KEPT_SAMPLES = ("attribute",)
+"""Those of them that `keep: samples` keeps."""
+PREVIEW = "fast"
+"""The recipe of previews."""
 SHARD_PIXELS = 4_000_000
 SHARD_IMAGES = 1_000
 SHARD_SAMPLES = 2_000
@@ -36,6 +40,10 @@ PLACED_SAMPLES = 50_000
 """Samples that a chunk places among landmarks, more or less."""
 PLACED_EPOCHS = 30
 INDEX_PATH = "index.safetensors"
+
+
+Tiles: TypeAlias = dict[tuple[int, int], str]
+"""Keys of chunks by (x, y) of their tile."""
 
 
 class ModelFacts(Card):
@@ -215,11 +223,25 @@ def resolve_spec(
         _check_anchor(spec, model, dataset, anchor)
     available = min(samples_of(spec, model, dataset, name) for name in spec.layers)
     levels = resolve_levels(spec.levels, available, allow_sparse=spec.allow_sparse)
-    attribution = _attribution(spec, model)
     return spec.model_copy(
-        update={"model": model.id, "dataset": dataset.id, "levels": levels, "attribution": attribution,
-                "anchor": None if anchor is None else anchor.id}
+        update={"model": model.id, "dataset": dataset.id, "levels": levels, "attribution": _attribution(spec, model),
+                "preview": _preview(spec), "anchor": None if anchor is None else anchor.id}
     )  # fmt: skip
+
+
+def _preview(spec: AtlasSpec) -> str:
+    """The previews that there can be: none of what is fast itself or has no icons, nor where no data may be seen."""
+    previewed = spec.rendered and spec.recipe != PREVIEW and recipe_named(spec.recipe).seeded and not spec.strict
+    return spec.preview if previewed else "none"
+
+
+def dropped_stages(keep: str) -> tuple[str, ...]:
+    """The stages whose chunks' work is dropped with an atlas's success.
+
+    Args:
+        keep: The spec's.
+    """
+    return tuple(stage for stage in DROPPED_STAGES if keep != "samples" or stage not in KEPT_SAMPLES)
 
 
 def _attribution(spec: AtlasSpec, model: ModelFacts) -> str:
@@ -302,10 +324,11 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
     spec = resolve_spec(spec, model, dataset, anchor)
     chunks: list[Chunk] = []
 
-    def add(stage: str, inputs: Iterable[str] = (), **parameters: Any) -> str:
+    def add(stage: str, inputs: Iterable[str] = (), after: Iterable[str] = (), /, **parameters: Any) -> str:
+        """Add a chunk; what it only comes `after` is no part of what it makes."""
         inputs = tuple(inputs)
         key = record_key(stage, VERSIONS[stage], parameters, inputs)
-        chunks.append(Chunk(stage=stage, key=key, parameters=parameters, inputs=inputs))
+        chunks.append(Chunk(stage=stage, key=key, parameters=parameters, inputs=(*inputs, *after)))
         return key
 
     source: dict[str, Any] = {"model": model.id, "dataset": dataset.digest, "samples": spec.samples, "seed": spec.seed}
@@ -351,15 +374,25 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
         cells[layer] = add("cells", [layout, *collected, *attributed], layer=layer, levels=spec.levels)
         indexes.append(add("publish", [layout, *collected], step="index", layer=layer, levels=spec.levels))
 
+    def tiles(stage: str, side: int, layer: str, name: str, after: Mapping[tuple[int, int], str]) -> Tiles:
+        across = range(-(-side // TILE_SIDE))
+        return {(x, y): add(stage, [cells[layer]], [after[x, y]] if after else [], layer=layer, side=side, x=x, y=y,
+                            recipe=name, version=recipe_named(name).version, model=model.id)
+                for y in across for x in across}  # fmt: skip
+
+    # Render for each cell the picture that excites the layer in the cell's direction, coarse levels first: a level's
+    # previews after those of the level before and ahead of its final tiles, which take about as long.
     levels = []
-    for side in spec.levels or ():
+    sides = spec.levels or []
+    previews: dict[tuple[int, str], Tiles] = {}
+    for place, side in enumerate(sides):
+        if spec.preview != "none":
+            soon = sides[place + 1 : place + 2] if place else sides[:2]
+            previews |= {(next_side, layer): tiles("preview", next_side, layer, PREVIEW, {})
+                         for next_side in soon for layer in spec.layers}  # fmt: skip
         for layer in spec.layers:
-            # Render for each cell the picture that excites the layer in the cell's direction, coarse levels first.
-            across = range(-(-side // TILE_SIDE) if spec.rendered else 0)
-            tiles = [add("render", [cells[layer]], layer=layer, side=side, x=x, y=y, recipe=spec.recipe,
-                         version=recipe_named(spec.recipe).version,
-                         model=model.id) for y in across for x in across]  # fmt: skip
-            levels.append(add("publish", [cells[layer], *tiles], step="level", layer=layer, side=side))
+            made = tiles("render", side, layer, spec.recipe, previews.get((side, layer), {})) if spec.rendered else {}
+            levels.append(add("publish", [cells[layer], *made.values()], step="level", layer=layer, side=side))
 
     atlas = job_id(spec)
     add("publish", [*levels, *indexes, *compared], step="manifest", atlas=atlas)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,6 +30,10 @@ from atlas_core.pyramid import (
 from atlas_core.stages.step import Output, Step, gather, marked
 from atlas_core.whitening import Whitening
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import nn
+
 METRICS = ("whitened_cosine", "robust", "retrieval_rank", "contrast", "high_frequency", "low_contrast")
 
 
@@ -38,17 +43,62 @@ def icon_key(layer: str, side: int, column: int, row: int, recipe: str, version:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
 
 
+@dataclass(frozen=True)
+class _Drawn:
+    """The icons of a tile, and what they were made from."""
+
+    within: NDArray[np.int64]  # their cells, (m,)
+    cells: tables.Table  # of the level
+    places: NDArray[np.int32]  # column and row of each within the tile, (m, 2)
+    icons: NDArray[np.uint8]  # (m, canvas, canvas, channels)
+    tile: bytes
+    trunk: nn.Module
+    whitening: Whitening
+    batches: Batches
+
+    def info(self, canvas: int) -> dict[str, Any]:
+        return {"icons": len(self.within), "size": canvas, **marked(self.batches.size if self.batches.halved else None)}
+
+
+def preview_tile(step: Step) -> Output:
+    """Render the icons of a tile to be seen until its own are there; nobody reads what they would measure."""
+    canvas = _canvas(step)
+    drawn = _draw(step, canvas)
+    if drawn is None:
+        return Output({}, {"icons": 0, "size": canvas})
+    return Output({"tile": drawn.tile}, drawn.info(canvas))
+
+
 def render_tile(step: Step) -> Output:
     """Render the icons of a tile and measure them on the tile as served."""
+    canvas, card = _canvas(step), step.plan.model.card.input
+    drawn = _draw(step, canvas)
+    if drawn is None:
+        return Output({}, {"icons": 0, "size": canvas})
+    within, mean = drawn.within, drawn.cells["mean"]
+    served = cut_icons(decode_tile(drawn.tile), drawn.places, canvas)
+    measured = measure(
+        drawn.trunk, undisplayed(served, drawn.icons, card.visible), mean[within], mean, within,
+        drawn.whitening, canvas, input=card, layer=step.layer, batches=drawn.batches,
+    )  # fmt: skip
+    measured["low_contrast"] = low_contrast(measured["contrast"], drawn.cells["exemplar_contrast"][within])
+    return Output({"tile": drawn.tile, "metrics": tables.pack({"cell": within, **measured})}, drawn.info(canvas))
+
+
+def _canvas(step: Step) -> int:
+    return canvas_size(recipe_named(step.parameters["recipe"]), step.layer, step.plan.model.card.input)
+
+
+def _draw(step: Step, canvas: int) -> _Drawn | None:
+    """Render and compose a tile in the chunk's recipe; None where it has no cell."""
     parameters, layer, card = step.parameters, step.layer, step.plan.model.card
     side, x, y = parameters["side"], parameters["x"], parameters["y"]
     recipe = recipe_named(parameters["recipe"])
-    canvas = canvas_size(recipe, layer, card.input)
     (record,) = step.inputs("cells")
     cells = step.table(record, f"level-{side}")
     within = np.flatnonzero((cells["column"] // TILE_SIDE == x) & (cells["row"] // TILE_SIDE == y))
     if len(within) == 0:
-        return Output({}, {"icons": 0, "size": canvas})
+        return None
     whitening = Whitening.from_tables(step.table(record, "whitening"))
     places = np.stack([cells["column"][within] % TILE_SIDE, cells["row"][within] % TILE_SIDE], axis=1)
     keys = [
@@ -63,15 +113,7 @@ def render_tile(step: Step) -> Output:
         layer=layer, batches=batches,
     )  # fmt: skip
     tile = compose_tile(displayed(icons, card.input.visible), places, *tile_shape(side, x, y))
-    served = cut_icons(decode_tile(tile), places, canvas)
-    measured = measure(
-        trunk, undisplayed(served, icons, card.input.visible), cells["mean"][within], cells["mean"], within,
-        whitening, canvas, input=card.input, layer=layer, batches=batches,
-    )  # fmt: skip
-    measured["low_contrast"] = low_contrast(measured["contrast"], cells["exemplar_contrast"][within])
-    table = {"cell": within, **measured}
-    info = {"icons": len(within), "size": canvas, **marked(batches.size if batches.halved else None)}
-    return Output({"tile": tile, "metrics": tables.pack(table)}, info)
+    return _Drawn(within, cells, places, icons, tile, trunk, whitening, batches)
 
 
 def publish_level(step: Step) -> Output:
