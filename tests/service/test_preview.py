@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,13 +16,15 @@ import pytest
 from PIL import Image
 
 from atlas_client.client import Client
+from atlas_client.errors import NotFoundError
 from atlas_core import registry
 from atlas_core.advance import INTERACTIVE
-from atlas_core.pyramid import compose_tile
+from atlas_core.pyramid import compose_tile, tile_shape
 from atlas_core.run import build_directory
 from tests.service.conftest import registered
+from tests.service.serving import serving
 from tests.service.stack import BATCH, SECONDS, Stack, running_stack
-from tests.service.test_main import ENCODED, api, assert_problem, request_of, services, settings
+from tests.service.test_main import ENCODED, LAYER, api, assert_problem, request_of, services, settings
 
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
@@ -39,6 +42,11 @@ class Job:
 
     api: TestClient
     id: str
+
+    @property
+    def app(self) -> Any:
+        app: Any = self.api.app
+        return app
 
     @property
     def level(self) -> str:
@@ -62,13 +70,14 @@ class Job:
         store.put_record(stage, chunk.key, {"blobs": named, "info": info})
         services(self.api).ledger.mark_done([chunk.key])
 
-    def cells_known(self) -> None:
-        cell = {"column": CELL[0], "row": CELL[1], "count": 9, "classes": [], "exemplars": []}
-        self.done("cells", {"cells-5": json.dumps([cell]).encode()})
+    def cells_known(self, side: int = 5, cells: Sequence[tuple[int, int]] = (CELL,)) -> None:
+        told = [{"column": column, "row": row, "count": 9, "images": 9, "classes": [], "exemplars": []}
+                for column, row in cells]  # fmt: skip
+        self.done("cells", {f"cells-{side}": json.dumps(told).encode()})
 
     def drawn(self, stage: str, size: int, grey: int) -> bytes:
         icon = np.full((1, size, size, 3), grey, np.uint8)
-        tile = compose_tile(icon, np.array([CELL], np.int32), 5, 5)
+        tile = compose_tile(icon, np.array([CELL], np.int32), *tile_shape((self.plan.spec.levels or [5])[0], 0, 0))
         self.done(stage, {"tile": tile}, icons=1, size=size)
         return tile
 
@@ -151,6 +160,16 @@ def test_of_a_cancelled_job_nothing_is_enqueued(job: Job) -> None:
     job.api.post(f"/v1/atlases/{job.id}/cancel")
     job.api.get(job.tile)
     assert job.asked_for() == []
+
+
+def test_the_client_takes_a_preview_and_then_the_tile(job: Job) -> None:
+    with serving(job.app) as url, Client(url) as client:
+        assert client.tile(job.id, LAYER, 0, 0, 0) is None
+        for stage, size in (("preview", PREVIEW_SIZE), ("render", SIZE)):
+            drawn = job.drawn(stage, size, 50)
+            assert client.tile(job.id, LAYER, 0, 0, 0) == (drawn, stage == "preview")
+        with pytest.raises(NotFoundError, match="outside of a level"):
+            client.tile(job.id, LAYER, 0, 1, 0)
 
 
 # With real workers
