@@ -251,8 +251,8 @@ class Client:
             y: Row of the tile.
 
         Returns:
-            WebP, and whether it is a preview that the tile itself will replace. None where it is not there yet: asked for,
-            it is made before its turn; ask again.
+            WebP, and whether it is a preview that the tile itself will replace. None where it is not there yet: ask
+            again, it is now made before its turn.
 
         Raises:
             NotFoundError: There is no such tile, or it has no cell.

@@ -117,6 +117,27 @@ class Ascent:
         self._climbs.move_to_end(key)
         return self._climbs[key]
 
+    def fitting(self, start: torch.Tensor, goals: torch.Tensor, most: int) -> int:
+        """How many pictures at once a GPU's free memory does for: half of it, by what a step of a few of them takes.
+
+        Half, because each size of batch that is kept captured holds memory of its own.
+
+        Args:
+            start: Parameters of a few pictures, shape (m, ...).
+            goals: Theirs, shape (m, ...).
+            most: Pictures at most.
+        """
+        device = start.device
+        for _ in range(2):  # at the first time libraries are loaded and caches filled
+            torch.cuda.synchronize(device)
+            torch.cuda.reset_peak_memory_stats(device)
+            before = torch.cuda.memory_allocated(device)
+            _Climb(self, start, goals, moved=True).take()
+            torch.cuda.synchronize(device)
+            each = max(1, (torch.cuda.max_memory_allocated(device) - before) // len(start))
+        torch.cuda.empty_cache()
+        return int(max(1, min(most, torch.cuda.mem_get_info(device)[0] // 2 // each)))
+
     def network_precision(self) -> AbstractContextManager[object]:
         """What the network computes in."""
         return computing_in(self.precision, self.mean.device)

@@ -35,8 +35,8 @@ def uniform(keys: Sequence[int], stream: int, count: int, device: torch.device) 
     seeds = _mixed(torch.tensor(wrapped, dtype=torch.int64, device=device))
     places = torch.arange(1, count + 1, dtype=torch.int64, device=device) * GOLDEN
     mixed = _mixed(seeds[:, None] + places)
-    top: torch.Tensor = _shifted(mixed, 64 - BITS).to(torch.float32)
-    return (top + 0.5) / 2**BITS
+    drawn: torch.Tensor = (_shifted(mixed, 64 - BITS).to(torch.float32) + 0.5) / 2**BITS
+    return drawn
 
 
 def normal(keys: Sequence[int], stream: int, count: int, device: torch.device) -> torch.Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from atlas_core.whitening import Whitening
 
 BATCH = 32
+GPU_BATCH = 1024
+SMALLEST_CAPTURED = 16
+TRIED = 8
 NOISE_STREAM = 1
 OnStep = Callable[[int, int], None]
 
@@ -60,7 +64,7 @@ class Renderer:
         device: torch.device | str = "cpu",
         precision: Precision = "bf16",
     ) -> None:
-        self.recipe, self.canvas, self.device = recipe, canvas, torch.device(device)
+        self.trunk, self.recipe, self.canvas, self.device = trunk, recipe, canvas, torch.device(device)
         self.channels = input.channels
         self.whiten = Whitener(whitening, self.device)
         self.seed_side = min(THUMBNAIL_SIDE, round(THUMBNAIL_SIDE * canvas / thumbnail_window(layer, input)))
@@ -70,6 +74,18 @@ class Renderer:
         self._ascent = Ascent(
             self.picture.pixels, trunk, self._gain, mean, recipe.steps, recipe.learning_rate, precision=precision
         )
+
+    def batches(self) -> Batches:
+        """How many icons at once: 32 on a CPU, as many as the free memory does for on a GPU, 1,024 at most."""
+        return Batches(self._most, "icon")
+
+    @cached_property
+    def _most(self) -> int:
+        if self.device.type != "cuda":
+            return BATCH
+        targets = self.whiten.mean.expand(TRIED, -1)
+        seeds = np.zeros((TRIED, THUMBNAIL_SIDE, THUMBNAIL_SIDE, self.channels), np.float32)
+        return self._ascent.fitting(self._start(seeds, range(TRIED)), self.whiten(targets), GPU_BATCH)
 
     def _picture(self) -> Spectrum | Phases:
         size = self.channels, self.canvas, self.canvas
@@ -95,7 +111,7 @@ class Renderer:
             seeds: Mean thumbnails in decorrelated-logit space, shape (m, 20, 20, channels); None for a recipe without.
             keys: A number for each icon, from which all its randomness comes.
             on_step: Called with (icon steps done, all icon steps); it cancels by raising.
-            batches: How many icons at once, halved where memory runs out; 32 by default.
+            batches: How many icons at once, halved where memory runs out; `batches()` by default.
 
         Returns:
             Icons, shape (m, canvas, canvas, channels), in the network's order of channels.
@@ -111,15 +127,15 @@ class Renderer:
             raise SpecError(f"{len(targets)} targets need as many keys and seeds")
         icons = np.empty((len(targets), self.canvas, self.canvas, self.channels), dtype=np.uint8)
         total = recipe.steps * len(targets)
-        batches = batches or Batches(BATCH, "icon")
+        batches = batches or self.batches()
         first = 0
 
         def some(size: int) -> int:
             part = slice(first, first + size)
-            count = len(targets[part])
+            several = len(targets[part])
             icons[part] = self._batch(
                 targets[part], None if seeds is None else seeds[part], keys[part],
-                lambda steps: on_step(first * recipe.steps + steps * count, total),
+                lambda steps: on_step(first * recipe.steps + steps * several, total),
             )  # fmt: skip
             return size
 
@@ -134,11 +150,15 @@ class Renderer:
         keys: Sequence[int],
         on_step: Callable[[int], None],
     ) -> NDArray[np.uint8]:
+        count = len(keys)
+        if self.device.type == "cuda":
+            rows = _filled(count)
+            targets, seeds, keys = targets[rows], None if seeds is None else seeds[rows], [keys[row] for row in rows]
         goals = self.whiten(torch.as_tensor(targets, dtype=torch.float32, device=self.device))
         matrices = transform_table(keys, self.recipe, self.canvas, self.canvas, self.device)
         reached = self._ascent(self._start(seeds, keys), goals, matrices, on_step)
         with torch.no_grad():
-            levels = (self.picture.pixels(reached) * 255).round().to(torch.uint8)
+            levels = (self.picture.pixels(reached[:count]) * 255).round().to(torch.uint8)
         return np.asarray(levels.permute(0, 2, 3, 1).cpu().numpy())
 
     def _start(self, seeds: NDArray[np.float32] | None, keys: Sequence[int]) -> torch.Tensor:
@@ -150,6 +170,15 @@ class Renderer:
         recipe = self.recipe
         start = start_picture(thumbnails, self.seed_side, recipe.start_size, recipe.start_deviation, self.canvas)
         return self.picture.start(start, noise)
+
+
+def _filled(count: int) -> NDArray[np.int64]:
+    """Which icons a batch of a GPU is made of: the last again and again, up to the next power of two.
+
+    So that a few captured steps do for tiles of all numbers of cells.
+    """
+    size = max(SMALLEST_CAPTURED, 1 << (count - 1).bit_length())
+    return np.minimum(np.arange(size), count - 1)
 
 
 def render(

@@ -12,11 +12,9 @@ import numpy as np
 from atlas_core import tables
 from atlas_core.build import TILE_SIDE
 from atlas_core.featurevis.recipes import canvas_size, recipe_named
-from atlas_core.featurevis.render import BATCH, render
 from atlas_core.fidelity import low_contrast, measure
 from atlas_core.keys import canonical_json
 from atlas_core.manifest import artifact, assemble, level_folder
-from atlas_core.memory import Batches
 from atlas_core.pyramid import (
     compose_counts,
     compose_poster,
@@ -32,7 +30,9 @@ from atlas_core.whitening import Whitening
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from torch import nn
+
+    from atlas_core.featurevis.render import Renderer
+    from atlas_core.memory import Batches
 
 METRICS = ("whitened_cosine", "robust", "retrieval_rank", "contrast", "high_frequency", "low_contrast")
 
@@ -52,8 +52,7 @@ class _Drawn:
     places: NDArray[np.int32]  # column and row of each within the tile, (m, 2)
     icons: NDArray[np.uint8]  # (m, canvas, canvas, channels)
     tile: bytes
-    trunk: nn.Module
-    whitening: Whitening
+    renderer: Renderer
     batches: Batches
 
     def info(self, canvas: int) -> dict[str, Any]:
@@ -75,11 +74,13 @@ def render_tile(step: Step) -> Output:
     drawn = _draw(step, canvas)
     if drawn is None:
         return Output({}, {"icons": 0, "size": canvas})
+    (record,) = step.inputs("cells")
     within, mean = drawn.within, drawn.cells["mean"]
     served = cut_icons(decode_tile(drawn.tile), drawn.places, canvas)
     measured = measure(
-        drawn.trunk, undisplayed(served, drawn.icons, card.visible), mean[within], mean, within,
-        drawn.whitening, canvas, input=card, layer=step.layer, batches=drawn.batches,
+        drawn.renderer.trunk, undisplayed(served, drawn.icons, card.visible), mean[within], mean, within,
+        Whitening.from_tables(step.table(record, "whitening")), canvas, input=card, layer=step.layer,
+        device=drawn.renderer.device, batches=drawn.batches,
     )  # fmt: skip
     measured["low_contrast"] = low_contrast(measured["contrast"], drawn.cells["exemplar_contrast"][within])
     return Output({"tile": drawn.tile, "metrics": tables.pack({"cell": within, **measured})}, drawn.info(canvas))
@@ -99,21 +100,17 @@ def _draw(step: Step, canvas: int) -> _Drawn | None:
     within = np.flatnonzero((cells["column"] // TILE_SIDE == x) & (cells["row"] // TILE_SIDE == y))
     if len(within) == 0:
         return None
-    whitening = Whitening.from_tables(step.table(record, "whitening"))
+    renderer = step.runtime.renderer(card, layer, recipe, canvas, record["blobs"]["whitening"])
     places = np.stack([cells["column"][within] % TILE_SIDE, cells["row"][within] % TILE_SIDE], axis=1)
     keys = [
         icon_key(layer.name, side, int(cells["column"][cell]), int(cells["row"][cell]), recipe.name, recipe.version)
         for cell in within
     ]
-    trunk = step.runtime.model(card).trunk(layer.name)
-    batches = Batches(BATCH, "icon")
+    batches = renderer.batches()
     seeds = cells["seed"][within].astype(np.float32) if recipe.seeded else None
-    icons = render(
-        trunk, recipe, cells["mean"][within], whitening, seeds, canvas, card.input, keys, step.on_progress,
-        layer=layer, batches=batches,
-    )  # fmt: skip
+    icons = renderer(cells["mean"][within], seeds, keys, step.on_progress, batches)
     tile = compose_tile(displayed(icons, card.input.visible), places, *tile_shape(side, x, y))
-    return _Drawn(within, cells, places, icons, tile, trunk, whitening, batches)
+    return _Drawn(within, cells, places, icons, tile, renderer, batches)
 
 
 def publish_level(step: Step) -> Output:
