@@ -1,14 +1,16 @@
 """Tiles on demand: what somebody waits for comes before its turn.
 
 A chunk asked for is put on the interactive queue, even where a message of it waits in another queue: whoever takes
-the lease runs it, and the other message finds it leased or done and ends.
+the lease runs it, and the other message finds it leased or done and ends. Where icons are rendered on a GPU the one
+worker that has it takes this chunk too, soon, because no more than a few chunks wait in its queue.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from atlas_core.advance import INTERACTIVE, RUN_CHUNK
+from atlas_core.advance import GPU, INTERACTIVE, RUN_CHUNK
+from atlas_core.devices import is_gpu
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,5 +45,6 @@ def demand(plan: Plan, chunks: Sequence[Chunk], ledger: Ledger, enqueue: Enqueue
     wanted = next((chunk for chunk in chunks if chunk.key not in done), None)
     if wanted is None or not done.issuperset(wanted.inputs) or not ledger.promote(plan.id, wanted.key, MOST):
         return False
-    enqueue(RUN_CHUNK, [plan.id, wanted.key], INTERACTIVE)
+    on_gpu = any(GPU in worker.queues and is_gpu(worker.device) for worker in ledger.workers())
+    enqueue(RUN_CHUNK, [plan.id, wanted.key], GPU if on_gpu else INTERACTIVE)
     return True

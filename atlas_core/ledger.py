@@ -74,11 +74,12 @@ class ChunkState:
 
 @dataclass(frozen=True)
 class Worker:
-    """A live worker: its id, the queues it takes from and its number of processes."""
+    """A live worker: its id, the queues it takes from, its number of processes and what they compute on."""
 
     id: str
     queues: tuple[str, ...]
     processes: int
+    device: str = "cpu"
 
 
 def connect(url: str) -> redis.Redis:
@@ -403,11 +404,11 @@ class Ledger:
     def workers(self) -> list[Worker]:
         """The live workers."""
         found = [json.loads(text) for text in self._run("workers", [HEARTBEATS])]
-        return [Worker(name, tuple(queues), processes) for name, queues, processes in found]
+        return [Worker(name, tuple(queues), *rest) for name, queues, *rest in found]
 
 
 def _worker_text(worker: Worker) -> str:
-    return json.dumps([worker.id, worker.queues, worker.processes])
+    return json.dumps([worker.id, worker.queues, worker.processes, worker.device])
 
 
 def _pair(text: str) -> tuple[int, int] | None:

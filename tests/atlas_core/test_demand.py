@@ -97,6 +97,16 @@ def test_no_more_is_asked_for_at_a_time_than_leaves_room_for_projections(
     assert demand(toy, _tile(toy, 3), ledger, queues)
 
 
+def test_where_a_gpu_renders_it_makes_what_is_asked_for_too(
+    toy: Plan, store: Store, ledger: Ledger, queues: Queues
+) -> None:
+    _cells_known(toy, store, ledger, queues)
+    ledger.beat(Worker("interactive", (INTERACTIVE,), 1), 10)
+    ledger.beat(Worker("batch", (CPU, GPU), 1, "cuda"), 10)
+    assert demand(toy, _tile(toy, 3), ledger, queues)
+    assert [queue for _, _, queue in queues.sent] == [GPU]
+
+
 def test_a_promise_that_was_lost_makes_room(toy: Plan, ledger: Ledger) -> None:
     now = 1_000.0
     timed = Ledger(ledger._redis, requeue_seconds=60, clock=lambda: now)
