@@ -341,6 +341,7 @@ class Level(BaseModel):
     """A level of a layer; `qualities` is its entry in the manifest, once it is published.
 
     It is `previewed` while all tiles that can be seen are previews. `icon_size` is that of the finished icons.
+    `seeded_from_data` says whether pictures of the dataset went into its icons; null where there are none.
     """
 
     layer: str
@@ -350,6 +351,7 @@ class Level(BaseModel):
     state: Literal["waiting", "previewed", "rendering", "published"]
     cells: int | None
     icon_size: int | None
+    seeded_from_data: bool | None
     tiles: list[Tile]
     qualities: dict[str, Any] | None
     links: dict[str, str]

@@ -16,6 +16,7 @@ from atlas_core.build import TILE_SIDE, Plan
 from atlas_core.demand import demand
 from atlas_core.errors import DependencyError, InputError, NotFoundError
 from atlas_core.featurevis.recipes import canvas_size, recipe_named
+from atlas_core.manifest import seeded_from_data
 from service.artifacts import Tile
 from service.dependencies import Services, ServicesDep
 from service.names import AtlasId
@@ -115,6 +116,7 @@ def get_level(place: PlaceDep) -> Any:
         "state": _state(tiles, published=published is not None),
         "cells": qualities["cells"] if qualities else None,
         "icon_size": place.icon_size,
+        "seeded_from_data": seeded_from_data(plan.spec),
         "tiles": [
             {
                 "x": tile.x,
@@ -204,7 +206,7 @@ def get_poster(place: PlaceDep, request: Request, v: Version = None) -> Response
 
 @router.get("/cells/{column}-{row}")
 def get_cell(place: PlaceDep, column: Coordinate, row: Coordinate) -> dict[str, Any]:
-    """One cell: classes by attribution, coherence, its icon's fidelity, exemplars."""
+    """One cell: classes by attribution, coherence, its icon's fidelity and marks, exemplars."""
     cell = place.services.artifacts.cell(place.plan, place.layer, place.side, column, row)
     url = f"{place.url}/cells/{column}-{row}"
     exemplars = [f"{url}/exemplars/{number}" for number in range(len(cell["exemplars"]))]
@@ -219,7 +221,7 @@ def get_icon(place: PlaceDep, column: Coordinate, row: Coordinate) -> Response:
     artifacts.cell(place.plan, place.layer, place.side, column, row)
     tile, _ = place.tile(column // TILE_SIDE, row // TILE_SIDE)
     headers = {"Cache-Control": REVALIDATE, **_made(tile)}
-    return Response(artifacts.icon(tile, column, row), headers=headers, media_type="image/png")
+    return Response(artifacts.icon(place.plan, tile, column, row), headers=headers, media_type="image/png")
 
 
 def _made(tile: Tile) -> dict[str, str]:

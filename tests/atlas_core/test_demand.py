@@ -15,7 +15,7 @@ __all__ = ["ledger", "queues", "store", "toy"]  # fixtures
 
 
 def _tile(plan: Plan, side: int) -> list[Chunk]:
-    return [chunk for stage in ("preview", "render") for chunk in plan.find(stage, side=side)]
+    return [chunk for stage in ("preview", "render") for chunk in plan.tiles("a", side, stage)]
 
 
 def _cells_known(plan: Plan, store: Store, ledger: Ledger, queues: Queues) -> None:
