@@ -110,7 +110,7 @@ def attribute_shard(
 
 def _closed_form(closed: LinearHead, table: Table, layer: LayerInfo) -> Tensor:
     """Each position adds its share of the mean: weight · activation / positions."""
-    activations = torch.from_numpy(table["activations"].astype(np.float32))
+    activations = torch.from_numpy(table["activations"].astype(np.float32)).to(closed.weight.device)
     attributions: Tensor = activations @ closed.weight.T / (layer.shape[1] * layer.shape[2])
     return attributions
 
@@ -132,7 +132,7 @@ def full_ablation(head: Head, state: HeadState) -> Measure:
     def attribute(places: Places) -> Tensor:
         variants = state.take(places.image)
         activations = variants.activations.clone()
-        activations[torch.arange(len(activations)), :, places.row, places.column] = 0
+        activations[torch.arange(len(activations), device=activations.device), :, places.row, places.column] = 0
         difference: Tensor = logits[places.image] - head(variants, activations)
         return difference
 
@@ -145,7 +145,7 @@ def _jvp(head: Head, state: HeadState) -> Measure:
     @torch.no_grad()
     def attribute(places: Places) -> Tensor:
         variants = state.take(places.image)
-        where = torch.arange(len(places.image)), slice(None), places.row, places.column
+        where = torch.arange(len(places.image), device=places.image.device), slice(None), places.row, places.column
         tangent = torch.zeros_like(variants.activations)
         tangent[where] = variants.activations[where]
         with warnings.catch_warnings(), _plain_attention():
@@ -206,12 +206,12 @@ class _Task:
         images = self.dataset.listing.images
         pixels = [read_pixels(self.dataset.read(images[index]), self.model.card.input) for index in part]
         with torch.no_grad():
-            state = self.head.prepare(torch.from_numpy(to_unit(np.stack(pixels))))
+            state = self.head.prepare(torch.from_numpy(to_unit(np.stack(pixels))).to(self.model.device))
         rows = np.flatnonzero(np.isin(self.owner, part))
         axes = (np.searchsorted(part, self.owner[rows]), self.table["row"][rows], self.table["column"][rows])
-        return state, rows, Places(*(torch.from_numpy(axis.astype(np.int64)) for axis in axes))
+        return state, rows, Places(*(torch.from_numpy(axis.astype(np.int64)).to(self.model.device) for axis in axes))
 
 
 def _half(values: Tensor) -> NDArray[np.float16]:
-    clipped: NDArray[np.float16] = values.clamp(-LARGEST_HALF, LARGEST_HALF).to(torch.float16).numpy()
+    clipped: NDArray[np.float16] = values.clamp(-LARGEST_HALF, LARGEST_HALF).to(torch.float16).cpu().numpy()
     return clipped

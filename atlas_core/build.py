@@ -23,7 +23,7 @@ from atlas_core.keys import record_key
 from atlas_core.spec import AtlasSpec, job_id, resolve_levels
 
 STAGES = ("collect", "attribute", "layout", "cells", "render", "publish")
-VERSIONS = {**dict.fromkeys(STAGES, 1), "layout": 2}
+VERSIONS = {**dict.fromkeys(STAGES, 1), "layout": 2, "cells": 2, "render": 2, "publish": 2}
 DROPPED_STAGES = ("attribute",)
 """What chunks of these made is large, and dropped once all that depends on it is done, unless it is to be kept."""
 SHARD_PIXELS = 4_000_000
@@ -32,6 +32,8 @@ SHARD_SAMPLES = 2_000
 """Samples of a layer in one shard: what a collecting process keeps besides its batch does not grow with the job."""
 LEAST_SHARD = 8
 TILE_SIDE = 10
+BESIDE_CELLS = 64
+"""Cells of a layer's coarsest level that starts and real patches are measured on: a few seconds, and a mean to .02."""
 PLACED_SAMPLES = 50_000
 """Samples that a chunk places among landmarks, more or less."""
 PLACED_EPOCHS = 30
@@ -131,6 +133,11 @@ class Chunk(Card):
     parameters: dict[str, Any]
     inputs: tuple[str, ...]
 
+    @property
+    def is_tile(self) -> bool:
+        """Whether it renders a tile."""
+        return self.stage == "render" and "step" not in self.parameters
+
 
 class Plan(Card):
     """Every chunk of an atlas, in order of priority; inputs come before what needs them."""
@@ -155,6 +162,10 @@ class Plan(Card):
     def layout_of(self, layer: str) -> Chunk:
         """The chunk whose record holds the layout of all samples of a layer."""
         return (self.find("layout", layer=layer, step="join") or self.find("layout", layer=layer, step="optimise"))[0]
+
+    def tiles(self, layer: str, side: int) -> list[Chunk]:
+        """The chunks that render the tiles of a level, row by row."""
+        return [chunk for chunk in self.find("render", layer=layer, side=side) if chunk.is_tile]
 
     def unattributed(self, layer: str) -> str | None:
         """Why the cells of a layer speak for no class; None where they do."""
@@ -359,6 +370,11 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
             tiles = [add("render", [cells[layer]], layer=layer, side=side, x=x, y=y, recipe=spec.recipe,
                          version=recipe_named(spec.recipe).version,
                          model=model.id) for y in across for x in across]  # fmt: skip
+            if spec.rendered and not spec.strict and side == min(spec.levels or ()):
+                # What the icons are told beside: their starts alone, and real patches.
+                tiles.append(add("render", [cells[layer]], step="beside", layer=layer, side=side, recipe=spec.recipe,
+                                 version=recipe_named(spec.recipe).version, model=model.id,
+                                 dataset=dataset.digest))  # fmt: skip
             levels.append(add("publish", [cells[layer], *tiles], step="level", layer=layer, side=side))
 
     atlas = job_id(spec)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from atlas_core.build import TILE_SIDE
+from atlas_core.build import BESIDE_CELLS, TILE_SIDE
 from atlas_core.featurevis.recipes import THUMBNAIL_SIDE, canvas_size, recipe_named
 from atlas_core.sampling import capacity
 
@@ -47,7 +47,9 @@ PUBLISH_SECONDS, PUBLISH_TILE_SECONDS = 0.02, 0.002
 
 SAMPLE_BYTES = 8
 CELL_BYTES, CELL_JSON_BYTES, ICON_JSON_BYTES = 290, 930, 1090
-TILE_PIXEL_BYTES, POSTER_PIXEL_BYTES, METRIC_BYTES = 0.4, 2.1, 40
+CELL_THUMBNAILS = 10
+"""What its icon starts from, of twice the bytes, and its exemplars."""
+TILE_PIXEL_BYTES, POSTER_PIXEL_BYTES, METRIC_BYTES = 0.4, 2.1, 52
 MANIFEST_BYTES, MANIFEST_TILE_BYTES = 3_000, 160
 ANY = "any"
 """The kind of all work."""
@@ -123,7 +125,8 @@ class Estimate:
         works = {
             "collect": self._collect, "attribute": self._attribute, "cells": self._cells, "render": self._render,
             "neighbours": self._neighbours, "optimise": self._optimise, "twins": self._twins, "index": self._index,
-            "place": self._place, "join": self._join, "level": self._level, "manifest": self._manifest,
+            "place": self._place, "join": self._join, "beside": self._beside, "level": self._level,
+            "manifest": self._manifest,
         }  # fmt: skip
         return works[step or chunk.stage](chunk)
 
@@ -196,7 +199,7 @@ class Estimate:
         levels = chunk.parameters["levels"]
         cells = sum(filled(side) * side**2 for side in levels)
         classes = self._classes if self._plan.spec.attribution != "none" else 0
-        each = CELL_BYTES + CELL_JSON_BYTES + 2 * self._thumbnail + 4 * channels + 2 * classes
+        each = CELL_BYTES + CELL_JSON_BYTES + CELL_THUMBNAILS * self._thumbnail + 4 * channels + 2 * classes
         seconds = CELLS_SECONDS + CELLS_VALUE_SECONDS * len(levels) * samples * (channels + classes)
         seconds += samples * cells * _pair_seconds(channels)  # each cell looks for its icon's start among all
         return Cost(seconds, cells * each + 4 * channels**2)
@@ -220,6 +223,14 @@ class Estimate:
         steps = recipe_named(parameters["recipe"]).steps + MEASURING_STEPS
         seconds = icons * steps * (STEP_PASSES * trunk + STEP_SECONDS)
         return Cost(seconds, icons * (TILE_PIXEL_BYTES * canvas**2 + METRIC_BYTES))
+
+    def _beside(self, chunk: Chunk) -> Cost:
+        """Two pictures of each cell are measured, and an image is read for one of them."""
+        side, layer = chunk.parameters["side"], chunk.parameters["layer"]
+        cells = min(BESIDE_CELLS, filled(side) * side**2)
+        trunk = self._forward * self._share(layer) * self._canvas(layer) ** 2 / self._pixels
+        measuring = 2 * MEASURING_STEPS * (STEP_PASSES * trunk + STEP_SECONDS)
+        return Cost(cells * (measuring + DECODE_SECONDS * self._pixels), 2 * cells * METRIC_BYTES)
 
     def _level(self, chunk: Chunk) -> Cost:
         side = chunk.parameters["side"]

@@ -194,8 +194,9 @@ def _moved(
     angle: float = 0.0,
     zoom: float = 1.0,
 ) -> torch.Tensor:
-    matrix = affine(np.array([shift], dtype=np.float64), np.radians([angle]), np.array([zoom]), pixels.shape[-1])
-    return move(pixels, torch.from_numpy(matrix).to(pixels.device).expand(len(pixels), 2, 3), mean)
+    moves = torch.tensor([*shift, angle, zoom], dtype=torch.float32, device=pixels.device)
+    matrix = affine(moves[None, :2], torch.deg2rad(moves[2:3]), moves[3:], *pixels.shape[2:])
+    return move(pixels, matrix.expand(len(pixels), 2, 3), mean)
 
 
 def _mean_cosine(activations: torch.Tensor, goal: torch.Tensor) -> NDArray[np.float32]:

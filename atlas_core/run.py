@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from atlas_core import registry
+from atlas_core import devices, registry
 from atlas_core.build import AnchorFacts, Chunk, Plan, lacking, plan
 from atlas_core.errors import AtlasError, InputError, MissingInputError
 from atlas_core.gc import drop_samples
@@ -49,13 +49,13 @@ def die_with_parent(parent: int | None = None) -> None:
             os._exit(1)
 
 
-def _start(store: str, parent: int) -> None:
+def _start(store: str, parent: int, device: str) -> None:
     global _runtime
     die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     from atlas_core.runtime import Runtime
 
-    _runtime = Runtime(open_store(store), stores=Settings().dataset_stores)
+    _runtime = Runtime(open_store(store), stores=Settings().dataset_stores, device=device)
 
 
 def _run(plan: Plan, chunk: Chunk) -> None:
@@ -76,13 +76,18 @@ def processes(store: Path, count: int | None = None) -> Iterator[ProcessPoolExec
 
     Args:
         store: Folder of the store.
-        count: Processes, as many as there are cores by default.
+        count: Processes, as many as there are cores by default, one where they compute on a GPU.
+
+    Raises:
+        ConflictError: The GPU of ATLAS_DEVICE is in use, or more than one process would share it.
     """
+    device = devices.resolved(Settings().device)
+    count = count or (1 if devices.is_gpu(device) else len(os.sched_getaffinity(0)))
+    devices.check_processes(device, count)
+    claim = devices.claim(device)
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     os.environ.update(single_threaded_environment())
-    pool = ProcessPoolExecutor(
-        count or len(os.sched_getaffinity(0)), multiprocessing.get_context("spawn"), _start, (str(store), os.getpid())
-    )
+    pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _start, (str(store), os.getpid(), device))
     try:
         yield pool
     except BrokenProcessPool:
@@ -96,6 +101,8 @@ def processes(store: Path, count: int | None = None) -> Iterator[ProcessPoolExec
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+        if claim is not None:
+            claim.close()
         for name, value in before.items():
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
 

@@ -10,6 +10,7 @@ from atlas_core import registry, tables
 from atlas_core.cards import DatasetCard, ModelCard
 from atlas_core.dataset_stores import registered
 from atlas_core.datasets import dataset as datasets, listing as listings
+from atlas_core.devices import CPU
 from atlas_core.errors import NotFoundError
 from atlas_core.sampling import allocation, sampled_images
 
@@ -18,12 +19,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from atlas_core.build import Chunk, Plan
+    from atlas_core.cards import LayerInfo
+    from atlas_core.featurevis.recipes import Recipe
+    from atlas_core.featurevis.render import Renderer
     from atlas_core.models.base import LoadedModel
     from atlas_core.projection import ProjectionIndex
     from atlas_core.store import Store
 
 _V = TypeVar("_V")
-MODELS, DATASETS, INDEXES = 2, 4, 4
+MODELS, DATASETS, INDEXES, RENDERERS = 2, 4, 4, 2
 TABLES_BYTES = 256 * 2**20
 
 
@@ -62,15 +66,19 @@ class Runtime:
         store: Where everything is read from and written to.
         threads: Threads of a network's computation; one, so that results do not depend on the machine's cores.
         stores: Registered stores that datasets may lie in, URL by name.
+        device: That networks compute on, resolved.
 
     Attributes:
         read: Records asked for since somebody cleared it, by the chunk's key; None of one that is not there.
     """
 
-    def __init__(self, store: Store, threads: int = 1, stores: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, store: Store, threads: int = 1, stores: Mapping[str, str] | None = None, device: str = CPU
+    ) -> None:
         """Start with nothing loaded."""
         self.store = store
         self.threads = threads
+        self.device = device
         self._open_store = registered(stores or {})
         self.read: dict[str, dict[str, Any] | None] = {}
         self._models: Recent[LoadedModel] = Recent(MODELS)
@@ -78,6 +86,7 @@ class Runtime:
         self._tables: Recent[tables.Table] = Recent(TABLES_BYTES, tables.size)
         self._allocations: Recent[tuple[NDArray[np.int64], NDArray[np.int32]]] = Recent(DATASETS)
         self._indexes: Recent[ProjectionIndex] = Recent(INDEXES)
+        self._renderers: Recent[Renderer] = Recent(RENDERERS)
 
     def model(self, card: ModelCard) -> LoadedModel:
         """The model of a resolved card, loaded.
@@ -87,7 +96,32 @@ class Runtime:
         """
         from atlas_core.models.base import load_model
 
-        return self._models.get(card.id, lambda: load_model(card, self.store.get_blob, threads=self.threads))
+        return self._models.get(
+            card.id, lambda: load_model(card, self.store.get_blob, threads=self.threads, device=self.device)
+        )
+
+    def renderer(self, card: ModelCard, layer: LayerInfo, recipe: Recipe, canvas: int, whitening: str) -> Renderer:
+        """A renderer; kept, because a GPU's captured steps belong to it.
+
+        Args:
+            card: The model's, resolved.
+            layer: Of the model.
+            recipe: How.
+            canvas: Side of the icons.
+            whitening: Blob of the layer's whitening.
+
+        Raises:
+            UnsupportedOperatorError: The model cannot be converted to torch.
+        """
+        from atlas_core.featurevis.render import Renderer
+        from atlas_core.whitening import Whitening
+
+        def made() -> Renderer:
+            white = Whitening.from_tables(self.table(whitening))
+            trunk = self.model(card).trunk(layer.name)
+            return Renderer(trunk, recipe, white, canvas, input=card.input, layer=layer, device=self.device)
+
+        return self._renderers.get((card.id, layer.name, recipe, canvas, whitening), made)
 
     def dataset(self, plan: Plan) -> datasets.Dataset:
         """The dataset of a plan, opened where the registry says it lies.

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from atlas_core.devices import AUTO, PATTERN
+
 # What Standard Webhooks recommends: 5 s, 5 min, 30 min, 2, 5, 10, 14, 20 and 24 hours.
 RETRY_SECONDS = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 
@@ -43,6 +45,11 @@ class Settings(BaseSettings):
     webhook_seconds: float = Field(default=15, gt=0, le=25, description="that an attempt at a webhook may take")
     webhook_retry_seconds: list[Annotated[float, Field(ge=0)]] = Field(
         default=list(RETRY_SECONDS), max_length=50, description="pauses after a webhook's failed attempts, as JSON"
+    )
+    device: str = Field(
+        default=AUTO,
+        pattern=PATTERN,
+        description="of collect, attribute and render: `cpu`, `cuda`, `cuda:N`; `auto` takes a GPU if there is one",
     )
     shutdown_seconds: float = Field(default=10, ge=0, description="that a stopping worker gives its running tasks")
 

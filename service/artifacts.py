@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import threading
 from collections import OrderedDict
@@ -19,8 +18,9 @@ from atlas_core.dataset_stores import registered
 from atlas_core.datasets.dataset import Dataset, open_dataset
 from atlas_core.datasets.listing import Listing
 from atlas_core.errors import NotFoundError
+from atlas_core.manifest import said_of_icons
 from atlas_core.models.preprocessing import read_pixels
-from atlas_core.pyramid import decode_tile, displayed
+from atlas_core.pyramid import decode_tile, displayed, png
 from atlas_core.registry import Document
 from atlas_core.store import Store
 
@@ -163,7 +163,7 @@ class Artifacts:
 
     def tiles(self, plan: Plan, layer: str, side: int) -> list[tuple[Chunk, dict[str, Any]]]:
         """Chunks and records of the tiles rendered so far."""
-        chunks = plan.find("render", layer=layer, side=side)
+        chunks = plan.tiles(layer, side)
         records = ((chunk, self.record(chunk)) for chunk in chunks)
         return [(chunk, record) for chunk, record in records if record is not None]
 
@@ -179,7 +179,8 @@ class Artifacts:
         (chunk,) = plan.find("render", layer=layer, side=side, x=x, y=y)
         size = (self.record(chunk) or {})["info"]["size"]
         tile = decode_tile(self._store.get_blob(blob))
-        return as_png(tile[row % TILE_SIDE * size :, column % TILE_SIDE * size :][:size, :size, :3])
+        icon = tile[row % TILE_SIDE * size :, column % TILE_SIDE * size :][:size, :size, :3]
+        return png(Image.fromarray(icon), said_of_icons(plan.spec))
 
     def exemplar(self, plan: Plan, layer: str, exemplar: dict[str, Any]) -> bytes:
         """The patch of a real image that an exemplar stands for, as the network sees it, as PNG.
@@ -196,14 +197,14 @@ class Artifacts:
         seen = displayed(read_pixels(self._dataset(plan).read(exemplar["image"]), card), card.visible)
         field = plan.model.layer(layer).receptive_field
         if field is None:
-            return as_png(seen)
+            return png(Image.fromarray(seen))
         spans = []
         for axis, position in enumerate((exemplar["row"], exemplar["column"])):
             centre = field.start[axis] + position * field.jump[axis]
             first = max(0, round(centre - field.size[axis] / 2))
             last = min(seen.shape[axis], max(first + 1, round(centre + field.size[axis] / 2)))
             spans.append(slice(min(first, seen.shape[axis] - 1), last))
-        return as_png(seen[spans[0], spans[1]])
+        return png(Image.fromarray(seen[spans[0], spans[1]]))
 
     def _dataset(self, plan: Plan) -> Dataset:
         card = DatasetCard(**registry.document(self._store, "datasets", plan.dataset.id)["card"])
@@ -214,13 +215,6 @@ class Artifacts:
                 opened = open_dataset(card, self._store.open_blob, listing, open_store=self._open_store)
                 _keep(self._datasets, key, opened, DATASETS)
             return self._datasets[key]
-
-
-def as_png(picture: Any) -> bytes:
-    """A picture (height, width, 3 or 4) as PNG."""
-    data = io.BytesIO()
-    Image.fromarray(picture).save(data, "PNG")
-    return data.getvalue()
 
 
 def _keep(values: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None:

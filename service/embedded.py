@@ -26,8 +26,10 @@ from urllib.parse import urlsplit
 import httpx
 import redis
 
+from atlas_core import devices
 from atlas_core.errors import DependencyError, InputError
 from atlas_core.run import die_with_parent, single_threaded_environment
+from atlas_core.settings import Settings
 from service.settings import ServiceSettings
 
 log = logging.getLogger(__name__)
@@ -274,11 +276,19 @@ def _start(service: Embedded, listener: socket.socket, redis_port: int, processe
             raise DependencyError("another Redis took the port chosen for this one; run the same command again")
         client.flushall()
     children.start(Command("worker-interactive", _worker_command("interactive", "interactive", 1)))
-    children.start(Command("worker-batch", _worker_command("batch", "cpu,gpu", processes)))
+    for name, queues, count in _batch_workers(devices.resolved(Settings().device), processes):
+        children.start(Command(f"worker-{name}", _worker_command(name, queues, count)))
     for number in range(ServiceSettings().api_processes):
         name = f"api-{number + 1}" if number else "api"
         children.start(Command(name, _api_command(listener.fileno()), (listener.fileno(),)))
     _wait(lambda: _api_ready(service.url), "api", children)
+
+
+def _batch_workers(device: str, processes: int) -> list[tuple[str, str, int]]:
+    """Name, queues and processes of the workers for all but what people wait for; a GPU has one process of its own."""
+    if not devices.is_gpu(device):
+        return [("batch", "cpu,gpu", processes)]
+    return [("gpu", "gpu", 1), ("batch", "cpu", max(1, processes - 1))]
 
 
 def _environment(folder: Path, redis_url: str, host: str) -> dict[str, str]:

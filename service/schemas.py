@@ -332,7 +332,10 @@ class WebhookDetails(Webhook):
 
 
 class Level(BaseModel):
-    """A level of a layer; `qualities` is its entry in the manifest, once it is published."""
+    """A level of a layer; `qualities` is its entry in the manifest, once it is published.
+
+    `seeded_from_data` says whether pictures of the dataset went into its icons; null where there are none.
+    """
 
     layer: str
     z: int
@@ -341,6 +344,7 @@ class Level(BaseModel):
     state: Literal["waiting", "rendering", "published"]
     cells: int | None
     icon_size: int | None
+    seeded_from_data: bool | None
     tiles: list[Tile]
     qualities: dict[str, Any] | None
     links: dict[str, str]

@@ -23,8 +23,9 @@ app.config_from_object(celery_settings(Settings()) | {"task_default_queue": CPU}
 
 
 @signals.worker_init.connect
-def _name_worker(**_: object) -> None:
+def _name_worker(sender: object, **_: object) -> None:
     parent.name_this_worker()
+    parent.take_device(app, sender)
 
 
 @signals.worker_ready.connect

@@ -10,11 +10,12 @@ import logging
 import os
 import socket
 import threading
-from typing import Any
+from typing import IO, Any
 from uuid import uuid4
 
-from atlas_core.advance import CPU, SWEEP
-from atlas_core.errors import AtlasError
+from atlas_core import devices
+from atlas_core.advance import CPU, GPU, SWEEP
+from atlas_core.errors import AtlasError, ConflictError
 from atlas_core.ledger import Ledger, Worker, connect
 from atlas_core.run import die_with_parent
 from atlas_core.settings import Settings
@@ -22,6 +23,7 @@ from atlas_core.settings import Settings
 log = logging.getLogger(__name__)
 WORKER_ID = "ATLAS_WORKER_ID"
 WORKER_PID = "ATLAS_WORKER_PID"
+DEVICE = "ATLAS_DEVICE"
 SWEEP_LOST_SECONDS = 15.0
 
 
@@ -29,6 +31,24 @@ def name_this_worker() -> None:
     """Leave this worker's id and process where its children find them."""
     os.environ[WORKER_ID] = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
     os.environ[WORKER_PID] = str(os.getpid())
+
+
+def take_device(app: Any, worker: Any) -> None:
+    """Settle what the children compute on; a worker that would share a GPU does not start, and says why.
+
+    Args:
+        app: Knows the queues that are consumed.
+        worker: Celery's own, about to start its pool.
+    """
+    device = devices.CPU
+    if GPU in app.amqp.queues.consume_from:
+        device = devices.resolved(Settings().device)
+    try:
+        devices.check_processes(device, int(worker.concurrency or len(os.sched_getaffinity(0))))
+        _claims.append(devices.claim(device))
+    except ConflictError as error:
+        raise SystemExit(f"the worker does not start: {error.detail}") from None
+    os.environ[DEVICE] = device
 
 
 def end_with_parent() -> None:
@@ -117,6 +137,7 @@ def _alive(pid: int) -> bool:
 
 
 _keepers: list[Keeper] = []
+_claims: list[IO[str] | None] = []
 
 
 def start(app: Any, consumer: Any) -> None:

@@ -51,7 +51,7 @@ class Process:
         from atlas_core.runtime import Runtime
 
         self.limit_threads()
-        return Runtime(self.store, stores=self.settings.dataset_stores)
+        return Runtime(self.store, stores=self.settings.dataset_stores, device=self.settings.device)
 
     def limit_threads(self) -> None:
         """Hold torch to one thread, so that bytes do not depend on the number of cores."""

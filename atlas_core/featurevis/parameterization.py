@@ -52,23 +52,18 @@ def seed_from_thumbnails(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.asarray(logits @ inverse.T, dtype=np.float32)
 
 
-def spectrum_scale(size: int) -> NDArray[np.float32]:
-    """1 / max(f, 1 / size) of every coefficient of a square picture's rfft2, rolled off above .3 cycles a pixel.
+def spectrum_scale(height: int, width: int) -> NDArray[np.float32]:
+    """1 / max(f, 1 / longer side) of every coefficient of a picture's rfft2, rolled off above .3 cycles a pixel.
 
     Without the roll-off (ours, not the article's) a quarter of an icon's power is grain that no photograph has, and it
     costs .03 of whitened cosine.
 
     Returns:
-        Shape (size, size // 2 + 1).
+        Shape (height, width // 2 + 1).
     """
-    frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None, :])
-    return np.asarray(1 / np.maximum(frequency, 1 / size) / np.sqrt(1 + (frequency / FINEST) ** 8), dtype=np.float32)
-
-
-def spectrum_noise(key: int, channels: int, size: int) -> NDArray[np.float32]:
-    """One icon's normal deviates, shape (channels, size, size // 2 + 1, 2): a function of its key alone."""
-    generator = np.random.Generator(np.random.Philox(key=[key % 2**64, 1]))
-    return generator.standard_normal((channels, size, size // 2 + 1, 2), dtype=np.float32)
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None, :])
+    rolled = np.sqrt(1 + (frequency / FINEST) ** 8)
+    return np.asarray(1 / np.maximum(frequency, 1 / max(height, width)) / rolled, dtype=np.float32)
 
 
 def start_picture(seeds: torch.Tensor, side: int, start_size: int, deviation: float, size: int) -> torch.Tensor:
@@ -96,58 +91,78 @@ def start_picture(seeds: torch.Tensor, side: int, start_size: int, deviation: fl
     return mean * MEAN_GAIN + rest
 
 
-class SpectrumPicture:
-    """Icons as spectra free in every coefficient.
+class Spectrum:
+    """Pictures as spectra free in every coefficient.
+
+    Parameters have the shape (m, channels, height, width // 2 + 1, 2).
 
     Args:
-        start: Pictures in decorrelated-logit space, shape (m, channels, size, size).
-        noise: Normal deviates, shape (m, channels, size, size // 2 + 1, 2); a hundredth of them breaks symmetries.
+        channels: Of the pictures.
+        height: In pixels.
+        width: In pixels.
+        device: Where.
     """
 
-    def __init__(self, start: torch.Tensor, noise: torch.Tensor) -> None:
-        size = start.shape[-1]
-        self.scale = torch.from_numpy(spectrum_scale(size)).to(start.device)
-        spectrum = torch.fft.rfft2(start * SPECTRUM_GAIN, norm="ortho") / self.scale
-        self.parameter = (torch.view_as_real(spectrum) + NOISE * noise).requires_grad_()
-        self.colours = torch.from_numpy(colour_matrix(start.shape[1])).to(start.device)
-        self.size = size
+    def __init__(self, channels: int, height: int, width: int, device: torch.device) -> None:
+        self.size = (height, width)
+        self.scale = torch.from_numpy(spectrum_scale(height, width)).to(device)
+        self.colours = torch.from_numpy(colour_matrix(channels)).to(device)
 
-    def pixels(self) -> torch.Tensor:
-        """The icons, shape (m, channels, size, size), each value in 0..1."""
-        return _to_pixels(torch.view_as_complex(self.parameter) * self.scale, self.colours, self.size)
+    def start(self, pictures: torch.Tensor, noise: torch.Tensor | None = None) -> torch.Tensor:
+        """Parameters of pictures.
+
+        Args:
+            pictures: In decorrelated-logit space, shape (m, channels, height, width).
+            noise: Normal deviates of the parameters' shape; a hundredth of them breaks symmetries. None for none.
+        """
+        spectrum = torch.fft.rfft2(pictures * SPECTRUM_GAIN, norm="ortho") / self.scale
+        parameters = torch.view_as_real(spectrum)
+        return parameters if noise is None else parameters + NOISE * noise
+
+    def pixels(self, parameters: torch.Tensor) -> torch.Tensor:
+        """The pictures, shape (m, channels, height, width), each value in 0..1."""
+        return _to_pixels(torch.view_as_complex(parameters) * self.scale, self.colours, self.size)
 
 
-class PhasePicture:
-    """Icons of a fixed magnitude spectrum, free in their phases only: no data goes in.
+class Phases:
+    """Pictures of a fixed magnitude spectrum, free in their phases only: no data goes in.
 
-    The mean colour is free between -2.4 and 2.4 along each axis, being the cosine of its own phase.
+    The mean colour is free between -2.4 and 2.4 along each axis, being the cosine of its own phase. Parameters have the
+    shape (m, channels, height, width // 2 + 1).
 
     Args:
-        noise: Normal deviates, shape (m, channels, size, size // 2 + 1, 2); they give the first phases.
-        size: Side of the canvas.
+        channels: Of the pictures.
+        height: In pixels.
+        width: In pixels.
         deviation: Standard deviation of the pictures in decorrelated-logit space.
+        device: Where.
     """
 
-    def __init__(self, noise: torch.Tensor, size: int, deviation: float) -> None:
-        scale = torch.from_numpy(spectrum_scale(size)).to(noise.device)
+    def __init__(self, channels: int, height: int, width: int, deviation: float, device: torch.device) -> None:
+        self.size = (height, width)
+        scale = torch.from_numpy(spectrum_scale(height, width)).to(device)
         patterned = scale.clone()
         patterned[0, 0] = 0  # the mean colour is no deviation
-        spread = torch.fft.irfft2(patterned.to(torch.complex64), s=(size, size), norm="ortho").square().mean().sqrt()
+        spread = torch.fft.irfft2(patterned.to(torch.complex64), s=self.size, norm="ortho").square().mean().sqrt()
         self.magnitude = scale * (deviation * SPECTRUM_GAIN / spread)
-        self.magnitude[0, 0] = DEEPEST_COLOUR * SPECTRUM_GAIN * size
+        self.magnitude[0, 0] = DEEPEST_COLOUR * SPECTRUM_GAIN * (height * width) ** 0.5
+        self.colours = torch.from_numpy(colour_matrix(channels)).to(device)
+
+    def start(self, noise: torch.Tensor) -> torch.Tensor:
+        """Random phases and no colour.
+
+        Args:
+            noise: Normal deviates, shape (m, channels, height, width // 2 + 1, 2).
+        """
         phases = torch.atan2(noise[..., 1], noise[..., 0])
         phases[..., 0, 0] = torch.pi / 2  # grey
-        self.parameter = phases.requires_grad_()
-        self.colours = torch.from_numpy(colour_matrix(noise.shape[1])).to(noise.device)
-        self.size = size
+        return phases
 
-    def pixels(self) -> torch.Tensor:
-        """The icons, shape (m, channels, size, size), each value in 0..1."""
-        return _to_pixels(
-            torch.polar(self.magnitude.expand_as(self.parameter), self.parameter), self.colours, self.size
-        )
+    def pixels(self, parameters: torch.Tensor) -> torch.Tensor:
+        """The pictures, shape (m, channels, height, width), each value in 0..1."""
+        return _to_pixels(torch.polar(self.magnitude.expand_as(parameters), parameters), self.colours, self.size)
 
 
-def _to_pixels(spectrum: torch.Tensor, colours: torch.Tensor, size: int) -> torch.Tensor:
-    picture = torch.fft.irfft2(spectrum, s=(size, size), norm="ortho") / SPECTRUM_GAIN
+def _to_pixels(spectrum: torch.Tensor, colours: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    picture = torch.fft.irfft2(spectrum, s=size, norm="ortho") / SPECTRUM_GAIN
     return torch.sigmoid(torch.einsum("dc,mchw->mdhw", colours, picture))

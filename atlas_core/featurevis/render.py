@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from atlas_core.errors import SpecError
+from atlas_core.featurevis.ascent import Ascent, Precision
+from atlas_core.featurevis.deviates import normal
 from atlas_core.featurevis.objectives import Whitener, centre, direction_objective
-from atlas_core.featurevis.parameterization import (
-    PhasePicture,
-    SpectrumPicture,
-    spectrum_noise,
-    start_picture,
-)
+from atlas_core.featurevis.parameterization import Phases, Spectrum, start_picture
 from atlas_core.featurevis.recipes import THUMBNAIL_SIDE, Recipe, centre_positions, thumbnail_window
-from atlas_core.featurevis.transforms import move, transform_table
+from atlas_core.featurevis.transforms import transform_table
 from atlas_core.memory import Batches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
     from torch import nn
@@ -29,8 +29,156 @@ if TYPE_CHECKING:
     from atlas_core.whitening import Whitening
 
 BATCH = 32
-BETAS = (0.9, 0.999)
-EPSILON = 1e-8
+GPU_BATCH = 1024
+SMALLEST_CAPTURED = 16
+TRIED = 8
+NOISE_STREAM = 1
+OnStep = Callable[[int, int], None]
+
+
+class Renderer:
+    """Renders the icons of some cells of a layer by a recipe.
+
+    An icon depends on its own target, seed and key; on its companions only by the order in which floats are summed.
+
+    Args:
+        trunk: From pixels in 0..1 to the layer's activations, on `device`.
+        recipe: How.
+        whitening: The layer's.
+        canvas: Side of the icons in input pixels, from `recipes.canvas_size`.
+        input: The model's input: its channels and mean colour.
+        layer: The layer that the trunk ends with.
+        device: Where to compute.
+        precision: Of the network on a GPU.
+    """
+
+    def __init__(
+        self,
+        trunk: nn.Module,
+        recipe: Recipe,
+        whitening: Whitening,
+        canvas: int,
+        *,
+        input: InputCard,
+        layer: LayerInfo,
+        device: torch.device | str = "cpu",
+        precision: Precision = "bf16",
+    ) -> None:
+        self.trunk, self.recipe, self.canvas, self.device = trunk, recipe, canvas, torch.device(device)
+        self.channels = input.channels
+        self.whiten = Whitener(whitening, self.device)
+        self.seed_side = min(THUMBNAIL_SIDE, round(THUMBNAIL_SIDE * canvas / thumbnail_window(layer, input)))
+        self.positions = centre_positions(layer, canvas)
+        self.picture = self._picture()
+        mean = torch.tensor(input.mean, dtype=torch.float32, device=self.device)
+        self._ascent = Ascent(
+            self.picture.pixels, trunk, self._gain, mean, recipe.steps, recipe.learning_rate, precision=precision
+        )
+
+    def batches(self) -> Batches:
+        """How many icons at once: 32 on a CPU, as many as the free memory does for on a GPU, 1,024 at most."""
+        return Batches(self._most, "icon")
+
+    @cached_property
+    def _most(self) -> int:
+        if self.device.type != "cuda":
+            return BATCH
+        targets = self.whiten.mean.expand(TRIED, -1)
+        seeds = np.zeros((TRIED, THUMBNAIL_SIDE, THUMBNAIL_SIDE, self.channels), np.float32)
+        return self._ascent.fitting(self._start(seeds, range(TRIED)), self.whiten(targets), GPU_BATCH)
+
+    def _picture(self) -> Spectrum | Phases:
+        size = self.channels, self.canvas, self.canvas
+        if self.recipe.seeded:
+            return Spectrum(*size, self.device)
+        return Phases(*size, self.recipe.start_deviation, self.device)
+
+    def _gain(self, activations: torch.Tensor, goals: torch.Tensor) -> torch.Tensor:
+        return direction_objective(self.whiten(centre(activations, self.positions)), goals)
+
+    def __call__(
+        self,
+        targets: NDArray[np.float32],
+        seeds: NDArray[np.float32] | None,
+        keys: Sequence[int],
+        on_step: OnStep = lambda done, total: None,
+        batches: Batches | None = None,
+    ) -> NDArray[np.uint8]:
+        """Render.
+
+        Args:
+            targets: Mean activations of the cells, shape (m, layer's channels).
+            seeds: Mean thumbnails in decorrelated-logit space, shape (m, 20, 20, channels); None for a recipe without.
+            keys: A number for each icon, from which all its randomness comes.
+            on_step: Called with (icon steps done, all icon steps); it cancels by raising.
+            batches: How many icons at once, halved where memory runs out; `batches()` by default.
+
+        Returns:
+            Icons, shape (m, canvas, canvas, channels), in the network's order of channels.
+
+        Raises:
+            SpecError: The recipe starts from seeds and there are none, or numbers do not agree.
+            MemoryLimitError: Memory does not do for a single icon.
+        """
+        recipe = self.recipe
+        if recipe.seeded and seeds is None:
+            raise SpecError(f"the recipe {recipe.name!r} starts from thumbnails, and there are none; `pure` needs none")
+        if len(keys) != len(targets) or (seeds is not None and len(seeds) != len(targets)):
+            raise SpecError(f"{len(targets)} targets need as many keys and seeds")
+        icons = np.empty((len(targets), self.canvas, self.canvas, self.channels), dtype=np.uint8)
+        total = recipe.steps * len(targets)
+        batches = batches or self.batches()
+        first = 0
+
+        def some(size: int) -> int:
+            part = slice(first, first + size)
+            several = len(targets[part])
+            icons[part] = self._batch(
+                targets[part], None if seeds is None else seeds[part], keys[part],
+                lambda steps: on_step(first * recipe.steps + steps * several, total),
+            )  # fmt: skip
+            return size
+
+        while first < len(targets):
+            first += batches.run(some, len(targets) - first)
+        return icons
+
+    def _batch(
+        self,
+        targets: NDArray[np.float32],
+        seeds: NDArray[np.float32] | None,
+        keys: Sequence[int],
+        on_step: Callable[[int], None],
+    ) -> NDArray[np.uint8]:
+        count = len(keys)
+        if self.device.type == "cuda":
+            rows = _filled(count)
+            targets, seeds, keys = targets[rows], None if seeds is None else seeds[rows], [keys[row] for row in rows]
+        goals = self.whiten(torch.as_tensor(targets, dtype=torch.float32, device=self.device))
+        matrices = transform_table(keys, self.recipe, self.canvas, self.canvas, self.device)
+        reached = self._ascent(self._start(seeds, keys), goals, matrices, on_step)
+        with torch.no_grad():
+            levels = (self.picture.pixels(reached[:count]) * 255).round().to(torch.uint8)
+        return np.asarray(levels.permute(0, 2, 3, 1).cpu().numpy())
+
+    def _start(self, seeds: NDArray[np.float32] | None, keys: Sequence[int]) -> torch.Tensor:
+        shape = self.channels, self.canvas, self.canvas // 2 + 1
+        noise = normal(keys, NOISE_STREAM, math.prod(shape), self.device).reshape(-1, *shape, 2)
+        if isinstance(self.picture, Phases):
+            return self.picture.start(noise)
+        thumbnails = torch.as_tensor(seeds, dtype=torch.float32, device=self.device).permute(0, 3, 1, 2)
+        recipe = self.recipe
+        start = start_picture(thumbnails, self.seed_side, recipe.start_size, recipe.start_deviation, self.canvas)
+        return self.picture.start(start, noise)
+
+
+def _filled(count: int) -> NDArray[np.int64]:
+    """Which icons a batch of a GPU is made of: the last again and again, up to the next power of two.
+
+    So that a few captured steps do for tiles of all numbers of cells.
+    """
+    size = max(SMALLEST_CAPTURED, 1 << (count - 1).bit_length())
+    return np.minimum(np.arange(size), count - 1)
 
 
 def render(
@@ -42,128 +190,12 @@ def render(
     canvas: int,
     input: InputCard,
     keys: Sequence[int],
-    on_step: Callable[[int, int], None] | None = None,
+    on_step: OnStep | None = None,
     *,
     layer: LayerInfo,
     device: torch.device | str = "cpu",
     batches: Batches | None = None,
 ) -> NDArray[np.uint8]:
-    """Render the icons of some cells.
-
-    An icon depends on its own target, seed and key; on its companions only by the order in which floats are summed.
-
-    Args:
-        trunk: From pixels in 0..1 to the layer's activations.
-        recipe: How.
-        targets: Mean activations of the cells, shape (m, layer's channels).
-        whitening: The layer's.
-        seeds: Mean thumbnails in decorrelated-logit space, shape (m, 20, 20, channels); None for a recipe without.
-        canvas: Side of the icons in input pixels, from `recipes.canvas_size`.
-        input: The model's input: its channels and mean colour.
-        keys: A number for each icon, from which all its randomness comes.
-        on_step: Called with (icon steps done, all icon steps); it cancels by raising.
-        layer: The layer that the trunk ends with.
-        device: Where to compute.
-        batches: How many icons at once, halved where memory runs out; 32 by default.
-
-    Returns:
-        Icons, shape (m, canvas, canvas, channels), in the network's order of channels.
-
-    Raises:
-        SpecError: The recipe starts from seeds and there are none, or numbers do not agree.
-        MemoryLimitError: Memory does not do for a single icon.
-    """
-    if recipe.seeded and seeds is None:
-        raise SpecError(f"the recipe {recipe.name!r} starts from thumbnails, and there are none; `pure` needs none")
-    if len(keys) != len(targets) or (seeds is not None and len(seeds) != len(targets)):
-        raise SpecError(f"{len(targets)} targets need as many keys and seeds")
-    batch_render = _Renderer(trunk, recipe, whitening, canvas, input, layer, torch.device(device))
-    icons = np.empty((len(targets), canvas, canvas, input.channels), dtype=np.uint8)
-    total = recipe.steps * len(targets)
-    batches = batches or Batches(BATCH, "icon")
-    first = 0
-
-    def some(size: int) -> int:
-        part = slice(first, first + size)
-
-        def report(steps: int) -> None:
-            if on_step is not None:
-                on_step(first * recipe.steps + steps * len(targets[part]), total)
-
-        icons[part] = batch_render(targets[part], None if seeds is None else seeds[part], keys[part], report)
-        return size
-
-    while first < len(targets):
-        first += batches.run(some, len(targets) - first)
-    return icons
-
-
-class _Renderer:
-    def __init__(
-        self,
-        trunk: nn.Module,
-        recipe: Recipe,
-        whitening: Whitening,
-        canvas: int,
-        card: InputCard,
-        layer: LayerInfo,
-        device: torch.device,
-    ) -> None:
-        self.trunk, self.recipe, self.canvas, self.device = trunk, recipe, canvas, device
-        self.channels = card.channels
-        self.mean = torch.tensor(card.mean, dtype=torch.float32, device=device)
-        self.whiten = Whitener(whitening, device)
-        self.positions = centre_positions(layer, canvas)
-        window = thumbnail_window(layer, card)
-        self.seed_side = min(THUMBNAIL_SIDE, round(THUMBNAIL_SIDE * canvas / window))
-
-    def __call__(
-        self,
-        targets: NDArray[np.float32],
-        seeds: NDArray[np.float32] | None,
-        keys: Sequence[int],
-        report: Callable[[int], None],
-    ) -> NDArray[np.uint8]:
-        recipe = self.recipe
-        picture = self._start(seeds, keys)
-        goal = self.whiten(torch.as_tensor(targets, dtype=torch.float32, device=self.device))
-        tables = np.stack([transform_table(key, recipe, self.canvas) for key in keys], axis=1)  # (steps, m, 2, 3)
-        matrices = torch.from_numpy(tables).to(self.device)
-        adam = _Adam(picture.parameter)
-        for step in range(recipe.steps):
-            moved = move(picture.pixels(), matrices[step], self.mean)
-            activations = self.trunk(moved.contiguous(memory_format=torch.channels_last))
-            gain = direction_objective(self.whiten(centre(activations, self.positions)), goal)
-            (gradient,) = torch.autograd.grad(gain, picture.parameter)
-            adam.ascend(gradient, recipe.learning_rate * (1 - step / recipe.steps))
-            report(step + 1)
-        with torch.no_grad():
-            levels = (picture.pixels() * 255).round().to(torch.uint8)
-        return np.asarray(levels.permute(0, 2, 3, 1).cpu().numpy())
-
-    def _start(self, seeds: NDArray[np.float32] | None, keys: Sequence[int]) -> SpectrumPicture | PhasePicture:
-        recipe, canvas = self.recipe, self.canvas
-        noise = torch.from_numpy(np.stack([spectrum_noise(key, self.channels, canvas) for key in keys])).to(self.device)
-        if not recipe.seeded or seeds is None:
-            return PhasePicture(noise, canvas, recipe.start_deviation)
-        thumbnails = torch.as_tensor(seeds, dtype=torch.float32, device=self.device).permute(0, 3, 1, 2)
-        start = start_picture(thumbnails, self.seed_side, recipe.start_size, recipe.start_deviation, canvas)
-        return SpectrumPicture(start, noise)
-
-
-class _Adam:
-    """Adam, upwards; torch's own takes seconds to import its compiler and would be fresh for every batch anyway."""
-
-    def __init__(self, parameter: torch.Tensor) -> None:
-        self.parameter = parameter
-        self.first = torch.zeros_like(parameter, requires_grad=False)
-        self.second = torch.zeros_like(parameter, requires_grad=False)
-        self.step = 0
-
-    @torch.no_grad()
-    def ascend(self, gradient: torch.Tensor, learning_rate: float) -> None:
-        self.step += 1
-        self.first.lerp_(gradient, 1 - BETAS[0])
-        self.second.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
-        root = (self.second / (1 - BETAS[1] ** self.step)).sqrt_().add_(EPSILON)
-        self.parameter.addcdiv_(self.first, root, value=learning_rate / (1 - BETAS[0] ** self.step))
+    """Render the icons of some cells, once; see `Renderer` for arguments, result and errors."""
+    renderer = Renderer(trunk, recipe, whitening, canvas, input=input, layer=layer, device=device)
+    return renderer(targets, seeds, keys, on_step or (lambda done, total: None), batches)

@@ -4,53 +4,60 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the usual name
 
+from atlas_core.featurevis.deviates import uniform
+
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Sequence
 
     from atlas_core.featurevis.recipes import Recipe
 
+TRANSFORM_STREAM = 2
 
-def transform_table(key: int, recipe: Recipe, canvas: int) -> NDArray[np.float32]:
-    """One icon's moves, a function of its key and the recipe alone.
+MOVES = 4
+
+
+def transform_table(keys: Sequence[int], recipe: Recipe, height: int, width: int, device: torch.device) -> torch.Tensor:
+    """Moves of pictures, of each a function of its key and the recipe alone.
 
     Args:
-        key: The icon's key.
+        keys: One a picture.
         recipe: Its steps and how far its moves go.
-        canvas: Side of the canvas in pixels.
+        height: Of the pictures, in pixels.
+        width: The same.
+        device: Where the matrices are wanted.
 
     Returns:
-        Affine matrices for `move`, shape (steps, 2, 3). Shifts are whole pixels where nothing is rotated or zoomed.
+        Affine matrices for `move`, shape (steps, m, 2, 3). Shifts are whole pixels where nothing is rotated or zoomed.
     """
-    generator = np.random.Generator(np.random.Philox(key=[key % 2**64, 2]))
-    draws = generator.uniform(-1, 1, (recipe.steps, 4))
-    shift = draws[:, :2] * recipe.shift
+    draws = 2 * uniform(keys, TRANSFORM_STREAM, recipe.steps * MOVES, device) - 1
+    draws = draws.reshape(len(keys), recipe.steps, MOVES).transpose(0, 1)  # (steps, m, 4)
+    shift = draws[..., :2] * recipe.shift
     if recipe.rotation == 0 and recipe.zoom == 0:
-        shift = np.rint(shift)
-    return affine(shift, np.radians(draws[:, 2] * recipe.rotation), 1 + draws[:, 3] * recipe.zoom, canvas)
+        shift = shift.round()
+    return affine(shift, torch.deg2rad(draws[..., 2] * recipe.rotation), 1 + draws[..., 3] * recipe.zoom, height, width)
 
 
-def affine(
-    shift: NDArray[np.float64], angle: NDArray[np.float64], zoom: NDArray[np.float64], canvas: int
-) -> NDArray[np.float32]:
+def affine(shift: torch.Tensor, angle: torch.Tensor, zoom: torch.Tensor, height: int, width: int) -> torch.Tensor:
     """Affine matrices that show a picture moved.
 
     Args:
-        shift: Pixels (right, down), shape (n, 2).
-        angle: Radians, shape (n,).
-        zoom: Over 1 is larger, shape (n,).
-        canvas: Side of the picture in pixels.
+        shift: Pixels (right, down), shape (..., 2).
+        angle: Radians, shape (...,).
+        zoom: Over 1 is larger, shape (...,).
+        height: Of the picture, in pixels.
+        width: The same.
 
     Returns:
-        Matrices from places in the result to places in the picture, both in -1..1, shape (n, 2, 3).
+        Matrices from places in the result to places in the picture, both in -1..1, shape (..., 2, 3).
     """
-    cosine, sine = np.cos(angle) / zoom, np.sin(angle) / zoom
-    rotation = np.stack([np.stack([cosine, -sine], -1), np.stack([sine, cosine], -1)], -2)
-    offset = -np.einsum("nij,nj->ni", rotation, shift * (2 / canvas))
-    return np.asarray(np.concatenate([rotation, offset[:, :, None]], axis=2), dtype=np.float32)
+    cosine, sine = angle.cos() / zoom, angle.sin() / zoom
+    rotation = torch.stack([torch.stack([cosine, -sine], -1), torch.stack([sine, cosine], -1)], -2)
+    half = shift.new_tensor([width / 2, height / 2])
+    offset = -(rotation * shift[..., None, :]).sum(-1) / half
+    return torch.cat([rotation * half / half[:, None], offset[..., None]], dim=-1)
 
 
 def move(pixels: torch.Tensor, matrices: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:

@@ -48,12 +48,14 @@ class LoadedModel(ABC):
         card: The resolved card it was loaded from.
         layers: Every place that can be read, outputs of blocks first, each kind in order of execution.
         classes: Width of the logits, None where the model has none.
+        device: Where it computes.
     """
 
     def __init__(self, card: ModelCard, layers: tuple[LayerInfo, ...], classes: int | None) -> None:
         self.card = card
         self.layers = layers
         self.classes = classes
+        self.device = torch.device("cpu")
         self._by_name = {layer.name: layer for layer in layers}
 
     @abstractmethod
@@ -87,6 +89,15 @@ class LoadedModel(ABC):
     def unconvertible(self) -> tuple[str, ...]:
         """Why there are no gradients, one reason a line; empty where there are."""
         return ()
+
+    def move(self, device: torch.device) -> None:
+        """Compute on this device from now on, activations, trunks and heads alike; arrays come and go as before."""
+        if not self.unconvertible:
+            _ = self.fixed, self.silent  # found by trying, which is done once, here
+            self.network().module.to(device)
+        if device.type == "cuda":  # the renderer alone computes in less than float32
+            torch.backends.cudnn.allow_tf32 = False
+        self.device = device
 
     @cached_property
     def fixed(self) -> frozenset[str]:
@@ -141,7 +152,7 @@ class LoadedModel(ABC):
             UnsupportedOperatorError: The model cannot be converted to torch.
         """
         trunk: nn.Module = nn.Sequential(Normalise(self.card.input), self._placed(layer).trunk(layer))
-        return (Framed(trunk, self.card.input) if layer in self.fixed else trunk).eval()
+        return (Framed(trunk, self.card.input) if layer in self.fixed else trunk).eval().to(self.device)
 
     def head(self, layer: str) -> Head:
         """The network from a layer to the logits, skip connections around the layer kept.
@@ -155,7 +166,7 @@ class LoadedModel(ABC):
         if layer in self.silent:
             raise ModelError(f"{self.card.name} has no logits that depend on the layer {layer!r}")
         prefix, tail = network.split(layer)
-        return Head(nn.Sequential(Normalise(self.card.input), prefix), tail).eval()
+        return Head(nn.Sequential(Normalise(self.card.input), prefix), tail).eval().to(self.device)
 
     def linear_head(self, layer: str) -> LinearHead | None:
         """Weight (classes, C) and bias (classes,) where logits = weight · mean over positions + bias, else None.
@@ -163,7 +174,7 @@ class LoadedModel(ABC):
         Raises:
             As `head`.
         """
-        return linear_head(self.head(layer), self.layer(layer).shape)
+        return linear_head(self.head(layer), self.layer(layer).shape, self.device)
 
     def _placed(self, layer: str) -> Network:
         self.layer(layer)
@@ -178,17 +189,27 @@ class LoadedModel(ABC):
         return "the nearest are " + ", ".join(near) if near else "it has no layers that can be read"
 
 
-def load_model(card: ModelCard, read_blob: ReadBlob, *, threads: int = 1) -> LoadedModel:
+def load_model(
+    card: ModelCard, read_blob: ReadBlob, *, threads: int = 1, device: torch.device | str = "cpu"
+) -> LoadedModel:
     """Load a model from a resolved card.
 
     Args:
         card: Resolved: its weights or source are `sha256:HEX`.
         read_blob: Gives the bytes of a blob by its SHA-256 in hex, without the prefix.
         threads: Threads of onnxruntime. Those of torch belong to the process: `torch.set_num_threads`.
+        device: Where to compute.
 
     Raises:
         ModelError: The bytes are no model that we take, or do not fit the card; says which and what to do.
     """
+    model = _load(card, read_blob, threads)
+    if torch.device(device).type != "cpu":
+        model.move(torch.device(device))
+    return model
+
+
+def _load(card: ModelCard, read_blob: ReadBlob, threads: int) -> LoadedModel:
     if card.format == "torchvision":
         from atlas_core.models.torchvision import load_torchvision
 

@@ -28,7 +28,7 @@ class LinearHead(NamedTuple):
 
 
 @torch.no_grad()
-def linear_head(head: Head, shape: Sequence[int]) -> LinearHead | None:
+def linear_head(head: Head, shape: Sequence[int], device: torch.device | str = "cpu") -> LinearHead | None:
     """Find the closed form of a head, if it has one.
 
     A few random probes, negative ones among them, tell almost every other head apart before the weight is read off
@@ -37,10 +37,12 @@ def linear_head(head: Head, shape: Sequence[int]) -> LinearHead | None:
     Args:
         head: From a layer of this shape to logits.
         shape: The layer's (channels, height, width).
+        device: Where the head is.
     """
     generator = torch.Generator().manual_seed(0)
     probes = 3 * torch.randn((PROBES, *shape), generator=generator)
     probes[1:3] *= 10  # so that saturation shows
+    probes = probes.to(device)
     if _carries(head):
         return None
     state = HeadState(probes)
@@ -62,7 +64,7 @@ def _carries(head: Head) -> bool:
 def _columns(head: Head, shape: Sequence[int], bias: Tensor) -> Tensor:
     columns = []
     for first in range(0, shape[0], BATCH):
-        batch = torch.zeros((min(BATCH, shape[0] - first), *shape))
+        batch = bias.new_zeros((min(BATCH, shape[0] - first), *shape))
         for index in range(len(batch)):
             batch[index, first + index] = 1
         columns.append(head(HeadState(batch), batch) - bias)

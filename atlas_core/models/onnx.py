@@ -102,11 +102,17 @@ class OnnxModel(LoadedModel):
 
     def _session(self, outputs: tuple[str, ...]) -> Session:
         if outputs not in self._sessions:
-            self._sessions[outputs] = Session(self._graph, outputs, self._image, self._threads)
+            gpu = (self.device.index or 0) if self.device.type == "cuda" else None
+            self._sessions[outputs] = Session(self._graph, outputs, self._image, self._threads, gpu=gpu)
             if len(self._sessions) > KEPT_SESSIONS:
                 self._sessions.popitem(last=False)
         self._sessions.move_to_end(outputs)
         return self._sessions[outputs]
+
+    def move(self, device: torch.device) -> None:
+        """See LoadedModel.move."""
+        super().move(device)
+        self._sessions.clear()
 
     def network(self) -> Network:
         """The converted network, made and checked at the first call."""

@@ -1,4 +1,4 @@
-"""onnxruntime sessions: deterministic, on the CPU, and bounded in memory where a stranger's graph is first tried."""
+"""onnxruntime sessions: deterministic, and bounded in memory where a stranger's graph is first tried."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ class Session:
         outputs: Names of tensors.
         image: The graph's image input.
         threads: Of onnxruntime; they do not spin.
+        gpu: Number of the GPU to run on, where onnxruntime was built for it (`onnxruntime-gpu`); else the CPU does it.
         trial: Bound its memory to TRIAL_BYTES, shared by all such sessions of the process and given back after a run.
 
     Raises:
@@ -43,7 +44,14 @@ class Session:
     """
 
     def __init__(
-        self, model: ModelProto, outputs: Sequence[str], image: OnnxInput, threads: int, *, trial: bool = False
+        self,
+        model: ModelProto,
+        outputs: Sequence[str],
+        image: OnnxInput,
+        threads: int,
+        *,
+        trial: bool = False,
+        gpu: int | None = None,
     ) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
@@ -61,7 +69,7 @@ class Session:
         self._image, self._trial = image, trial
         data = pruned(model, outputs).SerializeToString()
         try:
-            self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(data, options, providers=_providers(gpu))
         except Exception as error:  # onnxruntime's exceptions share no public base
             raise ModelError(f"onnxruntime cannot load the graph: {_first_line(error)}") from None
 
@@ -110,6 +118,11 @@ class Session:
                 "smaller images, or for fewer at once where it fixes their number"
             ) from None
         return values
+
+
+def _providers(gpu: int | None) -> list[Any]:
+    on_gpu = gpu is not None and "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    return [*([("CUDAExecutionProvider", {"device_id": gpu})] if on_gpu else []), "CPUExecutionProvider"]
 
 
 @cache

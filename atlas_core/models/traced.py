@@ -37,6 +37,12 @@ class TracedModel(LoadedModel):
         """The traced network."""
         return self._network
 
+    def move(self, device: torch.device) -> None:
+        """See LoadedModel.move."""
+        super().move(device)
+        self._normalise.to(device)
+        self._readers.clear()
+
     @torch.no_grad()
     def activations(
         self, pixels: NDArray[np.float32], layers: Sequence[str], *, logits: bool
@@ -47,10 +53,9 @@ class TracedModel(LoadedModel):
         logits = logits and self.classes is not None
         if not layers and not logits:
             return {}, None
-        batch = self._normalise(torch.from_numpy(np.require(pixels, np.float32, ["C", "W"]))).contiguous(
-            memory_format=torch.channels_last
-        )
-        values = [value.numpy() for value in self._reader(tuple(layers), logits)(batch)]
+        given = torch.from_numpy(np.require(pixels, np.float32, ["C", "W"])).to(self.device)
+        batch = self._normalise(given).contiguous(memory_format=torch.channels_last)
+        values = [value.cpu().numpy() for value in self._reader(tuple(layers), logits)(batch)]
         return dict(zip(layers, values, strict=False)), values[-1] if logits else None
 
     def _reader(self, layers: tuple[str, ...], logits: bool) -> fx.GraphModule:

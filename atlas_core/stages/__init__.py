@@ -30,6 +30,7 @@ def run_chunk(
         MissingInputError: What another chunk had made is gone or damaged; names that chunk, which is no longer done.
         AtlasError: Anything else that is known to go wrong.
     """
+    from atlas_core.stages.beside import compare
     from atlas_core.stages.comparable import measure_twins
     from atlas_core.stages.landmarks import join, place
     from atlas_core.stages.maps import build_index, find_neighbours, lay_out, make_cells
@@ -49,6 +50,7 @@ def run_chunk(
         "cells": make_cells,
         "publish index": build_index,
         "render": render_tile,
+        "render beside": compare,
         "publish level": publish_level,
         "publish manifest": publish_manifest,
     }

@@ -12,6 +12,8 @@ from PIL import Image
 
 from atlas_core.build import TILE_SIDE, Plan
 from atlas_core.errors import InputError, NotFoundError
+from atlas_core.manifest import said_of_icons, seeded_from_data
+from atlas_core.pyramid import png
 from service.dependencies import Services, ServicesDep
 from service.names import AtlasId
 from service.schemas import Level, Page
@@ -77,6 +79,7 @@ def get_level(place: PlaceDep) -> Any:
         "state": "published" if published else "rendering" if tiles else "waiting",
         "cells": qualities["cells"] if qualities else None,
         "icon_size": tiles[0][1]["info"]["size"] if tiles else None,
+        "seeded_from_data": seeded_from_data(plan.spec),
         "tiles": [
             {
                 "x": chunk.parameters["x"],
@@ -131,13 +134,17 @@ def get_tile(place: PlaceDep, x: Coordinate, y: Coordinate, request: Request, v:
     """A block of 10 x 10 icons, row 0 on top; transparent where there is no cell."""
     blob = place.services.artifacts.tile(place.plan, place.layer, place.side, x, y)
     accept = request.headers.get("accept", "")
-    png = "image/png" in accept and "image/webp" not in accept
-    etag = f'"{blob}-png"' if png else f'"{blob}"'
+    as_png = "image/png" in accept and "image/webp" not in accept
+    etag = f'"{blob}-png"' if as_png else f'"{blob}"'
     headers = {"ETag": etag, "Cache-Control": FOREVER if v == blob else REVALIDATE, "Vary": "Accept"}
     if _matches(request, etag):
         return Response(status_code=304, headers=headers)
     data = place.services.store.get_blob(blob)
-    return Response(_png(data) if png else data, headers=headers, media_type="image/png" if png else "image/webp")
+    if not as_png:
+        return Response(data, headers=headers, media_type="image/webp")
+    with Image.open(io.BytesIO(data)) as picture:
+        shown = png(picture.convert("RGBA"), said_of_icons(place.plan.spec))
+    return Response(shown, headers=headers, media_type="image/png")
 
 
 @router.get("/poster", responses=PICTURE, response_class=Response)
@@ -155,7 +162,7 @@ def get_poster(place: PlaceDep, request: Request, v: Version = None) -> Response
 
 @router.get("/cells/{column}-{row}")
 def get_cell(place: PlaceDep, column: Coordinate, row: Coordinate) -> dict[str, Any]:
-    """One cell: classes by attribution, coherence, its icon's fidelity, exemplars."""
+    """One cell: classes by attribution, coherence, its icon's fidelity and marks, exemplars."""
     cell = place.services.artifacts.cell(place.plan, place.layer, place.side, column, row)
     url = f"{place.url}/cells/{column}-{row}"
     exemplars = [f"{url}/exemplars/{number}" for number in range(len(cell["exemplars"]))]
@@ -197,10 +204,3 @@ def _box(text: str | None) -> tuple[int, ...] | None:
 def _matches(request: Request, etag: str) -> bool:
     known = [part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")]
     return etag in known or "*" in known
-
-
-def _png(data: bytes) -> bytes:
-    written = io.BytesIO()
-    with Image.open(io.BytesIO(data)) as picture:
-        picture.convert("RGBA").save(written, "PNG")
-    return written.getvalue()

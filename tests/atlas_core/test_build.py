@@ -38,8 +38,25 @@ def test_inputs_come_before_what_needs_them_and_every_key_is_its_own() -> None:
 
 
 def test_coarse_levels_are_rendered_first_over_all_layers() -> None:
-    rendered = [(chunk.parameters["side"], chunk.parameters["layer"]) for chunk in _plan().find("render")]
+    rendered = [(chunk.parameters["side"], chunk.parameters["layer"]) for chunk in _plan().find("render", step=None)]
     assert rendered == [(10, "early"), (10, "late")] + [(20, "early")] * 4 + [(20, "late")] * 4
+
+
+def test_icons_are_compared_with_starts_and_patches_once_a_layer_and_after_its_coarsest_tiles() -> None:
+    made = _plan()
+    for layer in ("early", "late"):
+        (beside,) = made.find("render", layer=layer, step="beside")
+        (tile,) = made.tiles(layer, 10)
+        coarsest, finer = made.find("publish", layer=layer, step="level")
+        assert beside.inputs == tuple(chunk.key for chunk in made.find("cells", layer=layer))
+        assert made.chunks.index(beside) == made.chunks.index(tile) + 1
+        assert beside.key in coarsest.inputs
+        assert beside.key not in finer.inputs
+        assert (tile.is_tile, beside.is_tile, coarsest.is_tile) == (True, False, False)
+        assert len(made.tiles(layer, 20)) == 4
+    assert _plan(recipe="none").find("render") == []
+    strict = _plan(recipe="pure", privacy="strict")
+    assert strict.find("render", step="beside") == []
 
 
 def test_shards_cover_the_listing_once() -> None:

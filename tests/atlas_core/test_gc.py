@@ -216,7 +216,7 @@ def test_a_lost_or_damaged_input_is_made_again(
         (tmp_path / "store" / "blobs" / sha256).write_bytes(b"x" * (store.blob_size(sha256) or 0))
     else:
         store.delete_record("cells", cells.key)
-    (render,) = plan.find("render")
+    (render,) = plan.find("render", step=None)
     (level,) = plan.find("publish", step="level")
     for chunk in (render, level, publish):
         store.delete_record(chunk.stage, chunk.key)
@@ -255,7 +255,7 @@ def test_attributions_of_samples_are_dropped_at_the_end_and_made_again_where_the
     # The same samples in icons of another recipe do not need them; in other cells they do.
     pure = planned(store, *tiny_cards, levels=[3], allow_sparse=True, recipe="pure")
     submit(pure, None, store, ledger, lambda *message: sent.append(message))
-    assert [pure.by_key[arguments[1]].stage for _, arguments, _ in sent] == ["render"]
+    assert [pure.by_key[arguments[1]].stage for _, arguments, _ in sent] == ["render", "render"]
     finer = make(levels=[4], keep="samples")
     assert all(attributions(finer, store))
     assert drop_samples(finer.id, store, ledger) == Swept()

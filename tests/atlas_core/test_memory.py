@@ -161,7 +161,7 @@ def _marked(plan: Plan, runtime: Runtime) -> dict[str, Any]:
 def test_a_halved_atlas_says_so_and_is_the_same_but_for_that(
     tiny_atlas: TinyAtlas, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start, tried = rendering._Renderer._start, []
+    start, tried = rendering.Renderer._start, []
 
     def scarce(self: Any, seeds: Any, keys: Any) -> Any:
         tried.append(len(keys))
@@ -169,7 +169,7 @@ def test_a_halved_atlas_says_so_and_is_the_same_but_for_that(
             raise RuntimeError(ALLOCATION)
         return start(self, seeds, keys)
 
-    monkeypatch.setattr(rendering._Renderer, "_start", scarce)
+    monkeypatch.setattr(rendering.Renderer, "_start", scarce)
     store = open_store("memory://")
     made = planned(store, tiny_atlas.model, tiny_atlas.dataset, levels=[3])
     manifest = _marked(made, Runtime(store))

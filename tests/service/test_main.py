@@ -267,7 +267,7 @@ def test_a_layer_name_may_hold_slashes_and_tiles_are_readable_before_the_rest(ap
 
     icon = np.full((1, 4, 4, 3), 200, np.uint8)
     tile = compose_tile(icon, np.array([[2, 1]], np.int32), 5, 5)
-    (chunk,) = registry.plan_of(store, atlas).find("render")
+    (chunk,) = registry.plan_of(store, atlas).find("render", step=None)
     store.put_record("render", chunk.key, {"blobs": {"tile": store.put_blob(tile)}, "info": {"icons": 1, "size": 4}})
 
     shown = api.get(level).json()

@@ -155,6 +155,7 @@ export class LevelMap {
     };
     this.paintCells(pen, box, colour(this.bare ? "--ink" : "--empty"), ...(this.bare ? [0.06, 0.72] : [0.35, 0.65]));
     this.paintTiles(pen, box);
+    this.paintMarks(pen, box, colour);
     if (this.hovered) this.outline(pen, box, this.hovered, ratio, colour, 1.5);
     if (this.selected) this.outline(pen, box, this.selected, ratio, colour, 3);
     this.paintPoints(pen, left, top, square.size * ratio, ratio, colour);
@@ -178,6 +179,22 @@ export class LevelMap {
       const across = Math.min(TILE, this.side - x * TILE), down = Math.min(TILE, this.side - y * TILE);
       const [px, py, w, h] = box(x * TILE, y * TILE, across, down);
       if (px + w >= 0 && py + h >= 0 && px <= pen.canvas.width && py <= pen.canvas.height) pen.drawImage(image, px, py, w, h);
+    }
+  }
+
+  // A dot in the corner of an icon that is under a gate, as on posters.
+  paintMarks(pen, box, colour) {
+    for (const cell of this.cells.values()) {
+      if (!cell.icon?.marks?.length) continue;
+      const [x, y, w] = box(cell.column, cell.row, 1, 1);
+      const radius = Math.max(2.5, w * 0.075), inset = w * 0.04 + radius;
+      pen.beginPath();
+      pen.arc(x + w - inset, y + inset, radius * 0.84, 0, 2 * Math.PI);
+      pen.fillStyle = colour("--dot");
+      pen.fill();
+      pen.lineWidth = radius * 0.32;
+      pen.strokeStyle = "#fff";
+      pen.stroke();
     }
   }
 

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import torch
 
+from atlas_core.featurevis.deviates import normal
 from atlas_core.featurevis.parameterization import (
-    PhasePicture,
-    SpectrumPicture,
+    Phases,
+    Spectrum,
     colour_matrix,
     seed_from_thumbnails,
-    spectrum_noise,
     spectrum_scale,
     start_picture,
 )
@@ -33,7 +33,7 @@ def test_a_seed_is_the_mean_of_decorrelated_logits() -> None:
 
 
 def test_the_scale_falls_with_frequency_and_ends_at_the_size() -> None:
-    scale = spectrum_scale(4)
+    scale = spectrum_scale(4, 4)
     assert scale.shape == (4, 3)
     quarter, half = 4 / (1 + (0.25 / 0.3) ** 8) ** 0.5, 2 / (1 + (0.5 / 0.3) ** 8) ** 0.5
     assert scale[0] == pytest.approx([4, quarter, half])
@@ -41,10 +41,11 @@ def test_the_scale_falls_with_frequency_and_ends_at_the_size() -> None:
     assert scale[2, 2] == pytest.approx(2**0.5 / (1 + (0.5**0.5 / 0.3) ** 8) ** 0.5)
 
 
-def test_noise_hangs_on_the_key_alone() -> None:
-    assert np.array_equal(spectrum_noise(5, 3, 8), spectrum_noise(5, 3, 8))
-    assert not np.array_equal(spectrum_noise(5, 3, 8), spectrum_noise(6, 3, 8))
-    assert spectrum_noise(2**64 + 5, 1, 32).std() == pytest.approx(1, abs=0.05)
+def test_a_wide_picture_has_the_frequencies_of_its_pixels() -> None:
+    scale = spectrum_scale(4, 8)
+    assert scale.shape == (4, 5)
+    assert scale[0, :2] == pytest.approx([8, 8], rel=1e-3)
+    assert [scale[1, 0], scale[0, 2]] == pytest.approx([spectrum_scale(4, 4)[0, 1]] * 2)
 
 
 def test_a_start_keeps_its_colour_and_gets_its_deviation() -> None:
@@ -67,30 +68,36 @@ def test_a_smaller_canvas_shows_the_thumbnails_centre() -> None:
     assert start_picture(seeds, side=18, start_size=18, deviation=1.0, size=32).abs().max() == 0
 
 
+CPU = torch.device("cpu")
+
+
 def test_a_spectrum_shows_its_start() -> None:
-    start = torch.randn(2, 3, 9, 9, generator=torch.Generator().manual_seed(0))
-    picture = SpectrumPicture(start, torch.zeros(2, 3, 9, 5, 2))
+    start = torch.randn(2, 3, 9, 14, generator=torch.Generator().manual_seed(0))
+    picture = Spectrum(3, 9, 14, CPU)
     expected = torch.sigmoid(torch.einsum("dc,mchw->mdhw", torch.from_numpy(colour_matrix(3)), start))
-    assert torch.allclose(picture.pixels(), expected, atol=1e-5)
+    assert torch.allclose(picture.pixels(picture.start(start)), expected, atol=1e-5)
+    noise = normal([1, 2], 1, 3 * 9 * 8, CPU).reshape(2, 3, 9, 8, 2)
+    difference = picture.start(start, noise) - picture.start(start)
+    assert torch.allclose(difference, 0.01 * noise, atol=1e-4)
 
 
 def test_phases_move_and_magnitudes_stay() -> None:
-    picture = PhasePicture(torch.from_numpy(spectrum_noise(1, 1, 16))[None], 16, deviation=1.2)
+    picture = Phases(1, 16, 16, 1.2, CPU)
+    parameters = picture.start(normal([1], 1, 16 * 9, CPU).reshape(1, 1, 16, 9, 2))
 
     def spectrum() -> torch.Tensor:
-        spectrum: torch.Tensor = torch.fft.rfft2(torch.logit(picture.pixels()), norm="ortho")
+        spectrum: torch.Tensor = torch.fft.rfft2(torch.logit(picture.pixels(parameters)), norm="ortho")
         return spectrum.abs()[:, :, 1:8, 1:8]
 
     before = spectrum()
-    with torch.no_grad():
-        picture.parameter += 1.0
+    parameters += 1.0
     assert torch.allclose(spectrum(), before, rtol=1e-2)
-    assert torch.logit(picture.pixels()).std().item() == pytest.approx(1.2, rel=0.1)
+    assert torch.logit(picture.pixels(parameters)).std().item() == pytest.approx(1.2, rel=0.1)
 
 
-def test_a_phase_picture_starts_grey_and_can_have_any_colour() -> None:
-    picture = PhasePicture(torch.from_numpy(spectrum_noise(1, 3, 16))[None], 16, deviation=0.01)
-    assert torch.allclose(picture.pixels(), torch.tensor(0.5), atol=0.05)
-    with torch.no_grad():
-        picture.parameter[0, 0, 0, 0] = 0.0
-    assert torch.allclose(torch.logit(picture.pixels()), torch.tensor(2.4 / 3**0.5), atol=0.05)
+def test_phases_start_grey_and_can_have_any_colour() -> None:
+    picture = Phases(3, 16, 24, 0.01, CPU)
+    parameters = picture.start(normal([1], 1, 3 * 16 * 13, CPU).reshape(1, 3, 16, 13, 2))
+    assert torch.allclose(picture.pixels(parameters), torch.tensor(0.5), atol=0.05)
+    parameters[0, 0, 0, 0] = 0.0
+    assert torch.allclose(torch.logit(picture.pixels(parameters)), torch.tensor(2.4 / 3**0.5), atol=0.05)

@@ -10,11 +10,15 @@ from atlas_core.featurevis.transforms import affine, move, transform_table
 MEAN = torch.tensor([0.5])
 
 
+CPU = torch.device("cpu")
+
+
 def moved(
     picture: torch.Tensor, shift: tuple[float, float] = (0, 0), angle: float = 0, zoom: float = 1
 ) -> torch.Tensor:
-    matrix = affine(np.array([shift], dtype=np.float64), np.array([angle]), np.array([zoom]), picture.shape[-1])
-    return move(picture[None, None], torch.from_numpy(matrix), MEAN)[0, 0]
+    place = torch.tensor([*shift, angle, zoom], dtype=torch.float32)
+    matrix = affine(place[None, :2], place[2:3], place[3:], *picture.shape)
+    return move(picture[None, None], matrix, MEAN)[0, 0]
 
 
 def test_a_shift_moves_right_and_down_and_fills_with_the_mean() -> None:
@@ -41,17 +45,27 @@ def test_the_shift_is_in_pixels_whatever_the_zoom() -> None:
     assert divmod(int(where), 9) == (3, 6)
 
 
+def test_a_wide_picture_is_turned_without_being_stretched() -> None:
+    picture = torch.full((9, 15), 0.5)
+    picture[4, 10] = 1  # three to the right of the centre
+    for angle in (np.pi / 2, -np.pi / 2):
+        row, column = divmod(int(moved(picture, angle=angle).argmax()), 15)
+        assert (abs(row - 4), column) == (3, 7)
+    assert divmod(int(moved(picture, shift=(-2, 1)).argmax()), 15) == (5, 8)
+
+
 def test_tables_hang_on_the_key_and_stay_in_range() -> None:
     vivid, fast = RECIPES["vivid"], RECIPES["fast"]
-    assert np.array_equal(transform_table(1, vivid, 80), transform_table(1, vivid, 80))
-    assert not np.array_equal(transform_table(1, vivid, 80), transform_table(2, vivid, 80))
-    table = transform_table(3, dataclasses.replace(vivid, steps=500), 80)
-    assert table.shape == (500, 2, 3)
-    zoom = 1 / np.sqrt(np.linalg.det(table[:, :, :2]))
+    tables = transform_table([1, 2], vivid, 80, 80, CPU)
+    assert tables.shape == (vivid.steps, 2, 2, 3)
+    assert torch.equal(transform_table([2], vivid, 80, 80, CPU)[:, 0], tables[:, 1])
+    assert not torch.equal(tables[:, 0], tables[:, 1])
+    table = transform_table([3], dataclasses.replace(vivid, steps=500), 80, 80, CPU)[:, 0]
+    zoom = 1 / table[:, :, :2].det().sqrt()
     assert 0.9 <= zoom.min() < 0.91
-    assert 1.09 < zoom.max() <= 1.1
-    turn = np.degrees(np.arctan2(table[:, 1, 0], table[:, 0, 0]))
-    assert 9.5 < np.abs(turn).max() <= 10
-    shifts = transform_table(3, fast, 72)[:, :, 2] * 72 / 2
-    assert shifts == pytest.approx(np.rint(shifts), abs=1e-4)
-    assert np.abs(shifts).max() <= 4
+    assert 1.09 < zoom.max() <= 1.1001
+    turn = torch.rad2deg(torch.atan2(table[:, 1, 0], table[:, 0, 0]))
+    assert 9.5 < turn.abs().max() <= 10.001
+    shifts = transform_table([3], fast, 72, 72, CPU)[..., 2] * 72 / 2
+    assert torch.allclose(shifts, shifts.round(), atol=1e-4)
+    assert 3 < shifts.abs().max() <= 4.001
