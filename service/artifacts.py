@@ -215,7 +215,7 @@ class Artifacts:
         size = tile.icon_size
         picture = decode_tile(self._store.get_blob(str(tile.blob)))
         icon = picture[row % TILE_SIDE * size :, column % TILE_SIDE * size :][:size, :size, :3]
-        return png(Image.fromarray(icon), said_of_icons(plan.spec.model_copy(update={"recipe": tile.recipe})))
+        return png(Image.fromarray(icon), said_of_tile(plan, tile))
 
     def exemplar(self, plan: Plan, layer: str, exemplar: dict[str, Any]) -> bytes:
         """The patch of a real image that an exemplar stands for, as the network sees it, as PNG.
@@ -250,6 +250,11 @@ class Artifacts:
                 opened = open_dataset(card, self._store.open_blob, listing, open_store=self._open_store)
                 _keep(self._datasets, key, opened, DATASETS)
             return self._datasets[key]
+
+
+def said_of_tile(plan: Plan, tile: Tile) -> str:
+    """How the icons of a tile were made, a preview's by its own recipe."""
+    return said_of_icons(plan.spec.model_copy(update={"recipe": tile.recipe}))
 
 
 def _keep(values: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None:

@@ -17,7 +17,8 @@ from atlas_core.demand import demand
 from atlas_core.errors import DependencyError, InputError, NotFoundError
 from atlas_core.featurevis.recipes import canvas_size, recipe_named
 from atlas_core.manifest import seeded_from_data
-from service.artifacts import Tile
+from atlas_core.pyramid import png
+from service.artifacts import Tile, said_of_tile
 from service.dependencies import Services, ServicesDep
 from service.names import AtlasId
 from service.schemas import Level, Page
@@ -182,13 +183,17 @@ def get_tile(place: PlaceDep, x: Coordinate, y: Coordinate, request: Request, v:
     """A block of 10 x 10 icons, row 0 on top; transparent where there is no cell. A preview until it is rendered."""
     tile, blob = place.tile(x, y)
     accept = request.headers.get("accept", "")
-    png = "image/png" in accept and "image/webp" not in accept
-    etag = f'"{blob}-png"' if png else f'"{blob}"'
+    as_png = "image/png" in accept and "image/webp" not in accept
+    etag = f'"{blob}-png"' if as_png else f'"{blob}"'
     headers = {"ETag": etag, "Cache-Control": FOREVER if v == blob else REVALIDATE, "Vary": "Accept", **_made(tile)}
     if _matches(request, etag):
         return Response(status_code=304, headers=headers)
     data = place.services.store.get_blob(blob)
-    return Response(_png(data) if png else data, headers=headers, media_type="image/png" if png else "image/webp")
+    if not as_png:
+        return Response(data, headers=headers, media_type="image/webp")
+    with Image.open(io.BytesIO(data)) as picture:
+        shown = png(picture.convert("RGBA"), said_of_tile(place.plan, tile))
+    return Response(shown, headers=headers, media_type="image/png")
 
 
 @router.get("/poster", responses=PICTURE, response_class=Response)
@@ -256,10 +261,3 @@ def _box(text: str | None) -> tuple[int, ...] | None:
 def _matches(request: Request, etag: str) -> bool:
     known = [part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")]
     return etag in known or "*" in known
-
-
-def _png(data: bytes) -> bytes:
-    written = io.BytesIO()
-    with Image.open(io.BytesIO(data)) as picture:
-        picture.convert("RGBA").save(written, "PNG")
-    return written.getvalue()

@@ -95,6 +95,7 @@ def test_a_tile_without_digest_is_revalidated(live: Live) -> None:
 def test_a_tile_is_png_where_only_that_is_taken(live: Live) -> None:
     answer = get(live, f"{live.level}/tiles/0/0", accept="image/png")
     assert (answer.headers["content-type"], picture(answer.content).format) == ("image/png", "PNG")
+    assert picture(answer.content).info["Description"] == "icons seeded from data (recipe fast)"
     assert answer.headers["etag"] != get(live, f"{live.level}/tiles/0/0").headers["etag"]
 
 

@@ -119,11 +119,14 @@ def test_a_tile_is_a_preview_until_it_is_rendered(job: Job) -> None:
 def test_an_icon_is_cut_from_the_preview_in_its_own_size(job: Job) -> None:
     job.cells_known()
     icon = f"{job.level}/cells/{CELL[0]}-{CELL[1]}/icon"
-    for stage, size, grey, told in (("preview", PREVIEW_SIZE, 50, "true"), ("render", SIZE, 200, "false")):
+    drawn = (("preview", PREVIEW_SIZE, 50, "true", "fast"), ("render", SIZE, 200, "false", "vivid"))
+    for stage, size, grey, told, recipe in drawn:
         job.drawn(stage, size, grey)
         answer = job.api.get(icon)
         assert answer.headers["atlas-preview"] == told
-        picture = np.asarray(Image.open(io.BytesIO(answer.content)))
+        shown = Image.open(io.BytesIO(answer.content))
+        assert f"(recipe {recipe})" in "".join(map(str, shown.info.values()))
+        picture = np.asarray(shown)
         assert picture.shape == (size, size, 3)
         assert abs(int(picture.mean()) - grey) < 8
 

@@ -108,8 +108,8 @@ function exemplarDetails(cell, exemplar) {
 
 // Whitened cosines of what the icons are measured beside.
 function beside(rows) {
-  return [["Start alone", "start_alone", "Whitened cosine of the pictures that icons start from"],
-    ["Nearest real patch", "nearest_real_patch", "Whitened cosine of the real patches nearest to the cells"]]
+  return [["– of the starts alone", "start_alone", "Of the pictures that icons start from, without a step"],
+    ["– of nearest real patches", "nearest_real_patch", "Of the real patch nearest to each cell"]]
     .map(([name, row, title]) => [name, decimal(rows?.[row]?.whitened_cosine), title]);
 }
 
@@ -134,11 +134,10 @@ export function levelDetails({ layer, level, seeded }) {
     level.icons ? element("h3", {}, `The level of ${level.side} cells a side`) : null,
     level.icons ? facts([
       ["Cells", number(level.cells)], ["Samples shown", percent(level.shown)],
-      ["Whitened cosine", decimal(level.icons.whitened_cosine)], ["After blur, turn and zoom", decimal(level.icons.robust)],
-      ["Own cell is nearest", percent(level.icons.retrieval_top1)], 
+      ["Whitened cosine", decimal(level.icons.whitened_cosine)], ...beside(level.icons.beside), ["After blur, turn and zoom", decimal(level.icons.robust)],
+      ["Own cell is nearest", percent(level.icons.retrieval_top1)],
       ["Low in contrast", percent(level.icons.low_contrast_share)], ["Low in fidelity", percent(level.icons.low_fidelity_share)],
       ["Copies", percent(level.icons.copy_share)], ["Grainy", percent(level.icons.grain_share)],
-      ...beside(level.icons.beside),
     ]) : null,
   ].filter(Boolean);
 }
