@@ -128,7 +128,7 @@ class Estimate:
             "preview": self._preview, "render": self._render,
             "neighbours": self._neighbours, "optimise": self._optimise, "twins": self._twins, "index": self._index,
             "place": self._place, "join": self._join, "beside": self._beside, "level": self._level,
-            "manifest": self._manifest, "pictures": self._pictures, "icons": self._icons,
+            "manifest": self._manifest, "pictures": self._pictures, "icons": self._sheet,
         }  # fmt: skip
         return works[step or chunk.stage](chunk)
 
@@ -251,7 +251,7 @@ class Estimate:
         trunk = self._forward * self._share(layer) * pixels / self._pixels
         return Cost(count * steps * (STEP_PASSES * trunk + STEP_SECONDS), count * POSTER_PIXEL_BYTES * pixels)
 
-    def _icons(self, chunk: Chunk) -> Cost:
+    def _sheet(self, chunk: Chunk) -> Cost:
         shown = [self._pictures(self._plan.by_key[key]).bytes for key in chunk.inputs[1:]]
         return Cost(PUBLISH_SECONDS + PIXEL_SECONDS * sum(shown) / POSTER_PIXEL_BYTES, sum(shown))
 

@@ -118,7 +118,7 @@ def start_of(placed: Placed, recipe: Recipe, canvas: int, seed_side: int, size: 
         weight[area] += window
         power[area] += window**2
     # A mean of patterns would be flatter than each of them; what keeps their deviation is the root of the power.
-    found = colour / weight.clamp(min=TINY) + pattern / power.clamp(min=TINY).sqrt()
+    found: torch.Tensor = colour / weight.clamp(min=TINY) + pattern / power.clamp(min=TINY).sqrt()
     return found[None, :, canvas : canvas + size, canvas : canvas + size]
 
 
