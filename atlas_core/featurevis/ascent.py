@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack
 from typing import Literal
 
 import torch
@@ -145,11 +145,13 @@ class Ascent:
 
 def computing_in(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
     """A context in which a GPU's network computes in this precision; nothing on a CPU."""
-    if device.type != "cuda":
-        return nullcontext()
-    if precision == "bf16":  # weights are cast at every step, for a graph's tensors must outlive the cache
-        return torch.autocast("cuda", torch.bfloat16, cache_enabled=False)
-    return torch.backends.cudnn.flags(enabled=True, allow_tf32=precision == "tf32")
+    contexts = ExitStack()
+    if device.type == "cuda":  # the fastest kernels are searched for once a shape, in the rehearsals before a capture
+        contexts.enter_context(torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=precision == "tf32"))
+    if device.type == "cuda" and precision == "bf16":
+        # weights are cast at every step, for a graph's tensors must outlive the cache
+        contexts.enter_context(torch.autocast("cuda", torch.bfloat16, cache_enabled=False))
+    return contexts
 
 
 class _Climb:

@@ -85,7 +85,8 @@ class Renderer:
             return BATCH
         targets = self.whiten.mean.expand(TRIED, -1)
         seeds = np.zeros((TRIED, THUMBNAIL_SIDE, THUMBNAIL_SIDE, self.channels), np.float32)
-        return self._ascent.fitting(self._start(seeds, range(TRIED)), self.whiten(targets), GPU_BATCH)
+        fitting = self._ascent.fitting(self._start(seeds, range(TRIED)), self.whiten(targets), GPU_BATCH)
+        return 1 << (fitting.bit_length() - 1)  # batches are filled up to powers of two
 
     def _picture(self) -> Spectrum | Phases:
         size = self.channels, self.canvas, self.canvas

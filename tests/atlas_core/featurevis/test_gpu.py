@@ -89,7 +89,7 @@ def test_a_batch_fits_the_free_memory() -> None:
     made = renderer("vivid")
     free, _ = torch.cuda.mem_get_info()
     assert made.batches().size == GPU_BATCH
-    held = torch.empty(free - (700 << 20), dtype=torch.uint8, device="cuda")
+    held = torch.empty(free - (150 << 20), dtype=torch.uint8, device="cuda")
     small = renderer("vivid")
     assert 1 <= small.batches().size < GPU_BATCH
     icons(small, list(range(60)))
