@@ -6,8 +6,6 @@ import base64
 import functools
 import html
 import io
-import itertools
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -21,13 +19,13 @@ from atlas_client.place import Place, place_of
 from atlas_client.sources import FolderSource, ServiceSource, Source
 
 TILE_SIDE = 10
-POSTER_SIDE = 4096
-COUNTED_SIDE = 16
-"""Side in pixels of a cell on a poster without icons, but for finer levels: no poster is larger than 4,096 px."""
 SHOWN_SIDE = 1024  # pixels that a notebook shows at most
 WHOLE = ("column", "row", "count", "images")
 MEASURED = ("coherence", "pair_cosine")
-OF_ICONS = ("whitened_cosine", "robust", "retrieval_rank", "contrast", "high_frequency")
+OF_ICONS = (
+    "whitened_cosine", "robust", "retrieval_rank", "contrast", "high_frequency", "start_correlation",
+    "exemplar_correlation",
+)  # fmt: skip
 LISTED = ("classes", "exemplars")
 
 Columns: TypeAlias = dict[str, NDArray[Any]]
@@ -93,6 +91,14 @@ class Atlas:
         """Cells a side of each level of a layer, from coarse to fine."""
         return [level["side"] for level in self._levels(layer)]
 
+    @property
+    def said_of_icons(self) -> str:
+        """What has to be said wherever icons are shown: whether pictures of the dataset went into them."""
+        recipe = self.manifest["spec"]["recipe"]
+        if recipe == "none":
+            return "no icons"
+        return f"icons {'seeded from data' if self.manifest['seeded_from_data'] else 'pure'} (recipe {recipe})"
+
     def cells(self, layer: str, side: int) -> Columns:
         """The cells of a level as columns, ready for `pandas.DataFrame`.
 
@@ -102,7 +108,8 @@ class Atlas:
 
         Returns:
             Arrays of one length by name: column, row, count, images (integers); coherence, pair_cosine, and the
-            icon's whitened_cosine, robust, retrieval_rank, contrast, high_frequency (NaN where there is none);
+            icon's whitened_cosine, robust, retrieval_rank, contrast, high_frequency, start_correlation,
+            exemplar_correlation (NaN where there is none) and marks (a list of names: the gates it is under);
             top_class and top_attribution of the class with the largest; classes and exemplars (lists of objects).
         """
         self._level(layer, side)
@@ -113,6 +120,7 @@ class Atlas:
         icons = [cell.get("icon") or {} for cell in cells]
         for name in OF_ICONS:
             columns[name] = _floats([icon.get(name) for icon in icons])
+        columns["marks"] = _objects([icon.get("marks") or [] for icon in icons])
         tops: list[Document] = [next(iter(cell.get("classes") or ()), {}) for cell in cells]
         columns["top_class"] = _objects([top.get("name") for top in tops])
         columns["top_attribution"] = _floats([top.get("attribution") for top in tops])
@@ -146,25 +154,13 @@ class Atlas:
         return tile.copy() if tile else None
 
     def poster(self, layer: str, side: int) -> Image.Image:
-        """A whole level on one RGB picture with a white ground; icons shrink where it would pass 4,096 px a side.
+        """A whole level on one RGB picture, as published; an orange dot marks an icon under a gate.
 
         Of an atlas without icons: the more samples a cell has, the darker its square.
         """
-        size = self._level(layer, side)["icon_size"]
-        if size is None:
-            return _counted(self.cells(layer, side), side)
-        shown = min(size, max(1, POSTER_SIDE // side))
-        poster = Image.new("RGB", (side * shown, side * shown), "white")
-        across = range(-(-side // TILE_SIDE))
-        for x, y in itertools.product(across, across):
-            tile = self._tile(layer, side, x, y)
-            if tile is None:
-                continue
-            if shown != size:
-                width, height = tile.width * shown // size, tile.height * shown // size
-                tile = tile.resize((width, height), Image.Resampling.LANCZOS)
-            poster.paste(tile, (x * TILE_SIDE * shown, y * TILE_SIDE * shown), tile)
-        return poster
+        self._level(layer, side)
+        with Image.open(io.BytesIO(self._source.poster(layer, side))) as picture:
+            return picture.convert("RGB")
 
     def __repr__(self) -> str:
         levels = "; ".join(f"{layer} {', '.join(map(str, self.levels(layer)))}" for layer in self.layers)
@@ -182,7 +178,8 @@ class Atlas:
         layer = self.layers[-1]
         names = self.manifest.get("names", {})
         side, samples = self.levels(layer)[-1], self.manifest["layers"][layer]["samples"]
-        parts = (names.get("model"), layer, names.get("dataset"), f"{samples:,} samples", f"{side} cells a side")
+        parts = (names.get("model"), layer, names.get("dataset"), f"{samples:,} samples", f"{side} cells a side",
+                 self.said_of_icons)  # fmt: skip
         caption = html.escape(" · ".join(str(part) for part in parts if part))
         picture = base64.b64encode(self._repr_png_()).decode()
         return (
@@ -209,17 +206,6 @@ class Atlas:
             return None
         with Image.open(io.BytesIO(data)) as picture:
             return picture.convert("RGBA")
-
-
-def _counted(cells: Mapping[str, Any], side: int) -> Image.Image:
-    grey = np.full((side, side), 255, np.uint8)
-    share = cells["count"] / max(1, cells["count"].max(initial=1))
-    grey[cells["row"], cells["column"]] = np.round(210 - 170 * share**0.5)
-    return (
-        Image.fromarray(grey)
-        .resize((min(COUNTED_SIDE, POSTER_SIDE // side) * side,) * 2, Image.Resampling.NEAREST)
-        .convert("RGB")
-    )
 
 
 def _floats(values: list[Any]) -> NDArray[np.float64]:

@@ -26,6 +26,10 @@ class Source(Protocol):
         """The WebP of a tile; None where it has no cell."""
         ...
 
+    def poster(self, layer: str, side: int) -> bytes:
+        """The PNG of a whole level."""
+        ...
+
     def close(self) -> None:
         """Let go of what it holds."""
         ...
@@ -66,6 +70,18 @@ class FolderSource:
             return (self._level(layer, side) / "tiles" / f"{x}-{y}.webp").read_bytes()
         except FileNotFoundError:
             return None
+
+    def poster(self, layer: str, side: int) -> bytes:
+        """The PNG of a whole level.
+
+        Raises:
+            BadInputError: It is not there.
+        """
+        file = self._level(layer, side) / "poster.png"
+        try:
+            return file.read_bytes()
+        except OSError as error:
+            raise BadInputError(f"cannot read {file}: {error.strerror}") from None
 
     def close(self) -> None:
         """Nothing is held."""
@@ -121,6 +137,10 @@ class ServiceSource:
             return self.client.request("GET", f"{self._level(layer, side)}/tiles/{x}/{y}").content
         except NotFoundError:
             return None
+
+    def poster(self, layer: str, side: int) -> bytes:
+        """The PNG of a whole level."""
+        return self.client.request("GET", f"{self._level(layer, side)}/poster").content
 
     def close(self) -> None:
         """Close the client."""

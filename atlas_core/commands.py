@@ -200,7 +200,11 @@ def _bars() -> Iterator[Any]:
 
 
 def _summary(manifest: dict[str, Any]) -> None:
-    table = Table("layer", "side", "cells", "shown", "whitened cosine", "robust", "retrieval", "low contrast")
+    from atlas_core.manifest import said_of_icons
+    from atlas_core.spec import parse_spec
+
+    table = Table("layer", "side", "cells", "shown", "whitened cosine", "robust", "retrieval", "low contrast", "copies",
+                  caption=said_of_icons(parse_spec(manifest["spec"])))  # fmt: skip
     for name, layer in manifest["layers"].items():
         for level in layer["levels"]:
             row = (name, str(level["side"]), str(level["cells"]), f"{level['shown']:.1%}")
@@ -212,4 +216,4 @@ def _fidelity(icons: dict[str, float] | None) -> list[str]:
     if icons is None:
         return ["no icons"]
     return [f"{icons['whitened_cosine']:.2f}", f"{icons['robust']:.2f}", f"{icons['retrieval_top1']:.0%}",
-            f"{icons['low_contrast_share']:.1%}"]  # fmt: skip
+            f"{icons['low_contrast_share']:.1%}", f"{icons['copy_share']:.1%}"]  # fmt: skip

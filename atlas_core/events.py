@@ -175,9 +175,11 @@ def state_data(job: Mapping[str, Any]) -> dict[str, Any]:
 def tile_data(plan: Plan, chunk: Chunk) -> dict[str, Any] | None:
     """What a `tile` event says of a chunk that made a tile or published a level; None of any other chunk."""
     parameters = chunk.parameters
-    if chunk.stage != "render" and parameters.get("step") != "level":
+    if not chunk.is_tile and parameters.get("step") != "level":
         return None
     told: dict[str, Any] = {name: parameters[name] for name in ("layer", "side", "x", "y") if name in parameters}
+    if "x" in told:
+        told["preview"] = chunk.stage == "preview"
     return {**told, "z": (plan.spec.levels or [parameters["side"]]).index(parameters["side"])}
 
 

@@ -16,6 +16,7 @@ from atlas_core.keys import digest
 
 if TYPE_CHECKING:
     from atlas_core.build import Plan
+    from atlas_core.spec import AtlasSpec
     from atlas_core.store import Store
 
 SCHEMA_VERSION = 1
@@ -35,6 +36,17 @@ def level_folder(layer: str, side: int) -> str:
 def artifact(data: bytes) -> dict[str, Any]:
     """How a manifest names the bytes of an artifact."""
     return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+
+
+def seeded_from_data(spec: AtlasSpec) -> bool | None:
+    """Whether pictures of the dataset went into the icons, which is said wherever they are shown; None of no icons."""
+    return recipe_named(spec.recipe).seeded if spec.rendered else None
+
+
+def said_of_icons(spec: AtlasSpec) -> str:
+    """The same in words."""
+    seeded = seeded_from_data(spec)
+    return "no icons" if seeded is None else f"icons {'seeded from data' if seeded else 'pure'} (recipe {spec.recipe})"
 
 
 def library_versions() -> dict[str, str]:
@@ -87,7 +99,7 @@ def assemble(
     manifest: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "id": plan.id,
-        "spec": plan.spec.model_dump(mode="json"),
+        "spec": plan.spec.identity,
         "seed": plan.spec.seed,
         "model": {
             "id": model.id,
@@ -104,7 +116,7 @@ def assemble(
             "classes": dataset.classes,
             "skipped": skipped,
         },
-        "seeded_from_data": plan.spec.rendered and recipe_named(plan.spec.recipe).seeded,
+        "seeded_from_data": bool(seeded_from_data(plan.spec)),
         "halved": halved,
         "layers": layers,
         "artifacts": dict(sorted(artifacts.items())),

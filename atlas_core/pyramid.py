@@ -7,17 +7,23 @@ Where a level has no cell a tile is transparent.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
+from PIL.PngImagePlugin import PngInfo
 
 from atlas_core.build import TILE_SIDE
 
 QUALITY = 90
 POSTER_SIDE = 4096
+DOT, DOT_EDGE = (232, 89, 12), (255, 255, 255)
+"""Colours of the mark of an icon under a gate: orange is told from blue and grey by everybody, the edge from orange."""
+DOT_SHARE, DOT_INSET, DOT_EDGE_SHARE = 0.15, 0.04, 0.16
+SMALLEST_DOT = 5
+SMOOTHING = 4
 COUNTED_SIDE = 16
 """Side in pixels of a cell on a poster without icons."""
 
@@ -81,13 +87,21 @@ def tile_shape(side: int, x: int, y: int) -> tuple[int, int]:
     return min(TILE_SIDE, side - x * TILE_SIDE), min(TILE_SIDE, side - y * TILE_SIDE)
 
 
-def compose_poster(tiles: Mapping[tuple[int, int], bytes], side: int, size: int) -> bytes:
+def compose_poster(
+    tiles: Mapping[tuple[int, int], bytes],
+    side: int,
+    size: int,
+    marked: Iterable[tuple[int, int]] = (),
+    said: str = "",
+) -> bytes:
     """A whole level on one PNG with a white ground; icons shrink where the poster would pass 4,096 px a side.
 
     Args:
         tiles: WebP of each tile that has cells, by (x, y).
         side: Cells a side.
         size: Side of an icon in the tiles, in pixels.
+        marked: Column and row of each icon under a gate; it gets a dot in its corner.
+        said: What is said of the icons, kept in the PNG's `Description`.
     """
     shown = min(size, max(1, POSTER_SIDE // side))
     poster = Image.new("RGB", (side * shown, side * shown), "white")
@@ -98,8 +112,37 @@ def compose_poster(tiles: Mapping[tuple[int, int], bytes], side: int, size: int)
         if shown != size:
             tile = tile.resize((columns * shown, rows * shown), Image.Resampling.LANCZOS)
         poster.paste(tile, (x * TILE_SIDE * shown, y * TILE_SIDE * shown), tile)
+    mark_icons(poster, marked, shown)
+    return png(poster, said)
+
+
+def mark_icons(poster: Image.Image, places: Iterable[tuple[int, int]], size: int) -> None:
+    """Put a dot into the upper right corner of some icons of a poster.
+
+    Args:
+        poster: RGB, drawn on.
+        places: Column and row of each.
+        size: Side of an icon on the poster, in pixels.
+    """
+    side = min(size, max(SMALLEST_DOT, round(DOT_SHARE * size)))
+    large = Image.new("RGBA", (side * SMOOTHING,) * 2, (*DOT_EDGE, 0))
+    pen = ImageDraw.Draw(large)
+    last, edge = side * SMOOTHING - 1, side * SMOOTHING * DOT_EDGE_SHARE
+    pen.ellipse((0, 0, last, last), fill=(*DOT_EDGE, 255))
+    pen.ellipse((edge, edge, last - edge, last - edge), fill=(*DOT, 255))
+    dot = large.resize((side, side), Image.Resampling.BOX)
+    inset = min(size - side, round(size * DOT_INSET))
+    for column, row in places:
+        poster.paste(dot, ((column + 1) * size - side - inset, row * size + inset), dot)
+
+
+def png(picture: Image.Image, said: str = "") -> bytes:
+    """A picture as PNG, with what is said of it as its `Description`."""
+    info = PngInfo()
+    if said:
+        info.add_text("Description", said)
     written = io.BytesIO()
-    poster.save(written, "PNG")
+    picture.save(written, "PNG", pnginfo=info)
     return written.getvalue()
 
 
@@ -115,6 +158,4 @@ def compose_counts(cells: Sequence[Mapping[str, Any]], side: int) -> bytes:
     for cell in cells:
         grey[cell["row"], cell["column"]] = round(210 - 170 * (cell["count"] / most) ** 0.5)
     squares = np.kron(grey, np.ones((min(COUNTED_SIDE, max(1, POSTER_SIDE // side)),) * 2, np.uint8))
-    written = io.BytesIO()
-    Image.fromarray(squares).convert("RGB").save(written, "PNG")
-    return written.getvalue()
+    return png(Image.fromarray(squares).convert("RGB"))

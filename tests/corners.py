@@ -10,9 +10,13 @@ from urllib.parse import quote
 
 from PIL import Image
 
+from atlas_core.pyramid import compose_poster
+
 LAYERS = ("features.5", "stage/2")
 SIDES = (4, 12)
 ICON = 16
+MARKED = 20
+"""Count of the cell at the top right, the only one whose icon is marked."""
 CLASSES = ("heron", "tractor", "teapot")
 COLOURS = {"top left": (200, 40, 40), "top right": (40, 160, 40), "bottom left": (40, 60, 200),
            "bottom right": (210, 180, 30)}  # fmt: skip
@@ -33,7 +37,8 @@ def cell(column: int, row: int, count: int) -> dict[str, Any]:
             {"index": 0, "name": "heron", "attribution": -1.25, "share": 0.25, "images": 2},
         ],
         "exemplars": [{"image": f"teapot/{column}-{row}.png", "row": 3, "column": 4}],
-        "icon": {"whitened_cosine": 0.5, "robust": 0.52, "retrieval_rank": 0, "contrast": 0.2, "high_frequency": 0.05},
+        "icon": {"whitened_cosine": 0.5, "robust": 0.52, "retrieval_rank": 0, "contrast": 0.2, "high_frequency": 0.05,
+                 "start_correlation": 0.4, "exemplar_correlation": 0.3, "marks": ["grain"] if count == MARKED else []},
     }  # fmt: skip
 
 
@@ -52,6 +57,11 @@ def level_tiles(side: int) -> dict[tuple[int, int], bytes]:
     return tiles
 
 
+def level_poster(side: int) -> bytes:
+    """The poster of a level."""
+    return compose_poster(level_tiles(side), side, ICON, [corner_cells(side)["top right"]], "seeded from data")
+
+
 def level_cells(side: int) -> list[dict[str, Any]]:
     """The cells of a level; the counts 10, 20, 30, 40 tell the corners apart."""
     return [cell(*place, count=10 * (index + 1)) for index, place in enumerate(corner_cells(side).values())]
@@ -62,7 +72,7 @@ def manifest() -> dict[str, Any]:
     levels = [
         {"side": side, "icon_size": ICON, "cells": 4, "shown": 1.0,
          "icons": {"whitened_cosine": 0.5, "robust": 0.52, "contrast": 0.2, "retrieval_top1": 1.0,
-                   "low_contrast_share": 0.0}}
+                   "low_contrast_share": 0.0, "low_fidelity_share": 0.0, "copy_share": 0.0, "grain_share": 0.25}}
         for side in SIDES
     ]  # fmt: skip
     layout = {"trustworthiness": 0.9, "continuity": 0.9, "clamped": 0, "same_image_share": 0.01}
@@ -86,6 +96,7 @@ def write_corners(folder: Path) -> Path:
             level = folder / quote(layer, safe="") / str(side)
             (level / "tiles").mkdir(parents=True)
             (level / "cells.json").write_text(json.dumps(level_cells(side)))
+            (level / "poster.png").write_bytes(level_poster(side))
             for (x, y), data in level_tiles(side).items():
                 (level / "tiles" / f"{x}-{y}.webp").write_bytes(data)
     return folder

@@ -30,10 +30,11 @@ def run_chunk(
         MissingInputError: What another chunk had made is gone or damaged; names that chunk, which is no longer done.
         AtlasError: Anything else that is known to go wrong.
     """
+    from atlas_core.stages.beside import compare
     from atlas_core.stages.comparable import measure_twins
     from atlas_core.stages.landmarks import join, place
     from atlas_core.stages.maps import build_index, find_neighbours, lay_out, make_cells
-    from atlas_core.stages.pictures import publish_level, publish_manifest, render_tile
+    from atlas_core.stages.pictures import preview_tile, publish_level, publish_manifest, render_tile
     from atlas_core.stages.repair import repairing
     from atlas_core.stages.step import Step
     from atlas_core.stages.vectors import attribute, collect
@@ -48,7 +49,9 @@ def run_chunk(
         "layout twins": measure_twins,
         "cells": make_cells,
         "publish index": build_index,
+        "preview": preview_tile,
         "render": render_tile,
+        "render beside": compare,
         "publish level": publish_level,
         "publish manifest": publish_manifest,
     }

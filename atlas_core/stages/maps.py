@@ -26,6 +26,7 @@ from atlas_core.whitening import Moments, Whitening, whitening
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -107,7 +108,7 @@ def make_cells(step: Step) -> Output:
     sides = step.parameters["levels"]
     made = levels(activations, layout["layout"], samples["image"], sides, white,
                   attributions if attributed else None, step.on_progress)  # fmt: skip
-    blobs = {"whitening": tables.pack(white.to_tables())}
+    blobs: dict[str, bytes | Path] = {"whitening": tables.pack(white.to_tables())}
     info: dict[str, Any] = {
         "samples": len(samples["image"]),
         "images": len(np.unique(samples["image"])),
@@ -122,8 +123,10 @@ def make_cells(step: Step) -> Output:
     show = None if strict else _thumbnails(step, made)
     for side, level in zip(sides, made, strict=True):
         table = level.to_tables() | (_contrasts(level, samples["contrast"]) if show is None else _seeds(level, show))
-        if strict:
+        if show is None:
             del table["exemplars"], table["seeds"]
+        else:
+            blobs[f"exemplars-{side}"] = _exemplars(step, level, show)
         blobs[f"attribution-{side}"] = tables.pack({"attribution": table.pop("attribution").astype(np.float16)})
         blobs[f"level-{side}"] = tables.pack(table)
         cells = _cells_json(level, samples, None if strict else listing.images, step.plan.model.card.labels)
@@ -170,6 +173,16 @@ def _seeds(level: Level, thumbnails: _Thumbnails) -> tables.Table:
     seeds = [seed_from_thumbnails(thumbnails.of(chosen)) for chosen in level.seeds]
     contrasts = [contrast(thumbnails.of(chosen)).mean() for chosen in level.exemplars]
     return {"seed": np.stack(seeds).astype(np.float16), "exemplar_contrast": np.array(contrasts, np.float32)}
+
+
+def _exemplars(step: Step, level: Level, thumbnails: _Thumbnails) -> Path:
+    """A file of the thumbnails of each cell's exemplars, apart from the level: a tile reads those of its own cells."""
+    path = step.folder / f"exemplars-{level.side[0]}"
+    shape = (*level.exemplars.shape, *thumbnails.pixels.shape[1:])
+    table = tables.allocate_file(path, {"thumbnails": (np.uint8, shape)})
+    for cell, chosen in enumerate(level.exemplars):
+        table["thumbnails"][cell, : (chosen >= 0).sum()] = thumbnails.of(chosen)
+    return path
 
 
 def _contrasts(made: Level, contrasts: NDArray[np.float32]) -> tables.Table:

@@ -2,108 +2,90 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from atlas_core import tables
 from atlas_core.build import TILE_SIDE
-from atlas_core.featurevis.recipes import canvas_size, recipe_named
-from atlas_core.fidelity import low_contrast, measure
 from atlas_core.keys import canonical_json
-from atlas_core.manifest import artifact, assemble, level_folder
-from atlas_core.pyramid import (
-    compose_counts,
-    compose_poster,
-    compose_tile,
-    cut_icons,
-    decode_tile,
-    displayed,
-    tile_shape,
-    undisplayed,
-)
+from atlas_core.manifest import artifact, assemble, level_folder, said_of_icons
+from atlas_core.marks import MEASURES, icon_entries, summary
+from atlas_core.pyramid import compose_counts, compose_poster, tile_shape
+from atlas_core.stages.beside import beside
+from atlas_core.stages.served import Served
 from atlas_core.stages.step import Output, Step, gather, marked
-from atlas_core.whitening import Whitening
 
-METRICS = ("whitened_cosine", "robust", "retrieval_rank", "contrast", "high_frequency", "low_contrast")
-
-
-def icon_key(layer: str, side: int, column: int, row: int, recipe: str, version: int) -> int:
-    """The number from which all randomness of an icon comes."""
-    name = f"{layer}/{side}/{column}-{row}/{recipe}/{version}"
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def render_tile(step: Step) -> Output:
     """Render the icons of a tile and measure them on the tile as served."""
-    parameters, layer, card = step.parameters, step.layer, step.plan.model.card
-    side, x, y = parameters["side"], parameters["x"], parameters["y"]
-    recipe = recipe_named(parameters["recipe"])
-    canvas = canvas_size(recipe, layer, card.input)
-    (record,) = step.inputs("cells")
-    cells = step.table(record, f"level-{side}")
-    within = np.flatnonzero((cells["column"] // TILE_SIDE == x) & (cells["row"] // TILE_SIDE == y))
+    level, within, places, shape = _placed(step)
     if len(within) == 0:
-        return Output({}, {"icons": 0, "size": canvas})
-    renderer = step.runtime.renderer(card, layer, recipe, canvas, record["blobs"]["whitening"])
-    places = np.stack([cells["column"][within] % TILE_SIDE, cells["row"][within] % TILE_SIDE], axis=1)
-    keys = [
-        icon_key(layer.name, side, int(cells["column"][cell]), int(cells["row"][cell]), recipe.name, recipe.version)
-        for cell in within
-    ]
-    batches = renderer.batches()
-    seeds = cells["seed"][within].astype(np.float32) if recipe.seeded else None
-    icons = renderer(cells["mean"][within], seeds, keys, step.on_progress, batches)
-    tile = compose_tile(displayed(icons, card.input.visible), places, *tile_shape(side, x, y))
-    served = cut_icons(decode_tile(tile), places, canvas)
-    measured = measure(
-        renderer.trunk, undisplayed(served, icons, card.input.visible), cells["mean"][within], cells["mean"], within,
-        Whitening.from_tables(step.table(record, "whitening")), canvas, input=card.input, layer=layer,
-        device=renderer.device, batches=batches,
-    )  # fmt: skip
-    measured["low_contrast"] = low_contrast(measured["contrast"], cells["exemplar_contrast"][within])
-    table = {"cell": within, **measured}
-    info = {"icons": len(within), "size": canvas, **marked(batches.size if batches.halved else None)}
-    return Output({"tile": tile, "metrics": tables.pack(table)}, info)
+        return Output({}, {"icons": 0, "size": level.canvas})
+    tile, served = level.tile(level.icons(within), places, shape)
+    table = level.measured(served, within)
+    return Output({"tile": tile, "metrics": tables.pack(table)}, _told(level, within))
+
+
+def preview_tile(step: Step) -> Output:
+    """Render the icons of a tile to be seen until its own are there; nobody reads what they would measure."""
+    level, within, places, shape = _placed(step)
+    if len(within) == 0:
+        return Output({}, {"icons": 0, "size": level.canvas})
+    tile, _ = level.tile(level.icons(within), places, shape)
+    return Output({"tile": tile}, _told(level, within))
+
+
+def _placed(step: Step) -> tuple[Served, NDArray[np.intp], NDArray[np.int32], tuple[int, int]]:
+    """A tile's level and cells, column and row of each within the tile, and the tile's columns and rows."""
+    side, x, y = (step.parameters[name] for name in ("side", "x", "y"))
+    level = Served(step, side, step.parameters["recipe"])
+    columns, rows = level.cells["column"], level.cells["row"]
+    within = np.flatnonzero((columns // TILE_SIDE == x) & (rows // TILE_SIDE == y))
+    places = np.stack([columns[within] % TILE_SIDE, rows[within] % TILE_SIDE], axis=1)
+    return level, within, places, tile_shape(side, x, y)
+
+
+def _told(level: Served, within: NDArray[np.intp]) -> dict[str, Any]:
+    halved = level.batches.size if level.batches.halved else None
+    return {"icons": len(within), "size": level.canvas, **marked(halved)}
 
 
 def publish_level(step: Step) -> Output:
     """Put a level's tiles, cells and qualities together; without icons the poster shows how many samples there are."""
-    side = step.parameters["side"]
+    side, store = step.parameters["side"], step.runtime.store
     (cells_record,) = step.inputs("cells")
-    tiles = [(step.plan.by_key[key].parameters, step.runtime.record(step.plan, key)) for key in step.chunk.inputs[1:]]
-    filled = {(place["x"], place["y"]): record for place, record in tiles if record["info"]["icons"]}
-    cells = json.loads(step.runtime.store.get_blob(cells_record["blobs"][f"cells-{side}"]))
+    qualities = cells_record["info"]["levels"][str(side)]
+    cells = json.loads(store.get_blob(cells_record["blobs"][f"cells-{side}"]))
     if not step.plan.spec.rendered:
-        entry = {"side": side, "icon_size": None, **cells_record["info"]["levels"][str(side)], "icons": None}
+        entry = {"side": side, "icon_size": None, **qualities, "icons": None}
         return Output({"cells": canonical_json(cells), "poster": compose_counts(cells, side)}, entry)
-    size = tiles[0][1]["info"]["size"]
+    tiles = {(place["x"], place["y"]): record for place, record in _tiles(step)}
+    size = next(iter(tiles.values()))["info"]["size"]
+    filled = {place: record for place, record in tiles.items() if record["info"]["icons"]}
+    measured = gather([step.table(record, "metrics") for record in filled.values()],
+                      ("cell", *MEASURES, "exemplar_contrast"))  # fmt: skip
+    for cell, icon in zip(measured["cell"], icon_entries(measured), strict=True):
+        cells[cell]["icon"] = icon
     poster = compose_poster(
-        {place: step.runtime.store.get_blob(record["blobs"]["tile"]) for place, record in filled.items()}, side, size
-    )
-    measured = gather([step.table(record, "metrics") for record in filled.values()], ("cell", *METRICS))
-    for place, cell in enumerate(measured["cell"]):
-        cells[cell]["icon"] = {name: _value(measured[name][place]) for name in METRICS}
-    entry = {
-        "side": side,
-        "icon_size": size,
-        **cells_record["info"]["levels"][str(side)],
-        "icons": {
-            **{name: _value(np.mean(measured[name])) for name in ("whitened_cosine", "robust", "contrast")},
-            "high_frequency": _value(np.mean(measured["high_frequency"])),
-            "retrieval_top1": _value(np.mean(measured["retrieval_rank"] == 0)),
-            "low_contrast_share": _value(np.mean(measured["low_contrast"])),
-        },
-    }
+        {place: store.get_blob(record["blobs"]["tile"]) for place, record in filled.items()}, side, size,
+        [(cell["column"], cell["row"]) for cell in cells if cell["icon"]["marks"]], said_of_icons(step.plan.spec),
+    )  # fmt: skip
+    icons = summary(measured, len(cells))
+    if side == min(step.plan.spec.levels or [side]):
+        icons["beside"] = beside(step, measured, len(cells))
+    entry = {"side": side, "icon_size": size, **qualities, "icons": icons}
     return Output({"cells": canonical_json(cells), "poster": poster}, entry)
 
 
-def _value(value: Any) -> float | int | bool:
-    if isinstance(value, np.bool_):
-        return bool(value)
-    return int(value) if isinstance(value, np.integer) else round(float(value), 4)
+def _tiles(step: Step) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Parameters and records of the tiles among the inputs."""
+    chunks = [step.plan.by_key[key] for key in step.chunk.inputs]
+    return [(chunk.parameters, step.runtime.record(step.plan, chunk.key)) for chunk in chunks if chunk.is_tile]
 
 
 def publish_manifest(step: Step) -> Output:
@@ -133,7 +115,7 @@ def publish_manifest(step: Step) -> Output:
             folder = level_folder(name, side)
             artifacts[f"{folder}/cells.json"] = artifact(store.get_blob(record["blobs"]["cells"]))
             artifacts[f"{folder}/poster.png"] = artifact(store.get_blob(record["blobs"]["poster"]))
-            for chunk in plan.find("render", layer=name, side=side):
+            for chunk in plan.tiles(name, side):
                 tile = step.runtime.record(plan, chunk.key)
                 if tile["info"]["icons"]:
                     path = f"{folder}/tiles/{chunk.parameters['x']}-{chunk.parameters['y']}.webp"

@@ -11,7 +11,7 @@ from PIL import Image
 
 from atlas_client.atlas import Atlas
 from atlas_client.errors import BadInputError, ConflictError
-from tests.corners import COLOURS, ICON, LAYERS, corner_cells, level_cells, level_tiles, manifest
+from tests.corners import COLOURS, ICON, LAYERS, corner_cells, level_cells, level_poster, level_tiles, manifest
 
 if TYPE_CHECKING:
     from tests.atlas_client.conftest import Answers
@@ -28,6 +28,7 @@ def _serve(server: Answers) -> str:
         for z, side in enumerate((4, 12)):
             level = f"GET /v1/atlases/c0ffee/layers/{layer}/levels/{z}"
             server.add(f"{level}/cells", body={"items": level_cells(side), "next_page_token": None})
+            server.add(f"{level}/poster", body=level_poster(side))
             for (x, y), data in level_tiles(side).items():
                 server.add(f"{level}/tiles/{x}/{y}", body=data)
     return f"{server.url}/?atlas=c0ffee"
@@ -72,6 +73,8 @@ def test_cells_are_columns(atlas: Atlas) -> None:
     assert cells["count"].tolist() == [10, 20, 30, 40]
     assert cells["images"].dtype == np.int64
     assert cells["whitened_cosine"].tolist() == [0.5] * 4
+    assert cells["start_correlation"].tolist() == [0.4] * 4
+    assert cells["marks"].tolist() == [[], ["grain"], [], []]
     assert cells["top_class"].tolist() == ["teapot"] * 4
     assert cells["top_attribution"].tolist() == [3.5] * 4
     assert cells["classes"][0][1]["name"] == "heron"
@@ -95,8 +98,18 @@ def test_in_a_notebook(atlas: Atlas) -> None:
         assert picture.size == (192, 192)
         assert _close(picture.convert("RGB").getpixel((8, 184)), COLOURS["bottom left"])
     text = atlas._repr_html_()
-    assert "corner-net · stage/2 · corner-world · 100 samples · 12 cells a side" in text
+    assert (
+        "corner-net · stage/2 · corner-world · 100 samples · 12 cells a side · icons seeded from data (recipe vivid)"
+        in text
+    )
     assert "data:image/png;base64," in text
+
+
+def test_what_is_said_of_icons(atlas: Atlas) -> None:
+    atlas.manifest |= {"seeded_from_data": False, "spec": {**atlas.manifest["spec"], "recipe": "pure"}}
+    assert atlas.said_of_icons == "icons pure (recipe pure)"
+    atlas.manifest["spec"]["recipe"] = "none"
+    assert atlas.said_of_icons == "no icons"
 
 
 def test_icons_without_measures_are_nan(corners: Path, monkeypatch: pytest.MonkeyPatch) -> None:

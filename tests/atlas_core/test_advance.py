@@ -115,7 +115,7 @@ def test_coarse_tiles_come_before_fine_ones(toy: Plan, store: Store, ledger: Led
     queues.taken()
     finish(toy, store, ledger, *of(toy, "collect"), *of(toy, "layout"), *of(toy, "cells"))
     advance(toy.id, store, ledger, queues)
-    sides = [toy.by_key[key].parameters.get("side") for key in queues.taken() if key in of(toy, "render")]
+    sides = [toy.by_key[key].parameters.get("side") for key in queues.taken() if key in of(toy, "preview")]
     assert sides == [3, 5]
 
 
@@ -146,7 +146,7 @@ def test_a_complete_atlas_succeeds_at_once_without_a_chunk(
 ) -> None:
     finish(toy, store, ledger, toy.chunks[-1].key)
     assert submit(toy, None, store, ledger, queues)["state"] == "succeeded"
-    assert queues.sent == []
+    assert queues.taken() == []
 
 
 def test_a_parked_chunk_fails_the_job_and_what_is_done_is_kept(

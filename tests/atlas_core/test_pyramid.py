@@ -61,6 +61,30 @@ def test_a_poster_shows_every_tile_in_its_place_on_white() -> None:
     assert poster[8, 168].tolist() == [255, 255, 255]
 
 
+def test_a_marked_icon_has_a_dot_in_its_upper_right_corner_and_no_other_has() -> None:
+    places = np.array([[0, 0], [1, 0]], np.int32)
+    tiles = {(0, 0): compose_tile(_icons(BLUE, BLUE, size=64), places, 2, 1)}
+    with Image.open(io.BytesIO(compose_poster(tiles, 2, 64, [(1, 0)], "icons pure"))) as picture:
+        assert picture.info["Description"] == "icons pure"
+        marked = np.asarray(picture).astype(int)
+    with Image.open(io.BytesIO(compose_poster(tiles, 2, 64))) as picture:
+        assert "Description" not in picture.info
+        plain = np.asarray(picture).astype(int)
+    rows, columns = np.nonzero((marked != plain).any(axis=2))
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (3, 12, 64 + 51, 64 + 60)
+    assert marked[8, 64 + 56].tolist() == [232, 89, 12]
+    assert np.abs(marked[3, 64 + 55] - 255).max() < 60  # its edge is white
+
+
+@pytest.mark.parametrize("size", [4, 5, 9])
+def test_a_dot_stays_within_a_tiny_icon(size: int) -> None:
+    tiles = {(0, 0): compose_tile(_icons(BLUE, size=size), np.array([[0, 1]], np.int32), 2, 2)}
+    with Image.open(io.BytesIO(compose_poster(tiles, 2, size, [(0, 1)]))) as picture:
+        poster = np.asarray(picture)
+    assert (poster[:size] == 255).all()
+    assert (poster[:, size:] == 255).all()
+
+
 def test_a_large_poster_shrinks_its_icons() -> None:
     tile = compose_tile(_icons(RED, size=64), np.array([[0, 0]], np.int32), 10, 10)
     with Image.open(io.BytesIO(compose_poster({(0, 0): tile}, 160, 64))) as picture:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from atlas_core.estimate import ANY, Estimate, ModelCost, filled, kinds
+from atlas_core.featurevis.recipes import RECIPES, canvas_size
 from atlas_core.rates import LITTLE_SECONDS, Rate, expected, is_measured, known_rates, learn, measured
 from atlas_core.store import open_store
 from tests.atlas_core.test_build import MODEL, _plan
@@ -88,6 +89,16 @@ def test_costs_follow_the_work() -> None:
     assert cost.bytes == pytest.approx(images * (8 + 4 * 5) + samples * (2 * 8 + 2 * 16 + 2 * thumbnail + 16))
     attribute = PLAN.find("attribute", layer="early")[0]
     assert ESTIMATE.cost(attribute).bytes == pytest.approx(2 * samples * 5)
+
+
+def test_a_comparison_measures_two_pictures_a_cell_and_reads_an_image() -> None:
+    (chunk,) = PLAN.find("render", layer="late", step="beside")
+    canvas = canvas_size(RECIPES["vivid"], MODEL.layer("late"), MODEL.card.input)
+    passes = 2 * 4 * (1.6 * 1.5 * 0.5 * 0.75 * (canvas / 224) ** 2 + 3.5e-4)
+    cost = ESTIMATE.cost(chunk)
+    assert cost.seconds == pytest.approx(64 * (passes + 4e-8 * 224**2))
+    assert cost.bytes == 2 * 64 * 52
+    assert kinds(PLAN, chunk)[2] == "render beside"
 
 
 def test_samples_and_sides_make_work_grow() -> None:

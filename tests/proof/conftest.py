@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -40,6 +42,9 @@ class Build:
             level for level in self.manifest["layers"][layer]["levels"] if level["side"] == side
         )
         return found
+
+
+InRecipe = Callable[[str], Build]
 
 
 @dataclass(frozen=True)
@@ -143,6 +148,32 @@ def imagenet(shared: Path, work: Path, imagenet_request: dict[str, Any]) -> Buil
 def cifar(shared: Path, work: Path, cifar_request: dict[str, Any]) -> Build:
     """ResNet-20 on CIFAR-10's test pictures, vivid."""
     return built(shared / "cifar10", "dataset-test.json", cifar_request, work / "cifar")
+
+
+def in_recipes(build: Build, cards: Path, dataset: str, request: dict[str, Any]) -> InRecipe:
+    """The same atlas with other icons; everything before them is found in the copied store."""
+
+    @functools.cache
+    def made(recipe: str) -> Build:
+        if recipe == request["recipe"]:
+            return build
+        out = build.directory.with_name(f"{build.directory.name}-{recipe}")
+        shutil.copytree(build.directory / ".store", out / ".store", dirs_exist_ok=True)
+        return built(cards, dataset, {**request, "recipe": recipe}, out)
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def imagenet_in(imagenet: Build, shared: Path, imagenet_request: dict[str, Any]) -> InRecipe:
+    """The atlas of photographs in any recipe."""
+    return in_recipes(imagenet, shared / "imagenet", "dataset.json", imagenet_request)
+
+
+@pytest.fixture(scope="session")
+def cifar_in(cifar: Build, shared: Path, cifar_request: dict[str, Any]) -> InRecipe:
+    """The atlas of CIFAR-10 in any recipe."""
+    return in_recipes(cifar, shared / "cifar10", "dataset-test.json", cifar_request)
 
 
 @pytest.fixture(scope="session")

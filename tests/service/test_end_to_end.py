@@ -37,7 +37,7 @@ def test_a_request_becomes_a_published_atlas(live: Live) -> None:
 
 def test_progress_counts_the_chunks_of_every_stage(live: Live) -> None:
     totals = {stage: counts["total"] for stage, counts in live.seen[0]["progress"].items()}
-    assert totals == {"collect": 1, "attribute": 1, "layout": 2, "cells": 1, "render": 2, "publish": 4}
+    assert totals == {"collect": 1, "attribute": 1, "layout": 2, "cells": 1, "render": 3, "publish": 4}
     assert {stage: counts["done"] for stage, counts in live.atlas["progress"].items()} == totals
     assert {"queued", "running"} & {document["state"] for document in live.seen}
 
@@ -95,6 +95,7 @@ def test_a_tile_without_digest_is_revalidated(live: Live) -> None:
 def test_a_tile_is_png_where_only_that_is_taken(live: Live) -> None:
     answer = get(live, f"{live.level}/tiles/0/0", accept="image/png")
     assert (answer.headers["content-type"], picture(answer.content).format) == ("image/png", "PNG")
+    assert picture(answer.content).info["Description"] == "icons seeded from data (recipe fast)"
     assert answer.headers["etag"] != get(live, f"{live.level}/tiles/0/0").headers["etag"]
 
 
@@ -125,7 +126,10 @@ def test_a_cell_shows_its_icon_and_real_patches(live: Live) -> None:
     place = f"{live.level}/cells/{cell['column']}-{cell['row']}"
     shown = get(live, place).json()
     size = live.atlas["manifest"]["layers"]["features.4"]["levels"][0]["icon_size"]
-    assert picture(get(live, shown["links"]["icon"]).content).size == (size, size)
+    icon = picture(get(live, shown["links"]["icon"]).content)
+    assert (icon.size, icon.info["Description"]) == ((size, size), "icons seeded from data (recipe fast)")
+    assert {"start_correlation", "exemplar_correlation", "marks"} <= set(shown["icon"])
+    assert get(live, live.level).json()["seeded_from_data"] is True
     exemplar = picture(get(live, shown["links"]["exemplars"][0]).content)
     layers = live.client.model(live.spec["model"])["layers"]
     field = next(layer["receptive_field"]["size"] for layer in layers if layer["name"] == "features.4")
@@ -137,6 +141,7 @@ def test_the_poster_shows_the_whole_level(live: Live) -> None:
     answer = get(live, f"{live.level}/poster")
     size = live.atlas["manifest"]["layers"]["features.4"]["levels"][0]["icon_size"]
     assert picture(answer.content).size == (3 * size, 3 * size)
+    assert picture(answer.content).info["Description"] == "icons seeded from data (recipe fast)"
 
 
 def test_the_manifest_names_artifacts_that_are_served(live: Live) -> None:

@@ -52,22 +52,29 @@ export function seeding(seeded) {
   return seeded ? "Seeded from data" : "Pure: no data in the picture";
 }
 
-// cell, level {side, strongest}, icon from the map, exemplar(n) giving an address or null, seeded.
-export function cellDetails({ cell, level, icon, exemplar, seeded }) {
+// What the marks of an icon mean; a dot in its corner on the map.
+const MARKS = {
+  low_contrast: "low in contrast", low_fidelity: "low in fidelity: it hardly shows what the cell is",
+  copy: "nearly a copy of what it started from, or of a real patch", grain: "grainy",
+};
+
+// cell, level {side, strongest}, icon from the map, exemplar(n) giving an address or null, seeded, preview: of the icon.
+export function cellDetails({ cell, level, icon, exemplar, seeded, preview }) {
   const { icon: measured } = cell;
   const classes = (cell.classes ?? []).map((one) => ({
     name: brief(one.name), title: one.name, value: amount(one.attribution), share: one.attribution / level.strongest,
     more: `largest for ${percent(one.share)} of the samples, in ${number(one.images)} ${one.images === 1 ? "image" : "images"}`,
   }));
-  const low = measured?.low_contrast;
+  const marks = (measured?.marks ?? []).map((mark) => MARKS[mark] ?? mark);
   return [
     element("figure", { class: "cell" }, seeded !== null && enlarged(icon),
       element("figcaption", {}, element("h2", { title: classes[0]?.title }, classes[0]?.name ?? "Cell"),
-        element("p", {}, `Column ${cell.column}, row ${cell.row} of ${level.side}. ${seeding(seeded)}.`))),
+        element("p", {}, `Column ${cell.column}, row ${cell.row} of ${level.side}. ${seeding(seeded)}.`),
+        preview && element("p", { class: "note" }, "A preview: the icon itself is still to come."))),
     classes.length ? element("h3", {}, "Adds to the classes") : null,
     classes.length ? bars(classes) : null,
     (cell.few_images ?? cell.images < 3) ? element("p", { class: "note" }, "Fewer than three different images fell into this cell.") : null,
-    low ? element("p", { class: "note" }, "This icon is low in contrast.") : null,
+    marks.length ? element("p", { class: "note" }, `This icon is marked: ${marks.join("; ")}.`) : null,
     element("h3", {}, "The cell"),
     facts([
       ["Samples", number(cell.count)], ["Images", number(cell.images)],
@@ -80,6 +87,8 @@ export function cellDetails({ cell, level, icon, exemplar, seeded }) {
       ["After blur, turn and zoom", decimal(measured.robust)],
       ["Own cell is nearest", measured.retrieval_rank === 0 ? "yes" : measured.retrieval_rank === undefined ? "–" : `rank ${measured.retrieval_rank + 1}`],
       ["Contrast", decimal(measured.contrast)], ["High frequencies", decimal(measured.high_frequency)],
+      ["Like its start", decimal(measured.start_correlation), "Correlation with the picture that it started from; over 0.95 is a copy"],
+      ["Like a real patch", decimal(measured.exemplar_correlation), "Highest correlation with one of the cell's nearest real patches; over 0.95 is a copy"],
     ]) : null,
     ...exemplarDetails(cell, exemplar),
   ].filter(Boolean);
@@ -97,6 +106,13 @@ function exemplarDetails(cell, exemplar) {
   return [element("h3", {}, "Nearest real patches"), element("ul", { class: "exemplars" }, ...pictures)];
 }
 
+// Whitened cosines of what the icons are measured beside.
+function beside(rows) {
+  return [["– of the starts alone", "start_alone", "Of the pictures that icons start from, without a step"],
+    ["– of nearest real patches", "nearest_real_patch", "Of the real patch nearest to each cell"]]
+    .map(([name, row, title]) => [name, decimal(rows?.[row]?.whitened_cosine), title]);
+}
+
 export function levelDetails({ layer, level, seeded }) {
   const { info } = layer;
   return [
@@ -107,6 +123,7 @@ export function levelDetails({ layer, level, seeded }) {
     seeded === null ? null : element("p", { class: "quiet" }, seeded
       ? "The icons are seeded from data: each starts from an average of real patches. Compare them with the nearest real patches of a cell."
       : "The icons are pure: no picture of the dataset went into them."),
+    level.icons ? element("p", { class: "quiet" }, "A dot in an icon's corner marks it: low in contrast or fidelity, a copy, or grainy.") : null,
     element("p", { class: "quiet" }, "Point at a cell or choose one to see what it is."),
     info ? element("h3", {}, "The layer") : null,
     info ? facts([
@@ -117,8 +134,10 @@ export function levelDetails({ layer, level, seeded }) {
     level.icons ? element("h3", {}, `The level of ${level.side} cells a side`) : null,
     level.icons ? facts([
       ["Cells", number(level.cells)], ["Samples shown", percent(level.shown)],
-      ["Whitened cosine", decimal(level.icons.whitened_cosine)], ["After blur, turn and zoom", decimal(level.icons.robust)],
-      ["Own cell is nearest", percent(level.icons.retrieval_top1)], ["Low in contrast", percent(level.icons.low_contrast_share)],
+      ["Whitened cosine", decimal(level.icons.whitened_cosine)], ...beside(level.icons.beside), ["After blur, turn and zoom", decimal(level.icons.robust)],
+      ["Own cell is nearest", percent(level.icons.retrieval_top1)],
+      ["Low in contrast", percent(level.icons.low_contrast_share)], ["Low in fidelity", percent(level.icons.low_fidelity_share)],
+      ["Copies", percent(level.icons.copy_share)], ["Grainy", percent(level.icons.grain_share)],
     ]) : null,
   ].filter(Boolean);
 }

@@ -17,9 +17,10 @@ from atlas_core.layout.neighbours import Neighbours
 from atlas_core.layout.optimise import optimise
 from atlas_core.layout.plane import start_from
 from atlas_core.manifest import manifest_of, verify
+from atlas_core.marks import MARKS, MEASURES
 from atlas_core.runtime import Runtime
 from atlas_core.stages import run_chunk
-from atlas_core.stages.pictures import icon_key
+from atlas_core.stages.served import icon_key
 from atlas_core.store import open_store
 from tests.atlas_core.conftest import TinyAtlas, planned, run_all
 from tests.tiny import CLASSES, LAYER, REQUEST, picture
@@ -60,7 +61,9 @@ def test_a_cell_says_what_the_issue_asks_of_it(tiny_atlas: TinyAtlas) -> None:
         assert {"index", "name", "attribution", "share", "images"} == set(cell["classes"][0])
         assert cell["classes"][0]["name"] == CLASSES[cell["classes"][0]["index"]]
         assert len({exemplar["image"] for exemplar in cell["exemplars"]}) == len(cell["exemplars"]) > 0
-        assert {"whitened_cosine", "robust", "retrieval_rank", "contrast", "high_frequency"} <= set(cell["icon"])
+        assert set(cell["icon"]) == {*MEASURES, "marks"}
+        assert None not in cell["icon"].values()
+        assert set(cell["icon"]["marks"]) <= set(MARKS)
 
 
 def test_the_manifest_says_what_the_issue_asks_of_it(tiny_atlas: TinyAtlas) -> None:
@@ -77,6 +80,13 @@ def test_the_manifest_says_what_the_issue_asks_of_it(tiny_atlas: TinyAtlas) -> N
             sum(cell["count"] for cell in _cells(tiny_atlas, level["side"])) / layer["samples"], abs=1e-4
         )
         assert {"whitened_cosine", "robust", "contrast", "retrieval_top1", "low_contrast_share"} <= set(level["icons"])
+        cells = _cells(tiny_atlas, level["side"])
+        for mark in MARKS:
+            share = np.mean([mark in cell["icon"]["marks"] for cell in cells])
+            assert level["icons"][f"{mark}_share"] == pytest.approx(share, abs=1e-4)
+        likest = [cell["icon"]["exemplar_correlation"] for cell in cells]
+        assert level["icons"]["quantiles"]["exemplar_correlation"][2] == pytest.approx(np.median(likest), abs=1e-4)
+    assert ["beside" in level["icons"] for level in layer["levels"]] == [True, False]
 
 
 def test_every_artifact_that_the_manifest_names_is_there(tiny_atlas: TinyAtlas) -> None:
@@ -109,6 +119,31 @@ def test_the_same_atlas_in_another_store_has_the_same_digest(tiny_atlas: TinyAtl
     made = planned(store, tiny_atlas.model, tiny_atlas.dataset)
     run_all(made, Runtime(store))
     assert manifest_of(made, store)["digest"] == tiny_atlas.manifest["digest"]
+
+
+def test_an_atlas_is_the_same_with_previews_and_without(tiny_atlas: TinyAtlas) -> None:
+    changes: dict[str, Any] = {"recipe": "vivid", "levels": [3]}
+    digests = []
+    for preview in ("fast", "none"):
+        store = open_store("memory://")
+        made = planned(store, tiny_atlas.model, tiny_atlas.dataset, preview=preview, **changes)
+        run_all(made, Runtime(store))
+        digests.append(manifest_of(made, store)["digest"])
+        assert ("preview" in {record.stage for record in store.list_records()}) == (preview == "fast")
+    assert digests[0] == digests[1]
+
+
+def test_a_preview_is_the_tile_that_the_recipe_fast_gives_and_is_not_measured(tiny_atlas: TinyAtlas) -> None:
+    store = open_store("memory://")
+    runtime = Runtime(store)
+    made = planned(store, tiny_atlas.model, tiny_atlas.dataset, recipe="vivid", levels=[3], attribution="none")
+    run_all(made, runtime, lambda stage: stage in ("collect", "layout", "cells", "preview"))
+    (chunk,) = made.find("preview")
+    record = runtime.record(made, chunk.key)
+    (own,) = tiny_atlas.plan.tiles(LAYER, 3)
+    fast = tiny_atlas.runtime.record(tiny_atlas.plan, own.key)
+    assert record["blobs"] == {"tile": fast["blobs"]["tile"]}
+    assert record["info"] == fast["info"]
 
 
 def test_icons_of_different_cells_have_different_keys() -> None:

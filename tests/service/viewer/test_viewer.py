@@ -91,9 +91,21 @@ def test_what_is_said_of_a_cell(open_page: OpenPage, corners_address: str) -> No
     assert facts["Coherence"] == "0.75"
     assert facts["Whitened cosine"] == "0.50"
     assert facts["Own cell is nearest"] == "yes"
+    assert (facts["Like its start"], facts["Like a real patch"]) == ("0.40", "0.30")
+    expect(panel).to_contain_text("This icon is marked: grainy.")
     widths = panel.locator(".fill").evaluate_all("bars => bars.map(bar => bar.style.width)")
     assert widths == ["100%", "35.7143%"]
     expect(panel.locator(".fill").nth(1)).to_have_class("fill against")
+
+
+def test_only_a_marked_icon_has_a_dot(open_page: OpenPage, corners_address: str) -> None:
+    page = _ready(open_page(f"{corners_address}#layer=features.5&side=4"), 4)
+    expect(page.locator("#panel")).to_contain_text("A dot in an icon's corner marks it")
+    size = float(page.locator("#map").get_attribute("data-size") or "") / 4
+    for corner in ("top left", "top right"):
+        x, y = _place(page, 4, *corner_cells(4)[corner])
+        orange = np.abs(_pixel(page, x + size * (0.5 - 0.115), y - size * (0.5 - 0.115)) - (232, 89, 12)).max() <= 12
+        assert orange == (corner == "top right")
 
 
 def test_layers_and_levels_are_tabs(open_page: OpenPage, corners_address: str) -> None:
