@@ -63,7 +63,7 @@ class Classes(_Request):
 
     `of: cells` is the mean of the level's cells, each weighted by what it adds to the class beyond what it adds to
     classes on average: what the layer has seen of the class. `of: logit` raises the class's logit itself through the
-    whole network, on a canvas as large as its input, from random phases (recipe `pure`): what the network would call
+    whole network, on a canvas as large as its input, from noise (recipe `pure`): what the network would call
     the class, and no more than that.
     """
 

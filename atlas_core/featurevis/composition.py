@@ -18,7 +18,7 @@ import torch.nn.functional as F  # noqa: N812 - the usual name
 from atlas_core.featurevis.ascent import Ascent
 from atlas_core.featurevis.deviates import normal, uniform
 from atlas_core.featurevis.objectives import TINY, Whitener, around
-from atlas_core.featurevis.parameterization import SPECTRUM_GAIN, Phases, Spectrum, start_picture
+from atlas_core.featurevis.parameterization import Spectrum, start_picture
 from atlas_core.featurevis.recipes import THUMBNAIL_SIDE, Recipe, centre_positions, thumbnail_window
 from atlas_core.featurevis.transforms import transform_table
 
@@ -169,9 +169,11 @@ def render_composition(
     picture, start = _start(placed, recipe, size, canvas, input, layer, key, device)
     matrices = transform_table([key], recipe, size, size, device)
     mean = torch.tensor(input.mean, dtype=torch.float32, device=device)
-    reached = Ascent(picture.pixels, trunk, gain, mean, recipe.steps, recipe.learning_rate)(
-        start, goals, matrices, on_step
-    )
+    ascent = Ascent(
+        picture.pixels, trunk, gain, mean, recipe.steps, recipe.learning_rate,
+        focus=lambda share: picture.focus(share / recipe.coarse if recipe.coarse else 1.0),
+    )  # fmt: skip
+    reached = ascent(start, goals, matrices, on_step)
     with torch.no_grad():
         levels = (picture.pixels(reached)[0] * 255).round().to(torch.uint8)
     return np.asarray(levels.permute(1, 2, 0).cpu().numpy())
@@ -191,14 +193,6 @@ def _start(
     noise = normal([key], NOISE_STREAM, count, device).reshape(1, card.channels, size, -1, 2)
     spectrum = Spectrum(card.channels, size, size, device)
     if placed.seeds is None:
-        phases = Phases(card.channels, size, size, recipe.start_deviation, device)
-        return spectrum, spectrum.start(decorrelated(phases, noise))
+        return spectrum, spectrum.drawn(noise, recipe.start_deviation)
     seed_side = min(THUMBNAIL_SIDE, round(THUMBNAIL_SIDE * canvas / thumbnail_window(layer, card)))
     return spectrum, spectrum.start(start_of(placed, recipe, canvas, seed_side, size, key).to(device), noise)
-
-
-def decorrelated(phases: Phases, noise: torch.Tensor) -> torch.Tensor:
-    """Random phases as a picture in decorrelated-logit space."""
-    spectrum = torch.polar(phases.magnitude.expand(noise.shape[:-1]), phases.start(noise))
-    picture: torch.Tensor = torch.fft.irfft2(spectrum, s=phases.size, norm="ortho") / SPECTRUM_GAIN
-    return picture

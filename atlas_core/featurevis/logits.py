@@ -9,7 +9,7 @@ import torch
 
 from atlas_core.featurevis.ascent import Ascent
 from atlas_core.featurevis.deviates import normal
-from atlas_core.featurevis.parameterization import Phases
+from atlas_core.featurevis.parameterization import Spectrum
 from atlas_core.featurevis.transforms import transform_table
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def render_logits(
 
     Args:
         network: From pixels in 0..1 of the input's size to logits, shape (m, classes).
-        recipe: One that starts from random phases.
+        recipe: One that starts from noise.
         classes: Their indices.
         keys: A number for each picture, from which all its randomness comes.
         width_of_logits: Number of the network's classes.
@@ -59,26 +59,28 @@ def render_logits(
     """
     mean = torch.tensor(input.mean, dtype=torch.float32, device=device)
     size = input.channels, input.height, input.width
-    phases = Phases(*size, recipe.start_deviation, device)
+    spectrum = Spectrum(*size, device)
     wanted = zip(classes, keys, strict=True)
-    starts = torch.cat([_best_start(network, phases, size, label, key) for label, key in wanted])
+    starts = torch.cat([_best_start(network, spectrum, recipe, label, key) for label, key in wanted])
     goals = torch.zeros(len(classes), width_of_logits, device=device)
     goals[torch.arange(len(classes)), torch.tensor(classes)] = 1
     matrices = transform_table(keys, recipe, input.height, input.width, device)
-    ascent = Ascent(phases.pixels, network, logit_gain, mean, recipe.steps, recipe.learning_rate)
+    ascent = Ascent(
+        spectrum.pixels, network, logit_gain, mean, recipe.steps, recipe.learning_rate,
+        focus=lambda share: spectrum.focus(share / recipe.coarse if recipe.coarse else 1.0),
+    )  # fmt: skip
     reached = ascent(starts, goals, matrices, on_step)
     with torch.no_grad():
-        levels = (phases.pixels(reached) * 255).round().to(torch.uint8)
+        levels = (spectrum.pixels(reached) * 255).round().to(torch.uint8)
     return np.asarray(levels.permute(0, 2, 3, 1).cpu().numpy())
 
 
 @torch.no_grad()
-def _best_start(network: nn.Module, phases: Phases, size: tuple[int, int, int], label: int, key: int) -> torch.Tensor:
+def _best_start(network: nn.Module, spectrum: Spectrum, recipe: Recipe, label: int, key: int) -> torch.Tensor:
     """Of some random starts the one that the network takes most for the class, shape (1, ...)."""
-    channels, height, width = size
-    shape = channels, height, width // 2 + 1, 2
+    shape = len(spectrum.colours), *spectrum.scale.shape
     keys = [key + number for number in range(STARTS)]
-    noise = normal(keys, NOISE_STREAM, int(np.prod(shape[:3])), phases.colours.device).reshape(STARTS, *shape)
-    starts = phases.start(noise)
-    best = int(network(phases.pixels(starts))[:, label].argmax())
+    noise = normal(keys, NOISE_STREAM, int(np.prod(shape)), spectrum.scale.device).reshape(STARTS, *shape, 2)
+    starts = spectrum.drawn(noise, recipe.start_deviation)
+    best = int(network(spectrum.pixels(starts))[:, label].argmax())
     return starts[best : best + 1]
