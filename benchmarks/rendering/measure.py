@@ -15,8 +15,9 @@ import numpy as np
 import torch
 
 from atlas_core.featurevis.recipes import RECIPES, Recipe, canvas_size, thumbnail_window
-from atlas_core.featurevis.render import render
+from atlas_core.featurevis.render import BATCH, Renderer
 from atlas_core.fidelity import low_contrast, measure
+from atlas_core.likeness import correlation
 from atlas_core.memory import Batches
 from benchmarks.rendering import lucent_peer
 from benchmarks.rendering.notebook import LEARNING_RATES, TRIES, Gain, Moves, own_canvas, render_notebook
@@ -24,7 +25,7 @@ from benchmarks.rendering.prepared import Cells, Prepared
 from benchmarks.rendering.runs import (
     Run,
     chosen_cells,
-    likeness,
+    like_exemplars,
     multiply_adds,
     notebook_run,
     peak_memory,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 REPEATS = 3
 """Of our recipes, which take little time; the notebook has nine runs of its own."""
+NOTEBOOK_GPU_BATCH = 256
 COUNTED = 4
 """Icons on which multiply-adds are counted."""
 NOTEBOOKS: tuple[tuple[Moves, Gain, tuple[float, ...]], ...] = (
@@ -53,7 +55,8 @@ class Bounds:
 
     Args:
         icons: Cells, None for all.
-        batch: Icons at once.
+        batch: Icons at once; None for as many as our renderer takes by itself, and for the notebook 32 on a CPU and 256
+            on a GPU.
         seconds: No run is started later.
         lucent: Folder of lucent's environment, None to leave it out.
         lucent_seconds: For lucent, a layer.
@@ -61,7 +64,7 @@ class Bounds:
     """
 
     icons: int | None
-    batch: int
+    batch: int | None = None
     seconds: float = float("inf")
     lucent: Path | None = None
     lucent_seconds: float = 300
@@ -107,6 +110,7 @@ class Bench:
         self.cells: Cells = prepared.cells[place]
         self.input = prepared.card.input
         self.own = chosen_cells(len(self.cells), bounds.icons)
+        self.batch = bounds.batch or (NOTEBOOK_GPU_BATCH if device.startswith("cuda") else BATCH)
 
     @cached_property
     def trunk(self) -> Any:
@@ -119,15 +123,13 @@ class Bench:
         return self.prepared.model().trunk(self.layer.name)
 
     def runs(self, out: Path) -> list[tuple[str, Callable[[], Run]]]:
-        """Names of all runs with what does them, cheapest first; starts come before what starts from them."""
+        """Names of all runs with what does them, cheapest first."""
         found: list[tuple[str, Callable[[], Run]]] = [("patch", self.patch)]
         for recipe in RECIPES.values():
             if recipe.seeded:
                 start = dataclasses.replace(recipe, steps=0)
-                found.append((recipe_run(start), partial(self.ours, start, None)))
-                found.append((recipe_run(recipe), partial(self.ours, recipe, out / f"{recipe_run(start)}.safetensors")))
-            else:
-                found.append((recipe_run(recipe), partial(self.ours, recipe, None)))
+                found.append((recipe_run(start), partial(self.ours, start)))
+            found.append((recipe_run(recipe), partial(self.ours, recipe)))
         if self.bounds.lucent is not None:
             found.append(("lucent", partial(self.lucent, self.bounds.lucent, out)))
         for moves, gain, rates in NOTEBOOKS:
@@ -137,24 +139,28 @@ class Bench:
                     found.append((name, partial(self.notebook, moves, gain, rate, attempt)))
         return found
 
-    def ours(self, recipe: Recipe, start: Path | None) -> Run:
+    def ours(self, recipe: Recipe) -> Run:
         """One of our recipes."""
         canvas = canvas_size(recipe, self.layer, self.input)
 
-        def work(which: NDArray[np.int64], trunk: Any, device: str) -> NDArray[np.uint8]:
+        def wanted(which: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, list[int]]:
             seeds = self.cells.seed[which].astype(np.float32) if recipe.seeded else None
-            return render(
-                trunk, recipe, self.cells.mean[which], self.cells.whitening, seeds, canvas, self.input,
-                [self.key(cell, recipe.name) for cell in which.tolist()], layer=self.layer, device=device,
-                batches=Batches(self.bounds.batch, "icon"),
-            )  # fmt: skip
+            return self.cells.mean[which], seeds, [self.key(cell, recipe.name) for cell in which.tolist()]
 
-        icons, facts = self.timed(partial(work, self.own, self.trunk, self.device), REPEATS)
+        def renderer(trunk: Any, device: str, recipe: Recipe = recipe) -> Renderer:
+            return Renderer(trunk, recipe, self.cells.whitening, canvas, input=self.input, layer=self.layer,
+                            device=device)  # fmt: skip
+
+        here = renderer(self.trunk, self.device)
+        batches = None if self.bounds.batch is None else Batches(self.bounds.batch, "icon")
+        icons, facts = self.timed(lambda: here(*wanted(self.own), batches=batches), REPEATS)
         some = self.own[:COUNTED]
-        facts["multiply_adds"] = multiply_adds(partial(work, some, self.counted_trunk, "cpu")) // len(some)
+        counted = renderer(self.counted_trunk, "cpu")
+        facts["multiply_adds"] = multiply_adds(lambda: counted(*wanted(some))) // len(some)
         run = self.judged(icons, canvas, facts)
-        if start is not None and start.exists():
-            run.columns["like_start"] = likeness(run.icons, Run.read(start).icons[:, None])
+        if recipe.seeded and recipe.steps:
+            starts = renderer(self.trunk, self.device, dataclasses.replace(recipe, steps=0))(*wanted(self.own))
+            run.columns["like_start"] = correlation(run.icons, starts)
         return run
 
     def notebook(self, moves: Moves, gain: Gain, rate: float, attempt: int) -> Run:
@@ -166,7 +172,7 @@ class Bench:
         def work(which: NDArray[np.int64], trunk: Any, device: str) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
             return render_notebook(
                 trunk, directions[which], canvas, self.input.mean, moves=moves, gain=gain, seed=attempt,
-                learning_rate=rate, batch=self.bounds.batch, device=device,
+                learning_rate=rate, batch=self.batch, device=device,
             )  # fmt: skip
 
         (icons, gains), facts = self.timed(partial(work, self.own, self.trunk, self.device), 1)
@@ -227,10 +233,10 @@ class Bench:
         served = decode(tile, len(icons), icons.shape[1])
         columns = measure(
             self.trunk, served, self.cells.mean[which], self.cells.mean, which, self.cells.whitening, canvas,
-            input=self.input, layer=self.layer, device=self.device, batches=Batches(self.bounds.batch, "icon"),
+            input=self.input, layer=self.layer, device=self.device, batches=Batches(self.batch, "icon"),
         )  # fmt: skip
         columns["low_contrast"] = low_contrast(columns["contrast"], self.cells.exemplar_contrast[which])
         window = thumbnail_window(self.layer, self.input)
-        columns["like_exemplar"] = likeness(served, self.cells.exemplars[which], canvas / window)
+        columns["like_exemplar"] = like_exemplars(served, self.cells.exemplars[which], canvas / window)
         facts |= {"size": int(icons.shape[1]), "torch": torch.__version__}
         return Run({"cell": which, **columns}, tile, facts)

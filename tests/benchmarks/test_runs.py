@@ -14,7 +14,7 @@ from atlas_core.featurevis.recipes import RECIPES
 from benchmarks.rendering.runs import (
     Run,
     chosen_cells,
-    likeness,
+    like_exemplars,
     multiply_adds,
     notebook_run,
     peak_memory,
@@ -49,19 +49,8 @@ def test_a_run_s_name_changes_with_any_option_of_its_recipe() -> None:
     assert recipe_run(fast) == recipe_run(dataclasses.replace(fast))
 
 
-def test_likeness_is_correlation_at_the_other_s_resolution() -> None:
-    generator = np.random.default_rng(0)
-    thumbnails = generator.integers(0, 255, (2, 3, 20, 20, 3), dtype=np.uint8)
-    same = np.kron(thumbnails[:, 1], np.ones((1, 4, 4, 1), np.uint8))
-    np.testing.assert_allclose(likeness(same, thumbnails), [1, 1], atol=1e-5)
-    np.testing.assert_allclose(likeness(255 - same, thumbnails[:, 1:2]), [-1, -1], atol=1e-5)
-    assert np.abs(likeness(same[::-1].copy(), thumbnails)).max() < 0.2
-    plain = np.full((2, 40, 40, 3), 90, np.uint8)
-    assert likeness(plain, thumbnails).tolist() == [0, 0]
-
-
 @pytest.mark.parametrize(("share", "canvas"), [(0.5, 40), (2.0, 160)])
-def test_likeness_compares_what_both_show(share: float, canvas: int) -> None:
+def test_icons_and_exemplars_are_compared_over_what_both_show(share: float, canvas: int) -> None:
     window = np.random.default_rng(1).integers(0, 255, (1, 80, 80, 3), dtype=np.uint8)
     thumbnail = window.reshape(1, 20, 4, 20, 4, 3).mean(axis=(2, 4)).round().astype(np.uint8)
     if share < 1:
@@ -69,7 +58,9 @@ def test_likeness_compares_what_both_show(share: float, canvas: int) -> None:
     else:
         icon = np.full((1, canvas, canvas, 3), 128, np.uint8)
         icon[:, 40:120, 40:120] = window
-    assert likeness(icon, thumbnail[:, None], share)[0] > 0.99
+    others = np.stack([255 - thumbnail, thumbnail], axis=1)
+    assert like_exemplars(icon, others, share)[0] > 0.99
+    assert like_exemplars(icon, others[:, :1], share)[0] < -0.99
 
 
 def test_icons_come_back_from_a_tile_in_their_order() -> None:
