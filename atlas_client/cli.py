@@ -14,6 +14,7 @@ import typer
 
 from atlas_client.client import DEFAULT_URL, Client, Document
 from atlas_client.errors import BAD_INPUT, COULD_NOT_RUN, BadInputError, ClientError
+from atlas_client.icons import icons
 from atlas_client.output import (
     put,
     put_alias,
@@ -159,6 +160,7 @@ def submit(
     anchor: Annotated[str | None, typer.Option(help="Id or alias of an atlas whose points stay fixed.")] = None,
     keep: Annotated[str | None, typer.Option(help="atlas, or samples: every sample's attribution too.")] = None,
     privacy: Annotated[str | None, typer.Option(help="standard, or strict: no picture and no file name.")] = None,
+    preview: Annotated[str | None, typer.Option(help="fast, or none: what tiles show until rendered.")] = None,
     name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would take.")] = False,
     wait: Wait = False,
@@ -169,7 +171,7 @@ def submit(
     options = {
         "samples": samples, "levels": _sides(levels), "seed": seed, "recipe": recipe, "attribution": attribution,
         "allow_sparse": allow_sparse or None, "images": images, "images_per_class": images_per_class, "anchor": anchor,
-        "keep": keep, "privacy": privacy, "name": name,
+        "keep": keep, "privacy": privacy, "preview": preview, "name": name,
     }  # fmt: skip
     spec: Document = {"model": model, "dataset": dataset, "layers": layer}
     spec |= {field: value for field, value in options.items() if value is not None}
@@ -249,7 +251,9 @@ def _answer(image: Path, result: Document | BadInputError) -> Document:
     return {"image": str(image), **result}
 
 
-OWN: dict[str, Callable[..., None]] = {"submit": submit, "status": status, "cancel": cancel, "project": project}
+OWN: dict[str, Callable[..., None]] = {
+    "submit": submit, "status": status, "cancel": cancel, "project": project, "icons": icons,
+}  # fmt: skip
 GROUPS = {"models": models, "datasets": datasets, "alias": alias}
 
 

@@ -52,7 +52,7 @@ def _parser(action: str) -> argparse.ArgumentParser:
     if action in {"measure", "all"}:
         parser.add_argument("--device", default="cpu")
         parser.add_argument("--icons", type=int, help="so many of the cells only, spread evenly; the same for all")
-        parser.add_argument("--batch", type=int, help="icons at once, of all recipes (each its own)")
+        parser.add_argument("--batch", type=int, help="icons at once (32 on a CPU, 256 on a GPU)")
         parser.add_argument("--only", nargs="+", default=[], help="runs whose names begin so, such as fast notebook/")
         parser.add_argument("--seconds", type=float, default=float("inf"), help="start no run after so many")
         parser.add_argument("--lucent", type=Path, help="folder of lucent's environment, made where it is missing")
@@ -78,9 +78,8 @@ def _measure(options: argparse.Namespace, files: list[Path]) -> None:
 
     if options.device == "cpu":
         torch.set_num_threads(1)
-    bounds = Bounds(
-        options.icons, options.batch, options.seconds, options.lucent, options.lucent_seconds, tuple(options.only)
-    )
+    batch = options.batch or (256 if options.device.startswith("cuda") else 32)
+    bounds = Bounds(options.icons, batch, options.seconds, options.lucent, options.lucent_seconds, tuple(options.only))
     for file in files:
         measure_file(file, options.folder, options.device, bounds)
 

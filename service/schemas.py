@@ -7,6 +7,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, field_serializer
 
 from atlas_core.cards import Card, DatasetCard, LayerInfo, ModelCard, Name
+from atlas_core.icons import IconsRequest
 from atlas_core.spec import AtlasSpec
 from atlas_core.webhooks import EVENTS, Event
 
@@ -153,10 +154,12 @@ class JobError(BaseModel):
 
 
 class Job(BaseModel):
-    """A job; an atlas's id is its job's id."""
+    """A job; an atlas's id is its job's id. Icons name their atlas, whose spec they share, and what was asked for."""
 
     id: str
     kind: str
+    atlas: str | None = None
+    request: IconsRequest | None = None
     name: str | None
     state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
     attempt: int
@@ -220,13 +223,70 @@ class Atlas(Job):
     manifest: dict[str, Any] | None = None
 
 
+class IconPicture(BaseModel):
+    """A picture; beside these it says what it is of: channel, class and name, share of a walk, or column and row."""
+
+    model_config = ConfigDict(extra="allow")
+
+    n: int
+    width: int
+    height: int
+    sha256: str
+    url: str
+    fidelity: dict[str, Any]
+
+
+class IconSheet(BaseModel):
+    """All pictures on one."""
+
+    width: int
+    height: int
+    sha256: str
+    url: str
+
+
+class IconRecipe(BaseModel):
+    """How icons were rendered."""
+
+    name: str
+    version: int
+
+
+class IconsDescription(BaseModel):
+    """What icons are, and how true; `side` is of the level whose cells were named or gave the starts.
+
+    `seeded_from_data` says that pictures of the dataset, or the image that was sent, are where they start.
+    """
+
+    schema_version: int
+    request: IconsRequest
+    side: int
+    recipe: IconRecipe | None
+    seeded_from_data: bool
+    pictures: list[IconPicture]
+    sheet: IconSheet
+    digest: str
+
+
+class Icons(Job):
+    """Icons that were asked for; what they are once they are made."""
+
+    description: IconsDescription | None = None
+
+
 class Tile(BaseModel):
-    """A rendered tile that has cells."""
+    """A tile that has cells as it can be seen now: with `preview` until it is rendered by the atlas's recipe.
+
+    `icon_size` is in pixels, of this picture; a preview's may be another than the level's.
+    """
 
     x: int
     y: int
     digest: str
     icons: int
+    icon_size: int
+    recipe: str
+    preview: bool
     url: str
 
 
@@ -334,6 +394,7 @@ class WebhookDetails(Webhook):
 class Level(BaseModel):
     """A level of a layer; `qualities` is its entry in the manifest, once it is published.
 
+    It is `previewed` while all tiles that can be seen are previews. `icon_size` is that of the finished icons.
     `seeded_from_data` says whether pictures of the dataset went into its icons; null where there are none.
     """
 
@@ -341,7 +402,7 @@ class Level(BaseModel):
     z: int
     side: int
     tile_side: int
-    state: Literal["waiting", "rendering", "published"]
+    state: Literal["waiting", "previewed", "rendering", "published"]
     cells: int | None
     icon_size: int | None
     seeded_from_data: bool | None

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from atlas_core.featurevis.recipes import RECIPES, Recipe, canvas_size, thumbnail_window
-from atlas_core.featurevis.render import BATCH, Renderer
+from atlas_core.featurevis.recipes import RECIPES, Recipe, canvas_size
+from atlas_core.featurevis.render import Renderer
 from atlas_core.fidelity import low_contrast, measure
-from atlas_core.likeness import correlation
 from atlas_core.memory import Batches
 from benchmarks.rendering import lucent_peer
 from benchmarks.rendering.notebook import LEARNING_RATES, STEPS, TRIES, Gain, Moves, own_canvas, render_notebook
@@ -25,7 +24,6 @@ from benchmarks.rendering.prepared import Cells, Prepared
 from benchmarks.rendering.runs import (
     Run,
     chosen_cells,
-    like_exemplars,
     multiply_adds,
     notebook_run,
     peak_memory,
@@ -40,9 +38,6 @@ if TYPE_CHECKING:
 
 REPEATS = 3
 """Of our recipes, which take little time; the notebook has nine runs of its own."""
-NOTEBOOK_GPU_BATCH = 256
-COUNTED = 4
-"""Icons on which multiply-adds are counted."""
 NOTEBOOKS: tuple[tuple[Moves, Gain, tuple[float, ...]], ...] = (
     ("affine", "formula", LEARNING_RATES), ("affine", "code", LEARNING_RATES), ("crops", "code", LEARNING_RATES[:1]),
 )  # fmt: skip
@@ -55,8 +50,7 @@ class Bounds:
 
     Args:
         icons: Cells, None for all.
-        batch: Icons at once; None for as many as our renderer takes by itself, and for the notebook 32 on a CPU and 256
-            on a GPU.
+        batch: Icons at once.
         seconds: No run is started later.
         lucent: Folder of lucent's environment, None to leave it out.
         lucent_seconds: For lucent, a layer.
@@ -64,7 +58,7 @@ class Bounds:
     """
 
     icons: int | None
-    batch: int | None = None
+    batch: int
     seconds: float = float("inf")
     lucent: Path | None = None
     lucent_seconds: float = 300
@@ -110,7 +104,6 @@ class Bench:
         self.cells: Cells = prepared.cells[place]
         self.input = prepared.card.input
         self.own = chosen_cells(len(self.cells), bounds.icons)
-        self.batch = bounds.batch or (NOTEBOOK_GPU_BATCH if device.startswith("cuda") else BATCH)
 
     @cached_property
     def trunk(self) -> Any:
@@ -143,25 +136,20 @@ class Bench:
         """One of our recipes."""
         canvas = canvas_size(recipe, self.layer, self.input)
 
-        def wanted(which: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, list[int]]:
+        def work(renderer: Renderer, which: NDArray[np.int64]) -> NDArray[np.uint8]:
             seeds = self.cells.seed[which].astype(np.float32) if recipe.seeded else None
-            return self.cells.mean[which], seeds, [self.key(cell, recipe.name) for cell in which.tolist()]
+            keys = [self.key(cell, recipe.name) for cell in which.tolist()]
+            return renderer(self.cells.mean[which], seeds, keys, batches=Batches(self.bounds.batch, "icon"))
 
-        def renderer(trunk: Any, device: str, recipe: Recipe = recipe) -> Renderer:
-            return Renderer(trunk, recipe, self.cells.whitening, canvas, input=self.input, layer=self.layer,
-                            device=device)  # fmt: skip
-
-        here = renderer(self.trunk, self.device)
-        batches = None if self.bounds.batch is None else Batches(self.bounds.batch, "icon")
-        icons, facts = self.timed(lambda: here(*wanted(self.own), batches=batches), REPEATS)
-        some = self.own[:COUNTED]
-        counted = renderer(self.counted_trunk, "cpu")
-        facts["multiply_adds"] = multiply_adds(lambda: counted(*wanted(some))) // len(some)
-        run = self.judged(icons, canvas, facts)
-        if recipe.seeded and recipe.steps:
-            starts = renderer(self.trunk, self.device, dataclasses.replace(recipe, steps=0))(*wanted(self.own))
-            run.columns["like_start"] = correlation(run.icons, starts)
-        return run
+        settings: dict[str, Any] = {"input": self.input, "layer": self.layer}
+        renderer = Renderer(self.trunk, recipe, self.cells.whitening, canvas, device=self.device, **settings)
+        if self.device.startswith("cuda"):
+            work(renderer, self.own)  # a step is captured once for all tiles of an atlas
+        icons, facts = self.timed(partial(work, renderer, self.own), REPEATS)
+        one_step = dataclasses.replace(recipe, steps=min(1, recipe.steps))
+        counted = Renderer(self.counted_trunk, one_step, self.cells.whitening, canvas, **settings)
+        facts["multiply_adds"] = multiply_adds(partial(work, counted, self.own[:1])) * recipe.steps
+        return self.judged(icons, canvas, facts)
 
     def notebook(self, moves: Moves, gain: Gain, rate: float, attempt: int) -> Run:
         """One try of the article's notebook."""
@@ -174,13 +162,15 @@ class Bench:
         ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
             return render_notebook(
                 trunk, directions[which], canvas, self.input.mean, moves=moves, gain=gain, seed=attempt,
-                learning_rate=rate, steps=steps, batch=self.batch, device=device,
+                learning_rate=rate, steps=steps, batch=self.bounds.batch, device=device,
             )  # fmt: skip
 
         work(self.own, self.trunk, self.device, 1)  # what is loaded at the first step is not its time
         (icons, gains), facts = self.timed(partial(work, self.own, self.trunk, self.device), 1)
         if (rate, attempt) == (LEARNING_RATES[0], 0):
-            facts["multiply_adds"] = multiply_adds(partial(work, self.own[:1], self.counted_trunk, "cpu"))
+            once = 1 if moves == "affine" else STEPS  # the sizes of crops differ from step to step
+            counted = multiply_adds(partial(work, self.own[:1], self.counted_trunk, "cpu", once))
+            facts["multiply_adds"] = counted * STEPS // once
         run = self.judged(icons, canvas, facts)
         run.columns["gain"] = gains
         return run
@@ -236,10 +226,8 @@ class Bench:
         served = decode(tile, len(icons), icons.shape[1])
         columns = measure(
             self.trunk, served, self.cells.mean[which], self.cells.mean, which, self.cells.whitening, canvas,
-            input=self.input, layer=self.layer, device=self.device, batches=Batches(self.batch, "icon"),
+            input=self.input, layer=self.layer, device=self.device, batches=Batches(self.bounds.batch, "icon"),
         )  # fmt: skip
         columns["low_contrast"] = low_contrast(columns["contrast"], self.cells.exemplar_contrast[which])
-        window = thumbnail_window(self.layer, self.input)
-        columns["like_exemplar"] = like_exemplars(served, self.cells.exemplars[which], canvas / window)
         facts |= {"size": int(icons.shape[1]), "torch": torch.__version__}
         return Run({"cell": which, **columns}, tile, facts)

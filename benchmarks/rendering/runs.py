@@ -32,8 +32,7 @@ class Run:
     """What was measured.
 
     Args:
-        columns: One value an icon: `cell`, the metrics, `gain` (a notebook's last objective), `like_exemplar` and
-            `like_start` where there is one.
+        columns: One value an icon: `cell`, the metrics, and `gain`, a notebook's last objective.
         tile: The icons as served.
         facts: `size` in pixels; `seconds`, of every repeat; `multiply_adds`, an icon; `peak_mib`; `device`; whatever
             else the table should tell.

@@ -83,7 +83,7 @@ def _run(cosines: list[float], gains: list[float] | None = None, seconds: float 
     columns: dict[str, np.ndarray] = {
         "cell": np.arange(count), "whitened_cosine": np.array(cosines), "robust": np.array(cosines),
         "retrieval_rank": np.arange(count), "contrast": np.full(count, 0.2), "high_frequency": np.full(count, 0.01),
-        "low_contrast": np.zeros(count, bool), "like_exemplar": np.zeros(count),
+        "low_contrast": np.zeros(count, bool),
     }  # fmt: skip
     if gains is not None:
         columns["gain"] = np.array(gains)
@@ -109,10 +109,10 @@ def test_of_three_tries_each_icon_takes_its_best_and_pays_for_all() -> None:
     joined = of_tries(list(runs.values()))
     assert joined.columns["whitened_cosine"].tolist() == [0.1, 0.4]
     assert [round(icon.mean() / 50) for icon in joined.icons] == [1, 4]
-    assert joined.facts["seconds"] == [6.0]
     best = strongest(runs, "affine", 3)
     assert best is not None
     assert best[1].facts["multiply_adds"] == 9 * 10**9
+    assert best[1].facts["seconds"] == [6.0]
 
 
 def test_the_best_learning_rate_counts() -> None:
@@ -130,11 +130,18 @@ def test_the_best_learning_rate_counts() -> None:
 def test_rows_are_compared_with_one_try_of_the_notebook() -> None:
     fast = _run([0.5, 0.6], seconds=0.5)
     fast.facts["multiply_adds"] = 10**9
-    runs = {notebook_run("affine", "code", 0.05, 0): _run([0.1, 0.3], [1, 1]), recipe_run(RECIPES["fast"]): fast}
-    assert list(named_runs(runs)) == ["(a) notebook, one try, code at 0.05", "(c) fast"]
-    notebook, ours = layer_rows(runs, None, None)
+    start = recipe_run(dataclasses.replace(RECIPES["fast"], steps=0))
+    runs = {
+        notebook_run("affine", "code", 0.05, 0): _run([0.1, 0.3], [1, 1]),
+        recipe_run(RECIPES["fast"]): fast,
+        start: fast,
+    }
+    assert list(named_runs(runs)) == ["(a) notebook, one try, code at 0.05", "(c) fast", "start of fast alone"]
+    notebook, ours, _ = layer_rows(runs)
     assert notebook["faster"] == notebook["cheaper"] == 1
     assert ours["faster"] == 4
     assert ours["cheaper"] == 3
     assert ours["whitened_cosine"] == pytest.approx(0.55)
     assert ours["nearest"] == 0.5
+    assert ours["like_start"] == 0.0  # plain icons have no pattern to be copied
+    assert notebook["like_start"] is None
