@@ -1,0 +1,236 @@
+"""Render the same cells by every recipe, and measure the icons as they are served."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from atlas_core.featurevis.recipes import RECIPES, Recipe, canvas_size, thumbnail_window
+from atlas_core.featurevis.render import render
+from atlas_core.fidelity import low_contrast, measure
+from atlas_core.memory import Batches
+from benchmarks.rendering import lucent_peer
+from benchmarks.rendering.notebook import LEARNING_RATES, TRIES, Gain, Moves, own_canvas, render_notebook
+from benchmarks.rendering.prepared import Cells, Prepared
+from benchmarks.rendering.runs import (
+    Run,
+    chosen_cells,
+    likeness,
+    multiply_adds,
+    notebook_run,
+    peak_memory,
+    recipe_run,
+)
+from benchmarks.rendering.served import decode, encode
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from atlas_core.cards import LayerInfo
+
+REPEATS = 3
+"""Of our recipes, which take little time; the notebook has nine runs of its own."""
+COUNTED = 4
+"""Icons on which multiply-adds are counted."""
+NOTEBOOKS: tuple[tuple[Moves, Gain, tuple[float, ...]], ...] = (
+    ("affine", "formula", LEARNING_RATES), ("affine", "code", LEARNING_RATES), ("crops", "code", LEARNING_RATES[:1]),
+)  # fmt: skip
+"""Canvas, objective and learning rates of the notebook's variants; the last is its code to the letter."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Bounds:
+    """How much to do.
+
+    Args:
+        icons: Cells, None for all.
+        batch: Icons at once.
+        seconds: No run is started later.
+        lucent: Folder of lucent's environment, None to leave it out.
+        lucent_seconds: For lucent, a layer.
+        only: Beginnings of the runs' names, none for all.
+    """
+
+    icons: int | None
+    batch: int
+    seconds: float = float("inf")
+    lucent: Path | None = None
+    lucent_seconds: float = 300
+    only: tuple[str, ...] = ()
+
+
+def folder_of(file: Path, folder: Path, device: str, icons: int | None) -> Path:
+    """Where the runs on these cells, on this device and of so many icons are kept."""
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
+    return folder / "runs" / f"{file.stem}-{digest}" / f"{device.partition(':')[0]}-{icons or 'all'}"
+
+
+def measure_file(file: Path, folder: Path, device: str, bounds: Bounds) -> None:
+    """Do the runs of a file that are not there yet."""
+    prepared, began = Prepared.read(file), time.monotonic()
+    for place, layer in enumerate(prepared.layers):
+        bench = Bench(file, prepared, place, device, bounds)
+        out = folder_of(file, folder, device, bounds.icons) / str(place)
+        for name, work in bench.runs(out):
+            wanted = not bounds.only or name.startswith(bounds.only)
+            path = out / f"{name}.safetensors"
+            if path.exists() or not wanted or time.monotonic() - began > bounds.seconds:
+                continue
+            start = time.monotonic()
+            work().write(path)
+            print(f"{layer.name} {name} {time.monotonic() - start:.1f} s", file=sys.stderr, flush=True)
+
+
+class Bench:
+    """The runs of one layer.
+
+    Args:
+        file: The prepared file.
+        prepared: What it holds.
+        place: Of the layer.
+        device: Where to compute.
+        bounds: How much to do.
+    """
+
+    def __init__(self, file: Path, prepared: Prepared, place: int, device: str, bounds: Bounds) -> None:
+        self.file, self.prepared, self.place, self.device, self.bounds = file, prepared, place, device, bounds
+        self.layer: LayerInfo = prepared.layers[place]
+        self.cells: Cells = prepared.cells[place]
+        self.input = prepared.card.input
+        self.own = chosen_cells(len(self.cells), bounds.icons)
+
+    @cached_property
+    def trunk(self) -> Any:
+        """The network to the layer, on the device."""
+        return self.prepared.model().trunk(self.layer.name).to(self.device)
+
+    @cached_property
+    def counted_trunk(self) -> Any:
+        """The same on the CPU."""
+        return self.prepared.model().trunk(self.layer.name)
+
+    def runs(self, out: Path) -> list[tuple[str, Callable[[], Run]]]:
+        """Names of all runs with what does them, cheapest first; starts come before what starts from them."""
+        found: list[tuple[str, Callable[[], Run]]] = [("patch", self.patch)]
+        for recipe in RECIPES.values():
+            if recipe.seeded:
+                start = dataclasses.replace(recipe, steps=0)
+                found.append((recipe_run(start), partial(self.ours, start, None)))
+                found.append((recipe_run(recipe), partial(self.ours, recipe, out / f"{recipe_run(start)}.safetensors")))
+            else:
+                found.append((recipe_run(recipe), partial(self.ours, recipe, None)))
+        if self.bounds.lucent is not None:
+            found.append(("lucent", partial(self.lucent, self.bounds.lucent, out)))
+        for moves, gain, rates in NOTEBOOKS:
+            for attempt in range(TRIES):
+                for rate in rates:
+                    name = notebook_run(moves, gain, rate, attempt)
+                    found.append((name, partial(self.notebook, moves, gain, rate, attempt)))
+        return found
+
+    def ours(self, recipe: Recipe, start: Path | None) -> Run:
+        """One of our recipes."""
+        canvas = canvas_size(recipe, self.layer, self.input)
+
+        def work(which: NDArray[np.int64], trunk: Any, device: str) -> NDArray[np.uint8]:
+            seeds = self.cells.seed[which].astype(np.float32) if recipe.seeded else None
+            return render(
+                trunk, recipe, self.cells.mean[which], self.cells.whitening, seeds, canvas, self.input,
+                [self.key(cell, recipe.name) for cell in which.tolist()], layer=self.layer, device=device,
+                batches=Batches(self.bounds.batch, "icon"),
+            )  # fmt: skip
+
+        icons, facts = self.timed(partial(work, self.own, self.trunk, self.device), REPEATS)
+        some = self.own[:COUNTED]
+        facts["multiply_adds"] = multiply_adds(partial(work, some, self.counted_trunk, "cpu")) // len(some)
+        run = self.judged(icons, canvas, facts)
+        if start is not None and start.exists():
+            run.columns["like_start"] = likeness(run.icons, Run.read(start).icons[:, None])
+        return run
+
+    def notebook(self, moves: Moves, gain: Gain, rate: float, attempt: int) -> Run:
+        """One try of the article's notebook."""
+        field = self.layer.receptive_field
+        canvas = own_canvas(None if field is None else max(field.size)) if moves == "affine" else own_canvas(None)
+        directions = self.cells.mean @ self.cells.inverse
+
+        def work(which: NDArray[np.int64], trunk: Any, device: str) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+            return render_notebook(
+                trunk, directions[which], canvas, self.input.mean, moves=moves, gain=gain, seed=attempt,
+                learning_rate=rate, batch=self.bounds.batch, device=device,
+            )  # fmt: skip
+
+        (icons, gains), facts = self.timed(partial(work, self.own, self.trunk, self.device), 1)
+        if (rate, attempt) == (LEARNING_RATES[0], 0):
+            facts["multiply_adds"] = multiply_adds(partial(work, self.own[:1], self.counted_trunk, "cpu"))
+        run = self.judged(icons, canvas, facts)
+        run.columns["gain"] = gains
+        return run
+
+    def lucent(self, environment: Path, out: Path) -> Run:
+        """lucent as shipped, on as many cells, spread evenly, as it gets to in its time."""
+        kornia = lucent_peer.install(environment)
+        order = np.random.default_rng(0).permutation(self.own).tolist()
+        out.mkdir(parents=True, exist_ok=True)
+        found = lucent_peer.run(self.file, self.place, order, self.bounds.lucent_seconds, self.device, environment,
+                                out / "lucent.npz")  # fmt: skip
+        taken = found["seconds"]
+        whole = lucent_peer.whole_network(self.prepared, self.place)
+        pixels = torch.rand(1, 3, lucent_peer.SIZE, lucent_peer.SIZE, requires_grad=True)
+        counted = multiply_adds(lambda: whole(pixels).sum().backward())
+        facts = {"seconds": [float(np.median(taken)) * len(taken)], "peak_mib": None, "kornia": kornia,
+                 "device": self.device_name(), "multiply_adds": counted * lucent_peer.STEPS}  # fmt: skip
+        return self.judged(found["icons"], lucent_peer.SIZE, facts, np.array(order[: len(taken)]))
+
+    def patch(self) -> Run:
+        """The nearest real patch, for which nothing is rendered."""
+        size = int(self.cells.patch_size[0])
+        patches = decode(self.cells.patches.tobytes(), len(self.cells), size)[self.own]
+        return self.judged(patches, size, {"seconds": [], "multiply_adds": 0, "peak_mib": None, "device": self.device})
+
+    def key(self, cell: int, recipe: str) -> int:
+        """The number from which an icon's randomness comes."""
+        name = f"{self.layer.name}/{cell}/{recipe}"
+        return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
+
+    def device_name(self) -> str:
+        """What the table calls the device."""
+        return torch.cuda.get_device_name() if self.device.startswith("cuda") else "CPU, one thread"
+
+    def timed(self, work: Callable[[], Any], repeats: int) -> tuple[Any, dict[str, Any]]:
+        """What some work gives, and the seconds of each repeat with the peak of memory."""
+        taken: list[float] = []
+        result = None
+        with peak_memory(self.device) as peak:
+            for _ in range(repeats):
+                began = time.perf_counter()
+                result = work()
+                taken.append(time.perf_counter() - began)
+            facts = {"seconds": taken, "peak_mib": round(peak(), 1), "device": self.device_name()}
+        return result, facts
+
+    def judged(
+        self, icons: NDArray[np.uint8], canvas: int, facts: dict[str, Any], own: Sequence[int] | None = None
+    ) -> Run:
+        """Encode, decode and measure icons."""
+        which = self.own if own is None else np.asarray(own)
+        tile = encode(icons)
+        served = decode(tile, len(icons), icons.shape[1])
+        columns = measure(
+            self.trunk, served, self.cells.mean[which], self.cells.mean, which, self.cells.whitening, canvas,
+            input=self.input, layer=self.layer, device=self.device, batches=Batches(self.bounds.batch, "icon"),
+        )  # fmt: skip
+        columns["low_contrast"] = low_contrast(columns["contrast"], self.cells.exemplar_contrast[which])
+        window = thumbnail_window(self.layer, self.input)
+        columns["like_exemplar"] = likeness(served, self.cells.exemplars[which], canvas / window)
+        facts |= {"size": int(icons.shape[1]), "torch": torch.__version__}
+        return Run({"cell": which, **columns}, tile, facts)
