@@ -159,6 +159,7 @@ def submit(
     anchor: Annotated[str | None, typer.Option(help="Id or alias of an atlas whose points stay fixed.")] = None,
     keep: Annotated[str | None, typer.Option(help="atlas, or samples: every sample's attribution too.")] = None,
     privacy: Annotated[str | None, typer.Option(help="standard, or strict: no picture and no file name.")] = None,
+    preview: Annotated[str | None, typer.Option(help="fast, or none: what tiles show until rendered.")] = None,
     name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would take.")] = False,
     wait: Wait = False,
@@ -169,7 +170,7 @@ def submit(
     options = {
         "samples": samples, "levels": _sides(levels), "seed": seed, "recipe": recipe, "attribution": attribution,
         "allow_sparse": allow_sparse or None, "images": images, "images_per_class": images_per_class, "anchor": anchor,
-        "keep": keep, "privacy": privacy, "name": name,
+        "keep": keep, "privacy": privacy, "preview": preview, "name": name,
     }  # fmt: skip
     spec: Document = {"model": model, "dataset": dataset, "layers": layer}
     spec |= {field: value for field, value in options.items() if value is not None}

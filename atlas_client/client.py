@@ -240,6 +240,32 @@ class Client:
         """State and progress of an atlas, and its manifest once it is published."""
         return self.json("GET", f"/v1/atlases/{quote(atlas, safe='')}")
 
+    def tile(self, atlas: str, layer: str, z: int, x: int, y: int) -> tuple[bytes, bool] | None:
+        """A block of 10 x 10 icons of an atlas, finished or not.
+
+        Args:
+            atlas: Its id.
+            layer: Name of the layer.
+            z: Level, from 0, the coarsest.
+            x: Column of the tile.
+            y: Row of the tile.
+
+        Returns:
+            WebP, and whether it is a preview that the tile itself will replace. None where it is not there yet: ask
+            again, it is now made before its turn.
+
+        Raises:
+            NotFoundError: There is no such tile, or it has no cell.
+        """
+        place = f"/v1/atlases/{quote(atlas, safe='')}/layers/{quote(layer, safe='')}/levels/{z}/tiles/{x}/{y}"
+        try:
+            response = self.request("GET", place)
+        except NotFoundError as error:
+            if error.slug == "not-yet":
+                return None
+            raise
+        return response.content, response.headers.get("atlas-preview") == "true"
+
     def cancel(self, atlas: str) -> Document:
         """Cancel an atlas; what is finished is kept."""
         return self.json("POST", f"/v1/atlases/{quote(atlas, safe='')}/cancel")

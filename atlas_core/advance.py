@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from atlas_core import deliveries, rates, registry
-from atlas_core.build import DROPPED_STAGES
+from atlas_core.build import dropped_stages
 from atlas_core.errors import AtlasError, DependencyError, NotFoundError
 from atlas_core.frontier import Frontier
 
@@ -39,7 +39,9 @@ DROP_SAMPLES = "workers.tasks.drop_samples"
 DELIVER = "workers.tasks.deliver"
 INTERACTIVE, CPU, GPU = "interactive", "cpu", "gpu"
 QUEUES = (INTERACTIVE, CPU, GPU)
-STAGE_QUEUES = {"collect": GPU, "attribute": GPU, "layout": CPU, "cells": CPU, "render": GPU, "publish": CPU}
+STAGE_QUEUES = {
+    "collect": GPU, "attribute": GPU, "layout": CPU, "cells": CPU, "preview": GPU, "render": GPU, "publish": CPU,
+}  # fmt: skip
 TERMINAL = ("succeeded", "failed", "cancelled")
 SPARE = 2
 """Chunks of a job that wait in a queue beyond those its workers run: enough to keep them busy, few enough that a
@@ -170,7 +172,7 @@ def _succeed(plan: Plan, store: Store, ledger: Ledger, enqueue: Enqueue) -> Docu
     except AtlasError as error:
         log.warning("what %s took is not learned from: %s", plan.id, error.detail)
     job = end_job(plan.id, store, ledger, state="succeeded", digest=record["info"]["digest"])
-    if plan.spec.keep != "samples" and any(chunk.stage in DROPPED_STAGES for chunk in plan.chunks):
+    if any(chunk.stage in dropped_stages(plan.spec.keep) for chunk in plan.chunks):
         with suppress(DependencyError):  # the next garbage collection finds them
             enqueue(DROP_SAMPLES, [plan.id], CPU)
     return job

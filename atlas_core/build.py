@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -22,10 +22,14 @@ from atlas_core.featurevis.recipes import recipe_named
 from atlas_core.keys import record_key
 from atlas_core.spec import AtlasSpec, job_id, resolve_levels
 
-STAGES = ("collect", "attribute", "layout", "cells", "render", "publish")
+STAGES = ("collect", "attribute", "layout", "cells", "preview", "render", "publish")
 VERSIONS = {**dict.fromkeys(STAGES, 1), "layout": 2, "cells": 2, "render": 2, "publish": 2}
-DROPPED_STAGES = ("attribute",)
-"""What chunks of these made is large, and dropped once all that depends on it is done, unless it is to be kept."""
+DROPPED_STAGES = ("attribute", "preview")
+"""What chunks of these made is of no use once all that depends on it is done, and dropped with the atlas's success."""
+KEPT_SAMPLES = ("attribute",)
+"""Those of them that `keep: samples` keeps."""
+PREVIEW = "fast"
+"""The recipe of previews."""
 SHARD_PIXELS = 4_000_000
 SHARD_IMAGES = 1_000
 SHARD_SAMPLES = 2_000
@@ -135,8 +139,8 @@ class Chunk(Card):
 
     @property
     def is_tile(self) -> bool:
-        """Whether it renders a tile."""
-        return self.stage == "render" and "step" not in self.parameters
+        """Whether it renders a tile, or a preview of one."""
+        return self.stage in ("preview", "render") and "step" not in self.parameters
 
 
 class Plan(Card):
@@ -163,9 +167,9 @@ class Plan(Card):
         """The chunk whose record holds the layout of all samples of a layer."""
         return (self.find("layout", layer=layer, step="join") or self.find("layout", layer=layer, step="optimise"))[0]
 
-    def tiles(self, layer: str, side: int) -> list[Chunk]:
-        """The chunks that render the tiles of a level, row by row."""
-        return [chunk for chunk in self.find("render", layer=layer, side=side) if chunk.is_tile]
+    def tiles(self, layer: str, side: int, stage: str = "render") -> list[Chunk]:
+        """The chunks that render the tiles of a level, or with `preview` their previews, row by row."""
+        return [chunk for chunk in self.find(stage, layer=layer, side=side) if chunk.is_tile]
 
     def unattributed(self, layer: str) -> str | None:
         """Why the cells of a layer speak for no class; None where they do."""
@@ -226,11 +230,25 @@ def resolve_spec(
         _check_anchor(spec, model, dataset, anchor)
     available = min(samples_of(spec, model, dataset, name) for name in spec.layers)
     levels = resolve_levels(spec.levels, available, allow_sparse=spec.allow_sparse)
-    attribution = _attribution(spec, model)
     return spec.model_copy(
-        update={"model": model.id, "dataset": dataset.id, "levels": levels, "attribution": attribution,
-                "anchor": None if anchor is None else anchor.id}
+        update={"model": model.id, "dataset": dataset.id, "levels": levels, "attribution": _attribution(spec, model),
+                "preview": _preview(spec), "anchor": None if anchor is None else anchor.id}
     )  # fmt: skip
+
+
+def _preview(spec: AtlasSpec) -> str:
+    """The previews that there can be: none of what is fast itself or has no icons, nor where no data may be seen."""
+    previewed = spec.rendered and spec.recipe != PREVIEW and recipe_named(spec.recipe).seeded and not spec.strict
+    return spec.preview if previewed else "none"
+
+
+def dropped_stages(keep: str) -> tuple[str, ...]:
+    """The stages whose chunks' work is dropped with an atlas's success.
+
+    Args:
+        keep: The spec's.
+    """
+    return tuple(stage for stage in DROPPED_STAGES if keep != "samples" or stage not in KEPT_SAMPLES)
 
 
 def _attribution(spec: AtlasSpec, model: ModelFacts) -> str:
@@ -313,10 +331,11 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
     spec = resolve_spec(spec, model, dataset, anchor)
     chunks: list[Chunk] = []
 
-    def add(stage: str, inputs: Iterable[str] = (), **parameters: Any) -> str:
+    def add(stage: str, inputs: Iterable[str] = (), after: Iterable[str] = (), /, **parameters: Any) -> str:
+        """Add a chunk; what it only comes `after` is no part of what it makes."""
         inputs = tuple(inputs)
         key = record_key(stage, VERSIONS[stage], parameters, inputs)
-        chunks.append(Chunk(stage=stage, key=key, parameters=parameters, inputs=inputs))
+        chunks.append(Chunk(stage=stage, key=key, parameters=parameters, inputs=(*inputs, *after)))
         return key
 
     source: dict[str, Any] = {"model": model.id, "dataset": dataset.digest, "samples": spec.samples, "seed": spec.seed}
@@ -362,21 +381,47 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
         cells[layer] = add("cells", [layout, *collected, *attributed], layer=layer, levels=spec.levels)
         indexes.append(add("publish", [layout, *collected], step="index", layer=layer, levels=spec.levels))
 
-    levels = []
-    for side in spec.levels or ():
-        for layer in spec.layers:
-            # Render for each cell the picture that excites the layer in the cell's direction, coarse levels first.
-            across = range(-(-side // TILE_SIDE) if spec.rendered else 0)
-            tiles = [add("render", [cells[layer]], layer=layer, side=side, x=x, y=y, recipe=spec.recipe,
-                         version=recipe_named(spec.recipe).version,
-                         model=model.id) for y in across for x in across]  # fmt: skip
-            if spec.rendered and not spec.strict and side == min(spec.levels or ()):
-                # What the icons are told beside: their starts alone, and real patches.
-                tiles.append(add("render", [cells[layer]], step="beside", layer=layer, side=side, recipe=spec.recipe,
-                                 version=recipe_named(spec.recipe).version, model=model.id,
-                                 dataset=dataset.digest))  # fmt: skip
-            levels.append(add("publish", [cells[layer], *tiles], step="level", layer=layer, side=side))
-
+    # Render for each cell the picture that excites the layer in the cell's direction, coarse levels first.
+    levels = _add_levels(add, spec, model, dataset, cells)
     atlas = job_id(spec)
     add("publish", [*levels, *indexes, *compared], step="manifest", atlas=atlas)
     return Plan(id=atlas, spec=spec, model=model, dataset=dataset, chunks=tuple(chunks), anchor=anchor)
+
+
+def _stages_of_levels(spec: AtlasSpec) -> Iterable[tuple[str, int]]:
+    """Stage and side of what is rendered, in order.
+
+    A level's previews come right ahead of the final tiles of the level before it, which take about as long.
+    """
+    sides = spec.levels or []
+    previews: list[tuple[str, int]] = [] if spec.preview == "none" else [("preview", side) for side in sides]
+    yield from previews[:1]
+    for place, side in enumerate(sides):
+        yield from previews[place + 1 : place + 2]
+        yield "render", side
+
+
+def _add_levels(
+    add: Callable[..., str], spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, cells: Mapping[str, str]
+) -> list[str]:
+    """Add the chunks that render and publish the levels of every layer; returns the keys of the publishing ones."""
+    levels = []
+    previews: dict[tuple[int, str], list[str]] = {}
+    for (stage, side), layer in itertools.product(_stages_of_levels(spec), spec.layers):
+        pictures = []
+        if spec.rendered:
+            recipe = PREVIEW if stage == "preview" else spec.recipe
+            options = {"layer": layer, "side": side, "recipe": recipe, "version": recipe_named(recipe).version,
+                       "model": model.id}  # fmt: skip
+            places = [(x, y) for y in range(-(-side // TILE_SIDE)) for x in range(-(-side // TILE_SIDE))]
+            before = [[key] for key in previews.get((side, layer), ())] or [[]] * len(places)
+            pictures = [add(stage, [cells[layer]], after, x=x, y=y, **options)
+                        for (x, y), after in zip(places, before, strict=True)]  # fmt: skip
+            if stage == "render" and not spec.strict and side == min(spec.levels or ()):
+                # What the icons are told beside: their starts alone, and real patches.
+                pictures.append(add(stage, [cells[layer]], step="beside", dataset=dataset.digest, **options))
+        if stage == "preview":
+            previews[side, layer] = pictures
+        else:
+            levels.append(add("publish", [cells[layer], *pictures], step="level", layer=layer, side=side))
+    return levels

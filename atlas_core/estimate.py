@@ -123,7 +123,8 @@ class Estimate:
         """What a chunk costs."""
         step = chunk.parameters.get("step")
         works = {
-            "collect": self._collect, "attribute": self._attribute, "cells": self._cells, "render": self._render,
+            "collect": self._collect, "attribute": self._attribute, "cells": self._cells,
+            "preview": self._preview, "render": self._render,
             "neighbours": self._neighbours, "optimise": self._optimise, "twins": self._twins, "index": self._index,
             "place": self._place, "join": self._join, "beside": self._beside, "level": self._level,
             "manifest": self._manifest,
@@ -209,26 +210,32 @@ class Estimate:
         size = samples * (2 * channels + 4 * min(64, channels) + 24)
         return Cost(samples * (INDEX_SECONDS + INDEX_VALUE_SECONDS * channels), size)
 
-    def _canvas(self, layer: str) -> int:
+    def _canvas(self, layer: str, recipe: str) -> int:
         plan = self._plan
-        return canvas_size(recipe_named(plan.spec.recipe), plan.model.layer(layer), plan.model.card.input)
+        return canvas_size(recipe_named(recipe), plan.model.layer(layer), plan.model.card.input)
+
+    def _preview(self, chunk: Chunk) -> Cost:
+        return self._icons(chunk, measuring_steps=0, metric_bytes=0)
 
     def _render(self, chunk: Chunk) -> Cost:
+        return self._icons(chunk, measuring_steps=MEASURING_STEPS, metric_bytes=METRIC_BYTES)
+
+    def _icons(self, chunk: Chunk, *, measuring_steps: int, metric_bytes: int) -> Cost:
         parameters = chunk.parameters
         side, layer = parameters["side"], parameters["layer"]
         across = [min(TILE_SIDE, side - TILE_SIDE * parameters[axis]) for axis in ("x", "y")]
         icons = filled(side) * across[0] * across[1]
-        canvas = self._canvas(layer)
+        canvas = self._canvas(layer, parameters["recipe"])
         trunk = self._forward * self._share(layer) * canvas**2 / self._pixels
-        steps = recipe_named(parameters["recipe"]).steps + MEASURING_STEPS
+        steps = recipe_named(parameters["recipe"]).steps + measuring_steps
         seconds = icons * steps * (STEP_PASSES * trunk + STEP_SECONDS)
-        return Cost(seconds, icons * (TILE_PIXEL_BYTES * canvas**2 + METRIC_BYTES))
+        return Cost(seconds, icons * (TILE_PIXEL_BYTES * canvas**2 + metric_bytes))
 
     def _beside(self, chunk: Chunk) -> Cost:
         """Two pictures of each cell are measured, and an image is read for one of them."""
         side, layer = chunk.parameters["side"], chunk.parameters["layer"]
         cells = min(BESIDE_CELLS, filled(side) * side**2)
-        trunk = self._forward * self._share(layer) * self._canvas(layer) ** 2 / self._pixels
+        trunk = self._forward * self._share(layer) * self._canvas(layer, chunk.parameters["recipe"]) ** 2 / self._pixels
         measuring = 2 * MEASURING_STEPS * (STEP_PASSES * trunk + STEP_SECONDS)
         return Cost(cells * (measuring + DECODE_SECONDS * self._pixels), 2 * cells * METRIC_BYTES)
 
@@ -236,7 +243,8 @@ class Estimate:
         side = chunk.parameters["side"]
         if not self._plan.spec.rendered:
             return Cost(PUBLISH_SECONDS, filled(side) * side**2 * CELL_JSON_BYTES)
-        icons, pixels = filled(side) * side**2, self._canvas(chunk.parameters["layer"]) ** 2
+        canvas = self._canvas(chunk.parameters["layer"], self._plan.spec.recipe)
+        icons, pixels = filled(side) * side**2, canvas**2
         size = icons * (ICON_JSON_BYTES + POSTER_PIXEL_BYTES * pixels)
         return Cost(PUBLISH_SECONDS + PIXEL_SECONDS * icons * pixels, size)
 

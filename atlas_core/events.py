@@ -178,6 +178,8 @@ def tile_data(plan: Plan, chunk: Chunk) -> dict[str, Any] | None:
     if not chunk.is_tile and parameters.get("step") != "level":
         return None
     told: dict[str, Any] = {name: parameters[name] for name in ("layer", "side", "x", "y") if name in parameters}
+    if "x" in told:
+        told["preview"] = chunk.stage == "preview"
     return {**told, "z": (plan.spec.levels or [parameters["side"]]).index(parameters["side"])}
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from atlas_core.build import DROPPED_STAGES, STAGES
+from atlas_core.build import STAGES, dropped_stages
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -90,7 +90,7 @@ def collect_garbage(store: Store, ledger: Ledger | None, *, grace: timedelta, dr
 
 
 def drop_samples(job_id: str, store: Store, ledger: Ledger | None) -> Swept:
-    """Delete the attributions of the samples of a finished atlas that is not to keep them.
+    """Delete the previews of a finished atlas, and the attributions of its samples unless it is to keep them.
 
     Those that an unfinished atlas, or one that keeps its samples, has in common with it stay.
 
@@ -101,16 +101,18 @@ def drop_samples(job_id: str, store: Store, ledger: Ledger | None) -> Swept:
     """
     sweep = _Sweep(store, ledger, datetime.min.replace(tzinfo=UTC), dry_run=False)
     job = store.get_document("jobs", job_id)
-    if job is not None and not _needs_samples(job):
+    stages = () if job is None else _spent(job)
+    if job is not None and stages:
         marks = _mark(store, model=job["spec"]["model"])
-        marks.dropped &= {chunk["key"] for chunk in _chunks(store, job_id) if chunk["stage"] in DROPPED_STAGES}
-        sweep.records(marks, DROPPED_STAGES)
-        sweep.blobs(DROPPED_STAGES)
+        marks.dropped &= {chunk["key"] for chunk in _chunks(store, job_id) if chunk["stage"] in stages}
+        sweep.records(marks, stages)
+        sweep.blobs(stages)
     return sweep.swept
 
 
-def _needs_samples(job: Document) -> bool:
-    return bool(job["state"] != "succeeded" or job["spec"].get("keep") == "samples")
+def _spent(job: Document) -> tuple[str, ...]:
+    """The stages whose chunks' work a job has no use for any more."""
+    return dropped_stages(job["spec"].get("keep", "atlas")) if job["state"] == "succeeded" else ()
 
 
 def _chunks(store: Store, job_id: str) -> list[dict[str, Any]]:
@@ -136,10 +138,9 @@ def _mark(store: Store, model: str | None = None) -> _Marks:
             marks.dropped |= keys
             marks.last.add(plan["chunks"][-1]["key"])
             continue
-        if not _needs_samples(job):
-            spent = {chunk["key"] for chunk in plan["chunks"] if chunk["stage"] in DROPPED_STAGES}
-            marks.dropped |= spent
-            keys -= spent
+        spent = {chunk["key"] for chunk in plan["chunks"] if chunk["stage"] in _spent(job)}
+        marks.dropped |= spent
+        keys -= spent
         marks.live |= keys | set(_anchored(plan))
         marks.blobs |= _named({**plan, "chunks": []})
     marks.dropped -= marks.live

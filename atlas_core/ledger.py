@@ -32,6 +32,7 @@ from atlas_core.ledger_scripts import (
     MARK_DONE,
     ONCE,
     OVERVIEW,
+    PROMOTE,
     QUEUE,
     RENEW,
     REOPEN,
@@ -73,11 +74,12 @@ class ChunkState:
 
 @dataclass(frozen=True)
 class Worker:
-    """A live worker: its id, the queues it takes from and its number of processes."""
+    """A live worker: its id, the queues it takes from, its number of processes and what they compute on."""
 
     id: str
     queues: tuple[str, ...]
     processes: int
+    device: str = "cpu"
 
 
 def connect(url: str) -> redis.Redis:
@@ -142,7 +144,7 @@ class Ledger:
         self._lost = json.dumps(LOST)
         names = {"queue": QUEUE, "lease": LEASE, "renew": RENEW, "settle": SETTLE, "states": STATES}
         names |= {"overview": OVERVIEW, "mark_done": MARK_DONE, "reopen": REOPEN, "unqueue": UNQUEUE}
-        names |= {"beat": BEAT, "workers": WORKERS, "once": ONCE}
+        names |= {"beat": BEAT, "workers": WORKERS, "once": ONCE, "promote": PROMOTE}
         self.events = Events(client)
         self.deadlines = Deadlines(client)
         self._scripts = {name: client.register_script(script) for name, script in names.items()}
@@ -183,6 +185,20 @@ class Ledger:
         places = self._run("queue", [BEATS, *map(_chunk, keys)], self._requeue_ms, self._max_attempts, self._lost,
                            self._lease_ms, LONGEST_PAUSE_MS)  # fmt: skip
         return [keys[int(place) - 1] for place in places]
+
+    def promote(self, job_id: str, key: str, most: int) -> bool:
+        """Mark a chunk that waits or is queued as queued anew, ahead of its turn.
+
+        Args:
+            job_id: The job that it is promoted for.
+            key: The chunk.
+            most: Chunks of the job that may be promoted at a time and not be done yet.
+
+        Returns:
+            False where it runs, has ended, pauses after a failure or is promoted already, and where there are enough.
+        """
+        keys = [f"atlas:promoted:{job_id}", _chunk(key)]
+        return bool(self._run("promote", keys, most, self._requeue_ms, LONGEST_PAUSE_MS))
 
     def lease(self, key: str, token: str, worker: str = "", pid: int = 0) -> bool:
         """Take a chunk to run it; False where it is done, parked or held by another's live lease.
@@ -388,11 +404,11 @@ class Ledger:
     def workers(self) -> list[Worker]:
         """The live workers."""
         found = [json.loads(text) for text in self._run("workers", [HEARTBEATS])]
-        return [Worker(name, tuple(queues), processes) for name, queues, processes in found]
+        return [Worker(name, tuple(queues), *rest) for name, queues, *rest in found]
 
 
 def _worker_text(worker: Worker) -> str:
-    return json.dumps([worker.id, worker.queues, worker.processes])
+    return json.dumps([worker.id, worker.queues, worker.processes, worker.device])
 
 
 def _pair(text: str) -> tuple[int, int] | None:

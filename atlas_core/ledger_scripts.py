@@ -84,6 +84,31 @@ return queued
 """
 )
 
+# KEYS: what was promoted of the job, the chunk. ARGV: chunks promoted at most, milliseconds until requeued, of a pause
+PROMOTE = (
+    _NOW
+    + _DUE
+    + """
+local term = tonumber(ARGV[2])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '(' .. (now + term), '+inf')
+for _, key in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  local state = redis.call('HGET', key, 'state')
+  if state == 'done' or state == 'failed' then redis.call('ZREM', KEYS[1], key) end
+end
+local found = redis.call('HMGET', KEYS[2], 'state', 'until')
+local state = found[1] or 'waiting'
+local free = state == 'queued' or (state == 'waiting' and due(KEYS[2], found[2], tonumber(ARGV[3])))
+if not free or redis.call('ZSCORE', KEYS[1], KEYS[2]) or redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[1]) then
+  return 0
+end
+redis.call('HSET', KEYS[2], 'state', 'queued', 'until', now + term)
+redis.call('ZADD', KEYS[1], now + term, KEYS[2])
+redis.call('PEXPIRE', KEYS[1], 2 * term)
+return 1
+"""
+)
+
 # KEYS: the chunk, the worker's leases, the beats.
 # ARGV: token, milliseconds, attempts allowed, the error of a lost chunk, note
 LEASE = (

@@ -99,7 +99,7 @@ def assemble(
     manifest: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "id": plan.id,
-        "spec": plan.spec.model_dump(mode="json"),
+        "spec": plan.spec.identity,
         "seed": plan.spec.seed,
         "model": {
             "id": model.id,

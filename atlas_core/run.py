@@ -195,7 +195,8 @@ def build_directory(
     fixed = None if anchor is None else adopt(store, anchor)
     with processes(store_folder, count) as pool:
         model_id, dataset_id = pool.submit(_register, model, dataset).result()
-        spec = parse_spec({**request, "model": model_id, "dataset": dataset_id, "anchor": fixed and fixed.id})
+        anchor_id = fixed and fixed.id
+        spec = parse_spec({**request, "model": model_id, "dataset": dataset_id, "anchor": anchor_id, "preview": "none"})
         planned = plan(spec, registry.model_facts(store, model_id), registry.dataset_facts(store, dataset_id), fixed)
         registry.add_job(store, planned)
         registry.put_plan(store, planned)  # a finished atlas made anew by a newer version has other chunks

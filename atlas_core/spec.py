@@ -37,6 +37,7 @@ class AtlasSpec(Card):
     how many images are sampled at all, the first by hashed id. `anchor` is a published atlas whose points stay fixed.
     `keep: samples` keeps the attribution of every sample, else dropped once the cells are published.
     `recipe: none` renders no icons: for models without gradients, and where the map is all that is wanted.
+    `preview: fast` shows every tile in the recipe `fast` until it is rendered; the atlas becomes the same without.
     `privacy: strict` keeps no thumbnails, exemplars or file names, and takes the recipes `pure` and `none` only.
     """
 
@@ -55,6 +56,7 @@ class AtlasSpec(Card):
     anchor: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     keep: Literal["atlas", "samples"] = "atlas"
     privacy: Literal["standard", "strict"] = "standard"
+    preview: Literal["fast", "none"] = "fast"
 
     @property
     def caps(self) -> Caps:
@@ -67,6 +69,11 @@ class AtlasSpec(Card):
     def rendered(self) -> bool:
         """Whether cells have icons."""
         return self.recipe != "none"
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All that an atlas depends on: everything but how it is shown while it is made, as JSON."""
+        return self.model_dump(mode="json", exclude={"preview"})
 
     @property
     def strict(self) -> bool:
@@ -107,7 +114,7 @@ def job_id(spec: AtlasSpec, owner: str = "") -> str:
 
     The spec's levels must be resolved (not None) and its model and dataset ids, so that the id means one atlas.
     """
-    return digest(["atlas", owner, spec.model_dump(mode="json")])[:24]
+    return digest(["atlas", owner, spec.identity])[:24]
 
 
 HEALTHY_SAMPLES = 6.6

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image
 
 from atlas_core import registry
-from atlas_core.advance import plan_of_attempt
+from atlas_core.advance import TERMINAL, plan_of_attempt
 from atlas_core.build import TILE_SIDE, Chunk, Plan
 from atlas_core.cards import DatasetCard
 from atlas_core.dataset_stores import registered
@@ -23,8 +24,39 @@ from atlas_core.models.preprocessing import read_pixels
 from atlas_core.pyramid import decode_tile, displayed, png
 from atlas_core.registry import Document
 from atlas_core.store import Store
+from service.errors import NotYetError
 
 RECORDS, DATASETS, CELLS = 20_000, 4, 4
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A tile as it can be seen now: its own picture, or a preview until that is there.
+
+    Attributes:
+        x: Column of the tile.
+        y: Row of the tile.
+        blob: Digest of its picture; None where it has no cell.
+        icons: How many it has.
+        icon_size: Side of each in pixels.
+        recipe: By which they were made.
+        preview: Whether another picture will take its place.
+    """
+
+    x: int
+    y: int
+    blob: str | None
+    icons: int
+    icon_size: int
+    recipe: str
+    preview: bool
+
+    @classmethod
+    def of(cls, chunk: Chunk, record: Mapping[str, Any]) -> Tile:
+        """From a chunk and its record."""
+        told, info = chunk.parameters, record["info"]
+        return cls(told["x"], told["y"], record["blobs"].get("tile"), info["icons"], info["size"], told["recipe"],
+                   chunk.stage == "preview")  # fmt: skip
 
 
 class Artifacts:
@@ -119,7 +151,7 @@ class Artifacts:
         (chunk,) = plan.find("cells", layer=layer)
         record = self.record(chunk)
         if record is None:
-            raise NotFoundError(f"the cells of {layer!r} are not made yet; ask again later")
+            raise self.missing(plan, f"the cells of {layer!r} are not made yet")
         return str(record["blobs"][f"cells-{side}"])
 
     def cells(self, blob: str) -> list[dict[str, Any]]:
@@ -143,44 +175,47 @@ class Artifacts:
                 return cell
         raise NotFoundError(f"cell {column}-{row} of {layer!r} at {side} cells a side is empty or outside")
 
-    def tile(self, plan: Plan, layer: str, side: int, x: int, y: int) -> str:
-        """Digest of a tile.
+    def missing(self, plan: Plan, what: str) -> NotFoundError:
+        """Why something is not there: it is being made, or the job ended before."""
+        state = self.job(plan.id)["state"]
+        if state in TERMINAL:
+            return NotFoundError(f"{what} and the job is {state}; submit the atlas again to go on")
+        return NotYetError(f"{what}; ask again later")
+
+    def tile_chunks(self, plan: Plan, layer: str, side: int, x: int, y: int) -> list[Chunk]:
+        """What makes a tile, in order: its preview, where there are such, and its own picture.
 
         Raises:
-            NotFoundError: The atlas has no icons, it is outside of the level, not rendered yet, or has no cell.
+            NotFoundError: The atlas has no icons, or it is outside of the level.
         """
         if not plan.spec.rendered:
             raise NotFoundError("this atlas was made with the recipe `none` and has no icons")
-        chunks = plan.find("render", layer=layer, side=side, x=x, y=y)
+        chunks = [chunk for stage in ("preview", "render")
+                  for chunk in plan.find(stage, layer=layer, side=side, x=x, y=y)]  # fmt: skip
         if not chunks:
             raise NotFoundError(f"tile {x}/{y} lies outside of a level of {side} cells a side")
-        record = self.record(chunks[0])
-        if record is None:
-            raise NotFoundError(f"tile {x}/{y} is not rendered yet; ask again later")
-        if "tile" not in record["blobs"]:
-            raise NotFoundError(f"tile {x}/{y} has no cell")
-        return str(record["blobs"]["tile"])
+        return chunks
 
-    def tiles(self, plan: Plan, layer: str, side: int) -> list[tuple[Chunk, dict[str, Any]]]:
-        """Chunks and records of the tiles rendered so far."""
-        chunks = plan.tiles(layer, side)
-        records = ((chunk, self.record(chunk)) for chunk in chunks)
-        return [(chunk, record) for chunk, record in records if record is not None]
+    def tile(self, plan: Plan, layer: str, side: int, x: int, y: int) -> Tile | None:
+        """A tile as it can be seen now, None where there is not even a preview; raises as `tile_chunks`."""
+        return self._seen(self.tile_chunks(plan, layer, side, x, y))
 
-    def icon(self, plan: Plan, layer: str, side: int, column: int, row: int) -> bytes:
-        """The icon of a cell as PNG, cut from its tile.
+    def _seen(self, chunks: Sequence[Chunk]) -> Tile | None:
+        records = ((chunk, self.record(chunk)) for chunk in reversed(chunks))
+        return next((Tile.of(chunk, record) for chunk, record in records if record is not None), None)
 
-        Raises:
-            NotFoundError: The cell is empty, its tile is not rendered yet, or the atlas has no icons.
-        """
-        self.cell(plan, layer, side, column, row)
-        x, y = column // TILE_SIDE, row // TILE_SIDE
-        blob = self.tile(plan, layer, side, x, y)
-        (chunk,) = plan.find("render", layer=layer, side=side, x=x, y=y)
-        size = (self.record(chunk) or {})["info"]["size"]
-        tile = decode_tile(self._store.get_blob(blob))
-        icon = tile[row % TILE_SIDE * size :, column % TILE_SIDE * size :][:size, :size, :3]
-        return png(Image.fromarray(icon), said_of_icons(plan.spec))
+    def tiles(self, plan: Plan, layer: str, side: int) -> list[Tile]:
+        """The tiles of a level that can be seen now."""
+        stages = [plan.tiles(layer, side, stage) for stage in ("preview", "render")]
+        tiles = map(self._seen, zip(*filter(None, stages), strict=True))  # the same places in the same order
+        return [tile for tile in tiles if tile is not None]
+
+    def icon(self, plan: Plan, tile: Tile, column: int, row: int) -> bytes:
+        """The icon of a cell as PNG, cut from its tile, which has a picture."""
+        size = tile.icon_size
+        picture = decode_tile(self._store.get_blob(str(tile.blob)))
+        icon = picture[row % TILE_SIDE * size :, column % TILE_SIDE * size :][:size, :size, :3]
+        return png(Image.fromarray(icon), said_of_tile(plan, tile))
 
     def exemplar(self, plan: Plan, layer: str, exemplar: dict[str, Any]) -> bytes:
         """The patch of a real image that an exemplar stands for, as the network sees it, as PNG.
@@ -215,6 +250,11 @@ class Artifacts:
                 opened = open_dataset(card, self._store.open_blob, listing, open_store=self._open_store)
                 _keep(self._datasets, key, opened, DATASETS)
             return self._datasets[key]
+
+
+def said_of_tile(plan: Plan, tile: Tile) -> str:
+    """How the icons of a tile were made, a preview's by its own recipe."""
+    return said_of_icons(plan.spec.model_copy(update={"recipe": tile.recipe}))
 
 
 def _keep(values: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None:

@@ -153,6 +153,7 @@ def _make_atlas(service: Embedded, world: Path, stopped: Callable[[], bool]) -> 
             client.wait_ready("datasets", dataset, unless_stopped(show))
             described = client.wait_ready("models", model, unless_stopped(show))
         atlas = client.submit({"model": model, "dataset": dataset, "layers": DEMO_LAYERS, **DEMO_OPTIONS})["id"]
+        sys.stderr.write(f"watch it grow: {service.url}/?atlas={atlas}\n")
         with job_bars() as show:
             done = client.wait(atlas, unless_stopped(show))
         projection = client.project(atlas, _held_out())

@@ -29,6 +29,7 @@ from atlas_core.errors import (
 log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 3
+RETRIED = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 STATUSES: tuple[tuple[type[AtlasError], HTTPStatus], ...] = (
     (NotFoundError, HTTPStatus.NOT_FOUND),
     (ConflictError, HTTPStatus.CONFLICT),
@@ -48,6 +49,12 @@ class MediaTypeError(AtlasError):
     """A body of a kind that is not taken here."""
 
     slug = "unsupported-media-type"
+
+
+class NotYetError(NotFoundError):
+    """Nothing there yet, but it is being made."""
+
+    slug = "not-yet"
 
 
 class NoAnswerError(AtlasError):
@@ -122,7 +129,7 @@ async def _on_atlas_error(request: Request, error: Exception) -> JSONResponse:
     status = status_of(error)
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("%s: %s", type(error).__name__, error, exc_info=error)
-    retry = status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
+    retry = status in RETRIED or isinstance(error, NotYetError)
     return problem(
         status,
         error.slug,

@@ -145,7 +145,8 @@ def start(app: Any, consumer: Any) -> None:
     if _keepers:
         return
     queues = tuple(sorted(app.amqp.queues.consume_from))
-    keeper = Keeper(app, Worker(os.environ[WORKER_ID], queues, int(consumer.pool.num_processes)), Settings())
+    worker = Worker(os.environ[WORKER_ID], queues, int(consumer.pool.num_processes), os.environ[DEVICE])
+    keeper = Keeper(app, worker, Settings())
     _keepers.append(keeper)
     keeper.start()
 

@@ -34,7 +34,7 @@ def run_chunk(
     from atlas_core.stages.comparable import measure_twins
     from atlas_core.stages.landmarks import join, place
     from atlas_core.stages.maps import build_index, find_neighbours, lay_out, make_cells
-    from atlas_core.stages.pictures import publish_level, publish_manifest, render_tile
+    from atlas_core.stages.pictures import preview_tile, publish_level, publish_manifest, render_tile
     from atlas_core.stages.repair import repairing
     from atlas_core.stages.step import Step
     from atlas_core.stages.vectors import attribute, collect
@@ -49,6 +49,7 @@ def run_chunk(
         "layout twins": measure_twins,
         "cells": make_cells,
         "publish index": build_index,
+        "preview": preview_tile,
         "render": render_tile,
         "render beside": compare,
         "publish level": publish_level,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,21 +17,42 @@ from atlas_core.stages.beside import beside
 from atlas_core.stages.served import Served
 from atlas_core.stages.step import Output, Step, gather, marked
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 
 def render_tile(step: Step) -> Output:
     """Render the icons of a tile and measure them on the tile as served."""
+    level, within, places, shape = _placed(step)
+    if len(within) == 0:
+        return Output({}, {"icons": 0, "size": level.canvas})
+    tile, served = level.tile(level.icons(within), places, shape)
+    table = level.measured(served, within)
+    return Output({"tile": tile, "metrics": tables.pack(table)}, _told(level, within))
+
+
+def preview_tile(step: Step) -> Output:
+    """Render the icons of a tile to be seen until its own are there; nobody reads what they would measure."""
+    level, within, places, shape = _placed(step)
+    if len(within) == 0:
+        return Output({}, {"icons": 0, "size": level.canvas})
+    tile, _ = level.tile(level.icons(within), places, shape)
+    return Output({"tile": tile}, _told(level, within))
+
+
+def _placed(step: Step) -> tuple[Served, NDArray[np.intp], NDArray[np.int32], tuple[int, int]]:
+    """A tile's level and cells, column and row of each within the tile, and the tile's columns and rows."""
     side, x, y = (step.parameters[name] for name in ("side", "x", "y"))
     level = Served(step, side, step.parameters["recipe"])
     columns, rows = level.cells["column"], level.cells["row"]
     within = np.flatnonzero((columns // TILE_SIDE == x) & (rows // TILE_SIDE == y))
-    if len(within) == 0:
-        return Output({}, {"icons": 0, "size": level.canvas})
     places = np.stack([columns[within] % TILE_SIDE, rows[within] % TILE_SIDE], axis=1)
-    tile, served = level.tile(level.icons(within), places, tile_shape(side, x, y))
-    table = level.measured(served, within)
+    return level, within, places, tile_shape(side, x, y)
+
+
+def _told(level: Served, within: NDArray[np.intp]) -> dict[str, Any]:
     halved = level.batches.size if level.batches.halved else None
-    info = {"icons": len(within), "size": level.canvas, **marked(halved)}
-    return Output({"tile": tile, "metrics": tables.pack(table)}, info)
+    return {"icons": len(within), "size": level.canvas, **marked(halved)}
 
 
 def publish_level(step: Step) -> Output:

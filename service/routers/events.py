@@ -63,7 +63,9 @@ class JobTeller:
         here = self._services
         job, plan = here.artifacts.job(self._name), here.artifacts.plan(self._name)
         now = standing(job, plan, here.store, here.ledger)
-        tiles = [tile_data(plan, chunk) for chunk in plan.chunks if now.states[chunk.key] == "done"]
+        done = [chunk for chunk in plan.chunks if now.states[chunk.key] == "done"]
+        replaced = {key for chunk in done if chunk.stage == "render" for key in chunk.inputs}
+        tiles = [tile_data(plan, chunk) for chunk in done if chunk.key not in replaced]
         progress = progress_of(plan, now).items()
         return [
             *(Event(None, "tile", tile) for tile in tiles if tile is not None),

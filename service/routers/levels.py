@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import io
 import re
+from contextlib import suppress
 from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from PIL import Image
 
+from atlas_core.advance import TERMINAL
 from atlas_core.build import TILE_SIDE, Plan
-from atlas_core.errors import InputError, NotFoundError
-from atlas_core.manifest import said_of_icons, seeded_from_data
+from atlas_core.demand import demand
+from atlas_core.errors import DependencyError, InputError, NotFoundError
+from atlas_core.featurevis.recipes import canvas_size, recipe_named
+from atlas_core.manifest import seeded_from_data
 from atlas_core.pyramid import png
+from service.artifacts import Tile, said_of_tile
 from service.dependencies import Services, ServicesDep
 from service.names import AtlasId
 from service.schemas import Level, Page
@@ -58,6 +63,39 @@ class Place:
         """Path of the level."""
         return f"/v1/atlases/{self.atlas}/layers/{quote(self.layer, safe='')}/levels/{self.z}"
 
+    @property
+    def icon_size(self) -> int | None:
+        """Side of the level's icons in pixels once they are no previews; None where there are none."""
+        if not self.plan.spec.rendered:
+            return None
+        model = self.plan.model
+        return canvas_size(recipe_named(self.plan.spec.recipe), model.layer(self.layer), model.card.input)
+
+    def tile(self, x: int, y: int) -> tuple[Tile, str]:
+        """A tile that has cells, as it can be seen now, and the digest of its picture.
+
+        One that is not there, or only as a preview, is made before its turn while its job runs.
+
+        Raises:
+            NotFoundError: There is none, or not yet.
+        """
+        artifacts = self.services.artifacts
+        tile = artifacts.tile(self.plan, self.layer, self.side, x, y)
+        if tile is None or tile.preview:
+            self._demand(x, y)
+        if tile is None:
+            raise artifacts.missing(self.plan, f"tile {x}/{y} is not rendered yet")
+        if tile.blob is None:
+            raise NotFoundError(f"tile {x}/{y} has no cell")
+        return tile, tile.blob
+
+    def _demand(self, x: int, y: int) -> None:
+        services = self.services
+        if services.artifacts.job(self.atlas)["state"] not in TERMINAL:
+            chunks = services.artifacts.tile_chunks(self.plan, self.layer, self.side, x, y)
+            with suppress(DependencyError):  # then it comes in its turn
+                demand(self.plan, chunks, services.ledger, services.enqueue)
+
 
 PlaceDep = Annotated[Place, Depends()]
 Coordinate = Annotated[int, Path(ge=0, le=10_000)]
@@ -66,7 +104,7 @@ Version = Annotated[str | None, Query(pattern="^[0-9a-f]{64}$", description="dig
 
 @router.get("", response_model=Level)
 def get_level(place: PlaceDep) -> Any:
-    """A level: its side, the tiles rendered so far with their digests, its measured qualities once complete."""
+    """A level: its side, the tiles that can be seen so far with their digests, its qualities once complete."""
     artifacts, plan, layer, side = place.services.artifacts, place.plan, place.layer, place.side
     tiles = artifacts.tiles(plan, layer, side)
     published = artifacts.published(plan, layer, side)
@@ -76,24 +114,35 @@ def get_level(place: PlaceDep) -> Any:
         "z": place.z,
         "side": side,
         "tile_side": TILE_SIDE,
-        "state": "published" if published else "rendering" if tiles else "waiting",
+        "state": _state(tiles, published=published is not None),
         "cells": qualities["cells"] if qualities else None,
-        "icon_size": tiles[0][1]["info"]["size"] if tiles else None,
+        "icon_size": place.icon_size,
         "seeded_from_data": seeded_from_data(plan.spec),
         "tiles": [
             {
-                "x": chunk.parameters["x"],
-                "y": chunk.parameters["y"],
-                "digest": record["blobs"]["tile"],
-                "icons": record["info"]["icons"],
-                "url": f"{place.url}/tiles/{chunk.parameters['x']}/{chunk.parameters['y']}?v={record['blobs']['tile']}",
+                "x": tile.x,
+                "y": tile.y,
+                "digest": tile.blob,
+                "icons": tile.icons,
+                "icon_size": tile.icon_size,
+                "recipe": tile.recipe,
+                "preview": tile.preview,
+                "url": f"{place.url}/tiles/{tile.x}/{tile.y}?v={tile.blob}",
             }
-            for chunk, record in tiles
-            if "tile" in record["blobs"]
+            for tile in tiles
+            if tile.blob is not None
         ],
         "qualities": qualities,
         "links": {"self": place.url, "cells": f"{place.url}/cells", "poster": f"{place.url}/poster"},
     }
+
+
+def _state(tiles: list[Tile], *, published: bool) -> str:
+    if published:
+        return "published"
+    if not tiles:
+        return "waiting"
+    return "previewed" if all(tile.preview for tile in tiles) else "rendering"
 
 
 @router.get("/cells", response_model=Page[dict[str, Any]])
@@ -131,19 +180,19 @@ def list_cells(
 
 @router.get("/tiles/{x}/{y}", responses=PICTURE, response_class=Response)
 def get_tile(place: PlaceDep, x: Coordinate, y: Coordinate, request: Request, v: Version = None) -> Response:
-    """A block of 10 x 10 icons, row 0 on top; transparent where there is no cell."""
-    blob = place.services.artifacts.tile(place.plan, place.layer, place.side, x, y)
+    """A block of 10 x 10 icons, row 0 on top; transparent where there is no cell. A preview until it is rendered."""
+    tile, blob = place.tile(x, y)
     accept = request.headers.get("accept", "")
     as_png = "image/png" in accept and "image/webp" not in accept
     etag = f'"{blob}-png"' if as_png else f'"{blob}"'
-    headers = {"ETag": etag, "Cache-Control": FOREVER if v == blob else REVALIDATE, "Vary": "Accept"}
+    headers = {"ETag": etag, "Cache-Control": FOREVER if v == blob else REVALIDATE, "Vary": "Accept", **_made(tile)}
     if _matches(request, etag):
         return Response(status_code=304, headers=headers)
     data = place.services.store.get_blob(blob)
     if not as_png:
         return Response(data, headers=headers, media_type="image/webp")
     with Image.open(io.BytesIO(data)) as picture:
-        shown = png(picture.convert("RGBA"), said_of_icons(place.plan.spec))
+        shown = png(picture.convert("RGBA"), said_of_tile(place.plan, tile))
     return Response(shown, headers=headers, media_type="image/png")
 
 
@@ -152,7 +201,7 @@ def get_poster(place: PlaceDep, request: Request, v: Version = None) -> Response
     """The whole level on one picture; without icons, how many samples its cells have."""
     record = place.services.artifacts.published(place.plan, place.layer, place.side)
     if record is None:
-        raise NotFoundError(f"level {place.z} of {place.layer!r} is not complete yet; ask again later")
+        raise place.services.artifacts.missing(place.plan, f"level {place.z} of {place.layer!r} is not complete yet")
     blob = record["blobs"]["poster"]
     headers = {"ETag": f'"{blob}"', "Cache-Control": FOREVER if v == blob else REVALIDATE}
     if _matches(request, f'"{blob}"'):
@@ -172,9 +221,17 @@ def get_cell(place: PlaceDep, column: Coordinate, row: Coordinate) -> dict[str, 
 
 @router.get("/cells/{column}-{row}/icon", responses=PNG, response_class=Response)
 def get_icon(place: PlaceDep, column: Coordinate, row: Coordinate) -> Response:
-    """The icon of a cell."""
-    data = place.services.artifacts.icon(place.plan, place.layer, place.side, column, row)
-    return Response(data, headers={"Cache-Control": REVALIDATE}, media_type="image/png")
+    """The icon of a cell; a preview until its tile is rendered."""
+    artifacts = place.services.artifacts
+    artifacts.cell(place.plan, place.layer, place.side, column, row)
+    tile, _ = place.tile(column // TILE_SIDE, row // TILE_SIDE)
+    headers = {"Cache-Control": REVALIDATE, **_made(tile)}
+    return Response(artifacts.icon(place.plan, tile, column, row), headers=headers, media_type="image/png")
+
+
+def _made(tile: Tile) -> dict[str, str]:
+    """How a picture was made, as headers."""
+    return {"Atlas-Recipe": tile.recipe, "Atlas-Preview": str(tile.preview).lower()}
 
 
 @router.get("/cells/{column}-{row}/exemplars/{n}", responses=PNG, response_class=Response)

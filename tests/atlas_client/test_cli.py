@@ -88,11 +88,13 @@ def test_submit_says_only_what_was_said(server: Answers, capsys: pytest.CaptureF
         "10,20",
         "--seed",
         "0",
+        "--preview",
+        "none",
         "--json",
         "--url",
     ]
     assert run([*arguments, server.url]) == 0
-    spec = {"model": "m", "dataset": "d", "layers": ["x", "y"], "levels": [10, 20], "seed": 0}
+    spec = {"model": "m", "dataset": "d", "layers": ["x", "y"], "levels": [10, 20], "seed": 0, "preview": "none"}
     assert json.loads(server.requests[0][2]) == spec
     assert json.loads(capsys.readouterr().out) == {"id": "a", "state": "queued"}
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from atlas_core.build import DatasetFacts, ModelFacts, Plan, plan, shards
+from atlas_core.build import DatasetFacts, ModelFacts, Plan, lacking, plan, shards
 from atlas_core.cards import LayerInfo, ModelCard
 from atlas_core.errors import SpecError, UnknownLayerError, UnsupportedOperatorError
 from atlas_core.spec import parse_spec
@@ -40,6 +40,68 @@ def test_inputs_come_before_what_needs_them_and_every_key_is_its_own() -> None:
 def test_coarse_levels_are_rendered_first_over_all_layers() -> None:
     rendered = [(chunk.parameters["side"], chunk.parameters["layer"]) for chunk in _plan().find("render", step=None)]
     assert rendered == [(10, "early"), (10, "late")] + [(20, "early")] * 4 + [(20, "late")] * 4
+
+
+def _order(**changes: Any) -> list[tuple[str, int, str]]:
+    """Stage, side and layer of the chunks that make tiles, in order, each once."""
+    tiles = [chunk for chunk in _plan(**changes).chunks if chunk.is_tile]
+    return list(dict.fromkeys((c.stage, c.parameters["side"], c.parameters["layer"]) for c in tiles))
+
+
+def test_previews_of_a_level_come_before_the_tiles_of_the_level_before() -> None:
+    def both(stage: str, side: int) -> list[tuple[str, int, str]]:
+        return [(stage, side, "early"), (stage, side, "late")]
+
+    levels = {"levels": [5, 10, 20, 40], "allow_sparse": True}
+    assert _order(**levels) == [
+        *both("preview", 5), *both("preview", 10), *both("render", 5), *both("preview", 20), *both("render", 10),
+        *both("preview", 40), *both("render", 20), *both("render", 40),
+    ]  # fmt: skip
+    assert _order(levels=[10]) == [*both("preview", 10), *both("render", 10)]
+
+
+def test_a_tile_comes_after_its_preview_and_is_the_same_without() -> None:
+    made, plain = _plan(), _plan(preview="none")
+    assert plain.totals["preview"] == 0
+    own = [chunk for chunk in made.find("render") if chunk.is_tile]
+    assert made.totals["preview"] == len(own) == 10
+    for chunk in own:
+        place = {name: chunk.parameters[name] for name in ("layer", "side", "x", "y")}
+        (before,) = made.find("preview", **place)
+        assert (before.parameters["recipe"], chunk.parameters["recipe"]) == ("fast", "vivid")
+        assert before.key in chunk.inputs
+    others = [chunk.key for chunk in made.chunks if chunk.stage != "preview"]
+    assert sorted(others) == sorted(chunk.key for chunk in plain.chunks)
+    assert (made.id, made.spec.identity) == (plain.id, plain.spec.identity)
+
+
+@pytest.mark.parametrize(
+    ("changes", "preview"),
+    [
+        ({}, "fast"),
+        ({"recipe": "detail"}, "fast"),
+        ({"recipe": "vivid", "preview": "none"}, "none"),
+        ({"recipe": "fast"}, "none"),
+        ({"recipe": "pure"}, "none"),
+        ({"recipe": "none"}, "none"),
+        ({"privacy": "strict"}, "none"),
+    ],
+)
+def test_there_are_previews_only_where_data_may_be_seen_and_icons_take_longer(
+    changes: dict[str, Any], preview: str
+) -> None:
+    made = _plan(**changes)
+    assert made.spec.preview == preview
+    assert bool(made.find("preview")) == (preview == "fast")
+
+
+def test_a_preview_runs_only_for_a_tile_that_is_not_there() -> None:
+    made = _plan(levels=[10])
+    (early,) = made.tiles("early", 10)
+    left = {chunk.key for chunk in lacking(made, {early.key})}
+    previews = {chunk.parameters["layer"]: chunk.key for chunk in made.find("preview")}
+    assert previews["late"] in left
+    assert previews["early"] not in left
 
 
 def test_icons_are_compared_with_starts_and_patches_once_a_layer_and_after_its_coarsest_tiles() -> None:

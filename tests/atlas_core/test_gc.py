@@ -267,12 +267,34 @@ def test_the_end_of_a_job_has_its_samples_dropped_unless_they_are_kept(
     make: Callable[..., Plan], store: Store, ledger: Ledger
 ) -> None:
     sent: list[str] = []
-    for keep, expected in (("atlas", [DROP_SAMPLES]), ("samples", [])):
+    for keep, expected in (("atlas", [DROP_SAMPLES]), ("samples", [])):  # of the recipe fast: no previews
         plan = make(keep=keep)
         registry.update(store, "jobs", plan.id, state="running")
         advance(plan.id, store, ledger, lambda task, arguments, queue: sent.append(task))
         assert sent == expected
         sent.clear()
+
+
+def test_previews_go_when_their_atlas_has_succeeded_also_where_samples_are_kept(
+    make: Callable[..., Plan], store: Store, ledger: Ledger, tiny_cards: tuple[Path, Path]
+) -> None:
+    made = make(recipe="vivid", keep="samples")
+    (preview,), (own,) = made.find("preview"), made.tiles(LAYER, 3)
+    record = store.get_record("preview", preview.key)
+    assert record is not None
+    swept = drop_samples(made.id, store, ledger)
+    assert (swept.records, swept.blobs) == (1, 1)
+    assert store.blob_size(record["blobs"]["tile"]) is None
+    assert_whole(made, store)
+    assert all(attributions(made, store))
+
+    # Another atlas with the same tile needs no preview of it; without the tile it does.
+    assert preview.key not in {chunk.key for chunk in lacking(made, {own.key})}
+    twin = planned(store, *tiny_cards, levels=[3, 4], allow_sparse=True, recipe="vivid", keep="samples")
+    sent: list[str] = []
+    submit(twin, None, store, ledger, lambda _, arguments, queue: sent.append(arguments[1]))
+    assert preview.key not in sent
+    assert store.get_record("preview", preview.key) is None
 
 
 def test_many_dropped_atlases_are_cleared_up_once(ledger: Ledger) -> None:

@@ -9,7 +9,7 @@ SECOND = {chunk.key: 1.0 for chunk in PLAN.chunks}
 
 
 def _queue(stage: str) -> str:
-    return "gpu" if stage in ("collect", "attribute", "render") else "cpu"
+    return "gpu" if stage in ("collect", "attribute", "preview", "render") else "cpu"
 
 
 def _wall(*workers: Worker, done: set[str] = frozenset()) -> float | None:  # type: ignore[assignment]
@@ -44,5 +44,5 @@ def test_nobody_can_say_where_a_queue_has_no_worker() -> None:
 
 def test_dropped_attributions_are_not_waited_for() -> None:
     done = {chunk.key for chunk in PLAN.chunks if chunk.stage in ("collect", "layout", "cells")}
-    left = sum(chunk.stage in ("render", "publish") for chunk in PLAN.chunks)
+    left = sum(chunk.stage in ("preview", "render", "publish") for chunk in PLAN.chunks)
     assert _wall(Worker("one", ("cpu", "gpu"), 1), done=done) == left

@@ -19,6 +19,7 @@ def test_levels_are_sorted_and_each_stands_once() -> None:
         ({"layers": ["a", "a"]}, "/layers"),
         ({"samples": 10}, "/samples"),
         ({"recipe": "oil"}, "/recipe"),
+        ({"preview": "vivid"}, "/preview"),
         ({"seed": -1}, "/seed"),
         ({"levels": [1]}, "/levels/0"),
         ({"nonsense": 1}, "/nonsense"),
@@ -54,4 +55,5 @@ def test_a_level_too_fine_is_refused_with_the_finest_that_is_not() -> None:
 def test_the_same_request_is_the_same_job_and_an_owner_changes_it() -> None:
     spec = parse_spec(REQUEST)
     assert job_id(spec) == job_id(parse_spec({**REQUEST, "seed": 0}))
+    assert job_id(spec) == job_id(parse_spec({**REQUEST, "preview": "none"}))
     assert len({job_id(spec), job_id(spec, "me"), job_id(parse_spec({**REQUEST, "seed": 1}))}) == 3

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fastapi.testclient import TestClient
 
 from atlas_client.cli import run
+from atlas_core.build import STAGES
 from atlas_core.ledger import Worker
 from service.main import create_app
 from service.settings import ServiceSettings
@@ -74,6 +75,6 @@ def test_the_command_says_what_an_atlas_would_take(live: Live, capsys: pytest.Ca
     before = len(live.client.atlases())
     assert run(arguments) == 0
     *stages, last = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in stages] == ["collect", "attribute", "layout", "cells", "render", "publish"]
+    assert [line.split()[0] for line in stages] == list(STAGES)
     assert "done in about" in last
     assert len(live.client.atlases()) == before

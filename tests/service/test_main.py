@@ -263,7 +263,7 @@ def test_a_layer_name_may_hold_slashes_and_tiles_are_readable_before_the_rest(ap
     store = services(api).store
     level = f"/v1/atlases/{atlas}/layers/{ENCODED}/levels/0"
     assert api.get(level).json()["state"] == "waiting"
-    assert_problem(api.get(f"{level}/tiles/0/0"), 404, "not-found")
+    assert_problem(api.get(f"{level}/tiles/0/0"), 404, "not-yet")
 
     icon = np.full((1, 4, 4, 3), 200, np.uint8)
     tile = compose_tile(icon, np.array([[2, 1]], np.int32), 5, 5)

@@ -6,7 +6,7 @@ const LARGEST = 320; // pixels of a cell beyond which zooming ends
 
 export class LevelMap {
   constructor(canvas, { onHover, onSelect }) {
-    Object.assign(this, { canvas, onHover, onSelect, side: 0, cells: new Map(), tiles: new Map(), points: [] });
+    Object.assign(this, { canvas, onHover, onSelect, side: 0, cells: new Map(), tiles: new Map(), sources: new Map(), points: [] });
     this.view = { x: 0.5, y: 0.5, zoom: 1 };
     this.pointers = new Map();
     this.listen();
@@ -19,7 +19,8 @@ export class LevelMap {
     this.side = side;
     this.cells = new Map(cells.map((cell) => [`${cell.column}-${cell.row}`, cell]));
     this.most = Math.max(1, ...cells.map((cell) => cell.count));
-    this.tiles = new Map();
+    this.tiles = new Map(); // by place, the picture shown
+    this.sources = new Map(); // by place, the address of the picture shown, or of the one on its way
     this.bare = !tileAddress;
     this.address = tileAddress ?? (() => null);
     this.hovered = this.selected = null;
@@ -27,25 +28,34 @@ export class LevelMap {
     this.load();
   }
 
-  // Ask for the tiles that are not there yet; again after each look at a job that still renders.
+  // Ask for the tiles that are not there yet, or only as previews; again after each look at a job that still renders.
   load() {
-    const address = this.address;
-    for (const [key, held] of this.tiles) {
-      const place = key.split("-").map(Number);
-      const source = held ? null : address(...place);
-      if (!source) continue;
-      const image = new Image();
-      this.tiles.set(key, image);
-      image.onload = () => this.address === address && this.draw();
-      image.onerror = () => this.address === address && this.tiles.set(key, null);
+    const { sources, tiles } = this;
+    for (const key of tiles.keys()) {
+      const source = this.address(...key.split("-").map(Number));
+      if (!source || source === sources.get(key)) continue;
+      const image = new Image(), wanted = () => sources.get(key) === source;
+      sources.set(key, source);
+      image.onload = () => { if (wanted()) { tiles.set(key, image); this.draw(); } };
+      image.onerror = () => wanted() && sources.delete(key);
       image.src = source;
     }
     this.draw();
   }
 
+  // Places of the tiles in view without a picture, the nearest to its middle first.
+  lacking() {
+    const reach = 0.5 / this.view.zoom, across = TILE / this.side;
+    const far = ([x, y]) => Math.max(Math.abs((x + 0.5) * across - this.view.x), Math.abs((y + 0.5) * across - this.view.y));
+    const places = [...this.tiles].filter(([, image]) => !image).map(([key]) => key.split("-").map(Number));
+    return places.filter((place) => far(place) < reach + across / 2).sort((a, b) => far(a) - far(b));
+  }
+
+  tileOf(cell) { return [Math.floor(cell.column / TILE), Math.floor(cell.row / TILE)]; }
+
   // A cell's picture: the tile's image and the square of it that is the icon.
   icon(cell) {
-    const x = Math.floor(cell.column / TILE), y = Math.floor(cell.row / TILE);
+    const [x, y] = this.tileOf(cell);
     const image = this.tiles.get(`${x}-${y}`);
     if (!image?.complete || !image.naturalWidth) return null;
     const size = image.naturalWidth / Math.min(TILE, this.side - x * TILE);

@@ -58,8 +58,8 @@ const MARKS = {
   copy: "nearly a copy of what it started from, or of a real patch", grain: "grainy",
 };
 
-// cell, level {side, strongest}, icon from the map, exemplar(n) giving an address or null, seeded.
-export function cellDetails({ cell, level, icon, exemplar, seeded }) {
+// cell, level {side, strongest}, icon from the map, exemplar(n) giving an address or null, seeded, preview: of the icon.
+export function cellDetails({ cell, level, icon, exemplar, seeded, preview }) {
   const { icon: measured } = cell;
   const classes = (cell.classes ?? []).map((one) => ({
     name: brief(one.name), title: one.name, value: amount(one.attribution), share: one.attribution / level.strongest,
@@ -69,7 +69,8 @@ export function cellDetails({ cell, level, icon, exemplar, seeded }) {
   return [
     element("figure", { class: "cell" }, seeded !== null && enlarged(icon),
       element("figcaption", {}, element("h2", { title: classes[0]?.title }, classes[0]?.name ?? "Cell"),
-        element("p", {}, `Column ${cell.column}, row ${cell.row} of ${level.side}. ${seeding(seeded)}.`))),
+        element("p", {}, `Column ${cell.column}, row ${cell.row} of ${level.side}. ${seeding(seeded)}.`),
+        preview && element("p", { class: "note" }, "A preview: the icon itself is still to come."))),
     classes.length ? element("h3", {}, "Adds to the classes") : null,
     classes.length ? bars(classes) : null,
     (cell.few_images ?? cell.images < 3) ? element("p", { class: "note" }, "Fewer than three different images fell into this cell.") : null,

@@ -48,6 +48,19 @@ function layersOf(manifest) {
   }));
 }
 
+// The tiles of a published atlas, as the service lists them before: by layer and side, then by place.
+function renderedOf(manifest) {
+  const found = {};
+  for (const [name, { levels }] of Object.entries(manifest.layers)) {
+    for (const { side } of levels) {
+      const folder = `${quoted(name)}/${side}/tiles/`;
+      const tiles = Object.entries(manifest.artifacts).filter(([path]) => path.startsWith(folder));
+      found[`${name} ${side}`] = new Map(tiles.map(([path, { sha256 }]) => [path.slice(folder.length, -".webp".length), { digest: sha256, preview: false }]));
+    }
+  }
+  return found;
+}
+
 export class FileSource {
   constructor(manifest) { this.manifest = manifest; this.live = false; }
 
@@ -66,6 +79,7 @@ export class FileSource {
   folder(layer, side) { return `${encodeURIComponent(quoted(layer))}/${side}`; }
   cells(layer, side) { return json(`${this.folder(layer, side)}/cells.json`); }
   tile(layer, side, x, y) { return `${this.folder(layer, side)}/tiles/${x}-${y}.webp`; }
+  previewed() { return false; }
   exemplar() { return null; }
 }
 
@@ -81,7 +95,7 @@ export class ServiceSource {
   async refresh() {
     const job = await json(this.root);
     const manifest = job.manifest ?? null;
-    if (manifest) this.rendered = {};
+    if (manifest) this.rendered = renderedOf(manifest);
     const layers = manifest ? layersOf(manifest) : await this.unpublished(job);
     for (const layer of layers) this.sides[layer.name] = layer.levels.map((level) => level.side);
     if (!manifest) this.names ??= (await names())(job.spec);
@@ -95,7 +109,7 @@ export class ServiceSource {
       name, info: null,
       levels: await Promise.all((levels ?? []).map(async (side, z) => {
         const level = await json(`${this.root}/layers/${quoted(name)}/levels/${z}`);
-        this.rendered[`${name} ${side}`] = new Map(level.tiles.map((tile) => [`${tile.x}-${tile.y}`, tile.digest]));
+        this.rendered[`${name} ${side}`] = new Map(level.tiles.map((tile) => [`${tile.x}-${tile.y}`, tile]));
         return { ...level.qualities, side, ready: level.state !== "waiting", complete: level.state === "published" };
       })),
     })));
@@ -105,13 +119,16 @@ export class ServiceSource {
 
   cells(layer, side) { return listOf(`${this.level(layer, side)}/cells`); }
 
-  // Null for a tile that is not rendered yet.
+  // Null for a tile that is not there yet, not even as a preview.
   tile(layer, side, x, y) {
-    const address = `${this.level(layer, side)}/tiles/${x}/${y}`, rendered = this.rendered[`${layer} ${side}`];
-    if (!rendered) return address;
-    const digest = rendered.get(`${x}-${y}`);
-    return digest ? `${address}?v=${digest}` : null;
+    const tile = this.rendered[`${layer} ${side}`]?.get(`${x}-${y}`);
+    return tile ? `${this.level(layer, side)}/tiles/${x}/${y}?v=${tile.digest}` : null;
   }
+
+  previewed(layer, side, x, y) { return this.rendered[`${layer} ${side}`]?.get(`${x}-${y}`)?.preview ?? false; }
+
+  // A tile that is asked for before it is there comes first.
+  wish(layer, side, x, y) { fetch(`${this.level(layer, side)}/tiles/${x}/${y}`).catch(() => null); }
 
   exemplar(layer, side, cell, n) { return `${this.level(layer, side)}/cells/${cell.column}-${cell.row}/exemplars/${n}`; }
 

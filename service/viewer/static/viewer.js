@@ -5,6 +5,7 @@ import { cellDetails, drawSeen, element, landingDetails, levelDetails } from "./
 import { FileSource, Problem, ServiceSource } from "./source.js";
 
 const POLL = 1500; // milliseconds between looks at a job that runs
+const WISHES = 2; // tiles in view asked for before their turn, at each look
 const RUNNING = ["queued", "running"];
 const $ = (id) => document.getElementById(id);
 const state = { source: null, job: null, layer: null, level: null, cells: null, strongest: 1, picture: null };
@@ -201,6 +202,7 @@ async function reread() {
   fill(cells);
   for (const cell of cells) map.cells.set(`${cell.column}-${cell.row}`, cell);
   map.load();
+  if (seeded() !== null && RUNNING.includes(state.job.state)) map.lacking().slice(0, WISHES).forEach((place) => state.source.wish(layer.name, level.side, ...place));
   for (const held of ["selected", "hovered"]) if (map[held]) map[held] = map.cells.get(`${map[held].column}-${map[held].row}`);
   details(map.hovered ?? map.selected);
 }
@@ -220,7 +222,7 @@ function chosen(cell) {
 function details(cell) {
   const { layer, level, source } = state;
   const shown = cell ? cellDetails({
-    cell, seeded: seeded(), icon: map.icon(cell), level: { side: level.side, strongest: state.strongest },
+    cell, seeded: seeded(), preview: source.previewed(layer.name, level.side, ...map.tileOf(cell)), icon: map.icon(cell), level: { side: level.side, strongest: state.strongest },
     exemplar: (n) => source.exemplar(layer.name, level.side, cell, n),
   }) : levelDetails({ layer, level, seeded: seeded() });
   $("details").replaceChildren(...shown);

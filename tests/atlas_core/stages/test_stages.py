@@ -121,6 +121,31 @@ def test_the_same_atlas_in_another_store_has_the_same_digest(tiny_atlas: TinyAtl
     assert manifest_of(made, store)["digest"] == tiny_atlas.manifest["digest"]
 
 
+def test_an_atlas_is_the_same_with_previews_and_without(tiny_atlas: TinyAtlas) -> None:
+    changes: dict[str, Any] = {"recipe": "vivid", "levels": [3]}
+    digests = []
+    for preview in ("fast", "none"):
+        store = open_store("memory://")
+        made = planned(store, tiny_atlas.model, tiny_atlas.dataset, preview=preview, **changes)
+        run_all(made, Runtime(store))
+        digests.append(manifest_of(made, store)["digest"])
+        assert ("preview" in {record.stage for record in store.list_records()}) == (preview == "fast")
+    assert digests[0] == digests[1]
+
+
+def test_a_preview_is_the_tile_that_the_recipe_fast_gives_and_is_not_measured(tiny_atlas: TinyAtlas) -> None:
+    store = open_store("memory://")
+    runtime = Runtime(store)
+    made = planned(store, tiny_atlas.model, tiny_atlas.dataset, recipe="vivid", levels=[3], attribution="none")
+    run_all(made, runtime, lambda stage: stage in ("collect", "layout", "cells", "preview"))
+    (chunk,) = made.find("preview")
+    record = runtime.record(made, chunk.key)
+    (own,) = tiny_atlas.plan.tiles(LAYER, 3)
+    fast = tiny_atlas.runtime.record(tiny_atlas.plan, own.key)
+    assert record["blobs"] == {"tile": fast["blobs"]["tile"]}
+    assert record["info"] == fast["info"]
+
+
 def test_icons_of_different_cells_have_different_keys() -> None:
     keys = {icon_key("a", 5, column, row, "fast", 1) for column in range(5) for row in range(5)}
     assert len(keys) == 25
