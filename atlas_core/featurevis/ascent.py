@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack
 from typing import Literal
 
 import torch
@@ -48,6 +48,8 @@ class Ascent:
         mean: The network's mean colour, shown where a picture is moved away, shape (channels,).
         steps: At most so many, 0 or more.
         learning_rate: At the first step.
+        focus: Called with the share of the steps done before each of them, and with 1 at the end; may change what
+            parameters look like.
         precision: On a GPU.
     """
 
@@ -60,8 +62,10 @@ class Ascent:
         steps: int,
         learning_rate: float,
         *,
+        focus: Callable[[float], None] = lambda share: None,
         precision: Precision = "bf16",
     ) -> None:
+        self.focus = focus
         self.pixels, self.see, self.gain, self.mean = pixels, see, gain, mean
         self.steps, self.learning_rate, self.precision = steps, learning_rate, precision
         self._climbs: OrderedDict[tuple[torch.Size, torch.Size], _Climb] = OrderedDict()
@@ -84,6 +88,7 @@ class Ascent:
         Returns:
             The parameters reached, shape (m, ...).
         """
+        self.focus(0.0 if self.steps else 1.0)
         if self.steps == 0:
             return start.clone()
         climb = self._climb(start, goals, moved=matrices is not None)
@@ -93,11 +98,13 @@ class Ascent:
             climb.aim(step, self.learning_rate * (1 - step / self.steps), None if matrices is None else matrices[step])
             climb.take()
             on_step(step + 1)
+            self.focus((step + 1) / self.steps)
             if (step + 1) % STILL_STEPS == 0 and step + 1 < self.steps:
                 before, shown = shown, self._shown(climb.parameter)
                 climb.moving *= (shown - before).abs().amax(dim=(1, 2, 3)) > STILL_CHANGE
                 if not bool(climb.moving.any()):
                     break
+        self.focus(1.0)
         return climb.parameter.detach().clone()
 
     @torch.no_grad()
@@ -145,11 +152,13 @@ class Ascent:
 
 def computing_in(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
     """A context in which a GPU's network computes in this precision; nothing on a CPU."""
-    if device.type != "cuda":
-        return nullcontext()
-    if precision == "bf16":  # weights are cast at every step, for a graph's tensors must outlive the cache
-        return torch.autocast("cuda", torch.bfloat16, cache_enabled=False)
-    return torch.backends.cudnn.flags(enabled=True, allow_tf32=precision == "tf32")
+    contexts = ExitStack()
+    if device.type == "cuda":  # the fastest kernels are searched for once a shape, in the rehearsals before a capture
+        contexts.enter_context(torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=precision == "tf32"))
+    if device.type == "cuda" and precision == "bf16":
+        # weights are cast at every step, for a graph's tensors must outlive the cache
+        contexts.enter_context(torch.autocast("cuda", torch.bfloat16, cache_enabled=False))
+    return contexts
 
 
 class _Climb:

@@ -34,11 +34,12 @@ class Recipe:
         learning_rate: Adam's, at the first step; it falls linearly to 0.
         canvas_share: Side of the canvas as a share of the layer's receptive field.
         start_size: Side to which the mean thumbnail is averaged down before the start, in thumbnail pixels; 0 starts
-            from random phases and uses no picture of the user's.
+            from noise and uses no picture of the user's.
         start_deviation: Standard deviation of the start around its mean colour, in decorrelated-logit space.
         shift: Largest random shift a step, in pixels.
         rotation: Largest random rotation a step, in degrees.
         zoom: Largest random zoom a step, as a share of the size.
+        coarse: Share of the steps over which the picture is brought into focus, from coarse to fine; 0 for none.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Recipe:
     shift: float
     rotation: float = 0.0
     zoom: float = 0.0
+    coarse: float = 0.0
 
     @property
     def seeded(self) -> bool:
@@ -58,16 +60,16 @@ class Recipe:
         return self.start_size > 0
 
 
-_WIDE = {"shift": 6.0, "rotation": 10.0, "zoom": 0.1}
+_MOVES = {"shift": 4.2, "rotation": 7.0, "zoom": 0.07}
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         recipe.name: recipe
         for recipe in (
-            Recipe("fast", 1, 12, 0.06, 0.67, start_size=20, start_deviation=1.2, shift=4.0),
-            Recipe("detail", 1, 32, 0.1, 0.75, start_size=12, start_deviation=0.8, **_WIDE),
-            Recipe("vivid", 1, 32, 0.2, 0.75, start_size=8, start_deviation=1.0, **_WIDE),
-            Recipe("pure", 1, 48, 0.3, 0.75, start_size=0, start_deviation=1.2, shift=4.0),
+            Recipe("fast", 2, 12, 0.06, 0.67, start_size=20, start_deviation=1.2, shift=3.0),
+            Recipe("detail", 2, 32, 0.1, 0.75, start_size=12, start_deviation=1.0, coarse=0.5, **_MOVES),
+            Recipe("vivid", 2, 32, 0.2, 0.75, start_size=12, start_deviation=1.2, coarse=0.5, **_MOVES),
+            Recipe("pure", 2, 60, 0.18, 0.67, start_size=0, start_deviation=0.5, coarse=0.5, **_MOVES),
         )
     }
 )

@@ -14,7 +14,7 @@ from atlas_core.errors import SpecError
 from atlas_core.featurevis.ascent import Ascent, Precision
 from atlas_core.featurevis.deviates import normal
 from atlas_core.featurevis.objectives import Whitener, centre, direction_objective
-from atlas_core.featurevis.parameterization import Phases, Spectrum, start_picture
+from atlas_core.featurevis.parameterization import Spectrum, start_picture
 from atlas_core.featurevis.recipes import THUMBNAIL_SIDE, Recipe, centre_positions, thumbnail_window
 from atlas_core.featurevis.transforms import transform_table
 from atlas_core.memory import Batches
@@ -69,10 +69,17 @@ class Renderer:
         self.whiten = Whitener(whitening, self.device)
         self.seed_side = min(THUMBNAIL_SIDE, round(THUMBNAIL_SIDE * canvas / thumbnail_window(layer, input)))
         self.positions = centre_positions(layer, canvas)
-        self.picture = self._picture()
+        self.picture = Spectrum(input.channels, canvas, canvas, self.device)
         mean = torch.tensor(input.mean, dtype=torch.float32, device=self.device)
         self._ascent = Ascent(
-            self.picture.pixels, trunk, self._gain, mean, recipe.steps, recipe.learning_rate, precision=precision
+            self.picture.pixels,
+            trunk,
+            self._gain,
+            mean,
+            recipe.steps,
+            recipe.learning_rate,
+            focus=self._focus,
+            precision=precision,
         )
 
     def batches(self) -> Batches:
@@ -85,13 +92,11 @@ class Renderer:
             return BATCH
         targets = self.whiten.mean.expand(TRIED, -1)
         seeds = np.zeros((TRIED, THUMBNAIL_SIDE, THUMBNAIL_SIDE, self.channels), np.float32)
-        return self._ascent.fitting(self._start(seeds, range(TRIED)), self.whiten(targets), GPU_BATCH)
+        fitting = self._ascent.fitting(self._start(seeds, range(TRIED)), self.whiten(targets), GPU_BATCH)
+        return 1 << (fitting.bit_length() - 1)  # batches are filled up to powers of two
 
-    def _picture(self) -> Spectrum | Phases:
-        size = self.channels, self.canvas, self.canvas
-        if self.recipe.seeded:
-            return Spectrum(*size, self.device)
-        return Phases(*size, self.recipe.start_deviation, self.device)
+    def _focus(self, share: float) -> None:
+        self.picture.focus(share / self.recipe.coarse if self.recipe.coarse else 1.0)
 
     def _gain(self, activations: torch.Tensor, goals: torch.Tensor) -> torch.Tensor:
         return direction_objective(self.whiten(centre(activations, self.positions)), goals)
@@ -159,13 +164,13 @@ class Renderer:
         reached = self._ascent(self._start(seeds, keys), goals, matrices, on_step)
         with torch.no_grad():
             levels = (self.picture.pixels(reached[:count]) * 255).round().to(torch.uint8)
-        return np.asarray(levels.permute(0, 2, 3, 1).cpu().numpy())
+        return np.asarray(levels.permute(0, 2, 3, 1).contiguous().cpu().numpy())
 
     def _start(self, seeds: NDArray[np.float32] | None, keys: Sequence[int]) -> torch.Tensor:
         shape = self.channels, self.canvas, self.canvas // 2 + 1
         noise = normal(keys, NOISE_STREAM, math.prod(shape), self.device).reshape(-1, *shape, 2)
-        if isinstance(self.picture, Phases):
-            return self.picture.start(noise)
+        if not self.recipe.seeded:
+            return self.picture.drawn(noise, self.recipe.start_deviation)
         thumbnails = torch.as_tensor(seeds, dtype=torch.float32, device=self.device).permute(0, 3, 1, 2)
         recipe = self.recipe
         start = start_picture(thumbnails, self.seed_side, recipe.start_size, recipe.start_deviation, self.canvas)

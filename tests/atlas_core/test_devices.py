@@ -64,5 +64,5 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_processes_do_not_share_a_gpu() -> None:
     devices.check_processes("cpu", 8)
     devices.check_processes("cuda", 1)
-    with pytest.raises(ConflictError, match="2 processes would share the device cuda:1.*-c 1"):
+    with pytest.raises(ConflictError, match=r"2 processes would share the device cuda:1.*-c 1"):
         devices.check_processes("cuda:1", 2)

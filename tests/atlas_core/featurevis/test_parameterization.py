@@ -4,7 +4,6 @@ import torch
 
 from atlas_core.featurevis.deviates import normal
 from atlas_core.featurevis.parameterization import (
-    Phases,
     Spectrum,
     colour_matrix,
     seed_from_thumbnails,
@@ -81,23 +80,25 @@ def test_a_spectrum_shows_its_start() -> None:
     assert torch.allclose(difference, 0.01 * noise, atol=1e-4)
 
 
-def test_phases_move_and_magnitudes_stay() -> None:
-    picture = Phases(1, 16, 16, 1.2, CPU)
-    parameters = picture.start(normal([1], 1, 16 * 9, CPU).reshape(1, 1, 16, 9, 2))
-
-    def spectrum() -> torch.Tensor:
-        spectrum: torch.Tensor = torch.fft.rfft2(torch.logit(picture.pixels(parameters)), norm="ortho")
-        return spectrum.abs()[:, :, 1:8, 1:8]
-
-    before = spectrum()
-    parameters += 1.0
-    assert torch.allclose(spectrum(), before, rtol=1e-2)
-    assert torch.logit(picture.pixels(parameters)).std().item() == pytest.approx(1.2, rel=0.1)
+def test_drawn_pictures_are_noise_of_the_deviation_about_grey() -> None:
+    picture = Spectrum(3, 24, 30, CPU)
+    pixels = picture.pixels(picture.drawn(normal([1, 2], 1, 3 * 24 * 16, CPU).reshape(2, 3, 24, 16, 2), 0.5))
+    colours = torch.linalg.inv(torch.from_numpy(colour_matrix(3)))
+    logits = torch.einsum("dc,mchw->mdhw", colours, torch.logit(pixels))
+    assert logits.std(dim=(1, 2, 3)).tolist() == pytest.approx([0.5, 0.5], rel=1e-3)
+    assert not torch.allclose(pixels[0], pixels[1], atol=0.1)
 
 
-def test_phases_start_grey_and_can_have_any_colour() -> None:
-    picture = Phases(3, 16, 24, 0.01, CPU)
-    parameters = picture.start(normal([1], 1, 3 * 16 * 13, CPU).reshape(1, 3, 16, 13, 2))
-    assert torch.allclose(picture.pixels(parameters), torch.tensor(0.5), atol=0.05)
-    parameters[0, 0, 0, 0] = 0.0
-    assert torch.allclose(torch.logit(picture.pixels(parameters)), torch.tensor(2.4 / 3**0.5), atol=0.05)
+def test_a_picture_comes_into_focus() -> None:
+    picture = Spectrum(1, 32, 32, CPU)
+    across = torch.arange(32.0)
+    coarse, fine = (torch.cos(2 * torch.pi * waves * across / 32).expand(1, 1, 32, 32) for waves in (2, 8))
+    parameters = picture.start(coarse + fine)
+    shares = []
+    for share in (0.0, 0.5, 1.0, 2.0):
+        picture.focus(share)
+        shown = torch.logit(picture.pixels(parameters))
+        shares.append([((shown * wave).sum() / wave.square().sum()).item() for wave in (coarse, fine)])
+    assert shares[0] == pytest.approx([0.7, 0], abs=0.01)  # 1/16 of a cycle a pixel is near the first edge
+    assert shares[1] == pytest.approx([1, 0.94], abs=0.01)  # half open at .305, 2.75 edges beyond 1/4
+    assert shares[2] == shares[3] == pytest.approx([1, 1], abs=0.01)
