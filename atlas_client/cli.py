@@ -14,6 +14,7 @@ import typer
 
 from atlas_client.client import DEFAULT_URL, Client, Document
 from atlas_client.errors import BAD_INPUT, COULD_NOT_RUN, BadInputError, ClientError
+from atlas_client.icons import icons
 from atlas_client.output import (
     put,
     put_alias,
@@ -250,7 +251,9 @@ def _answer(image: Path, result: Document | BadInputError) -> Document:
     return {"image": str(image), **result}
 
 
-OWN: dict[str, Callable[..., None]] = {"submit": submit, "status": status, "cancel": cancel, "project": project}
+OWN: dict[str, Callable[..., None]] = {
+    "submit": submit, "status": status, "cancel": cancel, "project": project, "icons": icons,
+}  # fmt: skip
 GROUPS = {"models": models, "datasets": datasets, "alias": alias}
 
 

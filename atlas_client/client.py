@@ -281,7 +281,9 @@ class Client:
             RefusedError: It failed by its input, such as too many corrupt images.
             JobError: It failed otherwise, or was cancelled.
         """
-        path = f"/v1/atlases/{quote(atlas, safe='')}"
+        return self._wait(f"/v1/atlases/{quote(atlas, safe='')}", on_progress)
+
+    def _wait(self, path: str, on_progress: OnDocument | None) -> Document:
         value = self.json("GET", path)
         if on_progress:
             on_progress(value)
@@ -328,6 +330,44 @@ class Client:
             time.sleep(pause)
             pause = min(POLL_LAST, pause * 1.3)
 
+    # Icons on request
+
+    def icons(self, atlas: str, request: Mapping[str, Any]) -> Document:
+        """Ask for icons beyond a map's own: a channel, a walk, the grid of an image, a dream and so on.
+
+        Args:
+            atlas: The atlas's id.
+            request: `kind` and what else POST /v1/atlases/{atlas}/icons takes; an `image` or `mask` given as a Path is
+                uploaded.
+
+        Returns:
+            The job; give it to `made_icons`.
+        """
+        body = {name: self.upload(value) if isinstance(value, Path) else value for name, value in request.items()}
+        return self.json("POST", f"/v1/atlases/{quote(atlas, safe='')}/icons", json=body)
+
+    def made_icons(self, job: Document, on_progress: OnDocument | None = None) -> Document:
+        """Wait until icons are made; then they have a `description`, whose pictures and sheet each have a `url`.
+
+        Args:
+            job: From `icons`.
+            on_progress: Called with every document seen; may raise to stop waiting.
+
+        Raises:
+            RefusedError: They failed by their input.
+            JobError: They failed otherwise, or were cancelled.
+        """
+        self._wait(f"/v1/jobs/{job['id']}", on_progress)
+        return self.json("GET", job["links"]["self"])
+
+    def all_icons(self, atlas: str) -> list[Document]:
+        """The jobs of all icons that were asked for of an atlas."""
+        return list(self.items(f"/v1/atlases/{quote(atlas, safe='')}/icons"))
+
+    def picture(self, url: str) -> bytes:
+        """The bytes of a picture by its URL below the service's."""
+        return self.request("GET", url).content
+
     # Projections
 
     def project(
@@ -370,8 +410,9 @@ def job_error(value: Document) -> JobError | RefusedError:
     error = value.get("error") or {}
     detail = str(error.get("detail") or error.get("title") or "no reason given")
     slug = str(error.get("type", "")).rstrip("/").rpartition("/")[2]
+    what = "atlas" if value.get("kind", "atlas") == "atlas" else "job"
     if value["state"] == "cancelled":
-        return JobError(f"the atlas {value['id']} was cancelled; submit it again to continue", "cancelled")
+        return JobError(f"the {what} {value['id']} was cancelled; submit it again to continue", "cancelled")
     if slug.startswith(("invalid-", "unknown-", "unsupported-")):
         return RefusedError(detail, 422, slug)
-    return JobError(f"the atlas {value['id']} failed: {detail}", "failed")
+    return JobError(f"the {what} {value['id']} failed: {detail}", "failed")

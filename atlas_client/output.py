@@ -14,6 +14,7 @@ from rich.table import Table
 from atlas_client.progress import duration, stage_counts
 
 SHOWN_CELLS = 3
+SHOWN_ICONS = 20
 RATES = {
     "measured": "",
     "partly-measured": "; in part assumed, some of it has not been done here yet",
@@ -83,6 +84,22 @@ def put_job(document: dict[str, Any], url: str) -> None:
     if error:
         put(f"  {error.get('detail', error)}")
     put(f"{url}/?atlas={document['id']}")
+
+
+def put_icons(document: dict[str, Any], out: str) -> None:
+    """Icons that were made: where they are, how they were made, and each with what it is and how true."""
+    made = document["description"]
+    recipe = made["recipe"]["name"] if made["recipe"] else "no recipe"
+    seeded = "seeded from data" if made["seeded_from_data"] else "no data in them"
+    count = "1 picture" if len(made["pictures"]) == 1 else f"{len(made['pictures'])} pictures"
+    put(f"{out}  {count}  {recipe}, {seeded}  {document['id']}")
+    for picture in made["pictures"][:SHOWN_ICONS]:
+        told = {name: value for name, value in picture.items() if name not in ("width", "height", "sha256", "url")}
+        fidelity = told.pop("fidelity")
+        values = ((name, value) for name, value in (told | fidelity).items() if not isinstance(value, list))
+        put("  " + "  ".join(f"{name} {value}" for name, value in values))
+    if len(made["pictures"]) > SHOWN_ICONS:
+        put(f"  and {len(made['pictures']) - SHOWN_ICONS} more; --json lists all")
 
 
 def put_estimate(estimate: dict[str, Any]) -> None:

@@ -201,7 +201,7 @@ def _check_expected(name: str, number: int, known: Document | None, expected: Ex
 
 def _exists(store: Store, kind: AliasKind, target: str) -> bool:
     found = store.get_document(KINDS[kind], target)
-    return found is not None and not found.get("deleted")
+    return found is not None and not found.get("deleted") and found.get("kind", "atlas") == "atlas"
 
 
 def _document(name: str) -> str:

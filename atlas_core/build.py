@@ -144,7 +144,10 @@ class Chunk(Card):
 
 
 class Plan(Card):
-    """Every chunk of an atlas, in order of priority; inputs come before what needs them."""
+    """Every chunk of a job, in order of priority; inputs come before what needs them.
+
+    A plan of an atlas has no `request`; that of icons has one, and the id of their `atlas`, whose spec it shares.
+    """
 
     id: str
     spec: AtlasSpec
@@ -152,6 +155,18 @@ class Plan(Card):
     dataset: DatasetFacts
     chunks: tuple[Chunk, ...]
     anchor: AnchorFacts | None = None
+    atlas: str | None = None
+    request: dict[str, Any] | None = None
+
+    @property
+    def kind(self) -> str:
+        """Kind of the job."""
+        return "atlas" if self.request is None else "icons"
+
+    @property
+    def own(self) -> list[Chunk]:
+        """The chunks that this job brings along: all of an atlas; of icons those that are no atlas's."""
+        return [chunk for chunk in self.chunks if self.request is None or "request" in chunk.parameters]
 
     @cached_property
     def by_key(self) -> dict[str, Chunk]:

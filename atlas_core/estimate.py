@@ -42,6 +42,7 @@ CELLS_SECONDS, CELLS_VALUE_SECONDS = 0.15, 4.4e-8
 INDEX_SECONDS, INDEX_VALUE_SECONDS = 2.2e-5, 2.2e-7
 STEP_PASSES, STEP_SECONDS = 1.6, 3.5e-4
 MEASURING_STEPS = 4
+COMPOSED_STEPS = 48
 PIXEL_SECONDS = 3e-7
 PUBLISH_SECONDS, PUBLISH_TILE_SECONDS = 0.02, 0.002
 
@@ -127,7 +128,7 @@ class Estimate:
             "preview": self._preview, "render": self._render,
             "neighbours": self._neighbours, "optimise": self._optimise, "twins": self._twins, "index": self._index,
             "place": self._place, "join": self._join, "beside": self._beside, "level": self._level,
-            "manifest": self._manifest,
+            "manifest": self._manifest, "pictures": self._pictures, "icons": self._sheet,
         }  # fmt: skip
         return works[step or chunk.stage](chunk)
 
@@ -238,6 +239,21 @@ class Estimate:
         trunk = self._forward * self._share(layer) * self._canvas(layer, chunk.parameters["recipe"]) ** 2 / self._pixels
         measuring = 2 * MEASURING_STEPS * (STEP_PASSES * trunk + STEP_SECONDS)
         return Cost(cells * (measuring + DECODE_SECONDS * self._pixels), 2 * cells * METRIC_BYTES)
+
+    def _pictures(self, chunk: Chunk) -> Cost:
+        request, layer, count = chunk.parameters["request"], chunk.parameters["layer"], chunk.parameters["count"]
+        if request["recipe"] is None or "size" in request:  # a dream, a composition: one picture, of about the input
+            steps, pixels = request.get("steps", COMPOSED_STEPS), float(self._pixels)
+        else:
+            recipe = recipe_named(request["recipe"])
+            steps = recipe.steps + MEASURING_STEPS
+            pixels = float(canvas_size(recipe, self._plan.model.layer(layer), self._plan.model.card.input) ** 2)
+        trunk = self._forward * self._share(layer) * pixels / self._pixels
+        return Cost(count * steps * (STEP_PASSES * trunk + STEP_SECONDS), count * POSTER_PIXEL_BYTES * pixels)
+
+    def _sheet(self, chunk: Chunk) -> Cost:
+        shown = [self._pictures(self._plan.by_key[key]).bytes for key in chunk.inputs[1:]]
+        return Cost(PUBLISH_SECONDS + PIXEL_SECONDS * sum(shown) / POSTER_PIXEL_BYTES, sum(shown))
 
     def _level(self, chunk: Chunk) -> Cost:
         side = chunk.parameters["side"]

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the usual name
 
 from atlas_core.errors import SpecError
+from atlas_core.featurevis.ascent import computing_in
 from atlas_core.featurevis.objectives import Whitener, centre, whitened_cosine
 from atlas_core.featurevis.recipes import centre_positions
 from atlas_core.featurevis.transforms import affine, move
@@ -92,7 +93,8 @@ def measure(
         pixels = _pixels(icons[part], canvas, place)
 
         def see(view: torch.Tensor) -> torch.Tensor:
-            activations = trunk(view.contiguous(memory_format=torch.channels_last))
+            with computing_in("tf32", place):
+                activations = trunk(view.contiguous(memory_format=torch.channels_last))
             return whiten(centre(activations, positions))
 
         shifted = torch.stack([see(view) for view in _shifted(pixels, mean)])  # (8, m, channels)

@@ -210,7 +210,7 @@ class _Sweep:
         """Delete blobs that no record and no document names; with `stages`, only those that records had named.
 
         Args:
-            stages: Of the only records that can name any of these.
+            stages: Of the only records that can name any of these; so no other's blobs may have the same bytes.
         """
         left = [info for info in self._listed(stages) if info.key not in self._dead]
         live = {sha256 for record in self._read(left) for sha256 in record["blobs"].values()} | self._marks.blobs

@@ -40,7 +40,7 @@ def undisplayed(shown: NDArray[np.uint8], pictures: NDArray[np.uint8], visible: 
     return seen
 
 
-def compose_tile(icons: NDArray[np.uint8], places: NDArray[np.int32], width: int, height: int) -> bytes:
+def compose_tile(icons: NDArray[np.uint8], places: NDArray[np.int32], width: int, height: int, said: str = "") -> bytes:
     """Put icons into one WebP picture.
 
     Args:
@@ -48,6 +48,7 @@ def compose_tile(icons: NDArray[np.uint8], places: NDArray[np.int32], width: int
         places: Column and row of each within the tile, shape (n, 2).
         width: Columns of this tile, 10 but for the last of a level whose side is no multiple.
         height: Rows of this tile.
+        said: Of the picture, kept in it as XMP.
     """
     size = icons.shape[1]
     canvas = np.zeros((height * size, width * size, 4), np.uint8)
@@ -57,7 +58,7 @@ def compose_tile(icons: NDArray[np.uint8], places: NDArray[np.int32], width: int
         canvas[top : top + size, left : left + size, :3] = icon
         canvas[top : top + size, left : left + size, 3] = 255
     data = io.BytesIO()
-    Image.fromarray(canvas, "RGBA").save(data, "WEBP", quality=QUALITY, method=4, exact=True)
+    Image.fromarray(canvas, "RGBA").save(data, "WEBP", quality=QUALITY, method=4, exact=True, xmp=said.encode())
     return data.getvalue()
 
 

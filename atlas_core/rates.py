@@ -125,7 +125,7 @@ def known_rates(store: Store) -> dict[str, Rate]:
 def learn(plan: Plan, store: Store) -> None:
     """Take what a finished job's chunks took into this deployment's rates; call it under a lock."""
     model = ModelCost.of((store.get_document("models", plan.model.id) or {}).get("cost"))
-    new = measured(plan, plan.chunks, model, lambda chunk: store.get_record(chunk.stage, chunk.key))
+    new = measured(plan, plan.own, model, lambda chunk: store.get_record(chunk.stage, chunk.key))
     known = known_rates(store)
     for name, rate in new.items():
         known[name] = known.pop(name).blended(rate) if name in known else rate

@@ -150,7 +150,7 @@ def anchor_facts(store: Store, name: str) -> AnchorFacts:
         ConflictError: It is not published yet.
     """
     job = document(store, "jobs", name)
-    if job.get("deleted"):
+    if job.get("deleted") or job["kind"] != "atlas":
         raise NotFoundError(f"there is no atlas {name!r} here to anchor on; list /v1/atlases for those there are")
     if job["state"] != "succeeded":
         raise ConflictError(f"the atlas {name} is {job['state']}; anchor on it once it has succeeded")
@@ -167,6 +167,11 @@ def anchor_facts(store: Store, name: str) -> AnchorFacts:
         id=job["id"], model=held.model.id, dataset=held.dataset.digest, seed=held.spec.seed,
         collected=[chunk.key for chunk in held.find("collect")], layers=layers,
     )  # fmt: skip
+
+
+def icons_of(store: Store, atlas: str) -> list[Document]:
+    """The jobs of icons of an atlas that were not dropped, in order of creation."""
+    return [job for job in documents(store, "jobs") if job.get("atlas") == atlas and not job.get("deleted")]
 
 
 def put_plan(store: Store, plan: Plan) -> None:
@@ -198,7 +203,8 @@ def add_job(store: Store, plan: Plan, name: str | None = None) -> Document:
         return known
     put_plan(store, plan)
     value = {
-        "id": plan.id, "kind": "atlas", "name": name, "spec": plan.spec.model_dump(mode="json"), "state": "queued",
+        "id": plan.id, "kind": plan.kind, "atlas": plan.atlas, "request": plan.request, "name": name,
+        "spec": plan.spec.model_dump(mode="json"), "state": "queued",
         "attempt": known["attempt"] + 1 if known else 1, "error": None, "created": now(), "started": None,
         "finished": None, "digest": None,
     }  # fmt: skip

@@ -40,6 +40,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--icons", type=int, nargs="+", default=[6400, 25600])
+    parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))
     parser.add_argument("--recipes", nargs="+", default=["fast", "vivid"])
     parser.add_argument("--precisions", nargs="+", default=["bf16", "tf32", "float32"])
     parser.add_argument("--device", default="cuda")
@@ -49,7 +50,8 @@ def main() -> None:
     print("| network, layer | recipe | canvas | precision | batch | first, s | icons | s | icons a second |\n"
           "| --- | --- | --- | --- | --- | --- | --- | --- | --- |")  # fmt: skip
     kept = []
-    for architecture, layer_name in NETWORKS.items():
+    for architecture in options.networks:
+        layer_name = NETWORKS[architecture]
         model = random_model(architecture, torch.device(options.device))
         layer = model.layer(layer_name)
         targets, white = activations_of_noise(model, layer)

@@ -85,24 +85,25 @@ class Artifacts:
                 dataset.close()
             self._datasets.clear()
 
-    def job(self, name: str) -> Document:
+    def job(self, name: str, kind: str | None = "atlas") -> Document:
         """The document of a job that was not dropped.
 
+        Args:
+            name: Its id.
+            kind: What it must be of; None for whatever it is.
+
         Raises:
-            NotFoundError: There is none of this id.
+            NotFoundError: There is none of this id and kind.
         """
         found = self._store.get_document("jobs", name)
-        if found is None or found.get("deleted"):
-            raise NotFoundError(f"there is no atlas {name!r} here; list /v1/atlases for those there are")
+        if found is None or found.get("deleted") or kind not in (None, found["kind"]):
+            what = "are no icons" if kind == "icons" else "is no atlas"
+            raise NotFoundError(f"there {what} {name!r} here; list /v1/atlases for those there are")
         return found
 
-    def plan(self, name: str) -> Plan:
-        """The plan of an atlas.
-
-        Raises:
-            NotFoundError: There is no such atlas.
-        """
-        job = self.job(name)
+    def plan(self, name: str, kind: str | None = "atlas") -> Plan:
+        """The plan of a job; arguments and errors of `job`."""
+        job = self.job(name, kind)
         return plan_of_attempt(self._store, name, job["attempt"])
 
     def record(self, chunk: Chunk) -> dict[str, Any] | None:

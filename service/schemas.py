@@ -7,6 +7,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, field_serializer
 
 from atlas_core.cards import Card, DatasetCard, LayerInfo, ModelCard, Name
+from atlas_core.icons import IconsRequest
 from atlas_core.spec import AtlasSpec
 from atlas_core.webhooks import EVENTS, Event
 
@@ -153,10 +154,12 @@ class JobError(BaseModel):
 
 
 class Job(BaseModel):
-    """A job; an atlas's id is its job's id."""
+    """A job; an atlas's id is its job's id. Icons name their atlas, whose spec they share, and what was asked for."""
 
     id: str
     kind: str
+    atlas: str | None = None
+    request: IconsRequest | None = None
     name: str | None
     state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
     attempt: int
@@ -218,6 +221,57 @@ class Atlas(Job):
     """An atlas; its manifest once it is published."""
 
     manifest: dict[str, Any] | None = None
+
+
+class IconPicture(BaseModel):
+    """A picture; beside these it says what it is of: channel, class and name, share of a walk, or column and row."""
+
+    model_config = ConfigDict(extra="allow")
+
+    n: int
+    width: int
+    height: int
+    sha256: str
+    url: str
+    fidelity: dict[str, Any]
+
+
+class IconSheet(BaseModel):
+    """All pictures on one."""
+
+    width: int
+    height: int
+    sha256: str
+    url: str
+
+
+class IconRecipe(BaseModel):
+    """How icons were rendered."""
+
+    name: str
+    version: int
+
+
+class IconsDescription(BaseModel):
+    """What icons are, and how true; `side` is of the level whose cells were named or gave the starts.
+
+    `seeded_from_data` says that pictures of the dataset, or the image that was sent, are where they start.
+    """
+
+    schema_version: int
+    request: IconsRequest
+    side: int
+    recipe: IconRecipe | None
+    seeded_from_data: bool
+    pictures: list[IconPicture]
+    sheet: IconSheet
+    digest: str
+
+
+class Icons(Job):
+    """Icons that were asked for; what they are once they are made."""
+
+    description: IconsDescription | None = None
 
 
 class Tile(BaseModel):

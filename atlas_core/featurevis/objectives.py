@@ -47,6 +47,19 @@ def centre(activations: torch.Tensor, positions: int) -> torch.Tensor:
     return activations[:, :, top : top + positions, left : left + positions].mean(dim=(2, 3))
 
 
+def around(activations: torch.Tensor, positions: int) -> torch.Tensor:
+    """Mean over so many positions a side about each, as `centre` takes it at the middle; at the border over fewer.
+
+    Args:
+        activations: Shape (m, channels, height, width).
+        positions: An odd number a side.
+
+    Returns:
+        The same shape.
+    """
+    return F.avg_pool2d(activations, positions, stride=1, padding=positions // 2, count_include_pad=False)
+
+
 def whitened_cosine(activations: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Cosine of whitened activations and whitened targets, shape (m,)."""
     return F.cosine_similarity(activations, targets, dim=1, eps=TINY)

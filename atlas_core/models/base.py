@@ -154,6 +154,17 @@ class LoadedModel(ABC):
         trunk: nn.Module = nn.Sequential(Normalise(self.card.input), self._placed(layer).trunk(layer))
         return (Framed(trunk, self.card.input) if layer in self.fixed else trunk).eval().to(self.device)
 
+    def whole(self) -> nn.Module:
+        """A torch module from pixels 0..1 of the card's size to the logits, shape (n, classes).
+
+        Raises:
+            UnsupportedOperatorError: The model cannot be converted to torch.
+            ModelError: The model has no logits.
+        """
+        if self.classes is None:
+            raise ModelError(f"{self.card.name} has no logits")
+        return nn.Sequential(Normalise(self.card.input), self.network().whole()).eval().to(self.device)
+
     def head(self, layer: str) -> Head:
         """The network from a layer to the logits, skip connections around the layer kept.
 

@@ -195,6 +195,11 @@ class Network:
         """The network from pixels to one layer's activations."""
         return self._cut([self.places[layer]], as_tuple=False)
 
+    def whole(self) -> fx.GraphModule:
+        """The network from pixels to the logits, which it must have."""
+        assert self.logits is not None, "only a network with logits runs to them"
+        return self._cut([self.logits], as_tuple=False)
+
     def split(self, layer: str) -> tuple[fx.GraphModule, fx.GraphModule]:
         """The prefix, giving (activations, *carried), and the tail, taking the same and giving logits.
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # left, top, right, bottom in pixels, where pixel p covers [p, p + 1)
 Box = tuple[float, float, float, float]
 
+NARROWEST = 24
 ALPHA = 4  # of so many channels the last is the transparency of a picture
 PICTURE_MODES = {1: "L", 3: "RGB", ALPHA: "RGBA"}
 
@@ -32,6 +33,34 @@ def read_pixels(data: bytes, input: InputCard) -> NDArray[np.uint8]:
     if data.startswith(MAGIC):
         return preprocess(decode_array(data), input)
     return preprocess(decode(data, alpha=input.channels == ALPHA), input)
+
+
+def read_whole(data: bytes, input: InputCard, largest: float) -> NDArray[np.uint8]:
+    """Read a picture in its own shape, neither cropped nor stretched, at a size that the network can work on.
+
+    It fits a frame of `largest` times the network's input, and is enlarged where it is smaller than the input itself.
+
+    Args:
+        data: A file's bytes.
+        input: What the network takes.
+        largest: At least 1.
+
+    Returns:
+        Pixels, shape (height, width, channels), 0 to 255, in the network's order of channels.
+
+    Raises:
+        ImageError: As `read_pixels`; or a picture so narrow that the network sees nothing of it.
+    """
+    array = data.startswith(MAGIC)
+    picture = decode_array(data) if array else decode(data, alpha=input.channels == ALPHA)
+    width, height = _planes(picture, input)[0].size
+    fit = min(input.width / width, input.height / height)
+    scale = min(max(1.0, fit), largest * fit)
+    width, height = max(1, round(width * scale)), max(1, round(height * scale))
+    if min(width, height) < NARROWEST:
+        raise ImageError(f"the picture is {width} x {height} pixels where the network sees it; crop it to be at least "
+                         f"{NARROWEST} pixels wide and high there")  # fmt: skip
+    return preprocess(picture, input.model_copy(update={"width": width, "height": height, "crop": None}))
 
 
 def preprocess(picture: Image.Image | NDArray[np.uint8], input: InputCard) -> NDArray[np.uint8]:

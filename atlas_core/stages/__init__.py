@@ -32,6 +32,7 @@ def run_chunk(
     """
     from atlas_core.stages.beside import compare
     from atlas_core.stages.comparable import measure_twins
+    from atlas_core.stages.icons import publish_icons, render_pictures
     from atlas_core.stages.landmarks import join, place
     from atlas_core.stages.maps import build_index, find_neighbours, lay_out, make_cells
     from atlas_core.stages.pictures import preview_tile, publish_level, publish_manifest, render_tile
@@ -54,6 +55,8 @@ def run_chunk(
         "render beside": compare,
         "publish level": publish_level,
         "publish manifest": publish_manifest,
+        "render pictures": render_pictures,
+        "publish icons": publish_icons,
     }
     store = runtime.store
     if store.has_record(chunk.stage, chunk.key):

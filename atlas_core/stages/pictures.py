@@ -20,6 +20,11 @@ from atlas_core.stages.step import Output, Step, gather, marked
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+SAID = "preview"
+"""In the bytes of every preview, which so are never a finished tile's: previews are deleted, and what is deleted must
+not be what another atlas of the recipe `fast` has published.
+"""
+
 
 def render_tile(step: Step) -> Output:
     """Render the icons of a tile and measure them on the tile as served."""
@@ -36,7 +41,7 @@ def preview_tile(step: Step) -> Output:
     level, within, places, shape = _placed(step)
     if len(within) == 0:
         return Output({}, {"icons": 0, "size": level.canvas})
-    tile, _ = level.tile(level.icons(within), places, shape)
+    tile, _ = level.tile(level.icons(within), places, shape, said=SAID)
     return Output({"tile": tile}, _told(level, within))
 
 

@@ -95,7 +95,7 @@ class Served:
         return cells["mean"][within], cells["seed"][within].astype(np.float32) if recipe.seeded else None, keys
 
     def tile(
-        self, pictures: NDArray[np.uint8], places: NDArray[np.int32], shape: tuple[int, int]
+        self, pictures: NDArray[np.uint8], places: NDArray[np.int32], shape: tuple[int, int], said: str = ""
     ) -> tuple[bytes, NDArray[np.uint8]]:
         """A tile of these pictures, and they as it shows them, in the network's channels.
 
@@ -103,9 +103,10 @@ class Served:
             pictures: Shape (m, canvas, canvas, channels).
             places: Column and row of each within the tile, shape (m, 2).
             shape: Columns and rows of the tile.
+            said: Of the tile, kept in it.
         """
         visible = self._card.input.visible
-        data = compose_tile(displayed(pictures, visible), places, *shape)
+        data = compose_tile(displayed(pictures, visible), places, *shape, said)
         return data, undisplayed(cut_icons(decode_tile(data), places, self.canvas), pictures, visible)
 
     def as_served(self, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:

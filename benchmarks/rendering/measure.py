@@ -15,11 +15,11 @@ import numpy as np
 import torch
 
 from atlas_core.featurevis.recipes import RECIPES, Recipe, canvas_size, thumbnail_window
-from atlas_core.featurevis.render import render
+from atlas_core.featurevis.render import Renderer
 from atlas_core.fidelity import low_contrast, measure
 from atlas_core.memory import Batches
 from benchmarks.rendering import lucent_peer
-from benchmarks.rendering.notebook import LEARNING_RATES, TRIES, Gain, Moves, own_canvas, render_notebook
+from benchmarks.rendering.notebook import LEARNING_RATES, STEPS, TRIES, Gain, Moves, own_canvas, render_notebook
 from benchmarks.rendering.prepared import Cells, Prepared
 from benchmarks.rendering.runs import (
     Run,
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
 REPEATS = 3
 """Of our recipes, which take little time; the notebook has nine runs of its own."""
-COUNTED = 4
-"""Icons on which multiply-adds are counted."""
 NOTEBOOKS: tuple[tuple[Moves, Gain, tuple[float, ...]], ...] = (
     ("affine", "formula", LEARNING_RATES), ("affine", "code", LEARNING_RATES), ("crops", "code", LEARNING_RATES[:1]),
 )  # fmt: skip
@@ -141,17 +139,19 @@ class Bench:
         """One of our recipes."""
         canvas = canvas_size(recipe, self.layer, self.input)
 
-        def work(which: NDArray[np.int64], trunk: Any, device: str) -> NDArray[np.uint8]:
+        def work(renderer: Renderer, which: NDArray[np.int64]) -> NDArray[np.uint8]:
             seeds = self.cells.seed[which].astype(np.float32) if recipe.seeded else None
-            return render(
-                trunk, recipe, self.cells.mean[which], self.cells.whitening, seeds, canvas, self.input,
-                [self.key(cell, recipe.name) for cell in which.tolist()], layer=self.layer, device=device,
-                batches=Batches(self.bounds.batch, "icon"),
-            )  # fmt: skip
+            keys = [self.key(cell, recipe.name) for cell in which.tolist()]
+            return renderer(self.cells.mean[which], seeds, keys, batches=Batches(self.bounds.batch, "icon"))
 
-        icons, facts = self.timed(partial(work, self.own, self.trunk, self.device), REPEATS)
-        some = self.own[:COUNTED]
-        facts["multiply_adds"] = multiply_adds(partial(work, some, self.counted_trunk, "cpu")) // len(some)
+        settings: dict[str, Any] = {"input": self.input, "layer": self.layer}
+        renderer = Renderer(self.trunk, recipe, self.cells.whitening, canvas, device=self.device, **settings)
+        if self.device.startswith("cuda"):
+            work(renderer, self.own)  # a step is captured once for all tiles of an atlas
+        icons, facts = self.timed(partial(work, renderer, self.own), REPEATS)
+        one_step = dataclasses.replace(recipe, steps=min(1, recipe.steps))
+        counted = Renderer(self.counted_trunk, one_step, self.cells.whitening, canvas, **settings)
+        facts["multiply_adds"] = multiply_adds(partial(work, counted, self.own[:1])) * recipe.steps
         run = self.judged(icons, canvas, facts)
         if start is not None and start.exists():
             run.columns["like_start"] = likeness(run.icons, Run.read(start).icons[:, None])
@@ -163,15 +163,19 @@ class Bench:
         canvas = own_canvas(None if field is None else max(field.size)) if moves == "affine" else own_canvas(None)
         directions = self.cells.mean @ self.cells.inverse
 
-        def work(which: NDArray[np.int64], trunk: Any, device: str) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        def work(
+            which: NDArray[np.int64], trunk: Any, device: str, steps: int = STEPS
+        ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
             return render_notebook(
                 trunk, directions[which], canvas, self.input.mean, moves=moves, gain=gain, seed=attempt,
-                learning_rate=rate, batch=self.bounds.batch, device=device,
+                learning_rate=rate, steps=steps, batch=self.bounds.batch, device=device,
             )  # fmt: skip
 
         (icons, gains), facts = self.timed(partial(work, self.own, self.trunk, self.device), 1)
         if (rate, attempt) == (LEARNING_RATES[0], 0):
-            facts["multiply_adds"] = multiply_adds(partial(work, self.own[:1], self.counted_trunk, "cpu"))
+            once = 1 if moves == "affine" else STEPS  # the sizes of crops differ from step to step
+            counted = multiply_adds(partial(work, self.own[:1], self.counted_trunk, "cpu", once))
+            facts["multiply_adds"] = counted * STEPS // once
         run = self.judged(icons, canvas, facts)
         run.columns["gain"] = gains
         return run

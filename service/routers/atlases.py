@@ -50,7 +50,8 @@ def add_atlas(body: AtlasRequest, response: Response, services: ServicesDep) -> 
 @router.get("/atlases", response_model=Page[Job], tags=["atlases"])
 def list_atlases(services: ServicesDep, paging: PagingDep) -> Any:
     """All atlases, in order of submission."""
-    jobs = [job for job in registry.documents(services.store, "jobs") if not job.get("deleted")]
+    jobs = [job for job in registry.documents(services.store, "jobs")
+            if job["kind"] == "atlas" and not job.get("deleted")]  # fmt: skip
     page = paging.page(jobs)
     return page | {"items": [described(services, job) for job in page["items"]]}
 
@@ -75,17 +76,18 @@ def get_manifest(atlas: AtlasId, services: ServicesDep) -> dict[str, Any]:
 @router.post("/atlases/{atlas}/cancel", status_code=202, response_model=Job, tags=["atlases"])
 def cancel_atlas(atlas: AtlasId, services: ServicesDep) -> Any:
     """Stop the work; what is finished is kept, and asking for the same atlas again continues it."""
+    services.artifacts.job(atlas)
     return cancelled(services, atlas)
 
 
 @router.delete("/atlases/{atlas}", status_code=204, tags=["atlases"])
 def delete_atlas(atlas: AtlasId, services: ServicesDep) -> None:
-    """Drop an atlas; one that still runs is cancelled. What nothing else uses is deleted soon after."""
+    """Drop an atlas and its icons; what still runs is cancelled. What nothing else uses is deleted soon after."""
     services.artifacts.job(atlas)
     with services.ledger.lock(lock_of("atlas", atlas)):
         check_unnamed(services.store, "atlas", atlas)
-        cancelled(services, atlas)
-        registry.update(services.store, "jobs", atlas, deleted=True)
+        for job in (*registry.icons_of(services.store, atlas), services.artifacts.job(atlas)):
+            drop(services, job["id"])
     with suppress(DependencyError):  # then a later one finds it
         clear_up(services.ledger, services.enqueue)
 
@@ -93,7 +95,7 @@ def delete_atlas(atlas: AtlasId, services: ServicesDep) -> None:
 @router.get("/jobs/{job}", response_model=Job, tags=["jobs"])
 def get_job(job: JobId, services: ServicesDep) -> Any:
     """State and progress of any job; an atlas's id is its job's id."""
-    return described(services, services.artifacts.job(job))
+    return described(services, services.artifacts.job(job, None))
 
 
 @router.post("/jobs/{job}/cancel", status_code=202, response_model=Job, tags=["jobs"])
@@ -104,20 +106,37 @@ def cancel_job(job: JobId, services: ServicesDep) -> Any:
 
 def cancelled(services: Services, name: str) -> Document:
     """A job after it was cancelled; one that had ended stays as it was."""
-    job = services.artifacts.job(name)
+    job = services.artifacts.job(name, None)
     if job["state"] not in TERMINAL:
         job = end_job(name, services.store, services.ledger, state="cancelled")
     return described(services, job)
 
 
-def described(services: Services, job: Document) -> Document:
-    """A job as it is answered: with its progress and its links."""
-    planned = services.artifacts.plan(job["id"])
+def drop(services: Services, name: str) -> None:
+    """Cancel a job where it runs, and have what nothing else uses collected as garbage."""
+    cancelled(services, name)
+    registry.update(services.store, "jobs", name, deleted=True)
+
+
+def links_of(job: Document) -> dict[str, str]:
+    """Where a job and its result are."""
+    own = f"/v1/jobs/{job['id']}"
+    if job["kind"] == "icons":
+        base = f"/v1/atlases/{job['atlas']}/icons/{job['id']}"
+        made = {"sheet": f"{base}/sheet"} if job["state"] == "succeeded" else {}
+        return {"self": base, "job": own, "events": f"{own}/events", "cancel": f"{own}/cancel",
+                "atlas": f"/v1/atlases/{job['atlas']}", **made}  # fmt: skip
     base = f"/v1/atlases/{job['id']}"
-    links = {"self": base, "job": f"/v1/jobs/{job['id']}", "events": f"{base}/events", "cancel": f"{base}/cancel",
-             "viewer": f"/?atlas={job['id']}"}  # fmt: skip
+    links = {"self": base, "job": own, "events": f"{base}/events", "cancel": f"{base}/cancel",
+             "icons": f"{base}/icons", "viewer": f"/?atlas={job['id']}"}  # fmt: skip
     if job["state"] == "succeeded":
         links |= {"manifest": f"{base}/manifest", "projections": f"{base}/projections"}
+    return links
+
+
+def described(services: Services, job: Document) -> Document:
+    """A job as it is answered: with its progress and its links."""
+    planned = services.artifacts.plan(job["id"], None)
     now = standing(job, planned, services.store, services.ledger)
     eta = eta_seconds(services, job, planned, now)
-    return job | {"progress": progress_of(planned, now), "eta_seconds": eta, "links": links}
+    return job | {"progress": progress_of(planned, now), "eta_seconds": eta, "links": links_of(job)}

@@ -47,21 +47,22 @@ class JobTeller:
     Args:
         services: The store and the ledger.
         name: The job.
+        kind: What it must be of; None for whatever it is.
     """
 
-    def __init__(self, services: Services, name: str) -> None:
+    def __init__(self, services: Services, name: str, kind: str | None = None) -> None:
         """Nothing is read yet."""
         self._services = services
-        self._name = name
+        self.name, self._kind = name, kind
 
     def state(self) -> Event:
         """The job's state."""
-        return Event(None, "state", state_data(self._services.artifacts.job(self._name)))
+        return Event(None, "state", state_data(self._services.artifacts.job(self.name, self._kind)))
 
     def anew(self) -> list[Event]:
         """Which tiles and levels can be read, how far each stage is, and the state."""
         here = self._services
-        job, plan = here.artifacts.job(self._name), here.artifacts.plan(self._name)
+        job, plan = here.artifacts.job(self.name, self._kind), here.artifacts.plan(self.name, self._kind)
         now = standing(job, plan, here.store, here.ledger)
         done = [chunk for chunk in plan.chunks if now.states[chunk.key] == "done"]
         replaced = {key for chunk in done if chunk.stage == "render" for key in chunk.inputs}
@@ -84,7 +85,8 @@ async def atlas_events(
     page_size: Size = 100,
 ) -> Response:
     """What happens to an atlas as server-sent events; with `Accept: application/json` a page of them."""
-    return await _events(services, atlas, request, last_event_id or parameter, page_size)
+    teller = JobTeller(services, atlas, "atlas")
+    return await _events(teller, services, request, last_event_id or parameter, page_size)
 
 
 @router.get("/jobs/{job}/events", response_class=Response, responses=FORMS, tags=["jobs"])
@@ -97,11 +99,11 @@ async def job_events(
     page_size: Size = 100,
 ) -> Response:
     """The same of any job."""
-    return await _events(services, job, request, last_event_id or parameter, page_size)
+    return await _events(JobTeller(services, job), services, request, last_event_id or parameter, page_size)
 
 
-async def _events(services: Services, name: str, request: Request, after: str | None, size: int) -> Response:
-    streams, teller = services.event_streams, JobTeller(services, name)
+async def _events(teller: JobTeller, services: Services, request: Request, after: str | None, size: int) -> Response:
+    streams, name = services.event_streams, teller.name
     state = await anyio.to_thread.run_sync(teller.state)
     accepted = request.headers.get("accept", "")
     if "application/json" in accepted and "text/event-stream" not in accepted:

@@ -171,7 +171,7 @@ def list_cells(
     if not request.url.query:
         etag = f'"{blob}"'
         response.headers.update({"ETag": etag, "Cache-Control": REVALIDATE})
-        if _matches(request, etag):
+        if matches(request, etag):
             return Response(status_code=304, headers={"ETag": etag, "Cache-Control": REVALIDATE})
     start = int(page_token or 0)
     stop = start + page_size
@@ -186,7 +186,7 @@ def get_tile(place: PlaceDep, x: Coordinate, y: Coordinate, request: Request, v:
     as_png = "image/png" in accept and "image/webp" not in accept
     etag = f'"{blob}-png"' if as_png else f'"{blob}"'
     headers = {"ETag": etag, "Cache-Control": FOREVER if v == blob else REVALIDATE, "Vary": "Accept", **_made(tile)}
-    if _matches(request, etag):
+    if matches(request, etag):
         return Response(status_code=304, headers=headers)
     data = place.services.store.get_blob(blob)
     if not as_png:
@@ -204,7 +204,7 @@ def get_poster(place: PlaceDep, request: Request, v: Version = None) -> Response
         raise place.services.artifacts.missing(place.plan, f"level {place.z} of {place.layer!r} is not complete yet")
     blob = record["blobs"]["poster"]
     headers = {"ETag": f'"{blob}"', "Cache-Control": FOREVER if v == blob else REVALIDATE}
-    if _matches(request, f'"{blob}"'):
+    if matches(request, f'"{blob}"'):
         return Response(status_code=304, headers=headers)
     return Response(place.services.store.get_blob(blob), headers=headers, media_type="image/png")
 
@@ -258,6 +258,7 @@ def _box(text: str | None) -> tuple[int, ...] | None:
     return tuple(int(part) for part in text.split(","))
 
 
-def _matches(request: Request, etag: str) -> bool:
+def matches(request: Request, etag: str) -> bool:
+    """Whether the reader has this version already."""
     known = [part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")]
     return etag in known or "*" in known

@@ -297,6 +297,15 @@ def test_previews_go_when_their_atlas_has_succeeded_also_where_samples_are_kept(
     assert store.get_record("preview", preview.key) is None
 
 
+def test_a_dropped_preview_takes_no_tile_with_it_that_looks_the_same(
+    make: Callable[..., Plan], store: Store, ledger: Ledger
+) -> None:
+    fast, vivid = make(recipe="fast"), make(recipe="vivid")
+    assert drop_samples(vivid.id, store, ledger).blobs == 2  # a preview and attributions
+    assert_whole(fast, store)
+    assert_whole(vivid, store)
+
+
 def test_many_dropped_atlases_are_cleared_up_once(ledger: Ledger) -> None:
     sent: list[str] = []
     for _ in range(3):

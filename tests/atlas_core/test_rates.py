@@ -91,6 +91,15 @@ def test_costs_follow_the_work() -> None:
     assert ESTIMATE.cost(attribute).bytes == pytest.approx(2 * samples * 5)
 
 
+def test_a_preview_takes_its_own_recipes_steps_and_is_not_measured() -> None:
+    (preview,), (own,) = (PLAN.tiles("early", 10, stage) for stage in ("preview", "render"))
+    icons, step = filled(10) * 100, 1.6 * 1.5 * 0.5 * 0.25 + 3.5e-4  # on the whole input: the field is not known
+    assert ESTIMATE.cost(preview).seconds == pytest.approx(icons * RECIPES["fast"].steps * step)
+    assert ESTIMATE.cost(own).seconds == pytest.approx(icons * (RECIPES["vivid"].steps + 4) * step)
+    assert ESTIMATE.cost(preview).bytes == pytest.approx(icons * 0.4 * 224**2)
+    assert kinds(PLAN, preview)[2] == "preview"
+
+
 def test_a_comparison_measures_two_pictures_a_cell_and_reads_an_image() -> None:
     (chunk,) = PLAN.find("render", layer="late", step="beside")
     canvas = canvas_size(RECIPES["vivid"], MODEL.layer("late"), MODEL.card.input)

@@ -104,6 +104,7 @@ def test_every_operation_answers_as_described(
     _models_and_datasets(call, live)
     _atlases(call, live)
     _levels(call, live)
+    _icons(call, live)
     _aliases(call, live)
     _webhooks(call)
     image = (cards / "pictures" / "waves" / "02.png").read_bytes()
@@ -161,6 +162,23 @@ def _atlases(call: Caller, live: Live) -> None:
         call(f"GET /v1/{name}/events", 204, headers={"last-event-id": last}, **names)
         page = call(f"GET /v1/{name}/events", 200, headers={"accept": "application/json"}, **names).json()
         assert page["last_event_id"] == last
+
+
+def _icons(call: Caller, live: Live) -> None:
+    base = "/v1/atlases/{atlas}/icons"
+    atlas = {"atlas": live.atlas["id"]}
+    job = call(f"POST {base}", 202, body={"kind": "channels", "channels": [4]}, **atlas).json()
+    live.client.made_icons(job)
+    names = {**atlas, "icons": job["id"]}
+    assert job["id"] in [one["id"] for one in call(f"GET {base}", 200, **atlas).json()["items"]]
+    made = call(f"GET {base}/{{icons}}", 200, **names).json()["description"]
+    for path, sha256 in (("pictures/{n}", made["pictures"][0]["sha256"]), ("sheet", made["sheet"]["sha256"])):
+        answer = call(f"GET {base}/{{icons}}/{path}", 200, n="0", params={"v": sha256}, **names)
+        assert "immutable" in answer.headers["cache-control"]
+        call(f"GET {base}/{{icons}}/{path}", 304, n="0", headers={"if-none-match": answer.headers["etag"]}, **names)
+    call(f"GET {base}/{{icons}}/pictures/{{n}}", 404, n="1", **names)
+    call(f"DELETE {base}/{{icons}}", 204, **names)
+    call(f"GET {base}/{{icons}}", 404, **names)
 
 
 def _levels(call: Caller, live: Live) -> None:

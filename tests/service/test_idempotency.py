@@ -151,7 +151,8 @@ def test_the_key_is_described_where_it_is_honoured(api: TestClient) -> None:
         for method, operation in methods.items()
         if "Idempotency-Key" in [one["name"] for one in operation.get("parameters", ())]
     }
-    assert honoured == {("post", f"/v1/{kind}") for kind in ("models", "datasets", "atlases", "webhooks")}
+    kinds = ("models", "datasets", "atlases", "atlases/{atlas}/icons", "webhooks")
+    assert honoured == {("post", f"/v1/{kind}") for kind in kinds}
 
 
 def test_of_requests_at_once_to_two_processes_one_is_done(live: Live) -> None:

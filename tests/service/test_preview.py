@@ -19,6 +19,7 @@ from atlas_client.client import Client
 from atlas_client.errors import NotFoundError
 from atlas_core import registry
 from atlas_core.advance import INTERACTIVE
+from atlas_core.events import stream_of
 from atlas_core.pyramid import compose_tile, tile_shape
 from atlas_core.run import build_directory
 from tests.service.conftest import registered
@@ -163,6 +164,20 @@ def test_of_a_cancelled_job_nothing_is_enqueued(job: Job) -> None:
     job.api.post(f"/v1/atlases/{job.id}/cancel")
     job.api.get(job.tile)
     assert job.asked_for() == []
+
+
+def test_events_told_anew_name_a_preview_only_while_it_is_seen(job: Job) -> None:
+    def tiles() -> list[dict[str, Any]]:
+        services(job.api).ledger._redis.delete(stream_of(job.id))  # as a flush does
+        page = job.api.get(f"/v1/jobs/{job.id}/events", headers={"accept": "application/json"}).json()
+        return [event["data"] for event in page["items"] if event["type"] == "tile"]
+
+    place = {"layer": LAYER, "side": 5, "z": 0, "x": 0, "y": 0}
+    assert tiles() == []
+    job.drawn("preview", PREVIEW_SIZE, 50)
+    assert tiles() == [{**place, "preview": True}]
+    job.drawn("render", SIZE, 200)
+    assert tiles() == [{**place, "preview": False}]
 
 
 def test_the_client_takes_a_preview_and_then_the_tile(job: Job) -> None:

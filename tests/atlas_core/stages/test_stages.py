@@ -18,6 +18,7 @@ from atlas_core.layout.optimise import optimise
 from atlas_core.layout.plane import start_from
 from atlas_core.manifest import manifest_of, verify
 from atlas_core.marks import MARKS, MEASURES
+from atlas_core.pyramid import decode_tile
 from atlas_core.runtime import Runtime
 from atlas_core.stages import run_chunk
 from atlas_core.stages.served import icon_key
@@ -142,7 +143,10 @@ def test_a_preview_is_the_tile_that_the_recipe_fast_gives_and_is_not_measured(ti
     record = runtime.record(made, chunk.key)
     (own,) = tiny_atlas.plan.tiles(LAYER, 3)
     fast = tiny_atlas.runtime.record(tiny_atlas.plan, own.key)
-    assert record["blobs"] == {"tile": fast["blobs"]["tile"]}
+    assert list(record["blobs"]) == ["tile"]
+    seen, finished = store.get_blob(record["blobs"]["tile"]), tiny_atlas.store.get_blob(fast["blobs"]["tile"])
+    np.testing.assert_array_equal(decode_tile(seen), decode_tile(finished))
+    assert seen != finished  # deleting previews deletes no tile
     assert record["info"] == fast["info"]
 
 

@@ -1,0 +1,86 @@
+"""What raises a class's logit through the whole network: no map, no data, nothing but the network's own opinion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from atlas_core.featurevis.ascent import Ascent
+from atlas_core.featurevis.deviates import normal
+from atlas_core.featurevis.parameterization import Spectrum
+from atlas_core.featurevis.transforms import transform_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from atlas_core.cards import InputCard
+    from atlas_core.featurevis.recipes import Recipe
+
+NOISE_STREAM = 1
+STARTS = 16
+"""Random starts of which each class takes the best: where a logit is cut off at 0, from most none can climb."""
+
+
+def logit_gain(logits: torch.Tensor, goals: torch.Tensor) -> torch.Tensor:
+    """Sum of each picture's own logit; goals (m, classes) are 1 at its class and 0 elsewhere."""
+    return (logits * goals).sum()
+
+
+def render_logits(
+    network: nn.Module,
+    recipe: Recipe,
+    classes: Sequence[int],
+    keys: Sequence[int],
+    *,
+    width_of_logits: int,
+    input: InputCard,
+    device: torch.device,
+    on_step: Callable[[int], None] = lambda step: None,
+) -> NDArray[np.uint8]:
+    """Render classes.
+
+    Args:
+        network: From pixels in 0..1 of the input's size to logits, shape (m, classes).
+        recipe: One that starts from noise.
+        classes: Their indices.
+        keys: A number for each picture, from which all its randomness comes.
+        width_of_logits: Number of the network's classes.
+        input: The model's input, which the canvas is as large as.
+        device: Where the network is.
+        on_step: Called with the steps done; cancels by raising.
+
+    Returns:
+        Shape (m, height, width, channels).
+    """
+    mean = torch.tensor(input.mean, dtype=torch.float32, device=device)
+    size = input.channels, input.height, input.width
+    spectrum = Spectrum(*size, device)
+    wanted = zip(classes, keys, strict=True)
+    starts = torch.cat([_best_start(network, spectrum, recipe, label, key) for label, key in wanted])
+    goals = torch.zeros(len(classes), width_of_logits, device=device)
+    goals[torch.arange(len(classes)), torch.tensor(classes)] = 1
+    matrices = transform_table(keys, recipe, input.height, input.width, device)
+    ascent = Ascent(
+        spectrum.pixels, network, logit_gain, mean, recipe.steps, recipe.learning_rate,
+        focus=lambda share: spectrum.focus(share / recipe.coarse if recipe.coarse else 1.0),
+    )  # fmt: skip
+    reached = ascent(starts, goals, matrices, on_step)
+    with torch.no_grad():
+        levels = (spectrum.pixels(reached) * 255).round().to(torch.uint8)
+    return np.asarray(levels.permute(0, 2, 3, 1).cpu().numpy())
+
+
+@torch.no_grad()
+def _best_start(network: nn.Module, spectrum: Spectrum, recipe: Recipe, label: int, key: int) -> torch.Tensor:
+    """Of some random starts the one that the network takes most for the class, shape (1, ...)."""
+    shape = len(spectrum.colours), *spectrum.scale.shape
+    keys = [key + number for number in range(STARTS)]
+    noise = normal(keys, NOISE_STREAM, int(np.prod(shape)), spectrum.scale.device).reshape(STARTS, *shape, 2)
+    starts = spectrum.drawn(noise, recipe.start_deviation)
+    best = int(network(spectrum.pixels(starts))[:, label].argmax())
+    return starts[best : best + 1]

@@ -1,0 +1,167 @@
+"""Pictures on request that are not icons of one size: logits, dreams and compositions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - the usual name
+from PIL import Image
+
+from atlas_core import directions
+from atlas_core.datasets.decode import decode
+from atlas_core.featurevis.composition import Placed, centres, render_composition, shares_at
+from atlas_core.featurevis.dream import direction_gain, layer_gain, render_dream
+from atlas_core.featurevis.logits import render_logits
+from atlas_core.featurevis.objectives import Whitener, around
+from atlas_core.featurevis.recipes import canvas_size, centre_positions, recipe_named
+from atlas_core.icons import OneCell, OneChannel, OneClass
+from atlas_core.models.preprocessing import read_whole, to_unit
+from atlas_core.stages.ground import class_note
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from atlas_core.featurevis.ascent import Gain
+    from atlas_core.icons import Classes, Composition, Dream
+    from atlas_core.models.base import LoadedModel
+    from atlas_core.stages.ground import Ground
+
+AT_ONCE = 8
+"""Logits rendered at once: their canvas is as large as the input."""
+LARGEST = 2
+"""Longer side of a dream over that of the input, at most."""
+Painted: TypeAlias = "tuple[list[NDArray[np.uint8]], list[dict[str, Any]]]"
+"""Pictures in the network's channels, each (height, width, channels), and what is told of each."""
+
+
+def raise_logits(ground: Ground, request: Classes) -> Painted:
+    """Raise logits; told are the logit and the probability that the picture reaches."""
+    step = ground.step
+    card, recipe = step.plan.model.card, recipe_named("pure")
+    model = step.runtime.model(card)
+    network = model.whole()
+    first, count = step.parameters["first"], step.parameters["count"]
+    labels = [int(label) for label in request.classes[first : first + count]]
+    pictures: list[NDArray[np.uint8]] = []
+    notes = []
+    while len(pictures) < len(labels):
+        some = labels[len(pictures) : len(pictures) + AT_ONCE]
+        done = len(pictures)
+
+        def report(steps: int, done: int = done, count: int = len(some)) -> None:
+            step.on_progress(done * recipe.steps + steps * count, len(labels) * recipe.steps)
+
+        made = render_logits(network, recipe, some, [ground.key] * len(some), width_of_logits=model.classes or 0,
+                             input=card.input, device=model.device, on_step=report)  # fmt: skip
+        with torch.inference_mode():
+            logits = network(torch.from_numpy(to_unit(made)).to(model.device))
+        reached = logits[range(len(some)), some].tolist()
+        probabilities = logits.softmax(dim=1)[range(len(some)), some].tolist()
+        for label, logit, probability in zip(some, reached, probabilities, strict=True):
+            found = {"logit": float(f"{logit:.5g}"), "probability": round(probability, 4)}
+            notes.append({**class_note(step, label), "fidelity": found})
+        pictures += list(made)
+    return pictures, notes
+
+
+def dream(ground: Ground, request: Dream) -> Painted:
+    """Dream; told is how strong the image was in what was to grow, and how strong the dream is."""
+    step, layer = ground.step, ground.step.layer
+    card = step.plan.model.card.input
+    image = read_whole(step.runtime.store.get_blob(request.image), card, 1 if layer.fixed else LARGEST)
+    model = step.runtime.model(step.plan.model.card)
+    trunk = model.trunk(layer.name)
+    field = layer.receptive_field
+    reach = float(min(card.height, card.width) if field is None else max(field.size))
+    whiten = Whitener(ground.whitening, model.device)
+    positions = centre_positions(layer, canvas_size(recipe_named("vivid"), layer, card))
+    target = _target(ground, request)
+    gain: Gain = layer_gain
+    goals = torch.zeros(1, 1, device=model.device)
+    if target is not None:
+        gain = direction_gain(whiten, positions)
+        goals = whiten(torch.from_numpy(target).to(model.device))[None, None, None]
+    made = render_dream(
+        trunk, image, gain, goals, torch.tensor(card.mean, dtype=torch.float32, device=model.device),
+        steps=request.steps, rate=request.rate, reach=reach, key=ground.key,
+        mask=_mask(ground, request, image.shape[:2]), on_step=lambda done: step.on_progress(done, request.steps),
+    )  # fmt: skip
+    strength = [_strength(trunk, picture, whiten, None if target is None else goals, positions)
+                for picture in (image, made)]  # fmt: skip
+    name = "mean_square" if target is None else "whitened_cosine"
+    return [made], [{"fidelity": {f"{name}_before": strength[0], name: strength[1]}}]
+
+
+def _target(ground: Ground, request: Dream) -> NDArray[np.float32] | None:
+    """The direction to strengthen; None for the layer as a whole."""
+    match request.target:
+        case OneChannel(channel=channel):
+            return directions.of_channel(ground.whitening, channel)
+        case OneCell():
+            return np.asarray(ground.means[ground.index(request.target)])
+        case OneClass(label=label):
+            return ground.class_direction(int(label))
+    return None
+
+
+def _mask(ground: Ground, request: Dream, size: tuple[int, ...]) -> NDArray[np.uint8] | None:
+    if request.mask is None:
+        return None
+    picture = decode(ground.step.runtime.store.get_blob(request.mask)).convert("L")
+    return np.asarray(picture.resize((size[1], size[0]), Image.Resampling.BILINEAR))
+
+
+@torch.inference_mode()
+def _strength(
+    trunk: nn.Module, picture: NDArray[np.uint8], whiten: Whitener, goals: torch.Tensor | None, positions: int
+) -> float:
+    """Mean square of the activations, or their mean whitened cosine with a direction over all positions."""
+    activations = trunk(torch.from_numpy(to_unit(picture[None])).to(whiten.mean.device))
+    if goals is None:
+        return float(f"{float(activations.square().mean()):.5g}")
+    seen = whiten(around(activations, positions).movedim(1, -1))
+    return round(float(F.cosine_similarity(seen, goals.expand_as(seen), dim=-1).mean()), 4)
+
+
+def compose(ground: Ground, request: Composition) -> Painted:
+    """Render a composition; told is of each cell how near the places that are its own come to it."""
+    step, layer = ground.step, ground.step.layer
+    card, recipe = step.plan.model.card.input, recipe_named(str(request.recipe))
+    size = int(request.size or 0)
+    cells = [*request.cells, *([] if request.ground is None else [request.ground])]
+    index = [ground.index(cell) for cell in cells]
+    placed = Placed(
+        ground.means[index],
+        np.array([(cell.x, cell.y) for cell in request.cells] + [(0.5, 0.5)] * (len(cells) - len(request.cells))),
+        np.array([cell.radius for cell in request.cells] + [np.inf] * (len(cells) - len(request.cells))),
+        ground.level["seed"][index].astype(np.float32) if recipe.seeded else None,
+    )
+    canvas = min(size, canvas_size(recipe, layer, card))
+    model = step.runtime.model(step.plan.model.card)
+    trunk = model.trunk(layer.name)
+    made = render_composition(
+        trunk, recipe, placed, ground.whitening, size, canvas, input=card, layer=layer, key=ground.key,
+        device=model.device, on_step=lambda done: step.on_progress(done, recipe.steps),
+    )  # fmt: skip
+    mean, best = _nearness(ground, model, made, placed, centre_positions(layer, canvas))
+    told = [{"column": cell.column, "row": cell.row, "whitened_cosine": round(float(mean[n]), 4),
+             "best": round(float(best[n]), 4)} for n, cell in enumerate(cells)]  # fmt: skip
+    return [made], [{"fidelity": {"cells": told}}]
+
+
+@torch.inference_mode()
+def _nearness(
+    ground: Ground, model: LoadedModel, picture: NDArray[np.uint8], placed: Placed, positions: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Whitened cosine of each cell with the picture: mean over the positions by how much they are its own, and best."""
+    whiten = Whitener(ground.whitening, model.device)
+    activations = model.trunk(ground.step.layer.name)(torch.from_numpy(to_unit(picture[None])).to(model.device))
+    height, width = activations.shape[2:]
+    shares = torch.from_numpy(shares_at(centres(ground.step.layer, height, width, len(picture)), placed))
+    seen = F.normalize(whiten(around(activations, positions)[0].flatten(1).T), dim=1)
+    goals = F.normalize(whiten(torch.from_numpy(placed.targets).to(model.device)), dim=1)
+    cosine = shares * (seen @ goals.T).cpu()
+    return cosine.sum(dim=0) / shares.sum(dim=0), cosine.amax(dim=0)
