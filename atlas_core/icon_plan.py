@@ -165,12 +165,12 @@ class _Checked:
 
     def _size(self, size: int | None) -> int:
         card = self._plan.model.card.input
-        longer = max(card.height, card.width)
-        most = longer if self._plan.model.layer(self._layer).fixed else LARGEST * longer
+        longer, fixed = max(card.height, card.width), self._plan.model.layer(self._layer).fixed
+        most = min(card.height, card.width) if fixed else LARGEST * longer
         if size is not None and size > most:
             raise SpecError(f"a canvas of {size} pixels is larger than {most}, the most that this layer takes",
                             pointer="/size")  # fmt: skip
-        return size or longer
+        return size or min(most, longer)
 
     def _selected(self, request: Selection) -> list[Cell]:
         if request.cells is not None:

@@ -172,9 +172,10 @@ def _nearness(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Whitened cosine of each cell with the picture: mean over the positions by how much they are its own, and best."""
     whiten = Whitener(ground.whitening, model.device)
-    activations = model.trunk(ground.step.layer.name)(torch.from_numpy(to_unit(picture[None])).to(model.device))
+    layer = ground.step.layer
+    activations = model.trunk(layer.name)(torch.from_numpy(to_unit(picture[None])).to(model.device))
     height, width = activations.shape[2:]
-    shares = torch.from_numpy(shares_at(centres(ground.step.layer, height, width, len(picture)), placed))
+    shares = torch.from_numpy(shares_at(centres(layer, (height, width), len(picture), model.card.input), placed))
     seen = F.normalize(whiten(around(activations, positions)[0].flatten(1).T), dim=1)
     goals = F.normalize(whiten(torch.from_numpy(placed.targets).to(model.device)), dim=1)
     cosine = shares * (seen @ goals.T).cpu()
