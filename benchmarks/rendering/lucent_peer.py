@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 LUCENT = "torch-lucent==0.1.8"
-KORNIAS = ("0.8.2", "0.7.4", "0.6.12", "0.5.11", "0.4.1")
-"""Newest first; lucent pins at most 0.4.1, and the first that it runs with is taken."""
-OTHERS = ("decorator", "tqdm", "ipython", "kornia-rs")
+KORNIAS = ("0.6.12", "0.5.11", "0.4.1")
+"""Newest first; lucent pins at most 0.4.1 and needs `kornia.get_rotation_matrix2d`, which 0.6 and later lack."""
+OTHERS = ("decorator", "tqdm", "ipython")
 SIZE = 224
 STEPS = 512
 PROBE = """

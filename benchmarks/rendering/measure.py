@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from atlas_core.featurevis.recipes import RECIPES, Recipe, canvas_size, thumbnail_window
+from atlas_core.featurevis.recipes import RECIPES, Recipe, canvas_size
 from atlas_core.featurevis.render import Renderer
 from atlas_core.fidelity import low_contrast, measure
 from atlas_core.memory import Batches
@@ -24,7 +24,6 @@ from benchmarks.rendering.prepared import Cells, Prepared
 from benchmarks.rendering.runs import (
     Run,
     chosen_cells,
-    likeness,
     multiply_adds,
     notebook_run,
     peak_memory,
@@ -117,15 +116,13 @@ class Bench:
         return self.prepared.model().trunk(self.layer.name)
 
     def runs(self, out: Path) -> list[tuple[str, Callable[[], Run]]]:
-        """Names of all runs with what does them, cheapest first; starts come before what starts from them."""
+        """Names of all runs with what does them, cheapest first."""
         found: list[tuple[str, Callable[[], Run]]] = [("patch", self.patch)]
         for recipe in RECIPES.values():
             if recipe.seeded:
                 start = dataclasses.replace(recipe, steps=0)
-                found.append((recipe_run(start), partial(self.ours, start, None)))
-                found.append((recipe_run(recipe), partial(self.ours, recipe, out / f"{recipe_run(start)}.safetensors")))
-            else:
-                found.append((recipe_run(recipe), partial(self.ours, recipe, None)))
+                found.append((recipe_run(start), partial(self.ours, start)))
+            found.append((recipe_run(recipe), partial(self.ours, recipe)))
         if self.bounds.lucent is not None:
             found.append(("lucent", partial(self.lucent, self.bounds.lucent, out)))
         for moves, gain, rates in NOTEBOOKS:
@@ -135,7 +132,7 @@ class Bench:
                     found.append((name, partial(self.notebook, moves, gain, rate, attempt)))
         return found
 
-    def ours(self, recipe: Recipe, start: Path | None) -> Run:
+    def ours(self, recipe: Recipe) -> Run:
         """One of our recipes."""
         canvas = canvas_size(recipe, self.layer, self.input)
 
@@ -152,10 +149,7 @@ class Bench:
         one_step = dataclasses.replace(recipe, steps=min(1, recipe.steps))
         counted = Renderer(self.counted_trunk, one_step, self.cells.whitening, canvas, **settings)
         facts["multiply_adds"] = multiply_adds(partial(work, counted, self.own[:1])) * recipe.steps
-        run = self.judged(icons, canvas, facts)
-        if start is not None and start.exists():
-            run.columns["like_start"] = likeness(run.icons, Run.read(start).icons[:, None])
-        return run
+        return self.judged(icons, canvas, facts)
 
     def notebook(self, moves: Moves, gain: Gain, rate: float, attempt: int) -> Run:
         """One try of the article's notebook."""
@@ -171,6 +165,7 @@ class Bench:
                 learning_rate=rate, steps=steps, batch=self.bounds.batch, device=device,
             )  # fmt: skip
 
+        work(self.own, self.trunk, self.device, 1)  # what is loaded at the first step is not its time
         (icons, gains), facts = self.timed(partial(work, self.own, self.trunk, self.device), 1)
         if (rate, attempt) == (LEARNING_RATES[0], 0):
             once = 1 if moves == "affine" else STEPS  # the sizes of crops differ from step to step
@@ -234,7 +229,5 @@ class Bench:
             input=self.input, layer=self.layer, device=self.device, batches=Batches(self.bounds.batch, "icon"),
         )  # fmt: skip
         columns["low_contrast"] = low_contrast(columns["contrast"], self.cells.exemplar_contrast[which])
-        window = thumbnail_window(self.layer, self.input)
-        columns["like_exemplar"] = likeness(served, self.cells.exemplars[which], canvas / window)
         facts |= {"size": int(icons.shape[1]), "torch": torch.__version__}
         return Run({"cell": which, **columns}, tile, facts)

@@ -12,6 +12,7 @@ import numpy as np
 from atlas_core import tables
 from atlas_core.errors import InputError
 from atlas_core.featurevis.parameterization import seed_from_thumbnails
+from atlas_core.featurevis.recipes import thumbnail_window
 from atlas_core.fidelity import contrast
 from atlas_core.models.base import blob_digest
 from atlas_core.models.preprocessing import read_pixels
@@ -69,7 +70,7 @@ class Source:
 
 def build(model: Path, dataset: Path, layers: list[str], samples: int, seed: int, folder: Path) -> Source:
     """An atlas without icons, of which nothing is thrown away; in a folder it is built once."""
-    request = {"layers": layers, "samples": samples, "levels": [10], "seed": seed, "recipe": "none",
+    request = {"layers": layers, "samples": samples, "levels": [2], "seed": seed, "recipe": "none",
                "attribution": "none"}  # fmt: skip
     manifest = build_directory(model, dataset, request, folder, lambda stage, done, total: None, 1)
     store = open_store(str(folder / ".store"))
@@ -135,7 +136,7 @@ def _cells(source: Source, layer: LayerInfo, table: Table, halves: Halves, judge
     chosen = level.exemplars[kept]
     exemplars = thumbnails[np.where(chosen < 0, chosen[:, :1], chosen)]
     contrasts = [contrast(thumbnails[some[some >= 0]]).mean() for some in chosen]
-    patches = np.stack(list(_patches(source, layer, table, halves.first[chosen[:, 0]])))
+    patches = np.stack(list(_patches(source, layer, table, halves.first[chosen[:, 0]], _field(source, layer))))
     means, white = judged_cells(_seen(source, layer, table, halves), judge, len(kept))
     return Cells(
         mean=level.mean[kept], seed=np.stack(seeds).astype(np.float16), exemplars=exemplars,
@@ -161,12 +162,18 @@ def _places(source: Source, layer: LayerInfo, table: Table, rows: NDArray[np.int
     return centres(table["row"][rows], table["column"][rows], layer, source.plan.model.card.input)
 
 
-def _patches(source: Source, layer: LayerInfo, table: Table, rows: NDArray[np.int64]) -> Iterator[NDArray[np.uint8]]:
-    """What the receptive field of each sample shows, at most the input's size; reflected at the borders."""
-    given = source.plan.model.card.input
-    size = min(round(max(receptive_field(layer, given).size)), given.height, given.width)
+def _patches(
+    source: Source, layer: LayerInfo, table: Table, rows: NDArray[np.int64], size: int
+) -> Iterator[NDArray[np.uint8]]:
+    """A square window around each sample's receptive field's centre; reflected at the borders."""
     for row, place in zip(rows, _places(source, layer, table, rows), strict=True):
         yield cut(source.pixels(int(table["image"][row])), place, size)
+
+
+def _field(source: Source, layer: LayerInfo) -> int:
+    """Side of a layer's receptive field, at most the input's, in pixels."""
+    given = source.plan.model.card.input
+    return min(round(max(receptive_field(layer, given).size)), given.height, given.width)
 
 
 def cut(pixels: NDArray[np.uint8], place: NDArray[np.float64], size: int) -> NDArray[np.uint8]:
@@ -183,7 +190,8 @@ def _reading(source: Source, layer: LayerInfo, table: Table, halves: Halves, see
     full = np.array([cell for cell in range(count) if len(nearest[cell]) == SHOWN], dtype=np.int64)
     directions = halves.whitening.directions(halves.level.mean[halves.kept])
     asked, others = questions(directions, full, seed)
-    patches = {cell: np.stack([_resized(patch) for patch in _patches(source, layer, table, nearest[cell])])
+    window = thumbnail_window(layer, source.plan.model.card.input)  # what an icon of vivid shows
+    patches = {cell: np.stack([_resized(patch) for patch in _patches(source, layer, table, nearest[cell], window)])
                for cell in np.union1d(asked, others).tolist()}  # fmt: skip
     empty = np.empty((0, SHOWN, READ_SIDE, READ_SIDE, 3), np.uint8)
     return {

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812 - the usual name
 from torch.utils.flop_counter import FlopCounterMode
 
 from atlas_core import tables
+from atlas_core.likeness import highest_correlation, shrunk
 from benchmarks.rendering.served import decode
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ class Run:
     """What was measured.
 
     Args:
-        columns: One value an icon: `cell`, the metrics, `gain` (a notebook's last objective), `like_exemplar` and
-            `like_start` where there is one.
+        columns: One value an icon: `cell`, the metrics, and `gain`, a notebook's last objective.
         tile: The icons as served.
         facts: `size` in pixels; `seconds`, of every repeat; `multiply_adds`, an icon; `peak_mib`; `device`; whatever
             else the table should tell.
@@ -130,28 +129,22 @@ def peak_memory(device: str) -> Iterator[Callable[[], float]]:
     yield peak
 
 
-def likeness(icons: NDArray[np.uint8], others: NDArray[np.uint8], share: float = 1.0) -> NDArray[np.float32]:
-    """Correlation of pictures with others over all pixels and channels, at the others' resolution.
+def like_exemplars(icons: NDArray[np.uint8], exemplars: NDArray[np.uint8], share: float) -> NDArray[np.float32]:
+    """The highest correlation of each icon with an exemplar of its cell, over what both show.
 
     Args:
         icons: Shape (m, size, size, channels).
-        others: Shape (m, k, side, side, channels); the greatest correlation of the k counts.
-        share: How much of the others' width an icon shows; over 1 it shows more, and its middle is compared.
+        exemplars: Thumbnails, shape (m, k, side, side, channels).
+        share: Width that an icon shows by that of a thumbnail; over 1 the icon's middle is compared.
 
     Returns:
-        Shape (m,), -1..1; 0 where one of both is plain.
+        Shape (m,), as in `likeness.correlation`.
     """
-    side = others.shape[2]
+    side, size = exemplars.shape[2], icons.shape[1]
     shown = max(2, round(min(1.0, share) * side))
-    edge = (side - shown) // 2
-    others = others[:, :, edge : edge + shown, edge : edge + shown]
-    size = icons.shape[1]
-    inner = size if share <= 1 else max(shown, round(size / share))
-    rim = (size - inner) // 2
-    pixels = torch.from_numpy(icons[:, rim : rim + inner, rim : rim + inner]).permute(0, 3, 1, 2).float()
-    small = F.adaptive_avg_pool2d(pixels, (shown, shown)).permute(0, 2, 3, 1).reshape(len(icons), 1, -1).numpy()
-    flat = others.reshape(*others.shape[:2], -1).astype(np.float32)
-    small, flat = small - small.mean(axis=2, keepdims=True), flat - flat.mean(axis=2, keepdims=True)
-    lengths = np.linalg.norm(small, axis=2) * np.linalg.norm(flat, axis=2)
-    correlation = (small * flat).sum(axis=2) / np.maximum(lengths, 1e-6)
-    return np.asarray(correlation.max(axis=1), dtype=np.float32)
+    inner = min(size, round(size / max(1.0, share)))
+    edge, rim = (side - shown) // 2, (size - inner) // 2
+    middles = np.ascontiguousarray(icons[:, rim : rim + inner, rim : rim + inner])
+    others = exemplars[:, :, edge : edge + shown, edge : edge + shown]
+    counts = np.full(len(icons), exemplars.shape[1])
+    return highest_correlation(shrunk(middles, shown), others, counts)

@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atlas_core.featurevis.recipes import RECIPES
+from atlas_core.featurevis.recipes import RECIPES, thumbnail_window
+from atlas_core.likeness import correlation
+from atlas_core.marks import COPIED
 from benchmarks.rendering.measure import NOTEBOOKS
-from benchmarks.rendering.notebook import LEARNING_RATES, TRIES, best_tries
+from benchmarks.rendering.notebook import TRIES, best_tries
 from benchmarks.rendering.prepared import Cells, Prepared
-from benchmarks.rendering.runs import Run, notebook_run, recipe_run
+from benchmarks.rendering.runs import Run, like_exemplars, notebook_run, recipe_run
 from benchmarks.rendering.second import Judge, agreement, judge_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LIKE = 0.95
 GIGA = 1e9
 Row = dict[str, Any]
 HEADS = {
@@ -31,6 +32,21 @@ HEADS = {
     "second": "second network", "contrast": "contrast", "low": "low", "high_frequency": "high frequency",
     "like_start": "like its start", "like_exemplar": "like an exemplar", "bytes": "bytes an icon", "peak": "peak MiB",
 }  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Known:
+    """What rows are told by besides their runs.
+
+    Args:
+        cells: Of the layer.
+        window: Side of the window that an exemplar's thumbnail shows, in input pixels.
+        judge: The second network, None where there is none.
+    """
+
+    cells: Cells
+    window: int
+    judge: Judge | None
 
 
 def write_table(files: Sequence[Path], folder: Path) -> str:
@@ -46,7 +62,9 @@ def write_table(files: Sequence[Path], folder: Path) -> str:
             for place, layer in enumerate(prepared.layers):
                 runs = {path.stem: Run.read(path) for path in sorted((group / str(place)).glob("*.safetensors"))}
                 if runs:
-                    rows = layer_rows(runs, prepared.cells[place], _judge(prepared, place, folder / "second"))
+                    window = thumbnail_window(layer, prepared.card.input)
+                    known = Known(prepared.cells[place], window, _judge(prepared, place, folder / "second"))
+                    rows = layer_rows(runs, known)
                     told.append({"layer": layer.name, "cells": len(prepared.cells[place]), "on": group.name,
                                  "rows": rows, "facts": prepared.facts})  # fmt: skip
     text = "\n\n".join(markdown(entry) for entry in told)
@@ -71,12 +89,14 @@ def _judge(prepared: Prepared, place: int, folder: Path) -> Judge | None:
         return None
 
 
-def layer_rows(runs: Mapping[str, Run], cells: Cells | None, judge: Judge | None) -> list[Row]:
+def layer_rows(runs: Mapping[str, Run], known: Known | None = None) -> list[Row]:
     """Rows of a layer's table: the notebook, lucent, ours, and what nothing was rendered for."""
     named = named_runs(runs)
-    rows = [_row(name, run, cells, judge) for name, run in named.items()]
+    rows = [_row(name, run, known) for name, run in named.items()]
     base = next((row for row in rows if row["row"].startswith("(a) notebook, one try")), None)
     for row in rows:
+        start = named.get(f"start of {row['row'].removeprefix('(c) ')} alone")
+        row["like_start"] = None if start is None else _likes(correlation(named[row["row"]].icons, start.icons))
         row["faster"] = _ratio(row["per_second"], base and base["per_second"])
         row["cheaper"] = _ratio(base and base["giga"], row["giga"])
     return rows
@@ -107,27 +127,33 @@ def named_runs(runs: Mapping[str, Run]) -> dict[str, Run]:
 
 
 def strongest(runs: Mapping[str, Run], moves: str, tries: int) -> tuple[str, Run] | None:
-    """The notebook with the objective and learning rate that give the greatest median whitened cosine of those run."""
+    """The notebook with the objective and learning rate that give the greatest median whitened cosine of those run.
+
+    Its seconds are the median of all its runs on this canvas, which cost the same.
+    """
+    every = [run for name, run in runs.items() if name.startswith(f"notebook-{moves}-")]
+    counted = [run.facts["multiply_adds"] for run in every if "multiply_adds" in run.facts]
     found = []
     for canvas, gain, rates in NOTEBOOKS:
-        counted = runs.get(notebook_run(canvas, gain, LEARNING_RATES[0], 0))
-        for rate in rates if canvas == moves and counted is not None else ():
+        for rate in rates:
             names = [notebook_run(canvas, gain, rate, attempt) for attempt in range(tries)]
-            if counted is not None and all(name in runs for name in names):
-                run = of_tries([runs[name] for name in names])
-                run.facts["multiply_adds"] = counted.facts["multiply_adds"] * tries
-                found.append((f"{gain} at {rate}", run))
-    return max(found, key=lambda pair: float(np.median(pair[1].columns["whitened_cosine"])), default=None)
+            if canvas == moves and counted and all(name in runs for name in names):
+                found.append((f"{gain} at {rate}", of_tries([runs[name] for name in names])))
+    if not found:
+        return None
+    how, best = max(found, key=lambda pair: float(np.median(pair[1].columns["whitened_cosine"])))
+    best.facts["multiply_adds"] = counted[0] * tries
+    best.facts["seconds"] = [float(np.median([sum(run.facts["seconds"]) for run in every])) * tries]
+    return how, best
 
 
 def of_tries(tries: Sequence[Run]) -> Run:
-    """Of each icon the try whose last objective was greatest; their seconds together."""
+    """Of each icon the try whose last objective was greatest."""
     best = best_tries(np.stack([run.columns["gain"] for run in tries]))
     icon = np.arange(len(best))
     columns = {name: np.stack([run.columns[name] for run in tries])[best, icon] for name in tries[0].columns}
     icons = np.stack([run.icons for run in tries])[best, icon]
     facts = dict(tries[0].facts)
-    facts["seconds"] = [sum(sum(run.facts["seconds"]) for run in tries)]
     facts["bytes"] = float(np.mean([len(run.tile) / len(run) for run in tries]))
     return _Chosen(columns, tries[0].tile, facts, icons)
 
@@ -143,7 +169,7 @@ class _Chosen(Run):
         return self.chosen
 
 
-def _row(name: str, run: Run, cells: Cells | None, judge: Judge | None) -> Row:
+def _row(name: str, run: Run, known: Known | None) -> Row:
     columns, seconds = run.columns, run.facts["seconds"]
     row: Row = {"row": name, "icons": len(run), "peak": run.facts["peak_mib"], "device": run.facts["device"]}
     row["per_second"] = len(run) / float(np.median(seconds)) if seconds else None
@@ -153,14 +179,20 @@ def _row(name: str, run: Run, cells: Cells | None, judge: Judge | None) -> Row:
         row[f"{metric}_mean"] = float(np.mean(columns[metric]))
     row["nearest"] = float(np.mean(columns["retrieval_rank"] == 0))
     row["low"] = float(np.mean(columns["low_contrast"]))
-    for like in ("like_start", "like_exemplar"):
-        row[like] = float(np.mean(columns[like] > LIKE)) if like in columns else None
     row["bytes"] = run.facts.get("bytes", len(run.tile) / len(run))
-    row["second"] = None
-    if cells is not None and judge is not None:
-        ranks = agreement(judge.see(run.icons), cells.judge_mean, cells.judge_whitening, columns["cell"])
-        row["second"] = float(ranks.mean())
+    row["second"] = row["like_exemplar"] = None
+    if known is not None:
+        cells, icons, which = known.cells, run.icons, columns["cell"]
+        like = like_exemplars(icons, cells.exemplars[which], run.facts["size"] / known.window)
+        row["like_exemplar"] = _likes(like)
+        if known.judge is not None:
+            seen = known.judge.see(icons)
+            row["second"] = float(agreement(seen, cells.judge_mean, cells.judge_whitening, which).mean())
     return row
+
+
+def _likes(correlations: NDArray[np.float32]) -> float:
+    return float(np.mean(correlations > COPIED))
 
 
 def _ratio(upper: float | None, lower: float | None) -> float | None:

@@ -14,7 +14,7 @@ from atlas_core.featurevis.recipes import RECIPES
 from benchmarks.rendering.runs import (
     Run,
     chosen_cells,
-    likeness,
+    like_exemplars,
     multiply_adds,
     notebook_run,
     peak_memory,
@@ -49,19 +49,8 @@ def test_a_run_s_name_changes_with_any_option_of_its_recipe() -> None:
     assert recipe_run(fast) == recipe_run(dataclasses.replace(fast))
 
 
-def test_likeness_is_correlation_at_the_other_s_resolution() -> None:
-    generator = np.random.default_rng(0)
-    thumbnails = generator.integers(0, 255, (2, 3, 20, 20, 3), dtype=np.uint8)
-    same = np.kron(thumbnails[:, 1], np.ones((1, 4, 4, 1), np.uint8))
-    np.testing.assert_allclose(likeness(same, thumbnails), [1, 1], atol=1e-5)
-    np.testing.assert_allclose(likeness(255 - same, thumbnails[:, 1:2]), [-1, -1], atol=1e-5)
-    assert np.abs(likeness(same[::-1].copy(), thumbnails)).max() < 0.2
-    plain = np.full((2, 40, 40, 3), 90, np.uint8)
-    assert likeness(plain, thumbnails).tolist() == [0, 0]
-
-
 @pytest.mark.parametrize(("share", "canvas"), [(0.5, 40), (2.0, 160)])
-def test_likeness_compares_what_both_show(share: float, canvas: int) -> None:
+def test_icons_and_exemplars_are_compared_over_what_both_show(share: float, canvas: int) -> None:
     window = np.random.default_rng(1).integers(0, 255, (1, 80, 80, 3), dtype=np.uint8)
     thumbnail = window.reshape(1, 20, 4, 20, 4, 3).mean(axis=(2, 4)).round().astype(np.uint8)
     if share < 1:
@@ -69,7 +58,9 @@ def test_likeness_compares_what_both_show(share: float, canvas: int) -> None:
     else:
         icon = np.full((1, canvas, canvas, 3), 128, np.uint8)
         icon[:, 40:120, 40:120] = window
-    assert likeness(icon, thumbnail[:, None], share)[0] > 0.99
+    others = np.stack([255 - thumbnail, thumbnail], axis=1)
+    assert like_exemplars(icon, others, share)[0] > 0.99
+    assert like_exemplars(icon, others[:, :1], share)[0] < -0.99
 
 
 def test_icons_come_back_from_a_tile_in_their_order() -> None:
@@ -92,7 +83,7 @@ def _run(cosines: list[float], gains: list[float] | None = None, seconds: float 
     columns: dict[str, np.ndarray] = {
         "cell": np.arange(count), "whitened_cosine": np.array(cosines), "robust": np.array(cosines),
         "retrieval_rank": np.arange(count), "contrast": np.full(count, 0.2), "high_frequency": np.full(count, 0.01),
-        "low_contrast": np.zeros(count, bool), "like_exemplar": np.zeros(count),
+        "low_contrast": np.zeros(count, bool),
     }  # fmt: skip
     if gains is not None:
         columns["gain"] = np.array(gains)
@@ -118,10 +109,10 @@ def test_of_three_tries_each_icon_takes_its_best_and_pays_for_all() -> None:
     joined = of_tries(list(runs.values()))
     assert joined.columns["whitened_cosine"].tolist() == [0.1, 0.4]
     assert [round(icon.mean() / 50) for icon in joined.icons] == [1, 4]
-    assert joined.facts["seconds"] == [6.0]
     best = strongest(runs, "affine", 3)
     assert best is not None
     assert best[1].facts["multiply_adds"] == 9 * 10**9
+    assert best[1].facts["seconds"] == [6.0]
 
 
 def test_the_best_learning_rate_counts() -> None:
@@ -139,11 +130,18 @@ def test_the_best_learning_rate_counts() -> None:
 def test_rows_are_compared_with_one_try_of_the_notebook() -> None:
     fast = _run([0.5, 0.6], seconds=0.5)
     fast.facts["multiply_adds"] = 10**9
-    runs = {notebook_run("affine", "code", 0.05, 0): _run([0.1, 0.3], [1, 1]), recipe_run(RECIPES["fast"]): fast}
-    assert list(named_runs(runs)) == ["(a) notebook, one try, code at 0.05", "(c) fast"]
-    notebook, ours = layer_rows(runs, None, None)
+    start = recipe_run(dataclasses.replace(RECIPES["fast"], steps=0))
+    runs = {
+        notebook_run("affine", "code", 0.05, 0): _run([0.1, 0.3], [1, 1]),
+        recipe_run(RECIPES["fast"]): fast,
+        start: fast,
+    }
+    assert list(named_runs(runs)) == ["(a) notebook, one try, code at 0.05", "(c) fast", "start of fast alone"]
+    notebook, ours, _ = layer_rows(runs)
     assert notebook["faster"] == notebook["cheaper"] == 1
     assert ours["faster"] == 4
     assert ours["cheaper"] == 3
     assert ours["whitened_cosine"] == pytest.approx(0.55)
     assert ours["nearest"] == 0.5
+    assert ours["like_start"] == 0.0  # plain icons have no pattern to be copied
+    assert notebook["like_start"] is None
