@@ -119,9 +119,14 @@ def test_icons_are_jobs_and_no_atlases(live: Live) -> None:
         live.client.set_alias("icons", made["id"])
     job = live.client.json("GET", f"/v1/jobs/{made['id']}")
     assert job["links"]["self"] == f"/v1/atlases/{live.atlas['id']}/icons/{made['id']}"
-    states = [event["data"].get("state") for event in live.client.json(
-        "GET", f"/v1/jobs/{made['id']}/events", headers={"accept": "application/json"})["items"]]  # fmt: skip
-    assert states[-1] == "succeeded"
+    assert job["progress"] == {
+        stage: {"done": 1, "running": 0, "total": 1, "fraction": 1.0} for stage in ("render", "publish")
+    }
+    accept = {"accept": "application/json"}
+    events = live.client.json("GET", f"/v1/jobs/{made['id']}/events", headers=accept)["items"]
+    assert events[-1]["data"]["state"] == "succeeded"
+    stages = {event["data"]["stage"] for event in events if event["type"] == "progress"}
+    assert stages <= {"render", "publish"}  # of what the atlas had done already nothing is told
 
 
 REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
