@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 
 from benchmarks import render
 from benchmarks.rendering.measure import Bounds, folder_of, measure_file
@@ -14,9 +14,6 @@ from benchmarks.rendering.prepared import Prepared
 from benchmarks.rendering.runs import Run
 from benchmarks.rendering.table import write_table
 from tests.tiny import LAYER
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def test_prepared_cells_are_read_as_they_were_written(prepared_file: Path) -> None:
@@ -56,9 +53,19 @@ def test_runs_are_measured_once_and_told(prepared_file: Path) -> None:
     assert text.count("\n| ") == 2 + len(rows)
 
 
-def test_the_command_says_what_it_needs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_says_what_it_needs(
+    prepared_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert render.main([]) == 0
     assert "nothing measured" in capsys.readouterr().out
+    for arguments, told in (
+        (["table", str(tmp_path / "none")], "make it with render.py prepare"),
+        (["measure", str(prepared_file), "--icons", "0"], "at least 1"),
+        (["prepare", str(tmp_path / "no.json"), "no.json", "layer", "--folder", str(tmp_path)], "no.json"),
+    ):
+        with pytest.raises(SystemExit):
+            render.main(arguments)
+        assert told in capsys.readouterr().err
 
 
 def _steps(path: Path) -> int:
