@@ -163,10 +163,14 @@ class Plan(Card):
         """Kind of the job."""
         return "atlas" if self.request is None else "icons"
 
-    @property
+    def brings(self, chunk: Chunk) -> bool:
+        """Whether a chunk is this job's own: all of an atlas's are; of icons' those that are not the atlas's."""
+        return self.request is None or "request" in chunk.parameters
+
+    @cached_property
     def own(self) -> list[Chunk]:
-        """The chunks that this job brings along: all of an atlas; of icons those that are no atlas's."""
-        return [chunk for chunk in self.chunks if self.request is None or "request" in chunk.parameters]
+        """The chunks that this job brings along, of which its progress is told."""
+        return [chunk for chunk in self.chunks if self.brings(chunk)]
 
     @cached_property
     def by_key(self) -> dict[str, Chunk]:
@@ -175,8 +179,8 @@ class Plan(Card):
 
     @cached_property
     def totals(self) -> Counter[str]:
-        """Number of chunks of each stage."""
-        return Counter(chunk.stage for chunk in self.chunks)
+        """Number of the job's own chunks of each stage."""
+        return Counter(chunk.stage for chunk in self.own)
 
     def layout_of(self, layer: str) -> Chunk:
         """The chunk whose record holds the layout of all samples of a layer."""

@@ -118,6 +118,8 @@ class Events:
 
     def running(self, plan: Plan, chunk: Chunk, done: int, total: int) -> None:
         """Tell how far a running chunk is, not more often than its stage can be followed."""
+        if not plan.brings(chunk):
+            return
         share = min(1.0, done / max(1, total))
         stage = _stage(plan, chunk.stage)
         keys = [*_keys(plan.id, chunk.stage), f"atlas:told:{plan.id}:{chunk.stage}:wait"]
@@ -126,7 +128,7 @@ class Events:
     def done(self, plan: Plan, chunks: Iterable[Chunk]) -> None:
         """Tell of chunks that are done, and of the tiles and levels that can be read now; each is told once."""
         stages: dict[str, list[str]] = {}
-        for chunk in chunks:
+        for chunk in filter(plan.brings, chunks):
             tile = tile_data(plan, chunk)
             stages.setdefault(chunk.stage, []).extend((_short(chunk.key), json.dumps(tile) if tile else ""))
         for stage, told in stages.items():

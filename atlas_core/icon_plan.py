@@ -31,8 +31,8 @@ from atlas_core.keys import record_key
 if TYPE_CHECKING:
     from atlas_core.featurevis.recipes import Recipe
 
-AT_ONCE = 50
-"""Icons of one chunk at most."""
+AT_ONCE, LOGITS_AT_ONCE = 50, 8
+"""Pictures of one chunk at most; those of logits are as large as the input."""
 ICONS_VERSION = 1
 """Raised whenever the same request would give other pictures by anything but its recipe."""
 LARGEST = 2
@@ -165,12 +165,12 @@ class _Checked:
 
     def _size(self, size: int | None) -> int:
         card = self._plan.model.card.input
-        longer = max(card.height, card.width)
-        most = longer if self._plan.model.layer(self._layer).fixed else LARGEST * longer
+        longer, fixed = max(card.height, card.width), self._plan.model.layer(self._layer).fixed
+        most = min(card.height, card.width) if fixed else LARGEST * longer
         if size is not None and size > most:
             raise SpecError(f"a canvas of {size} pixels is larger than {most}, the most that this layer takes",
                             pointer="/size")  # fmt: skip
-        return size or longer
+        return size or min(most, longer)
 
     def _selected(self, request: Selection) -> list[Cell]:
         if request.cells is not None:
@@ -241,9 +241,10 @@ def plan_icons(atlas: Plan, request: IconsRequest) -> Plan:
     common = {"layer": request.layer, "request": content, "model": atlas.model.id,
               "version": [ICONS_VERSION, recipe and recipe.version]}  # fmt: skip
     total = count_of(request, atlas)
+    most = LOGITS_AT_ONCE if isinstance(request, Classes) and request.of == "logit" else AT_ONCE
     parts = [
-        _chunk("render", [cells.key], step="pictures", first=first, count=min(AT_ONCE, total - first), **common)
-        for first in range(0, total, AT_ONCE)
+        _chunk("render", [cells.key], step="pictures", first=first, count=min(most, total - first), **common)
+        for first in range(0, total, most)
     ]
     last = _chunk("publish", [cells.key, *(part.key for part in parts)], step="icons", **common)
     return Plan(id=icons_id(atlas.id, request), spec=atlas.spec, model=atlas.model, dataset=atlas.dataset,

@@ -178,7 +178,7 @@ class Composition(_Request):
     kind: Literal["composition"]
     cells: list[PlacedCell] = Field(min_length=1, max_length=32)
     ground: Cell | None = None
-    size: int | None = Field(default=None, ge=32, le=2048)
+    size: int | None = Field(default=None, ge=8, le=8192)
 
 
 IconsRequest: TypeAlias = Annotated[

@@ -25,8 +25,16 @@ def main(arguments: list[str]) -> int:
         print(f"Needs a model, a dataset and layers; nothing measured.\n\n{__doc__}")
         return 0
     action = arguments.pop(0) if arguments[0] in ACTIONS else "all"
-    options = _parser(action).parse_args(arguments)
-    files = options.files if action in {"measure", "table"} else [_prepare(options)]
+    parser = _parser(action)
+    options = parser.parse_args(arguments)
+    for file in getattr(options, "files", []):
+        if not file.is_file():
+            parser.error(f"there is no {file}; make it with render.py prepare")
+    if getattr(options, "icons", None) is not None and options.icons < 1:
+        parser.error(f"--icons is {options.icons}; ask for at least 1, or leave it out for all")
+    files = options.files if action in {"measure", "table"} else [_prepare(options, parser)]
+    if action == "all" and options.lucent is None:
+        options.lucent = options.folder / "lucent"
     if action in {"measure", "all"}:
         _measure(options, files)
     if action in {"table", "all"}:
@@ -53,19 +61,29 @@ def _parser(action: str) -> argparse.ArgumentParser:
         parser.add_argument("--device", default="cpu")
         parser.add_argument("--icons", type=int, help="so many of the cells only, spread evenly; the same for all")
         parser.add_argument("--batch", type=int, help="icons at once (32 on a CPU, 256 on a GPU)")
-        parser.add_argument("--only", nargs="+", default=[], help="runs whose names begin so, such as fast notebook/")
+        parser.add_argument(
+            "--only", nargs="+", default=[], help="runs whose names begin so, such as fast notebook-affine"
+        )
         parser.add_argument("--seconds", type=float, default=float("inf"), help="start no run after so many")
-        parser.add_argument("--lucent", type=Path, help="folder of lucent's environment, made where it is missing")
+        parser.add_argument(
+            "--lucent",
+            type=Path,
+            help="folder of lucent's environment, made where it is missing; `measure` leaves lucent out without",
+        )
         parser.add_argument("--lucent-seconds", type=float, default=300, help="a layer (300)")
     return parser
 
 
-def _prepare(options: argparse.Namespace) -> Path:
+def _prepare(options: argparse.Namespace, parser: argparse.ArgumentParser) -> Path:
+    from atlas_core.errors import AtlasError
     from benchmarks.rendering.prepare import prepare
 
     out: Path = options.out or options.folder / "cells.safetensors"
-    prepared = prepare(options.model, options.dataset, options.layers, out, options.folder, samples=options.samples,
-                       side=options.side, seed=options.seed)  # fmt: skip
+    try:
+        prepared = prepare(options.model, options.dataset, options.layers, out, options.folder,
+                           samples=options.samples, side=options.side, seed=options.seed)  # fmt: skip
+    except AtlasError as error:
+        parser.error(str(error))
     for layer, cells in zip(prepared.layers, prepared.cells, strict=True):
         print(f"{layer.name}: {len(cells)} cells of side {options.side}, in both halves", file=sys.stderr)
     return out

@@ -42,7 +42,7 @@ def progress_of(plan: Plan, now: Standing) -> dict[str, dict[str, Any]]:
         for stage in STAGES
         if plan.totals[stage]
     }
-    for chunk in plan.chunks:
+    for chunk in plan.own:
         mine, state = found[chunk.stage], now.states[chunk.key]
         mine["done"] += state == "done"
         mine["running"] += state == "leased"

@@ -70,14 +70,23 @@ def shares_at(points: NDArray[np.float64], placed: Placed) -> NDArray[np.float32
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
-def centres(layer: LayerInfo, height: int, width: int, size: int) -> NDArray[np.float64]:
-    """Where a layer's positions look on a canvas of `size` pixels, in sides of it, shape (height * width, 2)."""
-    field = layer.receptive_field
-    axes = []
-    for axis, count in enumerate((height, width)):
-        index = np.arange(count)
-        middle = (index + 0.5) / count if field is None else (field.start[axis] + index * field.jump[axis]) / size
-        axes.append(middle)
+def centres(layer: LayerInfo, grid: tuple[int, int], size: int, input: InputCard) -> NDArray[np.float64]:
+    """Where a layer's positions look on a square canvas.
+
+    Args:
+        layer: The layer; one that is fixed to the input's size sees the canvas in the middle of a whole input.
+        grid: Height and width of the layer on it.
+        size: Side of the canvas in pixels.
+        input: The model's input.
+
+    Returns:
+        From the left and from the top, in sides of the canvas, shape (height * width, 2).
+    """
+    field, axes = layer.receptive_field, []
+    for axis, count in enumerate(grid):
+        index, seen = np.arange(count), (input.height, input.width)[axis] if layer.fixed else size
+        pixel = (index + 0.5) / count * seen if field is None else field.start[axis] + index * field.jump[axis]
+        axes.append((pixel - (seen - size) / 2) / size)
     rows, columns = np.meshgrid(*axes, indexing="ij")
     return np.stack([columns.ravel(), rows.ravel()], axis=1)
 
@@ -158,7 +167,9 @@ def render_composition(
     whiten = Whitener(whitening, device)
     with torch.no_grad():
         height, width = trunk(torch.full((1, input.channels, size, size), 0.5, device=device)).shape[2:]
-    shares = torch.from_numpy(shares_at(centres(layer, height, width, size), placed)).to(device)  # (positions, k)
+    shares = torch.from_numpy(shares_at(centres(layer, (height, width), size, input), placed)).to(
+        device
+    )  # (positions, k)
     goals = F.normalize(whiten(torch.from_numpy(placed.targets).to(device)), dim=1, eps=TINY)[None]  # (1, k, channels)
 
     def gain(activations: torch.Tensor, goals: torch.Tensor) -> torch.Tensor:

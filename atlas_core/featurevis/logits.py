@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 NOISE_STREAM = 1
 STARTS = 16
 """Random starts of which each class takes the best: where a logit is cut off at 0, from most none can climb."""
+STRENGTHS = (1, 2, 4)
 
 
 def logit_gain(logits: torch.Tensor, goals: torch.Tensor) -> torch.Tensor:
@@ -77,10 +78,17 @@ def render_logits(
 
 @torch.no_grad()
 def _best_start(network: nn.Module, spectrum: Spectrum, recipe: Recipe, label: int, key: int) -> torch.Tensor:
-    """Of some random starts the one that the network takes most for the class, shape (1, ...)."""
+    """Of some random starts the one that the network takes most for the class, shape (1, ...).
+
+    Stronger ones where the network tells none of them from another: there the logit is cut off.
+    """
     shape = len(spectrum.colours), *spectrum.scale.shape
     keys = [key + number for number in range(STARTS)]
     noise = normal(keys, NOISE_STREAM, int(np.prod(shape)), spectrum.scale.device).reshape(STARTS, *shape, 2)
-    starts = spectrum.drawn(noise, recipe.start_deviation)
-    best = int(network(spectrum.pixels(starts))[:, label].argmax())
+    for strength in STRENGTHS:
+        starts = spectrum.drawn(noise, strength * recipe.start_deviation)
+        logits = network(spectrum.pixels(starts))[:, label]
+        if logits.max() > logits.min():
+            break
+    best = int(logits.argmax())
     return starts[best : best + 1]

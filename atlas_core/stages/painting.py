@@ -17,6 +17,7 @@ from atlas_core.featurevis.logits import render_logits
 from atlas_core.featurevis.objectives import Whitener, around
 from atlas_core.featurevis.recipes import canvas_size, centre_positions, recipe_named
 from atlas_core.icons import OneCell, OneChannel, OneClass
+from atlas_core.memory import Batches
 from atlas_core.models.preprocessing import read_whole, to_unit
 from atlas_core.stages.ground import class_note
 
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from atlas_core.models.base import LoadedModel
     from atlas_core.stages.ground import Ground
 
-AT_ONCE = 8
-"""Logits rendered at once: their canvas is as large as the input."""
 LARGEST = 2
 """Longer side of a dream over that of the input, at most."""
 Painted: TypeAlias = "tuple[list[NDArray[np.uint8]], list[dict[str, Any]]]"
@@ -45,26 +44,41 @@ def raise_logits(ground: Ground, request: Classes) -> Painted:
     network = model.whole()
     first, count = step.parameters["first"], step.parameters["count"]
     labels = [int(label) for label in request.classes[first : first + count]]
+    batches = Batches(len(labels), "picture")
     pictures: list[NDArray[np.uint8]] = []
-    notes = []
-    while len(pictures) < len(labels):
-        some = labels[len(pictures) : len(pictures) + AT_ONCE]
+    notes: list[dict[str, Any]] = []
+
+    def some(size: int) -> NDArray[np.uint8]:
         done = len(pictures)
+        part = labels[done : done + size]
 
-        def report(steps: int, done: int = done, count: int = len(some)) -> None:
-            step.on_progress(done * recipe.steps + steps * count, len(labels) * recipe.steps)
+        def report(steps: int) -> None:
+            step.on_progress(done * recipe.steps + steps * len(part), len(labels) * recipe.steps)
 
-        made = render_logits(network, recipe, some, [ground.key] * len(some), width_of_logits=model.classes or 0,
+        return render_logits(network, recipe, part, [ground.key] * len(part), width_of_logits=model.classes or 0,
                              input=card.input, device=model.device, on_step=report)  # fmt: skip
-        with torch.inference_mode():
-            logits = network(torch.from_numpy(to_unit(made)).to(model.device))
-        reached = logits[range(len(some)), some].tolist()
-        probabilities = logits.softmax(dim=1)[range(len(some)), some].tolist()
-        for label, logit, probability in zip(some, reached, probabilities, strict=True):
-            found = {"logit": float(f"{logit:.5g}"), "probability": round(probability, 4)}
-            notes.append({**class_note(step, label), "fidelity": found})
+
+    while len(pictures) < len(labels):
+        made = batches.run(some, len(labels) - len(pictures))
+        part = labels[len(pictures) : len(pictures) + len(made)]
+        notes += _logit_notes(ground, network, made, part)
         pictures += list(made)
     return pictures, notes
+
+
+@torch.inference_mode()
+def _logit_notes(
+    ground: Ground, network: nn.Module, pictures: NDArray[np.uint8], labels: list[int]
+) -> list[dict[str, Any]]:
+    """What is told of pictures of classes: the logit and the probability that each reaches."""
+    device = ground.step.runtime.model(ground.step.plan.model.card).device
+    logits = network(torch.from_numpy(to_unit(pictures)).to(device))
+    own = range(len(labels)), labels
+    reached, probabilities = logits[own].tolist(), logits.softmax(dim=1)[own].tolist()
+    return [
+        {**class_note(ground.step, label), "fidelity": {"logit": float(f"{logit:.5g}"), "probability": round(share, 4)}}
+        for label, logit, share in zip(labels, reached, probabilities, strict=True)
+    ]
 
 
 def dream(ground: Ground, request: Dream) -> Painted:
@@ -158,9 +172,10 @@ def _nearness(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Whitened cosine of each cell with the picture: mean over the positions by how much they are its own, and best."""
     whiten = Whitener(ground.whitening, model.device)
-    activations = model.trunk(ground.step.layer.name)(torch.from_numpy(to_unit(picture[None])).to(model.device))
+    layer = ground.step.layer
+    activations = model.trunk(layer.name)(torch.from_numpy(to_unit(picture[None])).to(model.device))
     height, width = activations.shape[2:]
-    shares = torch.from_numpy(shares_at(centres(ground.step.layer, height, width, len(picture)), placed))
+    shares = torch.from_numpy(shares_at(centres(layer, (height, width), len(picture), model.card.input), placed))
     seen = F.normalize(whiten(around(activations, positions)[0].flatten(1).T), dim=1)
     goals = F.normalize(whiten(torch.from_numpy(placed.targets).to(model.device)), dim=1)
     cosine = shares * (seen @ goals.T).cpu()

@@ -145,7 +145,10 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=OUT / "reading")
     options = parser.parse_args()
     prepared = Prepared.read(options.file)
-    place = [layer.name for layer in prepared.layers].index(options.layer)
+    names = [layer.name for layer in prepared.layers]
+    if options.layer not in names:
+        parser.error(f"{options.file} has no layer {options.layer!r}; it has {', '.join(names)}")
+    place = names.index(options.layer)
     group = folder_of(options.file, options.folder, options.device, None) / str(place)
     named = named_runs({path.stem: Run.read(path) for path in group.glob("*.safetensors")})
     asked = ("(a) notebook, three tries", "(c) fast", "(c) vivid", "(c) pure")

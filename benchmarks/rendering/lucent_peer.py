@@ -32,8 +32,12 @@ transform.compose(transform.standard_transforms)(torch.rand(1, 3, 64, 64))
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Variables under which a child finds lucent and this tree."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])}
+    """Variables under which a child finds lucent, this tree, and what this process finds by PYTHONPATH."""
+    given = os.environ.get("PYTHONPATH")
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(folder.resolve()), str(ROOT), *([given] if given else [])]),
+    }
 
 
 def install(folder: Path) -> str:

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Body, Depends, Path, Request, Response
 from atlas_core import registry
 from atlas_core.advance import TERMINAL, clear_up, submit
 from atlas_core.build import Plan
+from atlas_core.datasets.decode import decode
 from atlas_core.errors import ConflictError, DependencyError, InputError, NotFoundError
 from atlas_core.icon_plan import Cells, plan_icons, resolve
 from atlas_core.icons import Dream, Grid, IconsRequest
@@ -108,16 +109,11 @@ def _check_images(services: Services, plan: Plan, request: IconsRequest) -> None
                              pointer=f"/{field}")  # fmt: skip
         if size > services.settings.image_limit_bytes:
             raise TooLargeError(f"the image is over the limit of {services.settings.image_limit_bytes:,} bytes")
+        data = services.store.get_blob(blob)
         try:
-            card = plan.model.card.input
-            read_whole(services.store.get_blob(blob), card if field == "image" else _plain(card), 1)
+            decode(data) if field == "mask" else read_whole(data, plan.model.card.input, 1)
         except InputError as error:
             raise type(error)(error.detail, pointer=f"/{field}") from None
-
-
-def _plain(card: Any) -> Any:
-    """A card that takes any picture, as masks are."""
-    return card.model_copy(update={"channels": 3, "mean": [0.5] * 3, "std": [0.5] * 3, "shown": None})
 
 
 @router.get("", response_model=Page[Job])

@@ -16,6 +16,8 @@ from torchvision.models.vision_transformer import VisionTransformer
 
 from atlas_core import registry
 from atlas_core.errors import SpecError
+from atlas_core.icon_plan import plan_icons, resolve
+from atlas_core.icons import parse_request
 from atlas_core.manifest import manifest_of
 from atlas_core.project import project_image
 from atlas_core.pyramid import cut_icons, decode_tile
@@ -166,6 +168,34 @@ def check_qualities(atlas: Atlas, layer: str) -> None:
     assert icons["contrast"] > 0.02
 
 
+def check_icons_on_request(atlas: Atlas, layer: str, pixels: NDArray[np.uint8]) -> None:
+    """Every kind is made, in the size and the channels of the model."""
+    card, visible = atlas.plan.model.card.input, len(atlas.plan.model.card.input.visible)
+    blob, cell = atlas.store.put_blob(encoded(pixels)), atlas.cells(layer)[0]
+    place = {"column": cell["column"], "row": cell["row"]}
+    kinds: dict[str, dict[str, Any]] = {
+        "channels": {"channels": [1]},
+        "grid": {"image": blob},
+        "dream": {"image": blob, "target": {"of": "cell", **place}, "steps": 6},
+        "composition": {"cells": [{**place, "x": 0.5, "y": 0.5}]},
+    }
+    if atlas.plan.model.classes is not None:
+        kinds["classes"] = {"classes": ["dark"], "of": "logit"}
+    for kind, fields in kinds.items():
+        request = resolve(parse_request({"kind": kind, "layer": layer, **fields}), atlas.plan,
+                          lambda name, _: atlas.cells(name))  # fmt: skip
+        made = plan_icons(atlas.plan, request)
+        run_all(made, atlas.runtime)
+        record = atlas.runtime.record(made, made.chunks[-1].key)
+        first = json.loads(atlas.store.get_blob(record["blobs"]["description"]))["pictures"][0]
+        shown = decode_tile(atlas.store.get_blob(first["sha256"]))[..., :3]
+        assert shown.shape[:2] == (first["height"], first["width"])
+        if kind in ("dream", "classes"):
+            assert shown.shape[:2] == (card.height, card.width)
+        if visible == 1:
+            assert (shown == shown[..., :1]).all()
+
+
 def test_a_vision_transformer(tmp_path: Path) -> None:
     first, last = "encoder.layers.encoder_layer_0", "encoder.layers.encoder_layer_1"
     atlas = built(tmp_path, "vit", (3, 48, 48), [first, last])
@@ -184,6 +214,7 @@ def test_a_vision_transformer(tmp_path: Path) -> None:
     token = 1 + int(table["row"][0]) * 8 + int(table["column"][0])
     np.testing.assert_allclose(table["activations"][0].astype(np.float32), kept[0][0, token], rtol=2e-3, atol=2e-3)
     check_qualities(atlas, first)
+    check_icons_on_request(atlas, first, image(3, 48, 48, 3))
     assert atlas.icons(first).shape[1] == 48  # the whole picture: positions are embedded for it alone
     # the class token has heard what it will of the last block's others
     assert atlas.manifest["layers"][first]["attribution_method"] == "ablation"
@@ -202,6 +233,7 @@ def test_one_channel_is_grey_all_the_way(tmp_path: Path) -> None:
     atlas = built(tmp_path, "one_channel", (1, 24, 40), ["second"])
     assert unpack(atlas.blob("collect", "layer second"))["thumbnails"].shape[1:] == (20, 20, 1)
     check_qualities(atlas, "second")
+    check_icons_on_request(atlas, "second", image(3, 24, 40, 1))
     icons = atlas.icons("second").astype(int)
     assert np.abs(icons - icons[..., :1]).max() <= 3  # WebP's own rounding
     colours = np.repeat(image(3, 24, 40, 1), 3, axis=2)
@@ -214,6 +246,7 @@ def test_five_channels_show_three_of_them(tmp_path: Path) -> None:
     assert atlas.manifest["layers"]["second"]["shape"] == [12, 20, 12]
     assert atlas.manifest["model"]["input"]["shown"] == [4, 2, 0]
     check_qualities(atlas, "second")
+    check_icons_on_request(atlas, "second", image(3, 40, 24, 5))
     assert atlas.icons("second").shape[-1] == 3
     placed = atlas.project(image(3, 40, 24, 5))
     assert placed["layers"]["second"]["grid"] == [20, 12]
@@ -226,6 +259,7 @@ def test_without_logits_there_are_maps_and_no_classes(tmp_path: Path) -> None:
     assert atlas.plan.find("attribute") == []
     assert atlas.manifest["layers"]["first"]["attribution_method"] == "none"
     check_qualities(atlas, "first")
+    check_icons_on_request(atlas, "first", image(3, 24, 24, 3))
     assert all(cell["classes"] == [] for cell in atlas.cells("first"))
     assert atlas.project(image(3, 24, 24, 3))["classes"] == []
     assert atlas.plan.unattributed("first") == "the model 'no_logits' has no logits"

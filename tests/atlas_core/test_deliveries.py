@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from atlas_core import deliveries, registry, webhooks
-from atlas_core.deliveries import KEPT, Terms, announce, deliver, of_webhook, recover
+from atlas_core.deliveries import KEPT, Terms, announce, deliver, of_webhook, payload, recover
 from atlas_core.ledger import Ledger, connect
 from atlas_core.outgoing import Allowed
 from atlas_core.store import Store, open_store
@@ -274,3 +274,10 @@ def test_an_attempt_whose_process_is_killed_is_made_again(
     assert len(receiver.messages) == 2
     assert len({message.id for message in receiver.messages}) == 1
     assert of_webhook(store, hook["id"])[0]["attempts"] == 1
+
+
+def test_icons_are_told_with_where_they_are() -> None:
+    job = {"id": "i", "kind": "icons", "atlas": "a", "state": "succeeded", "finished": "2026-01-01T00:00:09.000Z"}
+    assert payload(job)["data"]["links"] == {
+        "job": "/v1/jobs/i", "atlas": "/v1/atlases/a", "icons": "/v1/atlases/a/icons/i",
+    }  # fmt: skip

@@ -10,25 +10,14 @@ import pytest
 
 from benchmarks import render
 from benchmarks.rendering.measure import Bounds, folder_of, measure_file
-from benchmarks.rendering.prepare import prepare
 from benchmarks.rendering.prepared import Prepared
 from benchmarks.rendering.runs import Run
 from benchmarks.rendering.table import write_table
-from tests.tiny import LAYER, write_cards
-
-CELLS = "cells.safetensors"
+from tests.tiny import LAYER
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With prepared cells."""
-    where = tmp_path_factory.mktemp("render")
-    prepare(*write_cards(where / "world"), [LAYER], where / CELLS, where, samples=400, side=3, seed=3)
-    return where
-
-
-def test_prepared_cells_are_read_as_they_were_written(folder: Path) -> None:
-    prepared = Prepared.read(folder / CELLS)
+def test_prepared_cells_are_read_as_they_were_written(prepared_file: Path) -> None:
+    prepared = Prepared.read(prepared_file)
     (cells,) = prepared.cells
     assert [layer.name for layer in prepared.layers] == [LAYER]
     assert len(cells) >= 3
@@ -40,8 +29,8 @@ def test_prepared_cells_are_read_as_they_were_written(folder: Path) -> None:
     assert prepared.model().layer(LAYER).shape == (128, 7, 7)
 
 
-def test_runs_are_measured_once_and_told(folder: Path) -> None:
-    file = folder / CELLS
+def test_runs_are_measured_once_and_told(prepared_file: Path) -> None:
+    file, folder = prepared_file, prepared_file.parent
     bounds = Bounds(icons=3, batch=2, only=("patch", "fast", "pure"))
     measure_file(file, folder, "cpu", bounds)
     runs = folder_of(file, folder, "cpu", 3) / "0"
@@ -64,9 +53,19 @@ def test_runs_are_measured_once_and_told(folder: Path) -> None:
     assert text.count("\n| ") == 2 + len(rows)
 
 
-def test_the_command_says_what_it_needs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_says_what_it_needs(
+    prepared_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert render.main([]) == 0
     assert "nothing measured" in capsys.readouterr().out
+    for arguments, told in (
+        (["table", str(tmp_path / "none")], "make it with render.py prepare"),
+        (["measure", str(prepared_file), "--icons", "0"], "at least 1"),
+        (["prepare", str(tmp_path / "no.json"), "no.json", "layer", "--folder", str(tmp_path)], "no.json"),
+    ):
+        with pytest.raises(SystemExit):
+            render.main(arguments)
+        assert told in capsys.readouterr().err
 
 
 def _steps(path: Path) -> int:

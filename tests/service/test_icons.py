@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from atlas_client.cli import run
 from atlas_client.errors import ConflictError, NotFoundError, RefusedError
 
 if TYPE_CHECKING:
@@ -119,9 +120,14 @@ def test_icons_are_jobs_and_no_atlases(live: Live) -> None:
         live.client.set_alias("icons", made["id"])
     job = live.client.json("GET", f"/v1/jobs/{made['id']}")
     assert job["links"]["self"] == f"/v1/atlases/{live.atlas['id']}/icons/{made['id']}"
-    states = [event["data"].get("state") for event in live.client.json(
-        "GET", f"/v1/jobs/{made['id']}/events", headers={"accept": "application/json"})["items"]]  # fmt: skip
-    assert states[-1] == "succeeded"
+    assert job["progress"] == {
+        stage: {"done": 1, "running": 0, "total": 1, "fraction": 1.0} for stage in ("render", "publish")
+    }
+    accept = {"accept": "application/json"}
+    events = live.client.json("GET", f"/v1/jobs/{made['id']}/events", headers=accept)["items"]
+    assert events[-1]["data"]["state"] == "succeeded"
+    stages = {event["data"]["stage"] for event in events if event["type"] == "progress"}
+    assert stages <= {"render", "publish"}  # of what the atlas had done already nothing is told
 
 
 REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
@@ -145,6 +151,18 @@ def test_what_cannot_be_made_is_refused_with_the_range(
         live.client.icons(live.atlas["id"], request_)
 
 
+def test_the_command_writes_the_picture_and_says_how_it_was_made(
+    live: Live, image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "dream.png"
+    arguments = ["icons", live.atlas["id"], "--dream", str(image), "--channel", "3", "--steps", "2", "--out", str(out)]
+    assert run([*arguments, "--url", live.service.url]) == 0
+    with Image.open(out) as picture:
+        assert picture.size == (64, 64)
+        assert picture.text["Description"] == "dream, starts from an image"  # type: ignore[attr-defined]  # a PNG's
+    assert "no recipe, seeded from data" in capsys.readouterr().out
+
+
 def test_what_is_no_picture_is_refused_before_there_is_a_job(live: Live, tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("no picture")
     with pytest.raises(RefusedError, match="no JPEG"):
@@ -154,9 +172,8 @@ def test_what_is_no_picture_is_refused_before_there_is_a_job(live: Live, tmp_pat
 def test_icons_wait_for_cells_and_go_with_their_atlas(live: Live) -> None:
     atlas = live.client.submit({**live.spec, "seed": 77})["id"]
     live.client.cancel(atlas)
-    if "cells" not in live.client.status(atlas):  # cancelled long before
-        with pytest.raises(ConflictError, match="not made yet"):
-            live.client.icons(atlas, {"kind": "channels", "channels": [1]})
+    with pytest.raises(ConflictError, match="not made yet"):
+        live.client.icons(atlas, {"kind": "channels", "channels": [1]})
     live.client.submit({**live.spec, "seed": 77})
     live.client.wait(atlas)
     kept = live.client.icons(atlas, {"kind": "channels", "channels": [1]})

@@ -43,11 +43,18 @@ def test_far_away_the_nearest_counts_and_nothing_is_nan() -> None:
 
 
 def test_positions_look_where_their_fields_are_centred() -> None:
-    places = centres(LAYER, 4, 2, 16)
+    places = centres(LAYER, (4, 2), 16, CARD)
     assert places.shape == (8, 2)
     np.testing.assert_allclose(places[0], [2 / 16, 2 / 16])
     np.testing.assert_allclose(places[-1], [6 / 16, 14 / 16])
-    np.testing.assert_allclose(centres(LAYER.model_copy(update={"receptive_field": None}), 2, 2, 16)[3], [0.75, 0.75])
+    tokens = LAYER.model_copy(update={"receptive_field": None})
+    np.testing.assert_allclose(centres(tokens, (2, 2), 16, CARD)[3], [0.75, 0.75])
+
+
+def test_a_fixed_layer_sees_the_canvas_in_the_middle_of_its_input() -> None:
+    fixed = LAYER.model_copy(update={"receptive_field": None, "fixed": True})
+    # of 64 pixels the four positions look at 8, 24, 40 and 56; the canvas of 32 begins at 16
+    np.testing.assert_allclose(centres(fixed, (1, 4), 32, CARD)[:, 0], [-0.25, 0.25, 0.75, 1.25])
 
 
 def test_a_start_has_no_seams() -> None:

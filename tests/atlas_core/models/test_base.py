@@ -95,6 +95,17 @@ def test_a_trunk_gives_what_is_collected_and_gradients_of_pixels_only(model: Loa
     assert not trunk.training
 
 
+def test_the_whole_network_gives_the_logits_and_gradients_of_pixels(model: LoadedModel) -> None:
+    _, logits = model.activations(inputs(model, 2), [], logits=True)
+    given = torch.from_numpy(inputs(model, 2)).requires_grad_()
+    found = model.whole()(given)
+    assert logits is not None
+    np.testing.assert_allclose(found.detach().numpy(), logits, rtol=1e-3, atol=1e-4)
+    found.sum().backward()
+    assert given.grad is not None
+    assert float(given.grad.abs().sum()) > 0
+
+
 def test_a_trunk_takes_other_sizes(model: LoadedModel) -> None:
     side = model.card.input.height
     channels, height, width = model.layer(names(model)[1]).shape

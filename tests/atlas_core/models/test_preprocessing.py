@@ -12,7 +12,7 @@ from torchvision.transforms import CenterCrop, Compose, Resize
 
 from atlas_core.cards import InputCard
 from atlas_core.errors import ImageError
-from atlas_core.models.preprocessing import preprocess, read_pixels, source_box, to_unit
+from atlas_core.models.preprocessing import preprocess, read_pixels, read_whole, source_box, to_unit
 
 
 def card(channels: int = 3, height: int = 8, width: int = 8, **changes: object) -> InputCard:
@@ -101,6 +101,36 @@ def test_exif_orientation_is_honoured() -> None:
     seen = preprocess(picture, card())
     assert seen[0, 0].tolist() == [0, 7, 7]
     assert seen[0, 7].tolist() == [0, 0, 7]
+
+
+def _png(width: int, height: int) -> bytes:
+    data = io.BytesIO()
+    Image.new("RGB", (width, height), (10, 20, 30)).save(data, "PNG")
+    return data.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("size", "largest", "expected"),
+    [
+        ((400, 200), 2, (128, 64)),  # fitted into twice the input
+        ((400, 200), 1, (64, 32)),
+        ((100, 80), 2, (100, 80)),  # between the input and twice that it stays
+        ((32, 32), 2, (64, 64)),  # smaller than the input is enlarged
+        ((40, 30), 1, (64, 48)),
+    ],
+)
+def test_a_whole_picture_keeps_its_shape(size: tuple[int, int], largest: float, expected: tuple[int, int]) -> None:
+    card = InputCard(channels=3, height=64, width=64, resize=72, crop="center", mean=[0.5] * 3, std=[0.5] * 3,
+                     order="BGR")  # fmt: skip
+    found = read_whole(_png(*size), card, largest)
+    assert found.shape == (expected[1], expected[0], 3)
+    assert found[0, 0].tolist() == [30, 20, 10]
+
+
+def test_a_whole_picture_of_which_nothing_would_be_seen_is_refused() -> None:
+    card = InputCard(channels=3, height=64, width=64, mean=[0.5] * 3, std=[0.5] * 3)
+    with pytest.raises(ImageError, match="at least 24 pixels wide and high"):
+        read_whole(_png(1000, 20), card, 2)
 
 
 def test_source_box_undoes_resizing_and_cropping() -> None:
