@@ -3,11 +3,11 @@ from typing import Any
 
 import pytest
 
-from atlas_core.build import Plan, lacking
 from atlas_core.errors import AtlasError, NotFoundError, SpecError, UnknownLayerError, UnsupportedOperatorError
 from atlas_core.estimate import Estimate, ModelCost
 from atlas_core.icon_plan import AT_ONCE, Cells, count_of, plan_icons, resolve
 from atlas_core.icons import IconsRequest, Selection, parse_request
+from atlas_core.plan import Plan, lacking
 from tests.atlas_core.conftest import TinyAtlas
 from tests.tiny import CLASSES, LAYER
 

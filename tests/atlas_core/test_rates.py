@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from atlas_core.estimate import ANY, Estimate, ModelCost, filled, kinds
+from atlas_core.estimate import Estimate, ModelCost, filled
 from atlas_core.featurevis.recipes import RECIPES, canvas_size
-from atlas_core.rates import LITTLE_SECONDS, Rate, expected, is_measured, known_rates, learn, measured
+from atlas_core.rates import ANY, LITTLE_SECONDS, Rate, expected, is_measured, kinds, known_rates, learn, measured
 from atlas_core.store import open_store
 from tests.atlas_core.test_build import MODEL, _plan
 
 if TYPE_CHECKING:
-    from atlas_core.build import Chunk
+    from atlas_core.plan import Chunk
 
 MEASURED = ModelCost(forward_seconds=0.5, shares={"early": 0.25, "late": 0.75})
 PLAN = _plan()

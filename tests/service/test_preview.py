@@ -30,7 +30,7 @@ from tests.service.test_main import ENCODED, LAYER, api, assert_problem, request
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
 
-    from atlas_core.build import Chunk, Plan
+    from atlas_core.plan import Chunk, Plan
 
 __all__ = ["api", "settings"]  # fixtures
 PREVIEW_SIZE, SIZE = 3, 4
