@@ -35,6 +35,8 @@ HEIGHT = GRID + 2 * MARGIN
 PER_SHEET = 4
 PAPER, INK = (250, 250, 248), (40, 40, 40)
 SEED = 20_190_306
+ASKED = ("(a) notebook, three tries", "(c) fast", "(c) vivid", "(c) pure")
+CONTROL = "nearest real patch"
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,7 @@ def main() -> int:
     parser.add_argument("--layer", required=True)
     parser.add_argument("--folder", type=Path, default=OUT / "render")
     parser.add_argument("--device", default="cpu", help="where the icons were rendered")
+    parser.add_argument("--control", action="store_true", help="ask real patches too: as much as can be read at best")
     parser.add_argument("--out", type=Path, default=OUT / "reading")
     options = parser.parse_args()
     prepared = Prepared.read(options.file)
@@ -151,10 +154,10 @@ def main() -> int:
     place = names.index(options.layer)
     group = folder_of(options.file, options.folder, options.device, None) / str(place)
     named = named_runs({path.stem: Run.read(path) for path in group.glob("*.safetensors")})
-    asked = ("(a) notebook, three tries", "(c) fast", "(c) vivid", "(c) pure")
+    asked = ASKED + ((CONTROL,) if options.control else ())
     runs = {name: run for name, run in named.items() if name.startswith(asked)}
     if len(runs) < len(asked):
-        print(f"only {', '.join(runs) or 'nothing'} is rendered in {group}; run render.py measure first",
+        print(f"{group} holds {', '.join(runs) or 'none'} of {', '.join(asked)}; run render.py measure on all cells",
               file=sys.stderr)  # fmt: skip
         return 1
     patches = options.folder / f"{options.file.stem}-reading.safetensors"
