@@ -14,6 +14,8 @@ import pytest
 from atlas_core import registry
 from atlas_core.build import STAGES, Plan, plan
 from atlas_core.errors import DatasetError, SpecError
+from atlas_core.icon_plan import plan_icons, resolve
+from atlas_core.icons import parse_request
 from atlas_core.manifest import publish_files
 from atlas_core.privacy import called, without_pictures
 from atlas_core.registration import register_cards
@@ -114,6 +116,21 @@ def test_the_search_finds_what_a_standard_atlas_keeps(standard: Made) -> None:
 def test_a_strict_store_holds_no_pixel_of_the_dataset(standard: Made, strict: Made) -> None:
     assert found(strict, pixels_of(standard)) == set()
     assert strict.plan.find("render")[0].parameters["recipe"] == "pure"
+
+
+def test_icons_on_request_of_a_strict_atlas_are_pure(standard: Made, strict: Made) -> None:
+    (chunk,) = strict.plan.find("cells")
+    record = strict.runtime.record(strict.plan, chunk.key)
+    cells = json.loads(strict.runtime.store.get_blob(record["blobs"]["cells-3"]))
+    cell = {"column": cells[0]["column"], "row": cells[0]["row"]}
+    for value in ({"kind": "channels", "channels": [2]}, {"kind": "selection", "cells": [cell]},
+                  {"kind": "composition", "cells": [{**cell, "x": 0.5, "y": 0.5}]}):  # fmt: skip
+        request = resolve(parse_request(value), strict.plan, lambda layer, side: cells)
+        icons = plan_icons(strict.plan, request)
+        run_all(icons, strict.runtime)
+        described = strict.runtime.record(icons, icons.chunks[-1].key)["blobs"]["description"]
+        assert json.loads(strict.runtime.store.get_blob(described))["seeded_from_data"] is False
+    assert found(strict, pixels_of(standard)) == set()
 
 
 def test_a_strict_store_holds_no_name_of_a_file(strict: Made) -> None:

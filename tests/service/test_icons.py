@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from atlas_client.cli import run
 from atlas_client.errors import ConflictError, NotFoundError, RefusedError
 
 if TYPE_CHECKING:
@@ -148,6 +149,18 @@ def test_what_cannot_be_made_is_refused_with_the_range(
 ) -> None:
     with pytest.raises(error, match=said):
         live.client.icons(live.atlas["id"], request_)
+
+
+def test_the_command_writes_the_picture_and_says_how_it_was_made(
+    live: Live, image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "dream.png"
+    arguments = ["icons", live.atlas["id"], "--dream", str(image), "--channel", "3", "--steps", "2", "--out", str(out)]
+    assert run([*arguments, "--url", live.service.url]) == 0
+    with Image.open(out) as picture:
+        assert picture.size == (64, 64)
+        assert picture.text["Description"] == "dream, starts from an image"  # type: ignore[attr-defined]  # a PNG's
+    assert "no recipe, seeded from data" in capsys.readouterr().out
 
 
 def test_what_is_no_picture_is_refused_before_there_is_a_job(live: Live, tmp_path: Path) -> None:
