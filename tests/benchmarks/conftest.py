@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.rendering.prepare import prepare
 from benchmarks.rendering.second import train_judge
-from tests.tiny import LAYER, write_cards
+from tests.tiny import LAYER, write_dataset, write_model
 
 
 @pytest.fixture(scope="session")
@@ -19,5 +19,7 @@ def prepared_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = where / "cells.safetensors"
     small = np.random.default_rng(0).integers(0, 255, (60, 8, 8, 3), dtype=np.uint8)
     train_judge(where / "second", small, np.arange(60) % 3, epochs=1)  # on the pictures themselves it would take long
-    prepare(*write_cards(where / "world"), [LAYER], file, where, samples=400, side=3, seed=3)
+    world = where / "world"
+    world.mkdir()
+    prepare(write_model(world), write_dataset(world, each=50), [LAYER], file, where, samples=900, side=3, seed=3)
     return file
