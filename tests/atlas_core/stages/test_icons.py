@@ -192,3 +192,29 @@ def test_garbage_spares_what_icons_refer_to_until_they_are_dropped(tiny_atlas: T
     (chunk,) = tiny_atlas.plan.find("cells", layer=LAYER)
     whitening = tiny_atlas.runtime.record(tiny_atlas.plan, chunk.key)["blobs"]["whitening"]
     assert tables.unpack(store.get_blob(whitening))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"kind": "channels", "channels": [3]},
+        {"kind": "classes", "classes": [1], "of": "logit"},
+        {"kind": "dream", "steps": 8},
+        {"kind": "composition"},
+    ],
+)
+def test_a_gpu_makes_what_a_cpu_makes(tiny_atlas: TinyAtlas, image: str, tmp_path: Path, value: dict[str, Any]) -> None:
+    if value["kind"] == "dream":
+        value = {**value, "image": image}
+    if value["kind"] == "composition":
+        value = {**value, "cells": [{**_cell(tiny_atlas, 0), "x": 0.5, "y": 0.5}]}
+    plan, here = made(tiny_atlas, **value)
+    shutil.copytree(tiny_atlas.directory / ".store", tmp_path / "store")
+    store = open_store(str(tmp_path / "store"))
+    for chunk in plan.own:
+        store.delete_record(chunk.stage, chunk.key)
+    run_all(plan, Runtime(store, device="cuda"))
+    one, other = (_pixels(where, found["pictures"][0]["sha256"]).astype(float)
+                  for where, found in ((tiny_atlas.store, here), (store, _description(store, plan))))  # fmt: skip
+    assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.8
