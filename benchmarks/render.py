@@ -30,8 +30,6 @@ def main(arguments: list[str]) -> int:
     for file in getattr(options, "files", []):
         if not file.is_file():
             parser.error(f"there is no {file}; make it with render.py prepare")
-    if getattr(options, "icons", None) is not None and options.icons < 1:
-        parser.error(f"--icons is {options.icons}; ask for at least 1, or leave it out for all")
     files = options.files if action in {"measure", "table"} else [_prepare(options, parser)]
     if action == "all" and options.lucent is None:
         options.lucent = options.folder / "lucent"
@@ -42,6 +40,12 @@ def main(arguments: list[str]) -> int:
 
         print(write_table(files, options.folder))
     return 0
+
+
+def _icons(told: str) -> int | str:
+    if told == "read" or (told.isdecimal() and int(told) > 0):
+        return told if told == "read" else int(told)
+    raise argparse.ArgumentTypeError(f"{told} is no number of at least 1 and not `read`; leave it out for all cells")
 
 
 def _parser(action: str) -> argparse.ArgumentParser:
@@ -59,7 +63,12 @@ def _parser(action: str) -> argparse.ArgumentParser:
         parser.add_argument("files", type=Path, nargs="+")
     if action in {"measure", "all"}:
         parser.add_argument("--device", default="cpu")
-        parser.add_argument("--icons", type=int, help="so many of the cells only, spread evenly; the same for all")
+        parser.add_argument(
+            "--icons", type=_icons, help="so many of the cells, spread evenly; or `read`: the reading's"
+        )
+        parser.add_argument(
+            "--layers", dest="chosen", nargs="+", default=[], help="of the prepared ones, all by default"
+        )
         parser.add_argument("--batch", type=int, help="icons at once (32 on a CPU, 256 on a GPU)")
         parser.add_argument(
             "--only", nargs="+", default=[], help="runs whose names begin so, such as fast notebook-affine"
@@ -97,7 +106,8 @@ def _measure(options: argparse.Namespace, files: list[Path]) -> None:
     if options.device == "cpu":
         torch.set_num_threads(1)
     batch = options.batch or (256 if options.device.startswith("cuda") else 32)
-    bounds = Bounds(options.icons, batch, options.seconds, options.lucent, options.lucent_seconds, tuple(options.only))
+    bounds = Bounds(options.icons, batch, options.seconds, options.lucent, options.lucent_seconds,
+                    tuple(options.only), tuple(options.chosen))  # fmt: skip
     for file in files:
         measure_file(file, options.folder, options.device, bounds)
 

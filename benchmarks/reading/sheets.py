@@ -35,6 +35,8 @@ HEIGHT = GRID + 2 * MARGIN
 PER_SHEET = 4
 PAPER, INK = (250, 250, 248), (40, 40, 40)
 SEED = 20_190_306
+ASKED = ("(a) notebook, three tries", "(c) fast", "(c) vivid", "(c) pure")
+CONTROL = "nearest real patch"
 
 
 @dataclass(frozen=True)
@@ -128,8 +130,7 @@ def write_sheets(
 
 
 def main() -> int:
-    from atlas_core import tables
-    from benchmarks.rendering.measure import folder_of
+    from benchmarks.rendering.measure import folder_of, reading
     from benchmarks.rendering.prepared import Prepared
     from benchmarks.rendering.runs import Run
     from benchmarks.rendering.table import named_runs
@@ -142,6 +143,8 @@ def main() -> int:
     parser.add_argument("--layer", required=True)
     parser.add_argument("--folder", type=Path, default=OUT / "render")
     parser.add_argument("--device", default="cpu", help="where the icons were rendered")
+    parser.add_argument("--read-only", action="store_true", help="icons of `measure --icons read`, not of all cells")
+    parser.add_argument("--control", action="store_true", help="ask real patches too: as much as can be read at best")
     parser.add_argument("--out", type=Path, default=OUT / "reading")
     options = parser.parse_args()
     prepared = Prepared.read(options.file)
@@ -149,19 +152,16 @@ def main() -> int:
     if options.layer not in names:
         parser.error(f"{options.file} has no layer {options.layer!r}; it has {', '.join(names)}")
     place = names.index(options.layer)
-    group = folder_of(options.file, options.folder, options.device, None) / str(place)
+    icons = "read" if options.read_only else None
+    group = folder_of(options.file, options.folder, options.device, icons) / str(place)
     named = named_runs({path.stem: Run.read(path) for path in group.glob("*.safetensors")})
-    asked = ("(a) notebook, three tries", "(c) fast", "(c) vivid", "(c) pure")
+    asked = ASKED + ((CONTROL,) if options.control else ())
     runs = {name: run for name, run in named.items() if name.startswith(asked)}
     if len(runs) < len(asked):
-        print(f"only {', '.join(runs) or 'nothing'} is rendered in {group}; run render.py measure first",
+        print(f"{group} holds {', '.join(runs) or 'none'} of {', '.join(asked)}; run render.py measure",
               file=sys.stderr)  # fmt: skip
         return 1
-    patches = options.folder / f"{options.file.stem}-reading.safetensors"
-    table = tables.unpack(patches.read_bytes())
-    prefix = f"{place}/"
-    reading = {name.removeprefix(prefix): array for name, array in table.items() if name.startswith(prefix)}
-    questions = write_sheets(runs, reading, options.out)
+    questions = write_sheets(runs, reading(options.file, options.folder, place), options.out)
     print(f"{len(questions)} questions in {options.out / 'sheets'}; the key is beside it")
     return 0
 

@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 
+from atlas_core import tables
 from atlas_core.featurevis.recipes import RECIPES, Recipe, canvas_size
 from atlas_core.featurevis.render import Renderer
 from atlas_core.fidelity import low_contrast, measure
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from atlas_core.cards import LayerInfo
 
+Icons = int | Literal["read"] | None
 REPEATS = 3
 """Of our recipes, which take little time; the notebook has nine runs of its own."""
 NOTEBOOKS: tuple[tuple[Moves, Gain, tuple[float, ...]], ...] = (
@@ -49,33 +51,45 @@ class Bounds:
     """How much to do.
 
     Args:
-        icons: Cells, None for all.
+        icons: Cells; None for all, "read" for those of the blind reading.
         batch: Icons at once.
         seconds: No run is started later.
         lucent: Folder of lucent's environment, None to leave it out.
         lucent_seconds: For lucent, a layer.
         only: Beginnings of the runs' names, none for all.
+        layers: Names of layers, none for all.
     """
 
-    icons: int | None
+    icons: Icons
     batch: int
     seconds: float = float("inf")
     lucent: Path | None = None
     lucent_seconds: float = 300
     only: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
 
 
-def folder_of(file: Path, folder: Path, device: str, icons: int | None) -> Path:
+def folder_of(file: Path, folder: Path, device: str, icons: Icons) -> Path:
     """Where the runs on these cells, on this device and of so many icons are kept."""
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
     return folder / "runs" / f"{file.stem}-{digest}" / f"{device.partition(':')[0]}-{icons or 'all'}"
+
+
+def reading(file: Path, folder: Path, place: int) -> tables.Table:
+    """What `prepare` keeps in the folder for the blind reading of a layer."""
+    table = tables.unpack((folder / f"{file.stem}-reading.safetensors").read_bytes())
+    return {name.removeprefix(f"{place}/"): array for name, array in table.items() if name.startswith(f"{place}/")}
 
 
 def measure_file(file: Path, folder: Path, device: str, bounds: Bounds) -> None:
     """Do the runs of a file that are not there yet."""
     prepared, began = Prepared.read(file), time.monotonic()
     for place, layer in enumerate(prepared.layers):
-        bench = Bench(file, prepared, place, device, bounds)
+        if bounds.layers and layer.name not in bounds.layers:
+            continue
+        count = len(prepared.cells[place])
+        own = reading(file, folder, place)["cell"] if bounds.icons == "read" else chosen_cells(count, bounds.icons)
+        bench = Bench(file, prepared, place, device, bounds, own)
         out = folder_of(file, folder, device, bounds.icons) / str(place)
         for name, work in bench.runs(out):
             wanted = not bounds.only or name.startswith(bounds.only)
@@ -96,14 +110,17 @@ class Bench:
         place: Of the layer.
         device: Where to compute.
         bounds: How much to do.
+        own: The cells, shape (m,).
     """
 
-    def __init__(self, file: Path, prepared: Prepared, place: int, device: str, bounds: Bounds) -> None:
+    def __init__(
+        self, file: Path, prepared: Prepared, place: int, device: str, bounds: Bounds, own: NDArray[np.int64]
+    ) -> None:
         self.file, self.prepared, self.place, self.device, self.bounds = file, prepared, place, device, bounds
         self.layer: LayerInfo = prepared.layers[place]
         self.cells: Cells = prepared.cells[place]
         self.input = prepared.card.input
-        self.own = chosen_cells(len(self.cells), bounds.icons)
+        self.own = own
 
     @cached_property
     def trunk(self) -> Any:

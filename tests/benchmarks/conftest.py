@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks.rendering.prepare import prepare
-from tests.tiny import LAYER, write_cards
+from benchmarks.rendering.second import train_judge
+from tests.tiny import LAYER, write_dataset, write_model
 
 
 @pytest.fixture(scope="session")
@@ -15,5 +17,9 @@ def prepared_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `render.py prepare` writes; its folder holds the second network."""
     where = tmp_path_factory.mktemp("render")
     file = where / "cells.safetensors"
-    prepare(*write_cards(where / "world"), [LAYER], file, where, samples=400, side=3, seed=3)
+    small = np.random.default_rng(0).integers(0, 255, (60, 8, 8, 3), dtype=np.uint8)
+    train_judge(where / "second", small, np.arange(60) % 3, epochs=1)  # on the pictures themselves it would take long
+    world = where / "world"
+    world.mkdir()
+    prepare(write_model(world), write_dataset(world, each=50), [LAYER], file, where, samples=900, side=3, seed=3)
     return file

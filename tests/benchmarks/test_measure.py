@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks import render
-from benchmarks.rendering.measure import Bounds, folder_of, measure_file
+from benchmarks.rendering.measure import Bounds, folder_of, measure_file, reading
 from benchmarks.rendering.prepared import Prepared
 from benchmarks.rendering.runs import Run
 from benchmarks.rendering.table import write_table
@@ -42,6 +43,13 @@ def test_runs_are_measured_once_and_told(prepared_file: Path) -> None:
     measure_file(file, folder, "cpu", bounds)
     assert {path: path.stat().st_mtime_ns for path in runs.iterdir()} == before
 
+    asked = reading(file, folder, 0)["cell"]
+    assert len(asked) >= 3
+    measure_file(file, folder, "cpu", Bounds("read", 2, only=("patch",), layers=(LAYER,)))
+    read = Run.read(folder_of(file, folder, "cpu", "read") / "0" / "patch.safetensors")
+    assert read.columns["cell"].tolist() == asked.tolist()
+    shutil.rmtree(folder_of(file, folder, "cpu", "read"))
+
     text = write_table([file], folder)
     rows = {row["row"]: row for row in json.loads((folder / "table.json").read_text())[0]["rows"]}
     assert list(rows) == ["(c) fast", "(c) pure", "start of fast alone", "nearest real patch"]
@@ -60,7 +68,7 @@ def test_the_command_says_what_it_needs(
     assert "nothing measured" in capsys.readouterr().out
     for arguments, told in (
         (["table", str(tmp_path / "none")], "make it with render.py prepare"),
-        (["measure", str(prepared_file), "--icons", "0"], "at least 1"),
+        (["measure", str(prepared_file), "--icons", "0"], "number of at least 1"),
         (["prepare", str(tmp_path / "no.json"), "no.json", "layer", "--folder", str(tmp_path)], "no.json"),
     ):
         with pytest.raises(SystemExit):
