@@ -100,6 +100,17 @@ def test_a_preview_takes_its_own_recipes_steps_and_is_not_measured() -> None:
     assert kinds(PLAN, preview)[2] == "preview"
 
 
+def test_cells_cost_their_channels_and_their_classes_the_models_classes() -> None:
+    cells, classes = (ESTIMATE.cost(find("late")) for find in (PLAN.cells_of, PLAN.classes_of))
+    filled_cells = filled(10) * 100 + filled(20) * 400
+    samples = ESTIMATE._samples(200, "late")
+    found = samples * filled_cells * (1.8e-9 + 16 * 1.8e-11)  # each cell looks for its icon's start among all
+    assert cells.seconds == pytest.approx(0.15 + 4.4e-8 * 2 * samples * 16 + found)
+    assert classes.seconds == pytest.approx(0.15 + 4.4e-8 * 2 * samples * 5)
+    assert classes.bytes == pytest.approx(filled_cells * (540 + 390 + 2 * 5))
+    assert kinds(PLAN, PLAN.classes_of("late"))[2] == "cells classes"
+
+
 def test_a_comparison_measures_two_pictures_a_cell_and_reads_an_image() -> None:
     (chunk,) = PLAN.find("render", layer="late", step="beside")
     canvas = canvas_size(RECIPES["vivid"], MODEL.layer("late"), MODEL.card.input)
