@@ -256,7 +256,8 @@ class Estimate:
         return Cost(count * steps * (STEP_PASSES * trunk + STEP_SECONDS), count * POSTER_PIXEL_BYTES * pixels)
 
     def _sheet(self, chunk: Chunk) -> Cost:
-        shown = [self._pictures(self._plan.by_key[key]).bytes for key in chunk.inputs[1:]]
+        inputs = (self._plan.by_key[key] for key in chunk.inputs)
+        shown = [self._pictures(one).bytes for one in inputs if one.stage == "render"]
         return Cost(PUBLISH_SECONDS + PIXEL_SECONDS * sum(shown) / POSTER_PIXEL_BYTES, sum(shown))
 
     def _level(self, chunk: Chunk) -> Cost:

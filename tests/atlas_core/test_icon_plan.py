@@ -121,8 +121,9 @@ def test_a_plan_lacks_its_own_chunks_and_none_of_the_finished_atlas(tiny_atlas: 
         ("render", 0, AT_ONCE), ("render", AT_ONCE, 1), ("publish", None, None),
     ]  # fmt: skip
     assert (plan.kind, plan.atlas) == ("icons", tiny_atlas.plan.id)
-    cost = Estimate(plan, ModelCost()).cost
-    assert all(cost(chunk).seconds > 0 < cost(chunk).bytes for chunk in plan.chunks)
+    for one in (plan, of_class):
+        cost = Estimate(one, ModelCost()).cost
+        assert all(cost(chunk).seconds > 0 < cost(chunk).bytes for chunk in one.chunks)
 
 
 @pytest.mark.parametrize(
