@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from atlas_core.cards import InputCard, LayerInfo
     from atlas_core.whitening import Whitening
 
-BATCH = 32
+LEAST_BATCH, BATCH, BATCH_PIXELS = 4, 16, 150_000
 GPU_BATCH = 1024
 SMALLEST_CAPTURED = 16
 TRIED = 8
@@ -39,7 +39,7 @@ OnStep = Callable[[int, int], None]
 class Renderer:
     """Renders the icons of some cells of a layer by a recipe.
 
-    An icon depends on its own target, seed and key; on its companions only by the order in which floats are summed.
+    An icon depends on its own target, seed and key alone: on a CPU to the bit, on a GPU but for the last digits.
 
     Args:
         trunk: From pixels in 0..1 to the layer's activations, on `device`.
@@ -82,14 +82,21 @@ class Renderer:
             precision=precision,
         )
 
-    def batches(self) -> Batches:
-        """How many icons at once: 32 on a CPU, as many as the free memory does for on a GPU, 1,024 at most."""
-        return Batches(self._most, "icon")
+    def batches(self, *, few: bool = False) -> Batches:
+        """How many icons at once: on a GPU as many as its free memory does for, 1,024 at most; on a CPU 4 to 16.
+
+        On a CPU every batch is filled up to its size: networks sum floats in another order for another size, and many
+        steps let that grow. So icons are the same to the bit in whatever company.
+
+        Args:
+            few: Whether there may be one icon or two, for which a CPU takes batches of 4.
+        """
+        return Batches(LEAST_BATCH if few and self.device.type != "cuda" else self._most, "icon")
 
     @cached_property
     def _most(self) -> int:
         if self.device.type != "cuda":
-            return BATCH
+            return int(np.clip(1 << int(np.log2(BATCH_PIXELS / self.canvas**2)), LEAST_BATCH, BATCH))
         targets = self.whiten.mean.expand(TRIED, -1)
         seeds = np.zeros((TRIED, THUMBNAIL_SIDE, THUMBNAIL_SIDE, self.channels), np.float32)
         fitting = self._ascent.fitting(self._start(seeds, range(TRIED)), self.whiten(targets), GPU_BATCH)
@@ -116,7 +123,8 @@ class Renderer:
             seeds: Mean thumbnails in decorrelated-logit space, shape (m, 20, 20, channels); None for a recipe without.
             keys: A number for each icon, from which all its randomness comes.
             on_step: Called with (icon steps done, all icon steps); it cancels by raising.
-            batches: How many icons at once, halved where memory runs out; `batches()` by default.
+            batches: How many icons at once, halved where memory runs out; `batches()` by
+                default.
 
         Returns:
             Icons, shape (m, canvas, canvas, channels), in the network's order of channels.
@@ -138,15 +146,25 @@ class Renderer:
         def some(size: int) -> int:
             part = slice(first, first + size)
             several = len(targets[part])
+            rows = self._filled(several, size)
             icons[part] = self._batch(
-                targets[part], None if seeds is None else seeds[part], keys[part],
+                targets[part][rows], None if seeds is None else seeds[part][rows], [keys[first + row] for row in rows],
                 lambda steps: on_step(first * recipe.steps + steps * several, total),
-            )  # fmt: skip
-            return size
+            )[:several]  # fmt: skip
+            return several
 
         while first < len(targets):
-            first += batches.run(some, len(targets) - first)
+            first += batches.run(some)
         return icons
+
+    def _filled(self, count: int, size: int) -> NDArray[np.int64]:
+        """Which icons a batch is made of: the last again and again until it is full.
+
+        On a GPU a batch is full at the next power of two, so that a few captured steps do for all tiles.
+        """
+        if self.device.type == "cuda":
+            size = min(size, max(SMALLEST_CAPTURED, 1 << (count - 1).bit_length()))
+        return np.minimum(np.arange(size), count - 1)
 
     def _batch(
         self,
@@ -155,15 +173,11 @@ class Renderer:
         keys: Sequence[int],
         on_step: Callable[[int], None],
     ) -> NDArray[np.uint8]:
-        count = len(keys)
-        if self.device.type == "cuda":
-            rows = _filled(count)
-            targets, seeds, keys = targets[rows], None if seeds is None else seeds[rows], [keys[row] for row in rows]
         goals = self.whiten(torch.as_tensor(targets, dtype=torch.float32, device=self.device))
         matrices = transform_table(keys, self.recipe, self.canvas, self.canvas, self.device)
         reached = self._ascent(self._start(seeds, keys), goals, matrices, on_step)
         with torch.no_grad():
-            levels = (self.picture.pixels(reached[:count]) * 255).round().to(torch.uint8)
+            levels = (self.picture.pixels(reached) * 255).round().to(torch.uint8)
         return np.asarray(levels.permute(0, 2, 3, 1).contiguous().cpu().numpy())
 
     def _start(self, seeds: NDArray[np.float32] | None, keys: Sequence[int]) -> torch.Tensor:
@@ -175,15 +189,6 @@ class Renderer:
         recipe = self.recipe
         start = start_picture(thumbnails, self.seed_side, recipe.start_size, recipe.start_deviation, self.canvas)
         return self.picture.start(start, noise)
-
-
-def _filled(count: int) -> NDArray[np.int64]:
-    """Which icons a batch of a GPU is made of: the last again and again, up to the next power of two.
-
-    So that a few captured steps do for tiles of all numbers of cells.
-    """
-    size = max(SMALLEST_CAPTURED, 1 << (count - 1).bit_length())
-    return np.minimum(np.arange(size), count - 1)
 
 
 def render(

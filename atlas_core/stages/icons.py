@@ -99,7 +99,7 @@ def _render_icons(ground: Ground, request: IconsRequest) -> Output:
     seeds = ground.seeds(nearest) if recipe.seeded else None
     canvas = canvas_size(recipe, layer, card.input)
     renderer = step.runtime.renderer(card, layer, recipe, canvas, ground.whitening_blob)
-    batches = renderer.batches()
+    batches = renderer.batches(few=True)
     icons = renderer(targets, seeds, keys, step.on_progress, batches)
     measured = measure(
         renderer.trunk, icons, targets, targets, np.arange(len(targets)), ground.whitening, canvas,

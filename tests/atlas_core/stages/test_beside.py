@@ -55,9 +55,9 @@ def test_every_row_has_the_same_numbers_and_the_icons_beat_their_starts(tiny_atl
 def test_a_start_is_a_copy_of_itself_and_a_patch_of_its_exemplar(tiny_atlas: TinyAtlas) -> None:
     starts, patches = (_table(tiny_atlas.plan, tiny_atlas.runtime, name)
                        for name in ("start_alone", "nearest_real_patch"))  # fmt: skip
-    busy = starts["contrast"] > 0.05  # a plain picture is a copy of none, and the codec's noise is much of a faint one
+    busy = starts["contrast"] > 0.035  # a plain picture is a copy of none, and the codec's noise is much of a faint one
     assert busy.any()
-    assert (starts["start_correlation"][busy] > 0.9).all()
+    assert (starts["start_correlation"][busy] > 0.85).all()
     busy = patches["contrast"] > 0.1
     assert busy.any()
     assert (patches["exemplar_correlation"][busy] > 0.95).all()
