@@ -15,6 +15,8 @@ from atlas_client.progress import duration, stage_counts
 
 SHOWN_CELLS = 3
 SHOWN_ICONS = 20
+UNTOLD = ("width", "height", "sha256", "url", "fidelity", "marks", "retrieval_rank", "high_frequency")
+WORDS = ("name", "marks")
 RATES = {
     "measured": "",
     "partly-measured": "; in part assumed, some of it has not been done here yet",
@@ -89,17 +91,35 @@ def put_job(document: dict[str, Any], url: str) -> None:
 def put_icons(document: dict[str, Any], out: str) -> None:
     """Icons that were made: where they are, how they were made, and each with what it is and how true."""
     made = document["description"]
-    recipe = made["recipe"]["name"] if made["recipe"] else "no recipe"
-    seeded = "seeded from data" if made["seeded_from_data"] else "no data in them"
+    how = "from the image given"
+    if made["recipe"]:
+        how = f"{made['recipe']['name']}, {'seeded from data' if made['seeded_from_data'] else 'no data in them'}"
     count = "1 picture" if len(made["pictures"]) == 1 else f"{len(made['pictures'])} pictures"
-    put(f"{out}  {count}  {recipe}, {seeded}  {document['id']}")
-    for picture in made["pictures"][:SHOWN_ICONS]:
-        told = {name: value for name, value in picture.items() if name not in ("width", "height", "sha256", "url")}
-        fidelity = told.pop("fidelity")
-        values = ((name, value) for name, value in (told | fidelity).items() if not isinstance(value, list))
-        put("  " + "  ".join(f"{name} {value}" for name, value in values))
-    if len(made["pictures"]) > SHOWN_ICONS:
-        put(f"  and {len(made['pictures']) - SHOWN_ICONS} more; --json lists all")
+    put(f"{out}  {count}  {how}  {document['id']}")
+    rows = [row for picture in made["pictures"] for row in _told(picture)]
+    columns = dict.fromkeys(name for row in rows[:SHOWN_ICONS] for name, value in row.items() if value is not None)
+    table = Table(box=None, pad_edge=False)
+    for name in columns:
+        table.add_column(name.replace("_", " "), justify="left" if name in WORDS else "right", overflow="fold")
+    for row in rows[:SHOWN_ICONS]:
+        table.add_row(*(_cell(row.get(name)) for name in columns))
+    Console().print(table)
+    if len(rows) > SHOWN_ICONS:
+        put(f"and {len(rows) - SHOWN_ICONS} more; --json lists all")
+
+
+def _told(picture: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a picture is and how true, without what only programs need; of a composition, each of its cells."""
+    fidelity = picture["fidelity"]
+    if "cells" in fidelity:
+        return [{name: _short(value) for name, value in sorted(cell.items())} for cell in fidelity["cells"]]
+    marks = ", ".join(mark.replace("_", " ") for mark in fidelity.get("marks", ()))
+    told = {name: _short(value) for name, value in (picture | fidelity).items() if name not in UNTOLD}
+    return [told | {"marks": marks or None}]
+
+
+def _short(value: Any) -> Any:
+    return f"{value:.2f}" if isinstance(value, float) else value
 
 
 def put_estimate(estimate: dict[str, Any]) -> None:

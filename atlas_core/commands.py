@@ -83,7 +83,11 @@ def layers(
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
-    table = Table("layer", "channels", "height", "width", "receptive field", "stride", "")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("layer", overflow="fold")
+    for name in ("channels", "height", "width", "receptive field", "stride"):
+        table.add_column(name, justify="right")
+    table.add_column("")
     for layer in found:
         field = layer["receptive_field"]
         size = (f"{field['size'][0]:g} x {field['size'][1]:g}", f"{field['jump'][0]:g}") if field else ("", "")
@@ -203,8 +207,11 @@ def _summary(manifest: dict[str, Any]) -> None:
     from atlas_core.manifest import said_of_icons
     from atlas_core.spec import parse_spec
 
-    table = Table("layer", "side", "cells", "shown", "whitened cosine", "robust", "retrieval", "low contrast", "copies",
-                  caption=said_of_icons(parse_spec(manifest["spec"])))  # fmt: skip
+    table = Table(box=None, pad_edge=False, caption=said_of_icons(parse_spec(manifest["spec"])))
+    table.add_column("layer", overflow="fold")
+    for name in ("side", "cells", "shown", "whitened cosine", "robust", "retrieval"):
+        table.add_column(name, justify="right", max_width=9)
+    table.add_column("marked")
     for name, layer in manifest["layers"].items():
         for level in layer["levels"]:
             row = (name, str(level["side"]), str(level["cells"]), f"{level['shown']:.1%}")
@@ -213,7 +220,10 @@ def _summary(manifest: dict[str, Any]) -> None:
 
 
 def _fidelity(icons: dict[str, float] | None) -> list[str]:
+    from atlas_core.marks import MARKS
+
     if icons is None:
-        return ["no icons"]
+        return ["", "", "", "no icons"]
+    marks = [f"{icons[f'{mark}_share']:.1%} {mark.replace('_', ' ')}" for mark in MARKS if icons[f"{mark}_share"]]
     return [f"{icons['whitened_cosine']:.2f}", f"{icons['robust']:.2f}", f"{icons['retrieval_top1']:.0%}",
-            f"{icons['low_contrast_share']:.1%}", f"{icons['copy_share']:.1%}"]  # fmt: skip
+            ", ".join(marks) or "none"]  # fmt: skip

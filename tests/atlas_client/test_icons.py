@@ -64,7 +64,8 @@ def test_what_cannot_be_read_is_refused_with_its_form(options: dict[str, Any], s
 
 
 JOB = {"id": "i", "kind": "icons", "state": "succeeded", "links": {"self": "/v1/atlases/a/icons/i"}}
-PICTURE = {"n": 0, "channel": 12, "width": 4, "height": 4, "sha256": "00", "url": "/p", "fidelity": {"contrast": 0.2}}
+PICTURE = {"n": 0, "channel": 12, "width": 4, "height": 4, "sha256": "00", "url": "/p",
+           "fidelity": {"contrast": 0.2, "start_correlation": None, "marks": ["low_fidelity"]}}  # fmt: skip
 MADE = {
     **JOB,
     "description": {
@@ -89,7 +90,8 @@ def test_the_sheet_is_written_and_told(server: Answers, tmp_path: Path, capsys: 
     assert json.loads(server.requests[0][2]) == {"kind": "channels", "channels": [12], "z": 1}
     told = capsys.readouterr().out
     assert "1 picture  pure, no data in them  i" in told
-    assert "channel 12  contrast 0.2" in told
+    assert [line.split() for line in told.splitlines()[1:]] == [
+        ["n", "channel", "contrast", "marks"], ["0", "12", "0.20", "low", "fidelity"]]  # fmt: skip
 
 
 def test_an_image_is_uploaded_first(server: Answers, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from atlas_core.commands import project_directory
+from atlas_core.commands import _summary, project_directory
 from atlas_core.errors import AtlasError
 from tests.atlas_core.conftest import TinyAtlas
 from tests.tiny import ATLAS, LAYER, SHAPE, picture
@@ -105,3 +105,18 @@ def test_opening_needs_no_torch_and_is_quick(tiny_atlas: TinyAtlas) -> None:
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ended.stdout.splitlines()[-1] == "[]"
     assert time.monotonic() - started < 60
+
+
+def test_what_was_built_is_told_on_80_columns_with_whole_names(capsys: pytest.CaptureFixture[str]) -> None:
+    demo = Path(__file__).resolve().parents[2] / "examples" / "demo-atlas"
+    manifest = json.loads((demo / "manifest.json").read_text())
+    _summary(manifest)
+    lines = capsys.readouterr().out.splitlines()
+    level = manifest["layers"]["features.7"]["levels"][1]
+    (told,) = (line.split() for line in lines if line.split()[:2] == ["features.7", "10"])
+    assert told[2:6] == [
+        str(level["cells"]), f"{level['shown']:.1%}", f"{level['icons']['whitened_cosine']:.2f}",
+        f"{level['icons']['robust']:.2f}",
+    ]  # fmt: skip
+    assert " ".join(told[7:]) == f"{level['icons']['low_fidelity_share']:.1%} low fidelity"
+    assert max(map(len, lines)) <= 80
