@@ -14,13 +14,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from atlas_core import deliveries, rates, registry
-from atlas_core.build import dropped_stages
 from atlas_core.errors import AtlasError, DependencyError, NotFoundError
 from atlas_core.frontier import Frontier
+from atlas_core.plan import dropped_stages
 
 if TYPE_CHECKING:
-    from atlas_core.build import Chunk, Plan
     from atlas_core.ledger import Error, Ledger
+    from atlas_core.plan import Chunk, Plan
     from atlas_core.registry import Document
     from atlas_core.store import Store
 

@@ -6,28 +6,16 @@ which other chunks. `atlas_core.stages` holds what each one does.
 
 from __future__ import annotations
 
-import difflib
 import itertools
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
-from pydantic import Field
-
-from atlas_core.cards import Card, LayerInfo, ModelCard
-from atlas_core.errors import SpecError, UnknownLayerError, UnsupportedOperatorError
+from atlas_core.errors import SpecError, UnsupportedOperatorError
 from atlas_core.featurevis.recipes import recipe_named
-from atlas_core.keys import record_key
+from atlas_core.plan import AnchorFacts, Chunk, DatasetFacts, ModelFacts, Plan
 from atlas_core.spec import AtlasSpec, job_id, resolve_levels
 
-STAGES = ("collect", "attribute", "layout", "cells", "preview", "render", "publish")
-VERSIONS = {**dict.fromkeys(STAGES, 1), "layout": 2, "cells": 2, "render": 2, "publish": 2}
-DROPPED_STAGES = ("attribute", "preview")
-"""What chunks of these made is of no use once all that depends on it is done, and dropped with the atlas's success."""
-KEPT_SAMPLES = ("attribute",)
-"""Those of them that `keep: samples` keeps."""
 PREVIEW = "fast"
 """The recipe of previews."""
 SHARD_PIXELS = 4_000_000
@@ -42,179 +30,6 @@ PLACED_SAMPLES = 50_000
 """Samples that a chunk places among landmarks, more or less."""
 PLACED_EPOCHS = 30
 INDEX_PATH = "index.safetensors"
-
-
-class ModelFacts(Card):
-    """What a plan knows of a model once it is inspected; `unconvertible` says why there are no gradients, if so."""
-
-    id: str
-    card: ModelCard
-    layers: list[LayerInfo]
-    classes: int | None
-    unconvertible: list[str] = Field(default_factory=list)
-
-    def layer(self, name: str) -> LayerInfo:
-        """The layer of this name.
-
-        Raises:
-            UnknownLayerError: The model has none; names the nearest.
-        """
-        names = [layer.name for layer in self.layers]
-        if name in names:
-            return self.layers[names.index(name)]
-        near = difflib.get_close_matches(name, names, n=3, cutoff=0.3) or names[-3:]
-        raise UnknownLayerError(
-            f"the model {self.card.name!r} has no layer {name!r}; the nearest are {', '.join(near)}", pointer="/layers"
-        )
-
-    def unattributed(self, name: str) -> str | None:
-        """Why no activation of a layer adds to any class; None where it does.
-
-        Raises:
-            UnknownLayerError: The model has no such layer.
-        """
-        if self.classes is None:
-            return f"the model {self.card.name!r} has no logits"
-        if self.unconvertible:
-            return f"the model {self.card.name!r} has no gradients: {'; '.join(self.unconvertible)}"
-        if self.layer(name).silent:
-            return f"the logits of {self.card.name!r} do not depend on the layer {name!r}"
-        return None
-
-
-class DatasetFacts(Card):
-    """What a plan knows of a dataset once it is listed.
-
-    `digest` is of the listing (paths, bytes, classes), `listing` the blob that holds it.
-    """
-
-    id: str
-    digest: str
-    name: str
-    listing: str
-    images: int
-    classes: list[str] | None
-    class_counts: dict[str, int] | None = None
-
-    def sampled(self, spec: AtlasSpec) -> int:
-        """How many images a request samples.
-
-        Raises:
-            SpecError: It asks for so many a class, and nothing is labelled.
-        """
-        from atlas_core.sampling import capped_images  # loads numpy, which the command line's help does without
-
-        return capped_images(self.images, self.class_counts, spec.caps)
-
-
-class AnchorLayer(Card):
-    """A published layer that new samples are laid out against: its channels and the keys of its records."""
-
-    channels: int
-    neighbours: str
-    layout: str
-
-
-class AnchorFacts(Card):
-    """What a plan knows of the atlas whose points stay fixed.
-
-    `dataset` is the digest of its listing, `collected` the keys of its shards.
-    """
-
-    id: str
-    model: str
-    dataset: str
-    seed: int
-    collected: list[str]
-    layers: dict[str, AnchorLayer]
-
-
-class Chunk(Card):
-    """The unit that a worker runs."""
-
-    stage: str
-    key: str
-    parameters: dict[str, Any]
-    inputs: tuple[str, ...]
-
-    @property
-    def is_tile(self) -> bool:
-        """Whether it renders a tile, or a preview of one."""
-        return self.stage in ("preview", "render") and "step" not in self.parameters
-
-
-class Plan(Card):
-    """Every chunk of a job, in order of priority; inputs come before what needs them.
-
-    A plan of an atlas has no `request`; that of icons has one, and the id of their `atlas`, whose spec it shares.
-    """
-
-    id: str
-    spec: AtlasSpec
-    model: ModelFacts
-    dataset: DatasetFacts
-    chunks: tuple[Chunk, ...]
-    anchor: AnchorFacts | None = None
-    atlas: str | None = None
-    request: dict[str, Any] | None = None
-
-    @property
-    def kind(self) -> str:
-        """Kind of the job."""
-        return "atlas" if self.request is None else "icons"
-
-    def brings(self, chunk: Chunk) -> bool:
-        """Whether a chunk is this job's own: all of an atlas's are; of icons' those that are not the atlas's."""
-        return self.request is None or "request" in chunk.parameters
-
-    @cached_property
-    def own(self) -> list[Chunk]:
-        """The chunks that this job brings along, of which its progress is told."""
-        return [chunk for chunk in self.chunks if self.brings(chunk)]
-
-    @cached_property
-    def by_key(self) -> dict[str, Chunk]:
-        """Chunks by their key."""
-        return {chunk.key: chunk for chunk in self.chunks}
-
-    @cached_property
-    def totals(self) -> Counter[str]:
-        """Number of the job's own chunks of each stage."""
-        return Counter(chunk.stage for chunk in self.own)
-
-    def layout_of(self, layer: str) -> Chunk:
-        """The chunk whose record holds the layout of all samples of a layer."""
-        return (self.find("layout", layer=layer, step="join") or self.find("layout", layer=layer, step="optimise"))[0]
-
-    def tiles(self, layer: str, side: int, stage: str = "render") -> list[Chunk]:
-        """The chunks that render the tiles of a level, or with `preview` their previews, row by row."""
-        return [chunk for chunk in self.find(stage, layer=layer, side=side) if chunk.is_tile]
-
-    def unattributed(self, layer: str) -> str | None:
-        """Why the cells of a layer speak for no class; None where they do."""
-        if self.spec.attribution == "none" and self.model.unattributed(layer) is None:
-            return "the atlas was made with attribution `none`; one made with `auto` has classes"
-        return self.model.unattributed(layer)
-
-    def find(self, stage: str, **parameters: Any) -> list[Chunk]:
-        """Chunks of a stage that have these parameters, in order."""
-        return [
-            chunk
-            for chunk in self.chunks
-            if chunk.stage == stage and all(chunk.parameters.get(name) == value for name, value in parameters.items())
-        ]
-
-
-def lacking(plan: Plan, done: Set[str]) -> list[Chunk]:
-    """Chunks that have to run, in order: not done, and of use to one that is not done either.
-
-    So samples' attributions that were dropped once the cells were published are not made again for the cells' sake.
-    """
-    wanted = {plan.chunks[-1].key}
-    for chunk in reversed(plan.chunks):
-        if chunk.key in wanted and chunk.key not in done:
-            wanted.update(chunk.inputs)
-    return [chunk for chunk in plan.chunks if chunk.key in wanted and chunk.key not in done]
 
 
 @dataclass(frozen=True)
@@ -259,15 +74,6 @@ def _preview(spec: AtlasSpec) -> str:
     """The previews that there can be: none of what is fast itself or has no icons, nor where no data may be seen."""
     previewed = spec.rendered and spec.recipe != PREVIEW and recipe_named(spec.recipe).seeded and not spec.strict
     return spec.preview if previewed else "none"
-
-
-def dropped_stages(keep: str) -> tuple[str, ...]:
-    """The stages whose chunks' work is dropped with an atlas's success.
-
-    Args:
-        keep: The spec's.
-    """
-    return tuple(stage for stage in DROPPED_STAGES if keep != "samples" or stage not in KEPT_SAMPLES)
 
 
 def _attribution(spec: AtlasSpec, model: ModelFacts) -> str:
@@ -351,11 +157,9 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
     chunks: list[Chunk] = []
 
     def add(stage: str, inputs: Iterable[str] = (), after: Iterable[str] = (), /, **parameters: Any) -> str:
-        """Add a chunk; what it only comes `after` is no part of what it makes."""
-        inputs = tuple(inputs)
-        key = record_key(stage, VERSIONS[stage], parameters, inputs)
-        chunks.append(Chunk(stage=stage, key=key, parameters=parameters, inputs=(*inputs, *after)))
-        return key
+        """Add a chunk; returns its key."""
+        chunks.append(Chunk.of(stage, parameters, inputs, after))
+        return chunks[-1].key
 
     source: dict[str, Any] = {"model": model.id, "dataset": dataset.digest, "samples": spec.samples, "seed": spec.seed}
     limits = {name: value for name, value in spec.caps._asdict().items() if value is not None}
@@ -366,10 +170,12 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
     collected = [add("collect", layers=spec.layers, start=part.start, stop=part.stop, **source, **limits)
                  for part in parts]  # fmt: skip
 
+    layouts: dict[str, str] = {}
     cells: dict[str, str] = {}
-    indexes = []
     compared = []
     previous: list[str] = []
+    tiles = _Tiles(add, spec, model)
+    stages = list(_stages_of_levels(spec))
     for layer in spec.layers:
         # Lay the activations out in the plane so that similar ones lie together; a layer starts from the one before,
         # or is laid out against the anchor's points. How far twins lie apart says how far the maps compare.
@@ -391,17 +197,35 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
                           epochs=PLACED_EPOCHS) for start, stop in _runs(len(collected), count)]  # fmt: skip
             layout = add("layout", [neighbours, layout, *placed, *collected], step="join", layer=layer, seed=spec.seed)
         previous = [] if anchor else [layout]
-        # What each sample adds to each class.
+        layouts[layer] = layout
+        # Average activations in the cells of every level, and show at once what the coarsest looks like.
+        cells[layer] = add("cells", [layout, *collected], layer=layer, levels=spec.levels)
+        tiles.of(*stages[0], layer, cells[layer])
+
+    classes: dict[str, str] = {}
+    indexes = []
+    for layer in spec.layers:
+        # What each sample adds to each class, and on average in every cell.
         attributed = []
         if spec.attribution != "none" and model.unattributed(layer) is None:
             attributed = [add("attribute", [key], layer=layer, method=spec.attribution, model=model.id)
                           for key in collected]  # fmt: skip
-        # Average activations and attributions in the cells of every level.
-        cells[layer] = add("cells", [layout, *collected, *attributed], layer=layer, levels=spec.levels)
-        indexes.append(add("publish", [layout, *collected], step="index", layer=layer, levels=spec.levels))
+        classes[layer] = add("cells", [cells[layer], layouts[layer], *attributed], step="classes", layer=layer,
+                             levels=spec.levels)  # fmt: skip
+        indexes.append(add("publish", [layouts[layer], *collected], step="index", layer=layer, levels=spec.levels))
 
     # Render for each cell the picture that excites the layer in the cell's direction, coarse levels first.
-    levels = _add_levels(add, spec, model, dataset, cells)
+    levels = []
+    for (stage, side), layer in itertools.product(stages, spec.layers):
+        pictures = tiles.of(stage, side, layer, cells[layer])
+        if stage == "preview":
+            continue
+        if spec.rendered and not spec.strict and side == min(spec.levels or ()):
+            # What the icons are told beside: their starts alone, and real patches.
+            beside = add(stage, [cells[layer]], step="beside", dataset=dataset.digest,
+                         **tiles.options(stage, side, layer))  # fmt: skip
+            pictures = [*pictures, beside]
+        levels.append(add("publish", [cells[layer], classes[layer], *pictures], step="level", layer=layer, side=side))
     atlas = job_id(spec)
     add("publish", [*levels, *indexes, *compared], step="manifest", atlas=atlas)
     return Plan(id=atlas, spec=spec, model=model, dataset=dataset, chunks=tuple(chunks), anchor=anchor)
@@ -420,27 +244,35 @@ def _stages_of_levels(spec: AtlasSpec) -> Iterable[tuple[str, int]]:
         yield "render", side
 
 
-def _add_levels(
-    add: Callable[..., str], spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, cells: Mapping[str, str]
-) -> list[str]:
-    """Add the chunks that render and publish the levels of every layer; returns the keys of the publishing ones."""
-    levels = []
-    previews: dict[tuple[int, str], list[str]] = {}
-    for (stage, side), layer in itertools.product(_stages_of_levels(spec), spec.layers):
-        pictures = []
-        if spec.rendered:
-            recipe = PREVIEW if stage == "preview" else spec.recipe
-            options = {"layer": layer, "side": side, "recipe": recipe, "version": recipe_named(recipe).version,
-                       "model": model.id}  # fmt: skip
-            places = [(x, y) for y in range(-(-side // TILE_SIDE)) for x in range(-(-side // TILE_SIDE))]
-            before = [[key] for key in previews.get((side, layer), ())] or [[]] * len(places)
-            pictures = [add(stage, [cells[layer]], after, x=x, y=y, **options)
-                        for (x, y), after in zip(places, before, strict=True)]  # fmt: skip
-            if stage == "render" and not spec.strict and side == min(spec.levels or ()):
-                # What the icons are told beside: their starts alone, and real patches.
-                pictures.append(add(stage, [cells[layer]], step="beside", dataset=dataset.digest, **options))
-        if stage == "preview":
-            previews[side, layer] = pictures
-        else:
-            levels.append(add("publish", [cells[layer], *pictures], step="level", layer=layer, side=side))
-    return levels
+class _Tiles:
+    """The chunks that render tiles, added where they are first asked for.
+
+    Args:
+        add: Adds a chunk.
+        spec: Resolved.
+        model: Of the icons.
+    """
+
+    def __init__(self, add: Callable[..., str], spec: AtlasSpec, model: ModelFacts) -> None:
+        self._add, self._spec, self._model = add, spec, model
+        self._keys: dict[tuple[str, int, str], list[str]] = {}
+
+    def options(self, stage: str, side: int, layer: str) -> dict[str, Any]:
+        """What all that is rendered of a level has in common."""
+        recipe = PREVIEW if stage == "preview" else self._spec.recipe
+        return {"layer": layer, "side": side, "recipe": recipe, "version": recipe_named(recipe).version,
+                "model": self._model.id}  # fmt: skip
+
+    def of(self, stage: str, side: int, layer: str, cells: str) -> list[str]:
+        """Keys of a level's tiles, or with `preview` of their previews, row by row; of none without icons."""
+        if not self._spec.rendered:
+            return []
+        if (stage, side, layer) not in self._keys:
+            options, across = self.options(stage, side, layer), range(-(-side // TILE_SIDE))
+            before = iter(self._keys.get(("preview", side, layer), ()))
+            self._keys[stage, side, layer] = [
+                self._add(stage, [cells], itertools.islice(before, 1), x=x, y=y, **options)
+                for y in across
+                for x in across
+            ]
+        return self._keys[stage, side, layer]

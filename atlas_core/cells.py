@@ -1,7 +1,7 @@
 """Levels of cells: which samples fall together, and what they have in common.
 
-Activations and attributions pass by in shards, for all levels at once: what is held grows with the cells and by a few
-numbers a sample, and no cell ever scans all samples. Sums are taken sample by sample, so shards do not show in them.
+Activations pass by in shards, for all levels at once: what is held grows with the cells and by a few numbers a sample,
+and no cell ever scans all samples. Sums are taken sample by sample, so shards do not show in them.
 """
 
 from __future__ import annotations
@@ -11,24 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atlas_core.compiled import compiled
 from atlas_core.errors import LayoutError
+from atlas_core.members import Members, Reader, add_rows, distinct_pairs, members_of
 from atlas_core.nearest import Nearest, offer_rows, unit_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
     from atlas_core.whitening import Whitening
 
-LEAST_COUNT = 3
-MEDIAN_SHARE = 0.1
 FEW_IMAGES = 3
 EXEMPLARS = 8
-TOP_CLASSES = 5
-BLOCK = 4096
-MISMATCH = "activations, layout, images and attributions need one row for each sample"
 
 
 def assign_cells(layout: NDArray[np.float32], side: int) -> NDArray[np.int32]:
@@ -73,11 +68,6 @@ class Level:
         exemplars: The cell's samples nearest to its mean by whitened cosine, at most one an image, shape (m, 8) int64;
             -1 where there are fewer.
         seeds: The same over all samples of the layer, shape (m, 8) int64: where the icon starts.
-        attribution: Mean attribution of the cell's samples to every class, shape (classes, m) float32.
-        top_class: The classes of greatest mean attribution, shape (m, 5 or fewer) int64.
-        top_attribution: That mean, same shape, float32.
-        top_share: Share of the cell's samples whose own strongest attribution is that class, same shape, float32.
-        top_images: Distinct images behind those samples, same shape, int64.
     """
 
     side: NDArray[np.int64]
@@ -93,11 +83,6 @@ class Level:
     pair_cosine: NDArray[np.float32]
     exemplars: NDArray[np.int64]
     seeds: NDArray[np.int64]
-    attribution: NDArray[np.float32]
-    top_class: NDArray[np.int64]
-    top_attribution: NDArray[np.float32]
-    top_share: NDArray[np.float32]
-    top_images: NDArray[np.int64]
 
     def __len__(self) -> int:
         """Number of cells."""
@@ -118,32 +103,12 @@ class Level:
         return cls(**{field.name: tables[field.name] for field in fields(cls)})
 
 
-@dataclass(frozen=True)
-class _Members:
-    """Which samples lie in the kept cells of a level."""
-
-    side: int
-    minimum: int
-    place: NDArray[np.int64]  # row * side + column of each kept cell, (m,)
-    count: NDArray[np.int64]  # (m,)
-    cell: NDArray[np.int32]  # of each sample its cell's place in the level, (n,); -1 in none
-
-    def __len__(self) -> int:
-        return len(self.count)
-
-    @property
-    def order(self) -> NDArray[np.int64]:
-        """Samples of kept cells, sorted by cell and then by index, shape (shown,)."""
-        return np.argsort(self.cell, kind="stable")[int((self.cell < 0).sum()) :]
-
-
 def levels(
     activations: Iterable[NDArray[np.floating[Any]]],
     layout: NDArray[np.float32],
     images: NDArray[np.integer[Any]],
     sides: Sequence[int],
     whitening: Whitening,
-    attributions: Iterable[NDArray[np.floating[Any]]] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[Level]:
     """Bin a layout at some densities and describe every cell that holds enough samples.
@@ -154,8 +119,6 @@ def levels(
         images: Image of each sample, shape (n,), not negative.
         sides: Cells a side of each level.
         whitening: Of the layer.
-        attributions: Of each sample to each class, in shards of shape (some, classes), or None where there are no
-            logits; gone through once.
         on_progress: Called with (rows read, rows to read); raising in it cancels.
 
     Returns:
@@ -164,27 +127,21 @@ def levels(
     Raises:
         LayoutError: Shapes do not fit, or no cell of a level holds enough samples.
     """
-    if len(layout) != len(images):
-        raise LayoutError(MISMATCH)
-    members = [_members(assign_cells(layout, side), side) for side in sides]
-    _, groups = np.unique(images, return_inverse=True)
-    groups = groups.astype(np.int32)
-    reader = _Reader(len(images), 2 if attributions is None else 3, on_progress or (lambda _done, _rows: None))
+    members = [members_of(assign_cells(layout, side), side) for side in sides]
+    reader = Reader(layout, images, 2, on_progress)
     means = _means(reader.blocks(activations), members)
-    pictures = _pictures(reader.blocks(activations), groups, members, [mean for mean, _ in means], whitening)
-    classes = _classes(() if attributions is None else reader.blocks(attributions), groups, members)
-    return [_level(*parts, groups) for parts in zip(members, means, pictures, classes, strict=True)]
+    pictures = _pictures(reader.blocks(activations), reader.groups, members, [mean for mean, _ in means], whitening)
+    return [_level(*parts, reader.groups) for parts in zip(members, means, pictures, strict=True)]
 
 
 def _level(
-    members: _Members,
+    members: Members,
     means: tuple[NDArray[np.float32], NDArray[np.float64]],
     pictures: tuple[NDArray[np.int64], NDArray[np.int64]],
-    classes: dict[str, NDArray[Any]],
     groups: NDArray[np.int32],
 ) -> Level:
     order, (mean, resultant), (exemplars, seeds) = members.order, means, pictures
-    distinct = np.bincount(_distinct(members.cell[order], groups[order])[0], minlength=len(members))
+    distinct = np.bincount(distinct_pairs(members.cell[order], groups[order])[0], minlength=len(members))
     return Level(
         side=np.array([members.side]),
         minimum_count=np.array([members.minimum]),
@@ -199,59 +156,11 @@ def _level(
         pair_cosine=((members.count * resultant**2 - 1) / (members.count - 1)).astype(np.float32),
         exemplars=exemplars,
         seeds=seeds,
-        **classes,
     )
 
 
-class _Reader:
-    """Goes through shards in blocks, counts their rows and tells of the progress."""
-
-    def __init__(self, rows: int, passes: int, report: Callable[[int, int], None]) -> None:
-        self._rows = rows
-        self._all = rows * passes
-        self._read = 0
-        self._report = report
-
-    def blocks(self, shards: Iterable[NDArray[np.floating[Any]]]) -> Iterator[tuple[int, NDArray[np.floating[Any]]]]:
-        """Number of the first row, and rows."""
-        first = 0
-        for shard in shards:
-            for start in range(0, len(shard), BLOCK):
-                rows = shard[start : start + BLOCK]
-                if first + len(rows) > self._rows:
-                    raise LayoutError(MISMATCH)
-                yield first, rows
-                first += len(rows)
-                self._read += len(rows)
-                self._report(self._read, self._all)
-        if first != self._rows:
-            raise LayoutError(MISMATCH)
-
-
-def _members(cells: NDArray[np.int32], side: int) -> _Members:
-    places = cells[:, 1].astype(np.int64) * side + cells[:, 0]
-    counts = np.bincount(places, minlength=side * side)
-    minimum = max(LEAST_COUNT, int(np.ceil(MEDIAN_SHARE * np.median(counts[counts > 0])))) if len(places) else 0
-    kept = np.flatnonzero(counts >= max(minimum, 1))
-    if len(kept) == 0:
-        raise LayoutError(f"no cell of a level of side {side} holds {minimum} samples; choose a coarser level")
-    number = np.full(side * side, -1, dtype=np.int32)
-    number[kept] = np.arange(len(kept))
-    return _Members(side=side, minimum=minimum, place=kept, count=counts[kept], cell=number[places])
-
-
-def _add_rows(cell: Any, rows: Any, total: Any) -> None:
-    for row in range(rows.shape[0]):
-        if cell[row] >= 0:
-            for column in range(rows.shape[1]):
-                total[cell[row], column] += rows[row, column]
-
-
-_add = compiled(_add_rows)
-
-
 def _means(
-    blocks: Iterable[tuple[int, NDArray[np.floating[Any]]]], members: Sequence[_Members]
+    blocks: Iterable[tuple[int, NDArray[np.floating[Any]]]], members: Sequence[Members]
 ) -> list[tuple[NDArray[np.float32], NDArray[np.float64]]]:
     """Mean of each cell's rows, shape (m, channels), and length of the mean of its unit rows, (m,), by level."""
     totals: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
@@ -261,8 +170,8 @@ def _means(
         wide, unit = rows.astype(np.float64), unit_rows(rows)
         for some, (total, unit_total) in zip(members, totals, strict=True):
             cell = some.cell[first : first + len(rows)]
-            _add(cell, wide, total)
-            _add(cell, unit, unit_total)
+            add_rows(cell, wide, total)
+            add_rows(cell, unit, unit_total)
     counts = [some.count[:, None] for some in members]
     return [
         ((total / count).astype(np.float32), np.linalg.norm(unit_total / count, axis=1))
@@ -273,7 +182,7 @@ def _means(
 def _pictures(
     blocks: Iterable[tuple[int, NDArray[np.floating[Any]]]],
     groups: NDArray[np.int32],
-    members: Sequence[_Members],
+    members: Sequence[Members],
     means: Sequence[NDArray[np.float32]],
     whitening: Whitening,
 ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
@@ -292,18 +201,11 @@ def _pictures(
             for cosine, some, best in zip(cosines, members, nearest, strict=True)]  # fmt: skip
 
 
-def _distinct(cell: NDArray[np.integer[Any]], groups: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Cell of each distinct pair (cell, image), and where the pair stands first."""
-    width = int(groups.max(initial=0)) + 1
-    pairs, first = np.unique(cell.astype(np.int64) * width + groups, return_index=True)
-    return pairs // width, first
-
-
-def _exemplars(cosine: NDArray[np.float32], groups: NDArray[np.int32], members: _Members) -> NDArray[np.int64]:
+def _exemplars(cosine: NDArray[np.float32], groups: NDArray[np.int32], members: Members) -> NDArray[np.int64]:
     order = members.order
     ranked = order[np.lexsort((order, -cosine[order], members.cell[order]))]
     # The first of each (cell, image) is that image's best; they are numbered within their cell.
-    _, first = _distinct(members.cell[ranked], groups[ranked])
+    _, first = distinct_pairs(members.cell[ranked], groups[ranked])
     best = ranked[np.sort(first)]
     cell = members.cell[best]
     place = np.arange(len(best)) - np.searchsorted(cell, cell)
@@ -311,46 +213,3 @@ def _exemplars(cosine: NDArray[np.float32], groups: NDArray[np.int32], members: 
     exemplars = np.full((len(members), EXEMPLARS), -1, dtype=np.int64)
     exemplars[cell[chosen], place[chosen]] = best[chosen]
     return exemplars
-
-
-def _classes(
-    blocks: Iterable[tuple[int, NDArray[np.floating[Any]]]], groups: NDArray[np.int32], members: Sequence[_Members]
-) -> list[dict[str, NDArray[Any]]]:
-    """What each level says of classes; of none where there are no attributions."""
-    totals = [np.zeros((len(some), 0)) for some in members]
-    strongest = np.zeros(len(groups), dtype=np.int64)
-    for first, rows in blocks:
-        if first == 0:
-            totals = [np.zeros((len(some), rows.shape[1])) for some in members]
-        wide = rows.astype(np.float64)
-        for some, total in zip(members, totals, strict=True):
-            _add(some.cell[first : first + len(rows)], wide, total)
-        if rows.shape[1]:
-            strongest[first : first + len(rows)] = np.argmax(rows, axis=1)
-    return [_class_fields(total, strongest, groups, some) for total, some in zip(totals, members, strict=True)]
-
-
-def _class_fields(
-    total: NDArray[np.float64], strongest: NDArray[np.int64], groups: NDArray[np.int32], members: _Members
-) -> dict[str, NDArray[Any]]:
-    m, width = total.shape
-    mean = total / members.count[:, None]
-    top = np.empty((m, min(TOP_CLASSES, width)), dtype=np.int64)
-    for first in range(0, m, BLOCK):
-        top[first : first + BLOCK] = np.argsort(-mean[first : first + BLOCK], axis=1, kind="stable")[:, :TOP_CLASSES]
-    order = members.order
-    speaks = members.cell[order].astype(np.int64) * max(width, 1) + strongest[order]  # (cell, class) as one number
-    wanted = np.arange(m)[:, None] * width + top
-    return {
-        "attribution": np.ascontiguousarray(mean.T, dtype=np.float32),
-        "top_class": top,
-        "top_attribution": np.take_along_axis(mean, top, axis=1).astype(np.float32),
-        "top_share": (_counted(speaks, wanted) / members.count[:, None]).astype(np.float32),
-        "top_images": _counted(_distinct(speaks, groups[order])[0], wanted),
-    }
-
-
-def _counted(values: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How often each wanted number stands among some values."""
-    ascending = np.sort(values)
-    return np.searchsorted(ascending, wanted, side="right") - np.searchsorted(ascending, wanted, side="left")

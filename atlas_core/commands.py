@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from atlas_core.build import STAGES
 from atlas_core.errors import InputError, NotFoundError
+from atlas_core.plan import STAGES
 
 RECIPES = "fast, detail, vivid, pure, or none: no icons."
 LAYER_NOTES = {"block": "block", "fixed": "whole input", "silent": "no attribution"}

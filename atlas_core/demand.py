@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from atlas_core.advance import Enqueue
-    from atlas_core.build import Chunk, Plan
     from atlas_core.ledger import Ledger
+    from atlas_core.plan import Chunk, Plan
 
 MOST = 2
 """Chunks of a job asked for and not done yet: whoever asks for all tiles does not hold up projections for long."""

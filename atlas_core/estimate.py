@@ -6,7 +6,7 @@ a 2-core x86-64 machine. What another deployment needs is told by its own rates 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from atlas_core.featurevis.recipes import THUMBNAIL_SIDE, canvas_size, recipe_na
 from atlas_core.sampling import capacity
 
 if TYPE_CHECKING:
-    from atlas_core.build import Chunk, Plan
+    from atlas_core.plan import Chunk, Plan
 
 VALUE_SECONDS = 2.4e-7
 """Of a forward pass for each value of its input, where the model was not measured; equal for both networks."""
@@ -47,13 +47,11 @@ PIXEL_SECONDS = 3e-7
 PUBLISH_SECONDS, PUBLISH_TILE_SECONDS = 0.02, 0.002
 
 SAMPLE_BYTES = 8
-CELL_BYTES, CELL_JSON_BYTES, ICON_JSON_BYTES = 290, 930, 1090
+CELL_BYTES, CELL_JSON_BYTES, CLASSES_JSON_BYTES, ICON_JSON_BYTES = 290, 540, 390, 1090
 CELL_THUMBNAILS = 10
 """What its icon starts from, of twice the bytes, and its exemplars."""
 TILE_PIXEL_BYTES, POSTER_PIXEL_BYTES, METRIC_BYTES = 0.4, 2.1, 52
 MANIFEST_BYTES, MANIFEST_TILE_BYTES = 3_000, 160
-ANY = "any"
-"""The kind of all work."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +123,7 @@ class Estimate:
         step = chunk.parameters.get("step")
         works = {
             "collect": self._collect, "attribute": self._attribute, "cells": self._cells,
+            "classes": self._tell,
             "preview": self._preview, "render": self._render,
             "neighbours": self._neighbours, "optimise": self._optimise, "twins": self._twins, "index": self._index,
             "place": self._place, "join": self._join, "beside": self._beside, "level": self._level,
@@ -199,12 +198,17 @@ class Estimate:
     def _cells(self, chunk: Chunk) -> Cost:
         samples, channels = self._of_layer(chunk)
         levels = chunk.parameters["levels"]
-        cells = sum(filled(side) * side**2 for side in levels)
-        classes = self._classes if self._plan.spec.attribution != "none" else 0
-        each = CELL_BYTES + CELL_JSON_BYTES + CELL_THUMBNAILS * self._thumbnail + 4 * channels + 2 * classes
-        seconds = CELLS_SECONDS + CELLS_VALUE_SECONDS * len(levels) * samples * (channels + classes)
+        cells = _cells_in(levels)
+        each = CELL_BYTES + CELL_JSON_BYTES + CELL_THUMBNAILS * self._thumbnail + 4 * channels
+        seconds = CELLS_SECONDS + CELLS_VALUE_SECONDS * len(levels) * samples * channels
         seconds += samples * cells * _pair_seconds(channels)  # each cell looks for its icon's start among all
         return Cost(seconds, cells * each + 4 * channels**2)
+
+    def _tell(self, chunk: Chunk) -> Cost:
+        samples, levels = self._of_layer(chunk)[0], chunk.parameters["levels"]
+        classes = self._classes if self._plan.spec.attribution != "none" else 0
+        seconds = CELLS_SECONDS + CELLS_VALUE_SECONDS * len(levels) * samples * classes
+        return Cost(seconds, _cells_in(levels) * (CELL_JSON_BYTES + CLASSES_JSON_BYTES + 2 * classes))
 
     def _index(self, chunk: Chunk) -> Cost:
         samples, channels = self._of_layer(chunk)
@@ -252,13 +256,14 @@ class Estimate:
         return Cost(count * steps * (STEP_PASSES * trunk + STEP_SECONDS), count * POSTER_PIXEL_BYTES * pixels)
 
     def _sheet(self, chunk: Chunk) -> Cost:
-        shown = [self._pictures(self._plan.by_key[key]).bytes for key in chunk.inputs[1:]]
+        inputs = (self._plan.by_key[key] for key in chunk.inputs)
+        shown = [self._pictures(one).bytes for one in inputs if one.stage == "render"]
         return Cost(PUBLISH_SECONDS + PIXEL_SECONDS * sum(shown) / POSTER_PIXEL_BYTES, sum(shown))
 
     def _level(self, chunk: Chunk) -> Cost:
         side = chunk.parameters["side"]
         if not self._plan.spec.rendered:
-            return Cost(PUBLISH_SECONDS, filled(side) * side**2 * CELL_JSON_BYTES)
+            return Cost(PUBLISH_SECONDS, filled(side) * side**2 * (CELL_JSON_BYTES + CLASSES_JSON_BYTES))
         canvas = self._canvas(chunk.parameters["layer"], self._plan.spec.recipe)
         icons, pixels = filled(side) * side**2, canvas**2
         size = icons * (ICON_JSON_BYTES + POSTER_PIXEL_BYTES * pixels)
@@ -280,20 +285,11 @@ def _pair_seconds(channels: int) -> float:
     return PAIR_SECONDS + PAIR_CHANNEL_SECONDS * channels
 
 
+def _cells_in(levels: Sequence[int]) -> float:
+    """Cells that layouts fill of some levels, by their sides."""
+    return sum(filled(side) * side**2 for side in levels)
+
+
 def filled(side: int) -> float:
     """Share of a level's cells that layouts fill: about .6, and nearly all of a very coarse level."""
     return float(0.6 + 0.4 * 2 ** (-side / 4))
-
-
-def kinds(plan: Plan, chunk: Chunk) -> tuple[str, ...]:
-    """The kinds of work that a chunk belongs to, the most particular first: of this model's layer, of it, of any.
-
-    The last is all work: how fast this machine is.
-    """
-    name = f"{chunk.stage} {chunk.parameters.get('step', '')}".strip()
-    if name == "publish manifest":
-        return name, ANY
-    model = plan.model.id[:16]
-    if "layer" not in chunk.parameters:
-        return f"{name} {model} {plan.dataset.id[:16]}", f"{name} {model}", name, ANY
-    return f"{name} {model} {chunk.parameters['layer']}", f"{name} {model}", name, ANY

@@ -17,7 +17,7 @@ import redis
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atlas_core.build import Chunk, Plan
+    from atlas_core.plan import Chunk, Plan
 
 log = logging.getLogger(__name__)
 Type = Literal["state", "progress", "tile", "error"]

@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterable
 from typing import TYPE_CHECKING
 
-from atlas_core.build import DROPPED_STAGES
+from atlas_core.plan import DROPPED_STAGES
 
 if TYPE_CHECKING:
-    from atlas_core.build import Chunk, Plan
+    from atlas_core.plan import Chunk, Plan
 
 
 class Frontier:

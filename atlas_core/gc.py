@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from atlas_core.build import STAGES, dropped_stages
+from atlas_core.plan import STAGES, dropped_stages
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from atlas_core.build import VERSIONS, Chunk, Plan
-from atlas_core.errors import InputError, NotFoundError, SpecError, UnknownLayerError, UnsupportedOperatorError
+from atlas_core.errors import (
+    ConflictError,
+    InputError,
+    NotFoundError,
+    SpecError,
+    UnknownLayerError,
+    UnsupportedOperatorError,
+)
 from atlas_core.featurevis.recipes import recipe_named
 from atlas_core.icons import (
     MOST_ICONS,
@@ -26,7 +32,7 @@ from atlas_core.icons import (
     Walk,
     icons_id,
 )
-from atlas_core.keys import record_key
+from atlas_core.plan import Chunk, Plan
 
 if TYPE_CHECKING:
     from atlas_core.featurevis.recipes import Recipe
@@ -55,6 +61,7 @@ def resolve(request: IconsRequest, plan: Plan, cells_of: Callable[[str, int], Ce
         UnsupportedOperatorError: The model has no gradients.
         NotFoundError: There is no such level, cell, channel or class; names the range.
         SpecError: Privacy, or the model, does not allow it.
+        ConflictError: A selection is by class, and the classes of the cells are not made yet.
     """
     if plan.model.unconvertible:
         reasons = "; ".join(plan.model.unconvertible)
@@ -190,7 +197,14 @@ class _Checked:
         return found
 
     def _speaking(self, index: int) -> list[Cell]:
-        """Cells whose strongest class is this one."""
+        """Cells whose strongest class is this one.
+
+        Raises:
+            ConflictError: Nobody knows yet.
+        """
+        if any(cell["classes"] is None for cell in self._cells):
+            raise ConflictError(f"the classes of the cells of {self._layer!r} are not made yet; ask again when they "
+                                "are", pointer="/label")  # fmt: skip
         return [Cell(column=cell["column"], row=cell["row"]) for cell in self._cells
                 if cell["classes"] and cell["classes"][0]["index"] == index]  # fmt: skip
 
@@ -230,8 +244,10 @@ def plan_icons(atlas: Plan, request: IconsRequest) -> Plan:
         atlas: The atlas's plan.
         request: From `resolve`.
     """
-    (cells,) = atlas.find("cells", layer=request.layer)
-    needed = {cells.key}
+    ground = [atlas.cells_of(str(request.layer)).key]
+    if _speaks(request):
+        ground.append(atlas.classes_of(str(request.layer)).key)
+    needed = set(ground)
     for chunk in reversed(atlas.chunks):
         if chunk.key in needed:
             needed.update(chunk.inputs)
@@ -243,14 +259,19 @@ def plan_icons(atlas: Plan, request: IconsRequest) -> Plan:
     total = count_of(request, atlas)
     most = LOGITS_AT_ONCE if isinstance(request, Classes) and request.of == "logit" else AT_ONCE
     parts = [
-        _chunk("render", [cells.key], step="pictures", first=first, count=min(most, total - first), **common)
+        Chunk.of("render", {"step": "pictures", "first": first, "count": min(most, total - first), **common}, ground)
         for first in range(0, total, most)
     ]
-    last = _chunk("publish", [cells.key, *(part.key for part in parts)], step="icons", **common)
+    last = Chunk.of("publish", {"step": "icons", **common}, [*ground, *(part.key for part in parts)])
     return Plan(id=icons_id(atlas.id, request), spec=atlas.spec, model=atlas.model, dataset=atlas.dataset,
                 chunks=(*chunks, *parts, last), anchor=atlas.anchor, atlas=atlas.id, request=content)  # fmt: skip
 
 
-def _chunk(stage: str, inputs: Sequence[str], **parameters: Any) -> Chunk:
-    key = record_key(stage, VERSIONS[stage], parameters, inputs)
-    return Chunk(stage=stage, key=key, parameters=parameters, inputs=tuple(inputs))
+def _speaks(request: IconsRequest) -> bool:
+    """Whether icons are made from what cells add to classes."""
+    match request:
+        case Classes(of="cells"):
+            return True
+        case Dream(target=OneClass()):
+            return True
+    return False

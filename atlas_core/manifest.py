@@ -15,7 +15,7 @@ from atlas_core.featurevis.recipes import recipe_named
 from atlas_core.keys import digest
 
 if TYPE_CHECKING:
-    from atlas_core.build import Plan
+    from atlas_core.plan import Plan
     from atlas_core.spec import AtlasSpec
     from atlas_core.store import Store
 

@@ -13,8 +13,8 @@ from atlas_core.models.preprocessing import read_pixels, to_unit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from atlas_core.build import Plan
     from atlas_core.cards import LayerInfo
+    from atlas_core.plan import Plan
     from atlas_core.runtime import Runtime
 
 GRID = 14

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from atlas_core.estimate import ANY, Cost, Estimate, ModelCost, kinds
+from atlas_core.estimate import Cost, Estimate, ModelCost
 
 if TYPE_CHECKING:
-    from atlas_core.build import Chunk, Plan
+    from atlas_core.plan import Chunk, Plan
     from atlas_core.store import Store
 
 KIND, NAME = "rates", "deployment"
@@ -21,6 +21,8 @@ KEPT = 2_000
 LEAST_SECONDS = 0.005
 LITTLE_SECONDS = 1.0
 """Work that is too little to tell a rate from."""
+ANY = "any"
+"""The kind of all work."""
 
 Record = Callable[["Chunk"], Mapping[str, Any] | None]
 
@@ -52,6 +54,20 @@ class Expected:
     seconds: float
     cpu_seconds: float
     bytes: float
+
+
+def kinds(plan: Plan, chunk: Chunk) -> tuple[str, ...]:
+    """The kinds of work that a chunk belongs to, the most particular first: of this model's layer, of it, of any.
+
+    The last is all work: how fast this machine is.
+    """
+    name = f"{chunk.stage} {chunk.parameters.get('step', '')}".strip()
+    if name == "publish manifest":
+        return name, ANY
+    model = plan.model.id[:16]
+    if "layer" not in chunk.parameters:
+        return f"{name} {model} {plan.dataset.id[:16]}", f"{name} {model}", name, ANY
+    return f"{name} {model} {chunk.parameters['layer']}", f"{name} {model}", name, ANY
 
 
 def expected(plan: Plan, chunk: Chunk, cost: Cost, rates: Rates) -> Expected:

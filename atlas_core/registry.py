@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from atlas_core.build import AnchorFacts, AnchorLayer, DatasetFacts, ModelFacts, Plan
 from atlas_core.cards import DatasetCard, ModelCard
 from atlas_core.errors import ConflictError, InputError, NotFoundError
 from atlas_core.keys import digest
+from atlas_core.plan import AnchorFacts, AnchorLayer, DatasetFacts, ModelFacts, Plan
 
 if TYPE_CHECKING:
     from atlas_core.store import Store

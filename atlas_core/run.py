@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from atlas_core import devices, registry
-from atlas_core.build import AnchorFacts, Chunk, Plan, lacking, plan
+from atlas_core.build import plan
 from atlas_core.errors import AtlasError, InputError, MissingInputError
 from atlas_core.gc import drop_samples
 from atlas_core.manifest import publish_files
+from atlas_core.plan import AnchorFacts, Chunk, Plan, lacking
 from atlas_core.settings import Settings
 from atlas_core.spec import parse_spec
 from atlas_core.store import Store, open_store

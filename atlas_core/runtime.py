@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from atlas_core.build import Chunk, Plan
     from atlas_core.cards import LayerInfo
     from atlas_core.featurevis.recipes import Recipe
     from atlas_core.featurevis.render import Renderer
     from atlas_core.models.base import LoadedModel
+    from atlas_core.plan import Chunk, Plan
     from atlas_core.projection import ProjectionIndex
     from atlas_core.store import Store
 

@@ -11,8 +11,8 @@ from atlas_core.frontier import Frontier
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from atlas_core.build import Plan
     from atlas_core.ledger import Worker
+    from atlas_core.plan import Plan
 
 
 def wall_seconds(

@@ -22,9 +22,10 @@ import redis
 
 from atlas_core import registry
 from atlas_core.advance import CPU, GPU, advance, plan_of_attempt, submit
-from atlas_core.build import DatasetFacts, ModelFacts, Plan, plan
+from atlas_core.build import plan
 from atlas_core.cards import InputCard, LayerInfo, ModelCard
 from atlas_core.ledger import Ledger, Worker, connect
+from atlas_core.plan import DatasetFacts, ModelFacts, Plan
 from atlas_core.spec import parse_spec
 from atlas_core.store import Store, open_store
 from service.embedded import free_port, redis_binary

@@ -71,7 +71,7 @@ def collect(folder: Path) -> dict[str, int]:
     """Run a plan's collect chunks here; peaks in KiB."""
     import torch
 
-    from atlas_core.build import Plan
+    from atlas_core.plan import Plan
     from atlas_core.runtime import Runtime
     from atlas_core.stages import run_chunk
     from atlas_core.store import open_store

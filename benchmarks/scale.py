@@ -29,12 +29,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from atlas_core import registry, tables
-from atlas_core.build import Chunk, Plan, plan
+from atlas_core.build import plan
 from atlas_core.projection import ProjectionIndex
 from atlas_core.registration import register_cards
 from atlas_core.run import processes
@@ -42,6 +42,9 @@ from atlas_core.runtime import Runtime
 from atlas_core.spec import parse_spec
 from atlas_core.stages import run_chunk
 from atlas_core.store import open_store
+
+if TYPE_CHECKING:
+    from atlas_core.plan import Chunk, Plan
 
 POINTS_LAST, POINTS_FIRST = 9, 106
 """Points of an image: all that a layer of 8 x 8 takes, and what gives 100 different positions of 32 x 32."""
@@ -52,7 +55,7 @@ QUERIES = 1000
 POSITIONS = 200
 SUBSET = 100_000
 STAGES = ("collect", "attribute", "layout neighbours", "layout optimise", "layout place", "layout join", "cells",
-          "publish index")  # fmt: skip
+          "cells classes", "publish index")  # fmt: skip
 Measured = dict[str, Any]
 
 
@@ -126,7 +129,7 @@ def run_stage(planned: Plan, chunks: list[Chunk], store: Path) -> Measured:
 
 def chunks_of(planned: Plan, stage: str) -> list[Chunk]:
     name, _, step = stage.partition(" ")
-    return planned.find(name, **({"step": step} if step else {}))
+    return planned.find(name, step=step or None)
 
 
 def planned_for(case: Case, store: Path, model: Path, dataset: Path) -> Plan:
@@ -255,7 +258,7 @@ def measure_case(notes: Notes, case: Case, planned: Plan, store: Path) -> None:
 
 def counts(planned: Plan, store: Path) -> Measured:
     """Samples, and cells of each level."""
-    info = (open_store(str(store)).get_record("cells", planned.find("cells")[0].key) or {})["info"]
+    info = (open_store(str(store)).get_record("cells", planned.cells_of(planned.spec.layers[0]).key) or {})["info"]
     return {"samples": info["samples"], "cells": {side: level["cells"] for side, level in info["levels"].items()}}
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from atlas_core import registry
 from atlas_core.advance import TERMINAL, plan_of_attempt
-from atlas_core.build import TILE_SIDE, Chunk, Plan
+from atlas_core.build import TILE_SIDE
 from atlas_core.cards import DatasetCard
 from atlas_core.dataset_stores import registered
 from atlas_core.datasets.dataset import Dataset, open_dataset
@@ -21,6 +21,7 @@ from atlas_core.datasets.listing import Listing
 from atlas_core.errors import NotFoundError
 from atlas_core.manifest import said_of_icons
 from atlas_core.models.preprocessing import read_pixels
+from atlas_core.plan import Chunk, Plan
 from atlas_core.pyramid import decode_tile, displayed, png
 from atlas_core.registry import Document
 from atlas_core.store import Store
@@ -141,7 +142,7 @@ class Artifacts:
         return self.record(chunk)
 
     def cells_blob(self, plan: Plan, layer: str, side: int) -> str:
-        """Digest of a level's cells: with their icons once the level is complete, before that without.
+        """Digest of a level's cells: without their icons until the level is complete, and at first without classes.
 
         Raises:
             NotFoundError: They are not made yet.
@@ -149,11 +150,11 @@ class Artifacts:
         done = self.published(plan, layer, side)
         if done is not None:
             return str(done["blobs"]["cells"])
-        (chunk,) = plan.find("cells", layer=layer)
-        record = self.record(chunk)
-        if record is None:
-            raise self.missing(plan, f"the cells of {layer!r} are not made yet")
-        return str(record["blobs"][f"cells-{side}"])
+        for chunk in (plan.classes_of(layer), plan.cells_of(layer)):
+            record = self.record(chunk)
+            if record is not None:
+                return str(record["blobs"][f"cells-{side}"])
+        raise self.missing(plan, f"the cells of {layer!r} are not made yet")
 
     def cells(self, blob: str) -> list[dict[str, Any]]:
         """The cells in a blob."""

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from atlas_core.build import Chunk, Plan
+    from atlas_core.plan import Chunk, Plan
     from atlas_core.runtime import Runtime
     from atlas_core.store import Store
 
@@ -31,6 +31,7 @@ def run_chunk(
         AtlasError: Anything else that is known to go wrong.
     """
     from atlas_core.stages.beside import compare
+    from atlas_core.stages.classes import tell_classes
     from atlas_core.stages.comparable import measure_twins
     from atlas_core.stages.icons import publish_icons, render_pictures
     from atlas_core.stages.landmarks import join, place
@@ -49,6 +50,7 @@ def run_chunk(
         "layout join": join,
         "layout twins": measure_twins,
         "cells": make_cells,
+        "cells classes": tell_classes,
         "publish index": build_index,
         "preview": preview_tile,
         "render": render_tile,

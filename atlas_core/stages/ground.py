@@ -31,7 +31,7 @@ class Ground:
     def __init__(self, step: Step, request: IconsRequest) -> None:
         self.step, self.request = step, request
         self.side = (step.plan.spec.levels or [])[request.z]
-        (self._record,) = step.inputs("cells")
+        (self._record,) = step.inputs("cells", step=None)
         # One number for all directions of a layer: what differs between two icons is what was asked for.
         name = f"{request.layer}/{request.recipe}/{step.parameters['version']}"
         self.key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
@@ -66,7 +66,8 @@ class Ground:
 
     def class_direction(self, label: int) -> NDArray[np.float32]:
         """The direction of a class at the layer, shape (channels,)."""
-        attribution = self.step.table(self._record, f"attribution-{self.side}")["attribution"]
+        (classes,) = self.step.inputs("cells", step="classes")
+        attribution = self.step.table(classes, f"attribution-{self.side}")["attribution"]
         return directions.of_class(self.means, self.level["count"], attribution, label)
 
     def activations(self, image: str) -> NDArray[np.float32]:

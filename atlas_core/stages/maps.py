@@ -21,7 +21,7 @@ from atlas_core.privacy import called
 from atlas_core.projection import ProjectionIndex
 from atlas_core.stages.comparable import anchor_of, laid_out, lay_against, start_of
 from atlas_core.stages.landmarks import choose, laid_out_samples, measured
-from atlas_core.stages.step import Column, Output, Step, gather_rows, shards_of
+from atlas_core.stages.step import Column, Output, Step, gather_rows, shards_of, significant
 from atlas_core.whitening import Moments, Whitening, whitening
 
 if TYPE_CHECKING:
@@ -101,24 +101,17 @@ def make_cells(step: Step) -> Output:
     strict = step.plan.spec.strict
     samples = step.samples("image", "row", "column", *(("contrast",) if strict else ()))
     activations = Column(lambda: shards_of(step, records), "activations")
-    attributed = [record for record in step.inputs("attribute") if record["blobs"]]
-    attributions = Column(lambda: (step.table(record, "attributions") for record in attributed), "attributions")
     (layout,) = step.layouts()
     white = _whitening(activations)
     sides = step.parameters["levels"]
-    made = levels(activations, layout["layout"], samples["image"], sides, white,
-                  attributions if attributed else None, step.on_progress)  # fmt: skip
+    made = levels(activations, layout["layout"], samples["image"], sides, white, step.on_progress)
     blobs: dict[str, bytes | Path] = {"whitening": tables.pack(white.to_tables())}
     info: dict[str, Any] = {
         "samples": len(samples["image"]),
         "images": len(np.unique(samples["image"])),
-        "condition": _significant(white.condition),
-        "attribution_method": attributed[0]["info"]["method"] if attributed else "none",
+        "condition": significant(white.condition),
         "levels": {},
     }
-    halved = [record["info"]["halved"] for record in attributed if "halved" in record["info"]]
-    if halved:
-        info["attribute_halved"] = min(halved)
     listing = step.runtime.dataset(step.plan).listing
     show = None if strict else _thumbnails(step, made)
     for side, level in zip(sides, made, strict=True):
@@ -127,9 +120,8 @@ def make_cells(step: Step) -> Output:
             del table["exemplars"], table["seeds"]
         else:
             blobs[f"exemplars-{side}"] = _exemplars(step, level, show)
-        blobs[f"attribution-{side}"] = tables.pack({"attribution": table.pop("attribution").astype(np.float16)})
         blobs[f"level-{side}"] = tables.pack(table)
-        cells = _cells_json(level, samples, None if strict else listing.images, step.plan.model.card.labels)
+        cells = _cells_json(level, samples, None if strict else listing.images)
         blobs[f"cells-{side}"] = canonical_json(cells)
         info["levels"][str(side)] = {
             "cells": len(level),
@@ -191,23 +183,10 @@ def _contrasts(made: Level, contrasts: NDArray[np.float32]) -> tables.Table:
     return {"exemplar_contrast": np.array(means, np.float32)}
 
 
-def _cells_json(
-    made: Level, samples: tables.Table, images: Sequence[str] | None, labels: list[str] | str | None
-) -> list[dict[str, Any]]:
-    """Cells as they are told; without image ids they have no exemplars."""
-    names = labels if isinstance(labels, list) else []
+def _cells_json(made: Level, samples: tables.Table, images: Sequence[str] | None) -> list[dict[str, Any]]:
+    """Cells as they are told while nobody knows their classes; without image ids they have no exemplars."""
     cells = []
     for cell in range(len(made)):
-        classes = [
-            {
-                "index": int(index),
-                "name": names[index] if index < len(names) else str(index),
-                "attribution": _significant(made.top_attribution[cell, place]),
-                "share": round(float(made.top_share[cell, place]), 4),
-                "images": int(made.top_images[cell, place]),
-            }
-            for place, index in enumerate(made.top_class[cell])
-        ]
         exemplars = [
             {
                 "image": images[samples["image"][sample]],
@@ -225,7 +204,7 @@ def _cells_json(
             "few_images": bool(made.few_images[cell]),
             "coherence": round(float(made.coherence[cell]), 4),
             "pair_cosine": round(float(made.pair_cosine[cell]), 4),
-            "classes": classes,
+            "classes": None,
             "exemplars": exemplars,
         })  # fmt: skip
     return cells
@@ -240,7 +219,3 @@ def build_index(step: Step) -> Output:
     ProjectionIndex.build(activations, layout["image"], layout["layout"], on_progress=step.on_progress,
                           into=lambda fields: tables.allocate_file(path, fields))  # fmt: skip
     return Output({"index": path}, {"samples": len(layout["layout"])})
-
-
-def _significant(value: float) -> float:
-    return float(f"{float(value):.5g}")

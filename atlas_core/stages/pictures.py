@@ -63,9 +63,9 @@ def _told(level: Served, within: NDArray[np.intp]) -> dict[str, Any]:
 def publish_level(step: Step) -> Output:
     """Put a level's tiles, cells and qualities together; without icons the poster shows how many samples there are."""
     side, store = step.parameters["side"], step.runtime.store
-    (cells_record,) = step.inputs("cells")
-    qualities = cells_record["info"]["levels"][str(side)]
-    cells = json.loads(store.get_blob(cells_record["blobs"][f"cells-{side}"]))
+    (made,), (told,) = step.inputs("cells", step=None), step.inputs("cells", step="classes")
+    qualities = made["info"]["levels"][str(side)]
+    cells = json.loads(store.get_blob(told["blobs"][f"cells-{side}"]))
     if not step.plan.spec.rendered:
         entry = {"side": side, "icon_size": None, **qualities, "icons": None}
         return Output({"cells": canonical_json(cells), "poster": compose_counts(cells, side)}, entry)
@@ -99,14 +99,15 @@ def publish_manifest(step: Step) -> Output:
     artifacts: dict[str, Any] = {}
     layers: dict[str, Any] = {}
     for name in plan.spec.layers:
-        cells = step.runtime.record(plan, plan.find("cells", layer=name)[0].key)["info"]
+        cells = step.runtime.record(plan, plan.cells_of(name).key)["info"]
+        classes = step.runtime.record(plan, plan.classes_of(name).key)["info"]
         layout = step.runtime.record(plan, plan.layout_of(name).key)["info"]
         index = step.runtime.record(plan, plan.find("publish", layer=name, step="index")[0].key)
         layers[name] = {
             "shape": list(plan.model.layer(name).shape),
             "samples": cells["samples"],
             "images": cells["images"],
-            "attribution_method": cells["attribution_method"],
+            "attribution_method": classes["attribution_method"],
             "condition_number": cells["condition"],
             "index": index["blobs"]["index"],
             "layout": layout,
@@ -129,8 +130,8 @@ def publish_manifest(step: Step) -> Output:
     for chunk in plan.find("collect"):
         skipped += step.runtime.record(plan, chunk.key)["info"]["skipped"]
     labels = plan.model.card.labels
-    classes = labels if isinstance(labels, list) else None
-    manifest = assemble(plan, layers, artifacts, classes, skipped, _halved(step))
+    names = labels if isinstance(labels, list) else None
+    manifest = assemble(plan, layers, artifacts, names, skipped, _halved(step))
     return Output({"manifest": canonical_json(manifest)}, {"digest": manifest["digest"]})
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from atlas_core.errors import IntegrityError, MissingInputError, NotFoundError
 
 if TYPE_CHECKING:
-    from atlas_core.build import Plan
+    from atlas_core.plan import Plan
     from atlas_core.runtime import Runtime
     from atlas_core.store import Store
 

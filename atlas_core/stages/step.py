@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from atlas_core.build import Chunk, Plan
     from atlas_core.cards import LayerInfo
+    from atlas_core.plan import Chunk, Plan
     from atlas_core.runtime import Runtime
 
 
@@ -82,6 +82,11 @@ class Output:
 def marked(halved: int | None) -> dict[str, Any]:
     """How a record's info says that a batch was halved for lack of memory: by the size that worked."""
     return {} if halved is None else {"halved": halved}
+
+
+def significant(value: float) -> float:
+    """A number as it is told, to five digits."""
+    return float(f"{float(value):.5g}")
 
 
 def shards_of(step: Step, records: list[dict[str, Any]]) -> Iterator[tables.Table]:

@@ -29,8 +29,8 @@ from benchmarks.rendering.served import encode
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from atlas_core.build import Plan
     from atlas_core.cards import LayerInfo
+    from atlas_core.plan import Plan
     from atlas_core.tables import Table
 
 READ_CELLS = 40

@@ -10,12 +10,12 @@ from fastapi import APIRouter, Body, Depends, Path, Request, Response
 
 from atlas_core import registry
 from atlas_core.advance import TERMINAL, clear_up, submit
-from atlas_core.build import Plan
 from atlas_core.datasets.decode import decode
 from atlas_core.errors import ConflictError, DependencyError, InputError, NotFoundError
 from atlas_core.icon_plan import Cells, plan_icons, resolve
 from atlas_core.icons import Dream, Grid, IconsRequest
 from atlas_core.models.preprocessing import read_whole
+from atlas_core.plan import Plan
 from atlas_core.registry import Document
 from service.dependencies import PagingDep, Services, ServicesDep
 from service.errors import TooLargeError

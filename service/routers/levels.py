@@ -12,11 +12,12 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from PIL import Image
 
 from atlas_core.advance import TERMINAL
-from atlas_core.build import TILE_SIDE, Plan
+from atlas_core.build import TILE_SIDE
 from atlas_core.demand import demand
 from atlas_core.errors import DependencyError, InputError, NotFoundError
 from atlas_core.featurevis.recipes import canvas_size, recipe_named
 from atlas_core.manifest import seeded_from_data
+from atlas_core.plan import Plan
 from atlas_core.pyramid import png
 from service.artifacts import Tile, said_of_tile
 from service.dependencies import Services, ServicesDep
@@ -156,14 +157,21 @@ def list_cells(
     page_size: Annotated[int, Query(ge=1, le=200_000)] = 200_000,
     page_token: Annotated[str | None, Query(pattern="^[0-9]{1,12}$")] = None,
 ) -> Any:
-    """Cells of a level; readable before its icons are rendered. 422 for a class where cells speak for none."""
+    """Cells of a level; readable before its icons are rendered, and with `classes` null before these are known.
+
+    By class 404 with Retry-After until then, and 422 where cells speak for none.
+    """
     if class_ is not None and (reason := place.plan.unattributed(place.layer)) is not None:
         raise InputError(f"cells of {place.layer!r} cannot be asked by class: {reason}", pointer="/class")
-    blob = place.services.artifacts.cells_blob(place.plan, place.layer, place.side)
+    artifacts = place.services.artifacts
+    blob = artifacts.cells_blob(place.plan, place.layer, place.side)
+    found = artifacts.cells(blob)
+    if class_ is not None and any(cell["classes"] is None for cell in found):
+        raise artifacts.missing(place.plan, f"the classes of the cells of {place.layer!r} are not made yet")
     box = _box(bbox)
     cells = [
         cell
-        for cell in place.services.artifacts.cells(blob)
+        for cell in found
         if cell["count"] >= min_count
         and (class_ is None or _has_class(cell, class_))
         and (box is None or (box[0] <= cell["column"] <= box[2] and box[1] <= cell["row"] <= box[3]))

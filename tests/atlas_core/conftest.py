@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from atlas_core import registry
-from atlas_core.build import Plan, plan
+from atlas_core.build import plan
 from atlas_core.manifest import publish_files
 from atlas_core.registration import register_cards
 from atlas_core.runtime import Runtime
@@ -18,6 +18,9 @@ from atlas_core.spec import parse_spec
 from atlas_core.stages import run_chunk
 from atlas_core.store import Store, open_store
 from tests.tiny import REQUEST, write_cards
+
+if TYPE_CHECKING:
+    from atlas_core.plan import Plan
 
 
 @dataclass(frozen=True)

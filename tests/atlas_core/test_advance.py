@@ -18,10 +18,11 @@ from atlas_core.advance import (
     submit,
     sweep,
 )
-from atlas_core.build import DatasetFacts, ModelFacts, Plan, plan
+from atlas_core.build import plan
 from atlas_core.cards import DatasetCard, InputCard, LayerInfo, ModelCard
 from atlas_core.errors import DependencyError
 from atlas_core.ledger import Ledger, Worker, connect
+from atlas_core.plan import DatasetFacts, ModelFacts, Plan
 from atlas_core.spec import parse_spec
 from atlas_core.store import Store, open_store
 

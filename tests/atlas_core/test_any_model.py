@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from atlas_core.build import Plan
+    from atlas_core.plan import Plan
 
 CLASSES = ("bright", "dark")
 IMAGES = 24

@@ -2,9 +2,10 @@ from typing import Any
 
 import pytest
 
-from atlas_core.build import DatasetFacts, ModelFacts, Plan, lacking, plan, shards
+from atlas_core.build import plan, shards
 from atlas_core.cards import LayerInfo, ModelCard
 from atlas_core.errors import SpecError, UnknownLayerError, UnsupportedOperatorError
+from atlas_core.plan import DatasetFacts, ModelFacts, Plan, lacking
 from atlas_core.spec import parse_spec
 
 CARD = ModelCard.model_validate({
@@ -60,6 +61,45 @@ def test_previews_of_a_level_come_before_the_tiles_of_the_level_before() -> None
     assert _order(levels=[10]) == [*both("preview", 10), *both("render", 10)]
 
 
+def _stages(**changes: Any) -> list[tuple[str, str | None]]:
+    """Stage and layer of a plan's chunks up to the index of the last layer, in order, those in a row once."""
+    chunks = _plan(**changes).chunks
+    last = max(place for place, chunk in enumerate(chunks) if chunk.parameters.get("step") == "index")
+    told = [(chunk.parameters.get("step") or chunk.stage, chunk.parameters.get("layer")) for chunk in chunks[:last]]
+    return [one for place, one in enumerate(told) if place == 0 or told[place - 1] != one]
+
+
+@pytest.mark.parametrize(
+    ("changes", "pictures"), [({}, ["preview"]), ({"recipe": "fast"}, ["render"]), ({"recipe": "none"}, [])]
+)
+def test_first_come_pictures_of_the_coarsest_level_and_then_classes(
+    changes: dict[str, Any], pictures: list[str]
+) -> None:
+    def seen(layer: str, *steps: str) -> list[tuple[str, str | None]]:
+        return [(step, layer) for step in (*steps, "cells", *pictures)]
+
+    assert _stages(**changes) == [
+        ("collect", None), *seen("early", "neighbours", "optimise"), *seen("late", "neighbours", "optimise", "twins"),
+        ("attribute", "early"), ("classes", "early"), ("index", "early"), ("attribute", "late"), ("classes", "late"),
+    ]  # fmt: skip
+
+
+def test_no_picture_waits_for_an_attribution_and_a_published_level_does() -> None:
+    made = _plan()
+
+    def needed(key: str) -> set[str]:
+        return {key}.union(*(needed(before) for before in made.by_key[key].inputs))
+
+    attributions = {chunk.key for chunk in made.find("attribute", layer="late")}
+    assert attributions
+    for chunk in made.find("preview", layer="late") + made.find("render", layer="late"):
+        assert not needed(chunk.key) & attributions
+    for chunk in made.find("publish", layer="late", step="level"):
+        assert attributions <= needed(chunk.key)
+    assert not needed(made.classes_of("late").key) & {chunk.key for chunk in made.find("attribute", layer="early")}
+    assert _plan(attribution="none").cells_of("late").key == made.cells_of("late").key
+
+
 def test_a_tile_comes_after_its_preview_and_is_the_same_without() -> None:
     made, plain = _plan(), _plan(preview="none")
     assert plain.totals["preview"] == 0
@@ -110,7 +150,7 @@ def test_icons_are_compared_with_starts_and_patches_once_a_layer_and_after_its_c
         (beside,) = made.find("render", layer=layer, step="beside")
         (tile,) = made.tiles(layer, 10)
         coarsest, finer = made.find("publish", layer=layer, step="level")
-        assert beside.inputs == tuple(chunk.key for chunk in made.find("cells", layer=layer))
+        assert beside.inputs == (made.cells_of(layer).key,)
         assert made.chunks.index(beside) == made.chunks.index(tile) + 1
         assert beside.key in coarsest.inputs
         assert beside.key not in finer.inputs
@@ -163,6 +203,7 @@ def test_a_model_without_logits_has_nothing_to_attribute() -> None:
     made = _plan(MODEL.model_copy(update={"classes": None}))
     assert made.find("attribute") == []
     assert made.spec.attribution == "none"
+    assert made.classes_of("early").inputs == (made.cells_of("early").key, made.layout_of("early").key)
 
 
 def test_an_unknown_layer_names_the_nearest() -> None:

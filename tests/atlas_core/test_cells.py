@@ -17,15 +17,11 @@ LAYOUT = np.array(
 )
 IMAGES = np.array([5, 5, 7, 1, 2, 3, 3, 9])
 ACTIVATIONS = np.array([[1, 0], [1, 0], [0, 1], [2, 0], [2, 0], [2, 0], [2, 0], [1, 1]], dtype=np.float16)
-ATTRIBUTIONS = np.array(
-    [[3, 0, 1], [3, 0, 1], [0, 6, 1], [0, 0, 1], [0, 0, 1], [2, 0, 1], [2, 0, 1], [9, 9, 9]], dtype=np.float16
-)
 
 
 def toy(**changes: Any) -> Level:
     arguments: dict[str, Any] = {
         "activations": [ACTIVATIONS], "layout": LAYOUT, "images": IMAGES, "sides": [2], "whitening": PLAIN,
-        "attributions": [ATTRIBUTIONS],
     }  # fmt: skip
     (found,) = levels(**{**arguments, **changes})
     return found
@@ -91,26 +87,6 @@ def test_seeds_come_from_all_samples_one_an_image() -> None:
     assert found.seeds[1].tolist() == [0, 3, 4, 5, 7, 2, -1, -1]
 
 
-def test_attribution_is_the_mean_over_the_samples() -> None:
-    np.testing.assert_allclose(toy().attribution, [[2, 1], [2, 0], [1, 1]])
-
-
-def test_top_classes_state_share_and_images_of_their_own_samples() -> None:
-    found = toy()
-    # means (2, 2, 1) and (1, 0, 1): ties go to the lower class
-    assert found.top_class.tolist() == [[0, 1, 2], [0, 2, 1]]
-    np.testing.assert_allclose(found.top_attribution, [[2, 2, 1], [1, 1, 0]])
-    np.testing.assert_allclose(found.top_share, [[2 / 3, 1 / 3, 0], [0.5, 0.5, 0]])
-    # samples 0 and 1 share image 5; 5 and 6 share image 3, 3 and 4 are two images
-    assert found.top_images.tolist() == [[1, 1, 0], [1, 2, 0]]
-
-
-def test_without_attributions_there_are_no_classes() -> None:
-    found = toy(attributions=None)
-    assert found.attribution.shape == (0, 2)
-    assert found.top_class.shape == found.top_share.shape == found.top_images.shape == (2, 0)
-
-
 def cloud(n: int) -> dict[str, Any]:
     """Samples of some clusters, laid out at random in a part of the square, a handful of each image."""
     rng = np.random.default_rng(0)
@@ -123,17 +99,15 @@ def cloud(n: int) -> dict[str, Any]:
         "layout": rng.random((n, 2), np.float32),
         "images": rng.integers(0, n // 6, n),
         "whitening": Whitening(activations.mean(axis=0).astype(np.float32), matrix.astype(np.float32), 1.0),
-        "attributions": [rng.normal(size=(n, 12)).astype(np.float16)],
     }
 
 
 def test_streamed_cells_are_those_of_all_samples_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     given = cloud(3000)
     whole = levels(**given, sides=[3, 8])
-    monkeypatch.setattr("atlas_core.cells.BLOCK", 256)
+    monkeypatch.setattr("atlas_core.members.BLOCK", 256)
     monkeypatch.setattr("atlas_core.nearest.BLOCK_CELLS", 3000)
-    parts = {"activations": np.array_split(given["activations"][0], 7),
-             "attributions": np.array_split(given["attributions"][0], 4)}  # fmt: skip
+    parts = {"activations": np.array_split(given["activations"][0], 7)}
     for streamed, side, at_once in zip(levels(**{**given, **parts}, sides=[3, 8]), (3, 8), whole, strict=True):
         (alone,) = levels(**given, sides=[side])
         for name, table in streamed.to_tables().items():
@@ -159,7 +133,7 @@ def test_four_times_the_samples_take_a_few_numbers_each_and_not_their_activation
     def peak(rows: int) -> int:
         layout = np.random.default_rng(0).random((rows, 2), np.float32)
         tracemalloc.start()
-        levels(Made(rows, 256), layout, np.arange(rows) // 8, [4, 8], white, Made(rows, 100))
+        levels(Made(rows, 256), layout, np.arange(rows) // 8, [4, 8], white)
         try:
             return tracemalloc.get_traced_memory()[1]
         finally:
@@ -167,12 +141,12 @@ def test_four_times_the_samples_take_a_few_numbers_each_and_not_their_activation
 
     peak(2000)  # compiles
     more = 24_000
-    assert peak(8000 + more) - peak(8000) < 100 * more  # bytes, where activations and attributions take 712
+    assert peak(8000 + more) - peak(8000) < 100 * more  # bytes, where activations take 512
 
 
 def test_cells_of_a_level_are_what_their_samples_say() -> None:
     given = cloud(3000)
-    (activations,), (attributions,), layout = given["activations"], given["attributions"], given["layout"]
+    (activations,), layout = given["activations"], given["layout"]
     (found,) = levels(**given, sides=[8])
     assert len(found) == 64
     place = assign_cells(layout, 8)
@@ -181,9 +155,6 @@ def test_cells_of_a_level_are_what_their_samples_say() -> None:
         inside = np.flatnonzero((place == [found.column[cell], found.row[cell]]).all(axis=1))
         mean = activations[inside].astype(np.float64).mean(axis=0)
         np.testing.assert_allclose(found.mean[cell], mean, rtol=1e-6)
-        np.testing.assert_allclose(
-            found.attribution[:, cell], attributions[inside].mean(axis=0, dtype=float), atol=1e-6
-        )
         cosine = directions @ given["whitening"].directions(found.mean[cell : cell + 1])[0]
         for chosen, among in ((found.seeds[cell], np.arange(3000)), (found.exemplars[cell], inside)):
             best: list[int] = []
@@ -191,9 +162,6 @@ def test_cells_of_a_level_are_what_their_samples_say() -> None:
                 if given["images"][sample] not in given["images"][best]:
                     best.append(int(sample))
             assert chosen.tolist() == best[:8]
-        speaks = attributions[inside].argmax(axis=1) == found.top_class[cell, 0]
-        assert found.top_share[cell, 0] == pytest.approx(speaks.mean())
-        assert found.top_images[cell, 0] == len(np.unique(given["images"][inside[speaks]]))
 
 
 def test_a_level_survives_its_tables() -> None:
@@ -218,7 +186,7 @@ def test_counts_of_a_random_level_sum_to_the_samples_shown() -> None:
 def test_progress_is_told_and_cancels() -> None:
     told: list[tuple[int, int]] = []
     toy(on_progress=lambda done, steps: told.append((done, steps)))
-    assert told == [(8, 24), (16, 24), (24, 24)]  # activations twice, attributions once
+    assert told == [(8, 16), (16, 16)]  # activations twice
 
     def cancel(done: int, steps: int) -> None:
         raise KeyboardInterrupt
@@ -231,7 +199,7 @@ def test_nothing_to_show_is_refused() -> None:
     with pytest.raises(LayoutError, match="coarser"):
         toy(sides=[50])
     with pytest.raises(LayoutError, match="one row"):
-        toy(attributions=[ATTRIBUTIONS[:3]])
+        toy(images=IMAGES[:3])
     for activations in ([], [ACTIVATIONS[:3]], [ACTIVATIONS, ACTIVATIONS], (part for part in [ACTIVATIONS])):
         with pytest.raises(LayoutError, match="one row"):
             toy(activations=activations)

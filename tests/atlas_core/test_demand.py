@@ -8,7 +8,7 @@ from atlas_core.ledger import Ledger, Worker
 from tests.atlas_core.test_advance import ERROR, Queues, finish, ledger, of, queues, store, toy
 
 if TYPE_CHECKING:
-    from atlas_core.build import Chunk, Plan
+    from atlas_core.plan import Chunk, Plan
     from atlas_core.store import Store
 
 __all__ = ["ledger", "queues", "store", "toy"]  # fixtures

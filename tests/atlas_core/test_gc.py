@@ -12,11 +12,12 @@ import pytest
 
 from atlas_core import registry
 from atlas_core.advance import COLLECT_GARBAGE, DROP_SAMPLES, advance, clear_up, end_job, repair, submit, sweep
-from atlas_core.build import Plan, lacking, plan as plan_of_spec
+from atlas_core.build import plan as plan_of_spec
 from atlas_core.errors import MissingInputError
 from atlas_core.gc import Swept, collect_garbage, drop_samples
 from atlas_core.ledger import Ledger, connect
 from atlas_core.manifest import manifest_of, verify
+from atlas_core.plan import Plan, lacking
 from atlas_core.runtime import Runtime
 from atlas_core.stages import run_chunk
 from atlas_core.store import Store, open_store
@@ -206,7 +207,7 @@ def test_a_lost_or_damaged_input_is_made_again(
 ) -> None:
     plan = make()
     expected = manifest_of(plan, store)["digest"]
-    cells, publish = plan.find("cells")[0], plan.chunks[-1]
+    cells, publish = plan.cells_of(LAYER), plan.chunks[-1]
     record = store.get_record("cells", cells.key)
     assert record is not None
     sha256 = record["blobs"]["level-3"]

@@ -3,11 +3,18 @@ from typing import Any
 
 import pytest
 
-from atlas_core.build import Plan, lacking
-from atlas_core.errors import AtlasError, NotFoundError, SpecError, UnknownLayerError, UnsupportedOperatorError
+from atlas_core.errors import (
+    AtlasError,
+    ConflictError,
+    NotFoundError,
+    SpecError,
+    UnknownLayerError,
+    UnsupportedOperatorError,
+)
 from atlas_core.estimate import Estimate, ModelCost
 from atlas_core.icon_plan import AT_ONCE, Cells, count_of, plan_icons, resolve
 from atlas_core.icons import IconsRequest, Selection, parse_request
+from atlas_core.plan import Plan, lacking
 from tests.atlas_core.conftest import TinyAtlas
 from tests.tiny import CLASSES, LAYER
 
@@ -105,14 +112,45 @@ def test_a_model_without_gradients_has_no_icons(tiny_atlas: TinyAtlas) -> None:
 def test_a_plan_lacks_its_own_chunks_and_none_of_the_finished_atlas(tiny_atlas: TinyAtlas) -> None:
     request = resolved(tiny_atlas, {"kind": "channels", "channels": list(range(AT_ONCE + 1))})
     plan = plan_icons(tiny_atlas.plan, request)
+    of_class = plan_icons(tiny_atlas.plan, resolved(tiny_atlas, {"kind": "classes", "classes": [0]}))
+    kept = {chunk.key for chunk in tiny_atlas.plan.chunks if chunk.stage != "attribute"}
+    assert lacking(of_class, kept) == of_class.own
     done = {chunk.key for chunk in tiny_atlas.plan.chunks} - {c.key for c in plan.chunks if c.stage == "attribute"}
     assert [chunk.key for chunk in lacking(plan, done)] == [chunk.key for chunk in plan.own]
     assert [(chunk.stage, chunk.parameters.get("first"), chunk.parameters.get("count")) for chunk in plan.own] == [
         ("render", 0, AT_ONCE), ("render", AT_ONCE, 1), ("publish", None, None),
     ]  # fmt: skip
     assert (plan.kind, plan.atlas) == ("icons", tiny_atlas.plan.id)
-    cost = Estimate(plan, ModelCost()).cost
-    assert all(cost(chunk).seconds > 0 < cost(chunk).bytes for chunk in plan.chunks)
+    for one in (plan, of_class):
+        cost = Estimate(one, ModelCost()).cost
+        assert all(cost(chunk).seconds > 0 < cost(chunk).bytes for chunk in one.chunks)
+
+
+@pytest.mark.parametrize(
+    ("value", "speaks"),
+    [
+        ({"kind": "classes", "classes": [0]}, True),
+        ({"kind": "dream", "image": IMAGE, "target": {"of": "class", "label": 0}}, True),
+        ({"kind": "dream", "image": IMAGE, "target": {"of": "channel", "channel": 0}}, False),
+        ({"kind": "classes", "classes": [0], "of": "logit"}, False),
+        ({"kind": "channels", "channels": [0]}, False),
+    ],
+)
+def test_only_what_asks_cells_for_a_class_needs_attributions(
+    tiny_atlas: TinyAtlas, value: dict[str, Any], speaks: bool
+) -> None:
+    plan = plan_icons(tiny_atlas.plan, resolved(tiny_atlas, value))
+    assert bool(plan.find("attribute")) == speaks
+    for chunk in plan.own:
+        assert (tiny_atlas.plan.classes_of(LAYER).key in chunk.inputs) == speaks
+        assert tiny_atlas.plan.cells_of(LAYER).key in chunk.inputs
+
+
+def test_a_selection_by_class_is_refused_until_classes_are_known(tiny_atlas: TinyAtlas) -> None:
+    unknown = [{**cell, "classes": None} for cell in cells_of(tiny_atlas, 3)]
+    request = parse_request({"kind": "selection", "label": 0})
+    with pytest.raises(ConflictError, match=r"classes of the cells of 'features\.5' are not made yet; ask again"):
+        resolve(request, tiny_atlas.plan, lambda layer, side: unknown)
 
 
 def test_a_plan_survives_being_written_down(tiny_atlas: TinyAtlas) -> None:

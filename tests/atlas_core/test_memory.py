@@ -24,7 +24,7 @@ from tests.atlas_core.tiny import TinyModel, noise_pictures, picture_dataset
 from tests.tiny import LAYER
 
 if TYPE_CHECKING:
-    from atlas_core.build import Plan
+    from atlas_core.plan import Plan
 
 ALLOCATION = "[enforce fail at alloc_cpu.cpp:127] data. DefaultCPUAllocator: not enough memory: you tried to allocate 9"
 

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from atlas_core import registry
-from atlas_core.build import STAGES, Plan, plan
+from atlas_core.build import plan
 from atlas_core.errors import DatasetError, SpecError
 from atlas_core.icon_plan import plan_icons, resolve
 from atlas_core.icons import parse_request
 from atlas_core.manifest import publish_files
+from atlas_core.plan import STAGES, Plan
 from atlas_core.privacy import called, without_pictures
 from atlas_core.registration import register_cards
 from atlas_core.runtime import Runtime
@@ -119,7 +120,7 @@ def test_a_strict_store_holds_no_pixel_of_the_dataset(standard: Made, strict: Ma
 
 
 def test_icons_on_request_of_a_strict_atlas_are_pure(standard: Made, strict: Made) -> None:
-    (chunk,) = strict.plan.find("cells")
+    chunk = strict.plan.cells_of(LAYER)
     record = strict.runtime.record(strict.plan, chunk.key)
     cells = json.loads(strict.runtime.store.get_blob(record["blobs"]["cells-3"]))
     cell = {"column": cells[0]["column"], "row": cells[0]["row"]}

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from atlas_core.estimate import ANY, Estimate, ModelCost, filled, kinds
+from atlas_core.estimate import Estimate, ModelCost, filled
 from atlas_core.featurevis.recipes import RECIPES, canvas_size
-from atlas_core.rates import LITTLE_SECONDS, Rate, expected, is_measured, known_rates, learn, measured
+from atlas_core.rates import ANY, LITTLE_SECONDS, Rate, expected, is_measured, kinds, known_rates, learn, measured
 from atlas_core.store import open_store
 from tests.atlas_core.test_build import MODEL, _plan
 
 if TYPE_CHECKING:
-    from atlas_core.build import Chunk
+    from atlas_core.plan import Chunk
 
 MEASURED = ModelCost(forward_seconds=0.5, shares={"early": 0.25, "late": 0.75})
 PLAN = _plan()
@@ -98,6 +98,17 @@ def test_a_preview_takes_its_own_recipes_steps_and_is_not_measured() -> None:
     assert ESTIMATE.cost(own).seconds == pytest.approx(icons * (RECIPES["vivid"].steps + 4) * step)
     assert ESTIMATE.cost(preview).bytes == pytest.approx(icons * 0.4 * 224**2)
     assert kinds(PLAN, preview)[2] == "preview"
+
+
+def test_cells_cost_their_channels_and_their_classes_the_models_classes() -> None:
+    cells, classes = (ESTIMATE.cost(find("late")) for find in (PLAN.cells_of, PLAN.classes_of))
+    filled_cells = filled(10) * 100 + filled(20) * 400
+    samples = ESTIMATE._samples(200, "late")
+    found = samples * filled_cells * (1.8e-9 + 16 * 1.8e-11)  # each cell looks for its icon's start among all
+    assert cells.seconds == pytest.approx(0.15 + 4.4e-8 * 2 * samples * 16 + found)
+    assert classes.seconds == pytest.approx(0.15 + 4.4e-8 * 2 * samples * 5)
+    assert classes.bytes == pytest.approx(filled_cells * (540 + 390 + 2 * 5))
+    assert kinds(PLAN, PLAN.classes_of("late"))[2] == "cells classes"
 
 
 def test_a_comparison_measures_two_pictures_a_cell_and_reads_an_image() -> None:

@@ -191,7 +191,7 @@ def test_what_was_lost_is_made_again_with_the_samples_that_were_dropped(
     shutil.copytree(tiny_atlas.directory / ".store", tmp_path / "store")
     store, plan = open_store(str(tmp_path / "store")), tiny_atlas.plan
     monkeypatch.setattr(atlas_core.run, "_runtime", Runtime(store))
-    (cells,) = plan.find("cells")
+    cells = plan.cells_of(LAYER)
     record = store.get_record("cells", cells.key)
     assert record is not None
     store.delete_blob(record["blobs"]["level-3"])

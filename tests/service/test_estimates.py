@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from fastapi.testclient import TestClient
 
 from atlas_client.cli import run
-from atlas_core.build import STAGES
 from atlas_core.ledger import Worker
+from atlas_core.plan import STAGES
 from service.main import create_app
 from service.settings import ServiceSettings
 from tests.service.test_main import request_of, services

@@ -30,7 +30,7 @@ from tests.service.test_main import ENCODED, LAYER, api, assert_problem, request
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
 
-    from atlas_core.build import Chunk, Plan
+    from atlas_core.plan import Chunk, Plan
 
 __all__ = ["api", "settings"]  # fixtures
 PREVIEW_SIZE, SIZE = 3, 4
@@ -72,7 +72,7 @@ class Job:
         services(self.api).ledger.mark_done([chunk.key])
 
     def cells_known(self, side: int = 5, cells: Sequence[tuple[int, int]] = (CELL,)) -> None:
-        told = [{"column": column, "row": row, "count": 9, "images": 9, "classes": [], "exemplars": []}
+        told: list[dict[str, Any]] = [{"column": column, "row": row, "count": 9, "images": 9, "classes": None, "exemplars": []}
                 for column, row in cells]  # fmt: skip
         self.done("cells", {f"cells-{side}": json.dumps(told).encode()})
 

@@ -73,6 +73,7 @@ export function cellDetails({ cell, level, icon, exemplar, seeded, preview }) {
         preview && element("p", { class: "note" }, "A preview: the icon itself is still to come."))),
     classes.length ? element("h3", {}, "Adds to the classes") : null,
     classes.length ? bars(classes) : null,
+    cell.classes === null ? element("p", { class: "note" }, "The classes that it adds to are still to come.") : null,
     (cell.few_images ?? cell.images < 3) ? element("p", { class: "note" }, "Fewer than three different images fell into this cell.") : null,
     marks.length ? element("p", { class: "note" }, `This icon is marked: ${marks.join("; ")}.`) : null,
     element("h3", {}, "The cell"),

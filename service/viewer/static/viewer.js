@@ -216,7 +216,7 @@ function chosen(cell) {
   const parts = { layer: state.layer.name, side: state.level.side, ...(cell && { cell: `${cell.column}-${cell.row}` }) };
   history.replaceState(null, "", `${location.search || "./"}#${new URLSearchParams(parts)}`);
   details(cell);
-  if (cell) $("said").textContent = `Column ${cell.column}, row ${cell.row}: ${cell.classes?.[0]?.name ?? "no class"}, ${cell.count} samples`;
+  if (cell) $("said").textContent = `Column ${cell.column}, row ${cell.row}: ${cell.classes === null ? "classes still to come" : cell.classes?.[0]?.name ?? "no class"}, ${cell.count} samples`;
 }
 
 function details(cell) {

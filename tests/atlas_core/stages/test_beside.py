@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from atlas_core import tables
-from atlas_core.build import Plan
 from atlas_core.likeness import correlation
 from atlas_core.manifest import manifest_of
+from atlas_core.plan import Plan
 from atlas_core.runtime import Runtime
 from atlas_core.stages.beside import NO_START, STRICT, choose
 from atlas_core.stages.served import Served
@@ -83,7 +83,7 @@ def test_icons_are_compared_with_their_own_starts_and_exemplars(tiny_atlas: Tiny
 
 def test_the_stored_exemplars_are_the_samples_thumbnails(tiny_atlas: TinyAtlas) -> None:
     plan, runtime = tiny_atlas.plan, tiny_atlas.runtime
-    (cells,) = plan.find("cells")
+    cells = plan.cells_of(LAYER)
     blobs = runtime.record(plan, cells.key)["blobs"]
     exemplars = runtime.table(blobs[f"level-{SIDE}"])["exemplars"]
     kept = runtime.table(blobs[f"exemplars-{SIDE}"])["thumbnails"]

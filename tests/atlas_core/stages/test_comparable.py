@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from atlas_core import registry, tables
-from atlas_core.build import Plan, plan
+from atlas_core.build import plan
 from atlas_core.errors import ConflictError, SpecError
 from atlas_core.layout.plane import unit_square, window
 from atlas_core.layout.twins import procrustes, twin_distance, twins
@@ -22,6 +22,7 @@ from tests.atlas_core.conftest import TinyAtlas, planned, run_all
 from tests.tiny import LAYER, REQUEST
 
 if TYPE_CHECKING:
+    from atlas_core.plan import Plan
     from atlas_core.runtime import Runtime
 
 OTHER = "features.4"

@@ -25,7 +25,7 @@ from tests.atlas_core.test_icon_plan import cells_of, resolved
 from tests.tiny import CLASSES, LAYER, picture
 
 if TYPE_CHECKING:
-    from atlas_core.build import Plan
+    from atlas_core.plan import Plan
     from atlas_core.store import Store
 
 
@@ -128,7 +128,7 @@ def test_a_direction_has_the_same_icon_whatever_it_is_asked_with(tiny_atlas: Tin
 @pytest.mark.parametrize("target", [{"of": "layer"}, {"of": "channel"}, {"of": "class", "label": 2}])
 def test_a_dream_grows_in_what_it_was_asked_for(tiny_atlas: TinyAtlas, image: str, target: dict[str, Any]) -> None:
     if target["of"] == "channel":  # one that is active at all
-        (chunk,) = tiny_atlas.plan.find("cells", layer=LAYER)
+        chunk = tiny_atlas.plan.cells_of(LAYER)
         level = tiny_atlas.runtime.table(tiny_atlas.runtime.record(tiny_atlas.plan, chunk.key)["blobs"]["level-3"])
         target = {**target, "channel": int(level["mean"].std(axis=0).argmax())}
     _, found = made(tiny_atlas, kind="dream", image=image, target=target, steps=16)
@@ -161,7 +161,7 @@ def test_the_same_request_gives_the_same_bytes(tiny_atlas: TinyAtlas, image: str
 
 def test_what_the_atlas_lost_is_made_again(tiny_atlas: TinyAtlas) -> None:
     plan = plan_icons(tiny_atlas.plan, resolved(tiny_atlas, {"kind": "channels", "channels": [11]}))
-    (cells,) = plan.find("cells")
+    cells = plan.cells_of(LAYER)
     record = tiny_atlas.store.get_record("cells", cells.key)
     assert record is not None
     tiny_atlas.store.delete_record("cells", cells.key)
@@ -189,7 +189,7 @@ def test_garbage_spares_what_icons_refer_to_until_they_are_dropped(tiny_atlas: T
     collect_garbage(store, None, grace=timedelta(0))
     assert list(map(store.blob_size, blobs)) == [None] * 3
     assert registry.icons_of(store, tiny_atlas.plan.id) == []
-    (chunk,) = tiny_atlas.plan.find("cells", layer=LAYER)
+    chunk = tiny_atlas.plan.cells_of(LAYER)
     whitening = tiny_atlas.runtime.record(tiny_atlas.plan, chunk.key)["blobs"]["whitening"]
     assert tables.unpack(store.get_blob(whitening))
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from atlas_core import build, registry, tables
-from atlas_core.build import Plan, plan
+from atlas_core.build import plan
 from atlas_core.layout.twins import twins
 from atlas_core.runtime import Runtime
 from atlas_core.spec import parse_spec
@@ -18,6 +18,9 @@ from atlas_core.stages import run_chunk
 from atlas_core.store import open_store
 from tests.atlas_core.conftest import TinyAtlas, planned, run_all
 from tests.tiny import LAYER, REQUEST
+
+if TYPE_CHECKING:
+    from atlas_core.plan import Plan
 
 OTHER = "features.4"
 LANDMARKS = 100

@@ -1,4 +1,5 @@
 import io
+import itertools
 import json
 import shutil
 import zipfile
@@ -50,7 +51,7 @@ def test_cells_hold_the_samples_that_the_layout_puts_there(tiny_atlas: TinyAtlas
 def test_a_cells_mean_is_the_mean_of_its_samples(tiny_atlas: TinyAtlas) -> None:
     layout = _table(tiny_atlas, "layout", "layout", step="optimise")["layout"]
     activations = _table(tiny_atlas, "collect", f"layer {LAYER}")["activations"]
-    level = _table(tiny_atlas, "cells", f"level-{FINE}")
+    level = _table(tiny_atlas, "cells", f"level-{FINE}", step=None)
     inside = (assign_cells(layout, FINE) == [level["column"][0], level["row"][0]]).all(axis=1)
     np.testing.assert_allclose(level["mean"][0], activations[inside].astype(np.float64).mean(axis=0), rtol=1e-5)
 
@@ -150,6 +151,34 @@ def test_a_preview_is_the_tile_that_the_recipe_fast_gives_and_is_not_measured(ti
     assert record["info"] == fast["info"]
 
 
+def test_a_preview_is_rendered_before_anything_is_attributed(tiny_atlas: TinyAtlas) -> None:
+    store = open_store("memory://")
+    made = planned(store, tiny_atlas.model, tiny_atlas.dataset, recipe="vivid", levels=[3])
+    runtime = Runtime(store)
+    for chunk in itertools.takewhile(lambda chunk: chunk.stage != "attribute", made.chunks):
+        run_chunk(made, chunk, runtime)
+    (preview,) = made.find("preview")
+    cells = json.loads(store.get_blob(runtime.record(made, made.cells_of(LAYER).key)["blobs"]["cells-3"]))
+    assert runtime.record(made, preview.key)["info"]["icons"] == len(cells) > 0
+    assert {cell["classes"] for cell in cells} == {None}
+
+
+def test_a_level_is_published_with_the_classes_that_its_samples_attributions_give(tiny_atlas: TinyAtlas) -> None:
+    attributions = _table(tiny_atlas, "attribute", "attributions")["attributions"].astype(np.float64)
+    layout = _table(tiny_atlas, "layout", "layout", step="optimise")
+    means = _table(tiny_atlas, "cells", f"attribution-{FINE}", step="classes")["attribution"]
+    place = assign_cells(layout["layout"], FINE)
+    for number, cell in enumerate(_cells(tiny_atlas)):
+        inside = (place == [cell["column"], cell["row"]]).all(axis=1)
+        mean = attributions[inside].mean(axis=0)
+        np.testing.assert_allclose(means[:, number], mean, rtol=1e-3, atol=1e-6)
+        assert [one["index"] for one in cell["classes"]] == np.argsort(-mean, kind="stable")[:5].tolist()
+        strongest = cell["classes"][0]
+        speaks = attributions[inside].argmax(axis=1) == strongest["index"]
+        assert strongest["share"] == pytest.approx(speaks.mean(), abs=1e-4)
+        assert strongest["images"] == len(set(layout["image"][inside][speaks].tolist()))
+
+
 def test_icons_of_different_cells_have_different_keys() -> None:
     keys = {icon_key("a", 5, column, row, "fast", 1) for column in range(5) for row in range(5)}
     assert len(keys) == 25
@@ -177,9 +206,11 @@ def test_a_layer_starts_from_its_twins_in_the_one_before(tiny_atlas: TinyAtlas) 
     expected = optimise(graph(Neighbours(near["index"], near["distance"])), start, seed=REQUEST["seed"])
     np.testing.assert_array_equal(two["points"], expected)
 
-    (chunk, _) = made.find("cells")
-    cells = json.loads(store.get_blob(runtime.record(made, chunk.key)["blobs"]["cells-3"]))
-    assert all(cell["classes"] == [] for cell in cells)
+    (before, after) = (json.loads(store.get_blob(runtime.record(made, chunk.key)["blobs"]["cells-3"]))
+                       for chunk in (made.cells_of(LAYER), made.classes_of(LAYER)))  # fmt: skip
+    assert before
+    assert after == [{**cell, "classes": []} for cell in before]
+    assert {cell["classes"] for cell in before} == {None}
 
 
 def _with_broken(folder: Path, card: Path, count: int) -> Path:
@@ -246,5 +277,5 @@ def test_an_unlabelled_dataset_makes_a_map_with_attributions(tiny_cards: tuple[P
     run_all(made, runtime, lambda stage: stage in ("collect", "attribute", "layout", "cells"))
     collected = runtime.record(made, made.find("collect")[0].key)
     assert set(runtime.table(collected["blobs"]["images"])["label"].tolist()) == {-1}
-    cells = json.loads(store.get_blob(runtime.record(made, made.find("cells")[0].key)["blobs"]["cells-3"]))
+    cells = json.loads(store.get_blob(runtime.record(made, made.classes_of(LAYER).key)["blobs"]["cells-3"]))
     assert {one["name"] for cell in cells for one in cell["classes"]} == set(CLASSES)

@@ -1,0 +1,220 @@
+"""What a plan is made of: chunks, and what it knows of the model, the dataset and the anchor."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Iterable, Set
+from functools import cached_property
+from typing import Any
+
+from pydantic import Field
+
+from atlas_core.cards import Card, LayerInfo, ModelCard
+from atlas_core.errors import UnknownLayerError
+from atlas_core.keys import record_key
+from atlas_core.spec import AtlasSpec
+
+STAGES = ("collect", "attribute", "layout", "cells", "preview", "render", "publish")
+VERSIONS = {**dict.fromkeys(STAGES, 1), "layout": 2, "cells": 3, "render": 2, "publish": 2}
+DROPPED_STAGES = ("attribute", "preview")
+"""What chunks of these made is of no use once all that depends on it is done, and dropped with the atlas's success."""
+KEPT_SAMPLES = ("attribute",)
+"""Those of them that `keep: samples` keeps."""
+
+
+class ModelFacts(Card):
+    """What a plan knows of a model once it is inspected; `unconvertible` says why there are no gradients, if so."""
+
+    id: str
+    card: ModelCard
+    layers: list[LayerInfo]
+    classes: int | None
+    unconvertible: list[str] = Field(default_factory=list)
+
+    def layer(self, name: str) -> LayerInfo:
+        """The layer of this name.
+
+        Raises:
+            UnknownLayerError: The model has none; names the nearest.
+        """
+        names = [layer.name for layer in self.layers]
+        if name in names:
+            return self.layers[names.index(name)]
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.3) or names[-3:]
+        raise UnknownLayerError(
+            f"the model {self.card.name!r} has no layer {name!r}; the nearest are {', '.join(near)}", pointer="/layers"
+        )
+
+    def unattributed(self, name: str) -> str | None:
+        """Why no activation of a layer adds to any class; None where it does.
+
+        Raises:
+            UnknownLayerError: The model has no such layer.
+        """
+        if self.classes is None:
+            return f"the model {self.card.name!r} has no logits"
+        if self.unconvertible:
+            return f"the model {self.card.name!r} has no gradients: {'; '.join(self.unconvertible)}"
+        if self.layer(name).silent:
+            return f"the logits of {self.card.name!r} do not depend on the layer {name!r}"
+        return None
+
+
+class DatasetFacts(Card):
+    """What a plan knows of a dataset once it is listed.
+
+    `digest` is of the listing (paths, bytes, classes), `listing` the blob that holds it.
+    """
+
+    id: str
+    digest: str
+    name: str
+    listing: str
+    images: int
+    classes: list[str] | None
+    class_counts: dict[str, int] | None = None
+
+    def sampled(self, spec: AtlasSpec) -> int:
+        """How many images a request samples.
+
+        Raises:
+            SpecError: It asks for so many a class, and nothing is labelled.
+        """
+        from atlas_core.sampling import capped_images  # loads numpy, which the command line's help does without
+
+        return capped_images(self.images, self.class_counts, spec.caps)
+
+
+class AnchorLayer(Card):
+    """A published layer that new samples are laid out against: its channels and the keys of its records."""
+
+    channels: int
+    neighbours: str
+    layout: str
+
+
+class AnchorFacts(Card):
+    """What a plan knows of the atlas whose points stay fixed.
+
+    `dataset` is the digest of its listing, `collected` the keys of its shards.
+    """
+
+    id: str
+    model: str
+    dataset: str
+    seed: int
+    collected: list[str]
+    layers: dict[str, AnchorLayer]
+
+
+class Chunk(Card):
+    """The unit that a worker runs."""
+
+    stage: str
+    key: str
+    parameters: dict[str, Any]
+    inputs: tuple[str, ...]
+
+    @classmethod
+    def of(cls, stage: str, parameters: dict[str, Any], inputs: Iterable[str] = (), after: Iterable[str] = ()) -> Chunk:
+        """A chunk under its key; what it only comes `after` is no part of what it makes."""
+        inputs = tuple(inputs)
+        key = record_key(stage, VERSIONS[stage], parameters, inputs)
+        return cls(stage=stage, key=key, parameters=parameters, inputs=(*inputs, *after))
+
+    @property
+    def is_tile(self) -> bool:
+        """Whether it renders a tile, or a preview of one."""
+        return self.stage in ("preview", "render") and "step" not in self.parameters
+
+
+class Plan(Card):
+    """Every chunk of a job, in order of priority; inputs come before what needs them.
+
+    A plan of an atlas has no `request`; that of icons has one, and the id of their `atlas`, whose spec it shares.
+    """
+
+    id: str
+    spec: AtlasSpec
+    model: ModelFacts
+    dataset: DatasetFacts
+    chunks: tuple[Chunk, ...]
+    anchor: AnchorFacts | None = None
+    atlas: str | None = None
+    request: dict[str, Any] | None = None
+
+    @property
+    def kind(self) -> str:
+        """Kind of the job."""
+        return "atlas" if self.request is None else "icons"
+
+    def brings(self, chunk: Chunk) -> bool:
+        """Whether a chunk is this job's own: all of an atlas's are; of icons' those that are not the atlas's."""
+        return self.request is None or "request" in chunk.parameters
+
+    @cached_property
+    def own(self) -> list[Chunk]:
+        """The chunks that this job brings along, of which its progress is told."""
+        return [chunk for chunk in self.chunks if self.brings(chunk)]
+
+    @cached_property
+    def by_key(self) -> dict[str, Chunk]:
+        """Chunks by their key."""
+        return {chunk.key: chunk for chunk in self.chunks}
+
+    @cached_property
+    def totals(self) -> Counter[str]:
+        """Number of the job's own chunks of each stage."""
+        return Counter(chunk.stage for chunk in self.own)
+
+    def layout_of(self, layer: str) -> Chunk:
+        """The chunk whose record holds the layout of all samples of a layer."""
+        return (self.find("layout", layer=layer, step="join") or self.find("layout", layer=layer, step="optimise"))[0]
+
+    def cells_of(self, layer: str) -> Chunk:
+        """The chunk that makes the cells of a layer, without what they say of classes."""
+        return self.find("cells", layer=layer, step=None)[0]
+
+    def classes_of(self, layer: str) -> Chunk:
+        """The chunk that tells the classes of a layer's cells; of none where they speak for none."""
+        return self.find("cells", layer=layer, step="classes")[0]
+
+    def tiles(self, layer: str, side: int, stage: str = "render") -> list[Chunk]:
+        """The chunks that render the tiles of a level, or with `preview` their previews, row by row."""
+        return [chunk for chunk in self.find(stage, layer=layer, side=side) if chunk.is_tile]
+
+    def unattributed(self, layer: str) -> str | None:
+        """Why the cells of a layer speak for no class; None where they do."""
+        if self.spec.attribution == "none" and self.model.unattributed(layer) is None:
+            return "the atlas was made with attribution `none`; one made with `auto` has classes"
+        return self.model.unattributed(layer)
+
+    def find(self, stage: str, **parameters: Any) -> list[Chunk]:
+        """Chunks of a stage that have these parameters, in order."""
+        return [
+            chunk
+            for chunk in self.chunks
+            if chunk.stage == stage and all(chunk.parameters.get(name) == value for name, value in parameters.items())
+        ]
+
+
+def dropped_stages(keep: str) -> tuple[str, ...]:
+    """The stages whose chunks' work is dropped with an atlas's success.
+
+    Args:
+        keep: The spec's.
+    """
+    return tuple(stage for stage in DROPPED_STAGES if keep != "samples" or stage not in KEPT_SAMPLES)
+
+
+def lacking(plan: Plan, done: Set[str]) -> list[Chunk]:
+    """Chunks that have to run, in order: not done, and of use to one that is not done either.
+
+    So samples' attributions that were dropped once the cells were published are not made again for the cells' sake.
+    """
+    wanted = {plan.chunks[-1].key}
+    for chunk in reversed(plan.chunks):
+        if chunk.key in wanted and chunk.key not in done:
+            wanted.update(chunk.inputs)
+    return [chunk for chunk in plan.chunks if chunk.key in wanted and chunk.key not in done]
