@@ -15,6 +15,12 @@ from atlas_client.progress import job_bars, upload_bar
 
 CELL = re.compile(r"(\d{1,3})-(\d{1,3})")
 KINDS = ("channel", "of_class", "sum", "path", "cell", "box", "grid", "compose")
+GOES_WITH = {
+    "logit": ("of_class",), "cells_of_class": ("of_class",), "along": ("path",), "sized": ("grid",), "mask": ("dream",),
+    "rate": ("dream",), "steps": ("path", "dream"), "ground": ("compose",), "size": ("compose",),
+}  # fmt: skip
+NAMES = {"of_class": "class", "cells_of_class": "cells"}
+"""Of options that are called otherwise on the command line."""
 NUMBER = r"-?(?:\d+\.?\d*|\.\d+)"
 
 
@@ -69,6 +75,7 @@ def request_of(options: Document) -> Document:
     Raises:
         BadInputError: They ask for nothing, for more than one thing, or for something that cannot be read.
     """
+    _check_together(options)
     common = {name: options[name] for name in ("layer", "z", "recipe") if name in options}
     if "dream" in options:
         return _dream(options) | common
@@ -98,6 +105,13 @@ def request_of(options: Document) -> Document:
             size = {"size": options["size"]} if "size" in options else {}
             request = {"kind": "composition", "cells": [placed(text) for text in value], **ground, **size}
     return request | common
+
+
+def _check_together(options: Document) -> None:
+    for name, kinds in GOES_WITH.items():
+        if name in options and not any(kind in options for kind in kinds):
+            wanted = " or ".join(f"--{NAMES.get(kind, kind)}" for kind in kinds)
+            raise BadInputError(f"--{NAMES.get(name, name)} goes with {wanted}; leave it out, or ask for that")
 
 
 def _classes(value: list[str], options: Document) -> Document:
