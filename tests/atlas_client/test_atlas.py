@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -112,9 +112,10 @@ def test_what_is_said_of_icons(atlas: Atlas) -> None:
     assert atlas.said_of_icons == "no icons"
 
 
-def test_icons_without_measures_are_nan(corners: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("classes", [[], None])  # none, and none yet
+def test_icons_without_measures_are_nan(corners: Path, monkeypatch: pytest.MonkeyPatch, classes: Any) -> None:
     atlas = Atlas.open(corners)
-    bare = {**level_cells(4)[0], "icon": None, "classes": []}
+    bare = {**level_cells(4)[0], "icon": None, "classes": classes}
     monkeypatch.setattr(atlas._source, "cells", lambda layer, side: [bare])
     cells = atlas.cells("features.5", 4)
     assert np.isnan(cells["contrast"]).all()

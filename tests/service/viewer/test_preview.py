@@ -39,6 +39,7 @@ def test_the_page_replaces_previews_by_icons(redis_server: str, tmp_path: Path, 
         page.wait_for_function(SEEN, arg=[*CELL, 50])
         note = page.locator("#details .note", has_text="A preview")
         expect(note).to_be_visible()
+        expect(page.locator("#details .note", has_text="classes that it adds to are still to come")).to_be_visible()
         job.drawn("render", SIZE, 200)
         page.wait_for_function(SEEN, arg=[*CELL, 200])
         expect(note).to_be_hidden()
