@@ -205,14 +205,16 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
     classes: dict[str, str] = {}
     indexes = []
     for layer in spec.layers:
-        # What each sample adds to each class, and on average in every cell.
+        # What each sample adds to each class, and on average in every cell; not before the cells are there, because a
+        # worker at a long chunk, and those that wait in its queue, would keep pictures waiting.
         attributed = []
         if spec.attribution != "none" and model.unattributed(layer) is None:
-            attributed = [add("attribute", [key], layer=layer, method=spec.attribution, model=model.id)
+            attributed = [add("attribute", [key], [cells[layer]], layer=layer, method=spec.attribution, model=model.id)
                           for key in collected]  # fmt: skip
         classes[layer] = add("cells", [cells[layer], layouts[layer], *attributed], step="classes", layer=layer,
                              levels=spec.levels)  # fmt: skip
-        indexes.append(add("publish", [layouts[layer], *collected], step="index", layer=layer, levels=spec.levels))
+        indexes.append(add("publish", [layouts[layer], *collected], [classes[layer]], step="index", layer=layer,
+                           levels=spec.levels))  # fmt: skip
 
     # Render for each cell the picture that excites the layer in the cell's direction, coarse levels first.
     levels = []

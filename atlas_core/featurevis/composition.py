@@ -202,7 +202,7 @@ def _start(
 ) -> tuple[Spectrum, torch.Tensor]:
     count = card.channels * size * (size // 2 + 1)
     noise = normal([key], NOISE_STREAM, count, device).reshape(1, card.channels, size, -1, 2)
-    spectrum = Spectrum(card.channels, size, size, device)
+    spectrum = Spectrum(card.channels, size, size, device, recipe.colour_gain)
     if placed.seeds is None:
         return spectrum, spectrum.drawn(noise, recipe.start_deviation)
     seed_side = min(THUMBNAIL_SIDE, round(THUMBNAIL_SIDE * canvas / thumbnail_window(layer, card)))

@@ -60,7 +60,7 @@ def render_logits(
     """
     mean = torch.tensor(input.mean, dtype=torch.float32, device=device)
     size = input.channels, input.height, input.width
-    spectrum = Spectrum(*size, device)
+    spectrum = Spectrum(*size, device, recipe.colour_gain)
     wanted = zip(classes, keys, strict=True)
     starts = torch.cat([_best_start(network, spectrum, recipe, label, key) for label, key in wanted])
     goals = torch.zeros(len(classes), width_of_logits, device=device)

@@ -108,11 +108,13 @@ class Spectrum:
         height: In pixels.
         width: In pixels.
         device: Where.
+        colour_gain: By how much the mean colour's scale is raised, so that it moves faster.
     """
 
-    def __init__(self, channels: int, height: int, width: int, device: torch.device) -> None:
+    def __init__(self, channels: int, height: int, width: int, device: torch.device, colour_gain: float = 1.0) -> None:
         self.size = (height, width)
         self.scale = torch.from_numpy(spectrum_scale(height, width)).to(device)
+        self.scale[0, 0] *= colour_gain
         self.shown = self.scale.clone()
         self.frequency = torch.from_numpy(frequencies(height, width)).to(device)
         self.colours = torch.from_numpy(colour_matrix(channels)).to(device)

@@ -39,6 +39,8 @@ class Recipe:
         shift: Largest random shift a step, in pixels.
         rotation: Largest random rotation a step, in degrees.
         zoom: Largest random zoom a step, as a share of the size.
+        colour_gain: How many times faster the mean colour moves than other frequencies would; a seeded start has its
+            colour already.
         coarse: Share of the steps over which the picture is brought into focus, from coarse to fine; 0 for none.
     """
 
@@ -52,6 +54,7 @@ class Recipe:
     shift: float
     rotation: float = 0.0
     zoom: float = 0.0
+    colour_gain: float = 1.0
     coarse: float = 0.0
 
     @property
@@ -69,7 +72,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             Recipe("fast", 2, 12, 0.22, 0.67, start_size=20, start_deviation=0.75, coarse=0.35, shift=3.0),
             Recipe("detail", 2, 32, 0.13, 0.75, start_size=12, start_deviation=0.8, coarse=0.5, **_MOVES),
             Recipe("vivid", 2, 32, 0.2, 0.75, start_size=12, start_deviation=1.2, coarse=0.5, **_MOVES),
-            Recipe("pure", 2, 60, 0.18, 0.67, start_size=0, start_deviation=0.5, coarse=0.5, **_MOVES),
+            Recipe("pure", 2, 60, 0.15, 0.67, start_size=0, start_deviation=0.5, colour_gain=3.0, coarse=0.5, **_MOVES),
         )
     }
 )

@@ -69,7 +69,7 @@ class Renderer:
         self.whiten = Whitener(whitening, self.device)
         self.seed_side = min(THUMBNAIL_SIDE, round(THUMBNAIL_SIDE * canvas / thumbnail_window(layer, input)))
         self.positions = centre_positions(layer, canvas)
-        self.picture = Spectrum(input.channels, canvas, canvas, self.device)
+        self.picture = Spectrum(input.channels, canvas, canvas, self.device, recipe.colour_gain)
         mean = torch.tensor(input.mean, dtype=torch.float32, device=self.device)
         self._ascent = Ascent(
             self.picture.pixels,

@@ -84,6 +84,18 @@ def test_first_come_pictures_of_the_coarsest_level_and_then_classes(
     ]  # fmt: skip
 
 
+def test_what_is_not_to_be_seen_soon_keeps_no_worker_from_pictures() -> None:
+    made = _plan()
+    for layer in ("early", "late"):
+        for chunk, collected in zip(made.find("attribute", layer=layer), made.find("collect"), strict=True):
+            assert chunk.inputs == (collected.key, made.cells_of(layer).key)
+        (index,) = made.find("publish", layer=layer, step="index")
+        assert index.inputs[-1] == made.classes_of(layer).key
+    plain = _plan(attribution="none")
+    indexes = [[one.key for one in each.find("publish", step="index")] for each in (made, plain)]
+    assert indexes[0] == indexes[1]
+
+
 def test_no_picture_waits_for_an_attribution_and_a_published_level_does() -> None:
     made = _plan()
 

@@ -72,8 +72,10 @@ class Job:
         services(self.api).ledger.mark_done([chunk.key])
 
     def cells_known(self, side: int = 5, cells: Sequence[tuple[int, int]] = (CELL,)) -> None:
-        held: dict[str, Any] = {"count": 9, "images": 9, "classes": None, "exemplars": []}
-        told = [{"column": column, "row": row, **held} for column, row in cells]
+        told: list[dict[str, Any]] = [
+            {"column": column, "row": row, "count": 9, "images": 9, "classes": None, "exemplars": []}
+            for column, row in cells
+        ]
         self.done("cells", {f"cells-{side}": json.dumps(told).encode()})
 
     def drawn(self, stage: str, size: int, grey: int) -> bytes:

@@ -80,6 +80,20 @@ def test_a_spectrum_shows_its_start() -> None:
     assert torch.allclose(difference, 0.01 * noise, atol=1e-4)
 
 
+def test_a_gain_of_colour_moves_the_mean_colour_alone() -> None:
+    start = torch.randn(1, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    moved = []
+    for gain in (1.0, 3.0):
+        picture = Spectrum(1, 8, 8, CPU, gain)
+        parameters = picture.start(start)
+        assert torch.allclose(torch.logit(picture.pixels(parameters)), start, atol=1e-4)
+        parameters[..., 0] += 0.1
+        moved.append(torch.logit(picture.pixels(parameters)) - start)
+    difference = moved[1] - moved[0]
+    assert difference.mean().item() == pytest.approx(2 * 0.1 * 8 / 8 / 4, rel=1e-3)
+    assert difference.std().item() == pytest.approx(0, abs=1e-5)
+
+
 def test_drawn_pictures_are_noise_of_the_deviation_about_grey() -> None:
     picture = Spectrum(3, 24, 30, CPU)
     pixels = picture.pixels(picture.drawn(normal([1, 2], 1, 3 * 24 * 16, CPU).reshape(2, 3, 24, 16, 2), 0.5))
