@@ -11,6 +11,7 @@ from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
+from atlas_core import devices
 from atlas_core.errors import AtlasError, CancelledError, DependencyError, InputError
 from atlas_core.ledger import connect
 from atlas_core.mailbox import Mailbox
@@ -51,7 +52,7 @@ class Process:
         from atlas_core.runtime import Runtime
 
         self.limit_threads()
-        return Runtime(self.store, stores=self.settings.dataset_stores, device=self.settings.device)
+        return Runtime(self.store, stores=self.settings.dataset_stores, device=devices.resolved(self.settings.device))
 
     def limit_threads(self) -> None:
         """Hold torch to one thread, so that bytes do not depend on the number of cores."""
