@@ -160,7 +160,7 @@ def test_the_command_writes_the_picture_and_says_how_it_was_made(
     with Image.open(out) as picture:
         assert picture.size == (64, 64)
         assert picture.text["Description"] == "dream, starts from an image"  # type: ignore[attr-defined]  # a PNG's
-    assert "no recipe, seeded from data" in capsys.readouterr().out
+    assert "from the image given" in capsys.readouterr().out
 
 
 def test_what_is_no_picture_is_refused_before_there_is_a_job(live: Live, tmp_path: Path) -> None:
