@@ -24,6 +24,21 @@ def test_adam_climbs_with_a_falling_rate() -> None:
     assert torch.equal(climb(1.0, 0, start), start)
 
 
+def test_every_step_is_adams() -> None:
+    goals = torch.tensor([0.9, 0.2]).reshape(2, 1, 1, 1)
+    start = torch.tensor([0.3, -1.0, 2.0, 0.1], dtype=torch.float32).expand(2, 1, 1, 4)
+    ascent = Ascent(torch.sigmoid, lambda pictures: pictures, lambda seen, goals: -((seen - goals) ** 2).sum(), GREY,
+                    7, 0.4)  # fmt: skip
+    value, first, second = start.double(), *torch.zeros(2, *start.shape, dtype=torch.float64)
+    for step in range(7):
+        shown = value.sigmoid()
+        gradient = -2 * (shown - goals) * shown * (1 - shown)
+        first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient**2
+        root = (second / (1 - 0.999 ** (step + 1))).sqrt() + 1e-8
+        value = value + 0.4 * (1 - step / 7) * first / (1 - 0.9 ** (step + 1)) / root
+    torch.testing.assert_close(ascent(start, goals), value.float(), rtol=1e-4, atol=1e-4)
+
+
 def test_each_picture_climbs_by_itself() -> None:
     starts = torch.randn(3, 1, 4, 4, generator=torch.Generator().manual_seed(0))
     together = climb(1.0, 6, starts)
