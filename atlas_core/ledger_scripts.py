@@ -94,7 +94,7 @@ redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '(' .. (now + term), '+inf')
 for _, key in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   local state = redis.call('HGET', key, 'state')
-  if state == 'done' or state == 'failed' then redis.call('ZREM', KEYS[1], key) end
+  if state ~= 'queued' and state ~= 'leased' then redis.call('ZREM', KEYS[1], key) end
 end
 local found = redis.call('HMGET', KEYS[2], 'state', 'until')
 local state = found[1] or 'waiting'

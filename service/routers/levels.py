@@ -82,7 +82,7 @@ class Place:
         """
         artifacts = self.services.artifacts
         tile = artifacts.tile(self.plan, self.layer, self.side, x, y)
-        if tile is None or tile.preview:
+        if tile is None or (tile.preview and tile.blob is not None):
             self._demand(x, y)
         if tile is None:
             raise artifacts.missing(self.plan, f"tile {x}/{y} is not rendered yet")

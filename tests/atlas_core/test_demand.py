@@ -97,6 +97,14 @@ def test_no_more_is_asked_for_at_a_time_than_leaves_room_for_projections(
     assert demand(toy, _tile(toy, 3), ledger, queues)
 
 
+def test_what_a_cancelled_attempt_had_asked_for_takes_no_room(toy: Plan, ledger: Ledger) -> None:
+    assert ledger.promote(toy.id, "a", 1)
+    ledger.unqueue("a")
+    assert ledger.promote(toy.id, "b", 1)
+    ledger.reopen(["b"])
+    assert ledger.promote(toy.id, "b", 1)
+
+
 def test_where_a_gpu_renders_it_makes_what_is_asked_for_too(
     toy: Plan, store: Store, ledger: Ledger, queues: Queues
 ) -> None:
