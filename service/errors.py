@@ -172,20 +172,36 @@ def _is_at(template: str, path: str) -> bool:
 
 async def _on_invalid_request(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    errors = [_place(one) for one in error.errors()]
+    errors = [_place(one, error.body) for one in error.errors()]
     first = errors[0]
     where = first.get("pointer") or first.get("parameter") or "the body"
     detail = f"{where}: {first['detail']}"
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", detail, errors=errors, request_id=_id(request))
 
 
-def _place(error: Mapping[str, Any]) -> dict[str, str]:
+def _place(error: Mapping[str, Any], body: Any) -> dict[str, str]:
     source, *path = error["loc"]
     detail = str(error["msg"])
     if source != "body":
         return {"parameter": str(path[0]) if path else str(source), "detail": detail}
+    if error["type"] != "json_invalid":
+        path = _within(body, path, missing=error["type"] == "missing")
     parts = [str(part).replace("~", "~0").replace("/", "~1") for part in path]
     return {"pointer": "".join(f"/{part}" for part in parts), "detail": detail}
+
+
+def _within(value: Any, path: Sequence[int | str], *, missing: bool) -> list[int | str]:
+    """What of a place exists in a body: of unions pydantic tells the member that it tried, too."""
+    found: list[int | str] = []
+    for number, part in enumerate(path, start=1):
+        if isinstance(value, Mapping) and (part in value or (missing and number == len(path))):
+            value = value.get(part)
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            value = value[part]
+        else:
+            continue
+        found.append(part)
+    return found
 
 
 class TrustedHosts:
