@@ -15,6 +15,7 @@ from atlas_client.progress import job_bars, upload_bar
 
 CELL = re.compile(r"(\d{1,3})-(\d{1,3})")
 KINDS = ("channel", "of_class", "sum", "path", "cell", "box", "grid", "compose")
+DREAMT = ("channel", "of_class", "cell")
 GOES_WITH = {
     "logit": ("of_class",), "cells_of_class": ("of_class",), "along": ("path",), "sized": ("grid",), "mask": ("dream",),
     "rate": ("dream",), "steps": ("path", "dream"), "ground": ("compose",), "size": ("compose",),
@@ -124,8 +125,8 @@ def _classes(value: list[str], options: Document) -> Document:
 
 
 def _dream(options: Document) -> Document:
-    given = [name for name in ("channel", "of_class", "cell") if name in options]
-    if len(given) > 1 or any(len(options[name]) != 1 for name in given):
+    given = [name for name in KINDS if name in options]
+    if len(given) > 1 or any(name not in DREAMT or len(options[name]) != 1 for name in given):
         raise BadInputError("a dream strengthens one thing: one --channel, --class or --cell, or without any the layer")
     target: Document = {"of": "layer"}
     if "channel" in options:

@@ -55,6 +55,7 @@ def test_options_say_what_is_asked_for(options: dict[str, Any], request_: dict[s
         ({"compose": ["3-4"]}, "column-row@x,y,radius"),
         ({"box": "1,2"}, "--box takes"),
         ({"dream": IMAGE, "channel": [1, 2]}, "one thing"),
+        ({"dream": IMAGE, "box": "0,0,1,1"}, "a dream strengthens one thing"),
         ({"channel": [1], "steps": 4}, "--steps goes with --path or --dream"),
         ({"channel": [1], "cells_of_class": True}, "--cells goes with --class"),
         ({"box": "0,0,1,1", "size": 64}, "--size goes with --compose"),
