@@ -106,15 +106,19 @@ def cancel_job(job: JobId, services: ServicesDep) -> Any:
 
 def cancelled(services: Services, name: str) -> Document:
     """A job after it was cancelled; one that had ended stays as it was."""
+    return described(services, _ended(services, name))
+
+
+def _ended(services: Services, name: str) -> Document:
     job = services.artifacts.job(name, None)
     if job["state"] not in TERMINAL:
         job = end_job(name, services.store, services.ledger, state="cancelled")
-    return described(services, job)
+    return job
 
 
 def drop(services: Services, name: str) -> None:
     """Cancel a job where it runs, and have what nothing else uses collected as garbage."""
-    cancelled(services, name)
+    _ended(services, name)
     registry.update(services.store, "jobs", name, deleted=True)
 
 
