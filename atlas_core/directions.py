@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from atlas_core.whitening import Whitening
@@ -21,23 +23,22 @@ NEARNESS = 0.6
 """Of a place on a walk: standard deviation in cells of the weights of the cells about it."""
 
 
-def of_channel(whitening: Whitening, channel: int) -> NDArray[np.float32]:
-    """The layer's mean and its covariance with a channel: what it shows on average where the channel is active.
+def of_channels(whitening: Whitening, channels: Sequence[int]) -> NDArray[np.float32]:
+    """The layer's mean and its covariance with each channel: what it shows on average where the channel is active.
 
     Whitened this is W^-1 e, the direction in which the channel itself grows fastest.
 
     Args:
         whitening: The layer's; its covariance, shrunk, is W^-2.
-        channel: Which.
+        channels: Which, n of them.
 
     Returns:
-        Shape (channels,).
+        Shape (n, channels).
     """
-    matrix = whitening.matrix.astype(np.float64)
-    unit = np.zeros(len(matrix))
-    unit[channel] = 1
-    covariance = np.linalg.solve(matrix, np.linalg.solve(matrix, unit))
-    return np.asarray(whitening.mean + covariance / np.sqrt(covariance[channel]), dtype=np.float32)
+    matrix, which = whitening.matrix.astype(np.float64), np.asarray(channels)
+    covariance = np.linalg.solve(matrix, np.linalg.solve(matrix, np.eye(len(matrix))[:, which])).T
+    deviations = np.sqrt(covariance[np.arange(len(which)), which])
+    return np.asarray(whitening.mean + covariance / deviations[:, None], dtype=np.float32)
 
 
 def of_class(

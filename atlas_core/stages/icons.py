@@ -137,8 +137,11 @@ def _wanted(ground: Ground, request: IconsRequest, recipe: Recipe) -> Wanted:
     means, whitening = ground.means, ground.whitening
     match request:
         case Channels(channels=channels):
-            targets = [directions.of_channel(whitening, channel) for channel in channels]
-            return _sharing(ground, targets, [{"channel": channel} for channel in channels])
+            return _sharing(
+                ground,
+                list(directions.of_channels(whitening, channels)),
+                [{"channel": channel} for channel in channels],
+            )
         case Classes(classes=classes):
             labels = [int(label) for label in classes]
             return _sharing(ground, [ground.class_direction(label) for label in labels],

@@ -15,8 +15,7 @@ def test_a_channel_points_along_the_layers_covariance_with_it() -> None:
     mixing = np.array([[2.0, 0.5, 0], [0, 1, 0.3], [0, 0, 0.2]])
     samples = random.standard_normal((4000, 3)) @ mixing + [3, 4, 5]
     white = _whitening(samples)
-    for channel in range(3):
-        found = directions.of_channel(white, channel) - white.mean
+    for channel, found in zip((2, 0, 1), directions.of_channels(white, [2, 0, 1]) - white.mean, strict=True):
         expected = np.cov(samples.T)[channel]
         np.testing.assert_allclose(found / found[channel], expected / expected[channel], atol=2e-3)
         # One deviation of the channel itself: a sample where it is that active shows so much of the others.
@@ -25,7 +24,7 @@ def test_a_channel_points_along_the_layers_covariance_with_it() -> None:
 
 def test_a_channels_direction_is_the_one_in_which_it_grows_fastest() -> None:
     white = _whitening(np.random.default_rng(1).standard_normal((500, 4)) @ np.triu(np.full((4, 4), 0.7)))
-    along = white.whiten(directions.of_channel(white, 2)[None])[0]
+    along = white.whiten(directions.of_channels(white, [2]))[0]
     fastest = np.linalg.inv(white.matrix.astype(np.float64))[2]
     np.testing.assert_allclose(along / np.linalg.norm(along), fastest / np.linalg.norm(fastest), atol=1e-4)
 
