@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -30,11 +31,13 @@ from atlas_core.icons import (
     Selection,
     Sum,
     Walk,
+    WeightedCell,
     icons_id,
 )
 from atlas_core.plan import Chunk, Plan
 
 if TYPE_CHECKING:
+    from atlas_core.cards import LayerInfo
     from atlas_core.featurevis.recipes import Recipe
 
 AT_ONCE, LOGITS_AT_ONCE = 50, 8
@@ -126,6 +129,7 @@ class _Checked:
                 return {"classes": [self._class(label, f"/classes/{n}", of) for n, label in enumerate(classes)]}
             case Sum(cells=cells):
                 self._check_cells(cells, "/cells/{}")
+                _check_weights(cells)
             case Composition(cells=cells):
                 self._check_cells(cells, "/cells/{}")
                 self._check_cells([] if request.ground is None else [request.ground], "/ground")
@@ -217,6 +221,20 @@ class _Checked:
             case OneClass(label=label):
                 return target.model_copy(update={"label": self._class(label, "/target/label")})
         return target
+
+
+def _check_weights(cells: Sequence[WeightedCell]) -> None:
+    totals: defaultdict[tuple[int, int], float] = defaultdict(float)
+    for cell in cells:
+        totals[cell.column, cell.row] += cell.weight
+    if not any(totals.values()):
+        raise InputError("the weights of every cell add up to 0, so the sum leads nowhere; give some cell another",
+                         pointer="/cells")  # fmt: skip
+
+
+def largest_of(layer: LayerInfo) -> int:
+    """How large a picture a layer takes, in sides of the model's input."""
+    return 1 if layer.fixed else LARGEST
 
 
 def count_of(request: IconsRequest, plan: Plan) -> int:

@@ -70,6 +70,19 @@ def shares_at(points: NDArray[np.float64], placed: Placed) -> NDArray[np.float32
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
+def own_means(shares: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """Mean of values over the points by how much they are each cell's own.
+
+    Args:
+        shares: Shape (n, k).
+        values: Shape (n, k).
+
+    Returns:
+        Shape (k,); 0 for a cell so small that no point is its own.
+    """
+    return (shares * values).sum(dim=0) / shares.sum(dim=0).clamp(min=torch.finfo(shares.dtype).tiny)
+
+
 def centres(layer: LayerInfo, grid: tuple[int, int], size: int, input: InputCard) -> NDArray[np.float64]:
     """Where a layer's positions look on a square canvas.
 
@@ -175,7 +188,7 @@ def render_composition(
     def gain(activations: torch.Tensor, goals: torch.Tensor) -> torch.Tensor:
         seen = whiten(around(activations, positions)[0].flatten(1).T)  # (positions, channels)
         cosine = F.normalize(seen, dim=1, eps=TINY) @ goals[0].T  # (positions, k)
-        return ((shares * cosine).sum(dim=0) / shares.sum(dim=0)).sum()
+        return own_means(shares, cosine).sum()
 
     picture, start = _start(placed, recipe, size, canvas, input, layer, key, device)
     matrices = transform_table([key], recipe, size, size, device)

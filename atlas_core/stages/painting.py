@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the usual name
-from PIL import Image
+from PIL import Image, ImageOps
 
 from atlas_core import directions
 from atlas_core.datasets.decode import decode
-from atlas_core.featurevis.composition import Placed, centres, render_composition, shares_at
+from atlas_core.errors import ImageError
+from atlas_core.featurevis.composition import Placed, centres, own_means, render_composition, shares_at
 from atlas_core.featurevis.dream import direction_gain, layer_gain, render_dream
 from atlas_core.featurevis.logits import render_logits
 from atlas_core.featurevis.objectives import Whitener, around
 from atlas_core.featurevis.recipes import canvas_size, centre_positions, recipe_named
+from atlas_core.icon_plan import largest_of
 from atlas_core.icons import OneCell, OneChannel, OneClass
-from atlas_core.memory import Batches
+from atlas_core.memory import Batches, is_out_of_memory
 from atlas_core.models.preprocessing import read_whole, to_unit
 from atlas_core.stages.ground import class_note
 
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
     from atlas_core.models.base import LoadedModel
     from atlas_core.stages.ground import Ground
 
-LARGEST = 2
-"""Longer side of a dream over that of the input, at most."""
 Painted: TypeAlias = "tuple[list[NDArray[np.uint8]], list[dict[str, Any]]]"
 """Pictures in the network's channels, each (height, width, channels), and what is told of each."""
 
@@ -85,9 +85,10 @@ def dream(ground: Ground, request: Dream) -> Painted:
     """Dream; told is how strong the image was in what was to grow, and how strong the dream is."""
     step, layer = ground.step, ground.step.layer
     card = step.plan.model.card.input
-    image = read_whole(step.runtime.store.get_blob(request.image), card, 1 if layer.fixed else LARGEST)
+    image = read_whole(step.runtime.store.get_blob(request.image), card, largest_of(layer))
     model = step.runtime.model(step.plan.model.card)
     trunk = model.trunk(layer.name)
+    _check_size(ground, trunk, *image.shape[:2])
     field = layer.receptive_field
     reach = float(min(card.height, card.width) if field is None else max(field.size))
     whiten = Whitener(ground.whitening, model.device)
@@ -109,11 +110,30 @@ def dream(ground: Ground, request: Dream) -> Painted:
     return [made], [{"fidelity": {f"{name}_before": strength[0], name: strength[1]}}]
 
 
+@torch.inference_mode()
+def _check_size(ground: Ground, trunk: nn.Module, height: int, width: int) -> None:
+    """Refuse a picture so small that nothing of it is left where the layer is.
+
+    Raises:
+        ImageError: It is.
+    """
+    card, device = ground.step.plan.model.card.input, ground.step.runtime.model(ground.step.plan.model.card).device
+    try:
+        trunk(torch.zeros(1, card.channels, height, width, device=device))
+    except RuntimeError as error:
+        if is_out_of_memory(error) or min(height - card.height, width - card.width) >= 0:
+            raise
+        raise ImageError(
+            f"the layer {ground.step.layer.name!r} sees nothing of {width} x {height} pixels; take a picture or canvas "
+            f"nearer to the model's own {card.width} x {card.height}, or an earlier layer"
+        ) from None
+
+
 def _target(ground: Ground, request: Dream) -> NDArray[np.float32] | None:
     """The direction to strengthen; None for the layer as a whole."""
     match request.target:
         case OneChannel(channel=channel):
-            return directions.of_channel(ground.whitening, channel)
+            return np.asarray(directions.of_channels(ground.whitening, [channel])[0])
         case OneCell():
             return np.asarray(ground.means[ground.index(request.target)])
         case OneClass(label=label):
@@ -124,7 +144,7 @@ def _target(ground: Ground, request: Dream) -> NDArray[np.float32] | None:
 def _mask(ground: Ground, request: Dream, size: tuple[int, ...]) -> NDArray[np.uint8] | None:
     if request.mask is None:
         return None
-    picture = decode(ground.step.runtime.store.get_blob(request.mask)).convert("L")
+    picture = ImageOps.exif_transpose(decode(ground.step.runtime.store.get_blob(request.mask))).convert("L")
     return np.asarray(picture.resize((size[1], size[0]), Image.Resampling.BILINEAR))
 
 
@@ -156,6 +176,7 @@ def compose(ground: Ground, request: Composition) -> Painted:
     canvas = min(size, canvas_size(recipe, layer, card))
     model = step.runtime.model(step.plan.model.card)
     trunk = model.trunk(layer.name)
+    _check_size(ground, trunk, size, size)
     made = render_composition(
         trunk, recipe, placed, ground.whitening, size, canvas, input=card, layer=layer, key=ground.key,
         device=model.device, on_step=lambda done: step.on_progress(done, recipe.steps),
@@ -170,7 +191,10 @@ def compose(ground: Ground, request: Composition) -> Painted:
 def _nearness(
     ground: Ground, model: LoadedModel, picture: NDArray[np.uint8], placed: Placed, positions: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Whitened cosine of each cell with the picture: mean over the positions by how much they are its own, and best."""
+    """Whitened cosine of each cell with the picture: mean over the positions by how much they are its own, and best.
+
+    The best is of the positions that are at least half as much its own as any.
+    """
     whiten = Whitener(ground.whitening, model.device)
     layer = ground.step.layer
     activations = model.trunk(layer.name)(torch.from_numpy(to_unit(picture[None])).to(model.device))
@@ -178,5 +202,6 @@ def _nearness(
     shares = torch.from_numpy(shares_at(centres(layer, (height, width), len(picture), model.card.input), placed))
     seen = F.normalize(whiten(around(activations, positions)[0].flatten(1).T), dim=1)
     goals = F.normalize(whiten(torch.from_numpy(placed.targets).to(model.device)), dim=1)
-    cosine = shares * (seen @ goals.T).cpu()
-    return cosine.sum(dim=0) / shares.sum(dim=0), cosine.amax(dim=0)
+    cosine = (seen @ goals.T).cpu()
+    own = shares >= shares.amax(dim=0) / 2
+    return own_means(shares, cosine), cosine.where(own, -1).amax(dim=0)

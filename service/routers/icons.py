@@ -12,9 +12,9 @@ from atlas_core import registry
 from atlas_core.advance import TERMINAL, clear_up, submit
 from atlas_core.datasets.decode import decode
 from atlas_core.errors import ConflictError, DependencyError, InputError, NotFoundError
-from atlas_core.icon_plan import Cells, plan_icons, resolve
+from atlas_core.icon_plan import Cells, largest_of, plan_icons, resolve
 from atlas_core.icons import Dream, Grid, IconsRequest
-from atlas_core.models.preprocessing import read_whole
+from atlas_core.models.preprocessing import read_pixels, read_whole
 from atlas_core.plan import Plan
 from atlas_core.registry import Document
 from service.dependencies import PagingDep, Services, ServicesDep
@@ -90,8 +90,8 @@ def add_icons(atlas: AtlasId, body: Annotated[IconsRequest, Body()], response: R
 def _cells(services: Services, plan: Plan, layer: str, side: int) -> Cells:
     try:
         blob = services.artifacts.cells_blob(plan, layer, side)
-    except NotFoundError:
-        raise ConflictError(f"the cells of {layer!r} are not made yet; ask again when they are") from None
+    except NotFoundError as error:  # says whether they are still being made
+        raise ConflictError(error.detail) from None
     return services.artifacts.cells(blob)
 
 
@@ -111,9 +111,19 @@ def _check_images(services: Services, plan: Plan, request: IconsRequest) -> None
             raise TooLargeError(f"the image is over the limit of {services.settings.image_limit_bytes:,} bytes")
         data = services.store.get_blob(blob)
         try:
-            decode(data) if field == "mask" else read_whole(data, plan.model.card.input, 1)
+            _check_picture(data, field, plan, request)
         except InputError as error:
             raise type(error)(error.detail, pointer=f"/{field}") from None
+
+
+def _check_picture(data: bytes, field: str, plan: Plan, request: Grid | Dream) -> None:
+    card = plan.model.card.input
+    if field == "mask":
+        decode(data)
+    elif isinstance(request, Grid):
+        read_pixels(data, card)
+    else:
+        read_whole(data, card, largest_of(plan.model.layer(str(request.layer))))
 
 
 @router.get("", response_model=Page[Job])
@@ -167,6 +177,7 @@ def get_sheet(made: MadeDep, request: Request, v: Version = None) -> Response:
 @router.delete("/{icons}", status_code=204)
 def delete_icons(made: MadeDep) -> None:
     """Drop icons; a job that still runs is cancelled. What nothing else uses is deleted soon after."""
-    drop(made.services, made.job["id"])
+    with made.services.ledger.lock(lock_of("atlas", made.job["atlas"])):  # not asked for again meanwhile
+        drop(made.services, made.job["id"])
     with suppress(DependencyError):  # then a later one finds it
         clear_up(made.services.ledger, made.services.enqueue)

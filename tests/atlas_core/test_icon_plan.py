@@ -6,6 +6,7 @@ import pytest
 from atlas_core.errors import (
     AtlasError,
     ConflictError,
+    InputError,
     NotFoundError,
     SpecError,
     UnknownLayerError,
@@ -84,6 +85,14 @@ def test_what_is_not_there_is_refused_with_its_range(
     with pytest.raises(error, match=said) as raised:
         resolved(tiny_atlas, value)
     assert (raised.value.pointer or "") == pointer
+
+
+def test_a_sum_of_nothing_is_refused(tiny_atlas: TinyAtlas) -> None:
+    cells = [{**_place(tiny_atlas), "weight": 2.5}, {**_place(tiny_atlas), "weight": -2.5}]
+    with pytest.raises(InputError, match="leads nowhere"):
+        resolved(tiny_atlas, {"kind": "sum", "cells": cells})
+    kept = resolved(tiny_atlas, {"kind": "sum", "cells": [*cells, {**_place(tiny_atlas, 1), "weight": -1}]})
+    assert len(kept.model_dump()["cells"]) == 3
 
 
 def test_a_canvas_is_bounded_by_the_models_input(tiny_atlas: TinyAtlas) -> None:

@@ -151,6 +151,34 @@ def test_what_cannot_be_made_is_refused_with_the_range(
         live.client.icons(live.atlas["id"], request_)
 
 
+INVALID: list[tuple[dict[str, Any], str]] = [
+    ({"kind": "channels", "channels": [1, -1]}, "/channels/1"),
+    ({"kind": "path", "start": {"column": 0, "row": 0}}, "/end"),
+    ({"kind": "classes", "classes": [0, 1.5]}, "/classes/1"),
+    ({"kind": "composition", "cells": [{"column": 0, "row": 0, "x": 2, "y": 0}]}, "/cells/0/x"),
+    ({"kind": "dream", "image": "0" * 64, "target": {"of": "channel", "channel": -1}}, "/target/channel"),
+    ({"kind": "sum", "cells": [{"column": 0, "row": 0, "wieght": 1}]}, "/cells/0/wieght"),
+    ({"kind": "walk"}, ""),
+]
+
+
+@pytest.mark.parametrize(("request_", "pointer"), INVALID)
+def test_what_is_invalid_is_pointed_at_where_it_stands_in_the_body(
+    live: Live, request_: dict[str, Any], pointer: str
+) -> None:
+    with pytest.raises(RefusedError) as caught:
+        live.client.icons(live.atlas["id"], request_)
+    assert {place["pointer"] for place in caught.value.errors} == {pointer}
+
+
+def test_a_narrow_picture_has_a_grid_and_no_dream(live: Live, tmp_path: Path) -> None:
+    """A grid is of the square that the network sees of it; a dream keeps its shape."""
+    Image.effect_noise((1200, 60), 40).save(tmp_path / "narrow.png")
+    assert _made(live, kind="grid", image=tmp_path / "narrow.png")["state"] == "succeeded"
+    with pytest.raises(RefusedError, match="crop it"):
+        live.client.icons(live.atlas["id"], {"kind": "dream", "image": tmp_path / "narrow.png"})
+
+
 def test_the_command_writes_the_picture_and_says_how_it_was_made(
     live: Live, image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -172,7 +200,7 @@ def test_what_is_no_picture_is_refused_before_there_is_a_job(live: Live, tmp_pat
 def test_icons_wait_for_cells_and_go_with_their_atlas(live: Live) -> None:
     atlas = live.client.submit({**live.spec, "seed": 77})["id"]
     live.client.cancel(atlas)
-    with pytest.raises(ConflictError, match="not made yet"):
+    with pytest.raises(ConflictError, match="not made yet and the job is cancelled; submit the atlas again"):
         live.client.icons(atlas, {"kind": "channels", "channels": [1]})
     live.client.submit({**live.spec, "seed": 77})
     live.client.wait(atlas)

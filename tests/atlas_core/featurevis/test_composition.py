@@ -3,7 +3,14 @@ import pytest
 import torch
 
 from atlas_core.cards import InputCard, LayerInfo, ReceptiveField
-from atlas_core.featurevis.composition import Placed, centres, render_composition, shares_at, start_of
+from atlas_core.featurevis.composition import (
+    Placed,
+    centres,
+    own_means,
+    render_composition,
+    shares_at,
+    start_of,
+)
 from atlas_core.featurevis.recipes import recipe_named
 from atlas_core.whitening import Whitening
 from tests.atlas_core.featurevis.test_dream import Redness
@@ -40,6 +47,30 @@ def test_far_away_the_nearest_counts_and_nothing_is_nan() -> None:
     shares = shares_at(np.array([[0.0, 0.0]]), Placed(np.zeros((2, 2), np.float32),
                        np.array([[1.0, 1.0], [0.9, 0.9]]), np.array([0.02, 0.02]), None))  # fmt: skip
     assert shares.tolist() == [[0, 1]]
+
+
+def test_a_mean_counts_points_by_how_much_they_are_a_cells_own() -> None:
+    shares, values = torch.tensor([[0.75, 1e-30], [0.25, 0.0]]), torch.tensor([[1.0, 0.5], [5.0, 9.0]])
+    torch.testing.assert_close(own_means(shares, values), torch.tensor([2.0, 0.5]))
+
+
+def test_a_cell_too_small_for_any_position_spoils_no_picture() -> None:
+    coarse = LayerInfo(name="red", shape=(2, 4, 4),
+                       receptive_field=ReceptiveField(size=(16, 16), jump=(16, 16), start=(8, 8)))  # fmt: skip
+    trunk = torch.nn.Sequential(Redness(), torch.nn.AvgPool2d(4))
+    places, radii = np.array([[0.5, 0.5], [0.75, 0.75]]), np.array([1.0, 0.02])
+    assert not shares_at(centres(coarse, (4, 4), 64, CARD), Placed(np.eye(2, dtype=np.float32), places, radii, None))[
+        :, 1
+    ].any()
+
+    def composed(count: int) -> np.ndarray:
+        placed = Placed(np.eye(2, dtype=np.float32)[:count], places[:count], radii[:count], None)
+        return render_composition(trunk, recipe_named("pure"), placed, PLAIN, 64, 32, input=CARD, layer=coarse, key=4,
+                                  device=torch.device("cpu"))  # fmt: skip
+
+    picture = composed(2)
+    assert picture.std() > 10
+    assert np.abs(picture.astype(int) - composed(1)).max() <= 1
 
 
 def test_positions_look_where_their_fields_are_centred() -> None:
