@@ -24,6 +24,8 @@ from atlas_core.models.preprocessing import read_whole, to_unit
 from atlas_core.stages.ground import class_note
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
     from torch import nn
 
@@ -99,15 +101,20 @@ def dream(ground: Ground, request: Dream) -> Painted:
     if target is not None:
         gain = direction_gain(whiten, positions)
         goals = whiten(torch.from_numpy(target).to(model.device))[None, None, None]
-    made = render_dream(
-        trunk, image, gain, goals, torch.tensor(card.mean, dtype=torch.float32, device=model.device),
-        steps=request.steps, rate=request.rate, reach=reach, key=ground.key,
+    mean = torch.tensor(card.mean, dtype=torch.float32, device=model.device)
+    made = _alone(lambda: render_dream(
+        trunk, image, gain, goals, mean, steps=request.steps, rate=request.rate, reach=reach, key=ground.key,
         mask=_mask(ground, request, image.shape[:2]), on_step=lambda done: step.on_progress(done, request.steps),
-    )  # fmt: skip
+    ))  # fmt: skip
     strength = [_strength(trunk, picture, whiten, None if target is None else goals, positions)
                 for picture in (image, made)]  # fmt: skip
     name = "mean_square" if target is None else "whitened_cosine"
     return [made], [{"fidelity": {f"{name}_before": strength[0], name: strength[1]}}]
+
+
+def _alone(work: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Make a picture that cannot be shared out; raises MemoryLimitError where memory does not do."""
+    return Batches(1, "picture").run(lambda size: work())
 
 
 @torch.inference_mode()
@@ -177,10 +184,10 @@ def compose(ground: Ground, request: Composition) -> Painted:
     model = step.runtime.model(step.plan.model.card)
     trunk = model.trunk(layer.name)
     _check_size(ground, trunk, size, size)
-    made = render_composition(
+    made = _alone(lambda: render_composition(
         trunk, recipe, placed, ground.whitening, size, canvas, input=card, layer=layer, key=ground.key,
         device=model.device, on_step=lambda done: step.on_progress(done, recipe.steps),
-    )  # fmt: skip
+    ))  # fmt: skip
     mean, best = _nearness(ground, model, made, placed, centre_positions(layer, canvas))
     told = [{"column": cell.column, "row": cell.row, "whitened_cosine": round(float(mean[n]), 4),
              "best": round(float(best[n]), 4)} for n, cell in enumerate(cells)]  # fmt: skip

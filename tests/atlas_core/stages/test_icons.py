@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from atlas_core import registry, tables
-from atlas_core.errors import ImageError
+from atlas_core.errors import ImageError, MemoryLimitError
+from atlas_core.featurevis.ascent import Ascent
 from atlas_core.gc import collect_garbage
 from atlas_core.icon_plan import plan_icons
 from atlas_core.pyramid import cut_icons, decode_tile
@@ -156,6 +157,19 @@ def test_what_a_network_sees_nothing_of_is_refused_with_the_size(tiny_atlas: Tin
     request = {"kind": "composition", "cells": [{**_cell(tiny_atlas, 0), "x": 0.5, "y": 0.5}], "size": 8}
     with pytest.raises(ImageError, match=r"sees nothing of 8 x 8 pixels.*64 x 64"):
         made(tiny_atlas, **request)
+
+
+@pytest.mark.parametrize("kind", ["dream", "composition"])
+def test_a_picture_that_memory_does_not_do_for_says_so(
+    tiny_atlas: TinyAtlas, image: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def scarce(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    monkeypatch.setattr(Ascent, "__call__", scarce)
+    cells = [{**_cell(tiny_atlas, 0), "x": 0.1, "y": 0.5}]
+    with pytest.raises(MemoryLimitError, match="one picture by itself needs more memory"):
+        made(tiny_atlas, kind=kind, **({"image": image, "steps": 3} if kind == "dream" else {"cells": cells}))
 
 
 def test_a_mask_lies_as_its_picture_says(tiny_atlas: TinyAtlas, image: str) -> None:
