@@ -111,8 +111,12 @@ def drop_samples(job_id: str, store: Store, ledger: Ledger | None) -> Swept:
 
 
 def _spent(job: Document) -> tuple[str, ...]:
-    """The stages whose chunks' work a job has no use for any more."""
-    return dropped_stages(job["spec"].get("keep", "atlas")) if job["state"] == "succeeded" else ()
+    """The stages whose chunks' work a job has no use for any more.
+
+    Icons have none at any time: their atlas keeps it until it has succeeded, and from then on it has told the classes.
+    """
+    spent = job["state"] == "succeeded" or job["kind"] == "icons"
+    return dropped_stages(job["spec"].get("keep", "atlas")) if spent else ()
 
 
 def _chunks(store: Store, job_id: str) -> list[dict[str, Any]]:

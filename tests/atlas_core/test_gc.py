@@ -15,6 +15,8 @@ from atlas_core.advance import COLLECT_GARBAGE, DROP_SAMPLES, advance, clear_up,
 from atlas_core.build import plan as plan_of_spec
 from atlas_core.errors import MissingInputError
 from atlas_core.gc import Swept, collect_garbage, drop_samples
+from atlas_core.icon_plan import plan_icons
+from atlas_core.icons import Classes
 from atlas_core.ledger import Ledger, connect
 from atlas_core.manifest import manifest_of, verify
 from atlas_core.plan import Plan, lacking
@@ -274,6 +276,26 @@ def test_the_end_of_a_job_has_its_samples_dropped_unless_they_are_kept(
         advance(plan.id, store, ledger, lambda task, arguments, queue: sent.append(task))
         assert sent == expected
         sent.clear()
+
+
+@pytest.mark.parametrize("state", ["running", "cancelled"])
+def test_icons_of_a_class_hold_no_attributions_that_their_atlas_is_done_with(
+    make: Callable[..., Plan], store: Store, ledger: Ledger, state: str
+) -> None:
+    made = make()
+    icons = plan_icons(made, Classes(kind="classes", layer=LAYER, recipe="fast", classes=[0]))
+    assert icons.find("attribute")
+    registry.add_job(store, icons)
+    registry.update(store, "jobs", icons.id, state=state)
+    registry.update(store, "jobs", made.id, state="running")
+    drop_samples(made.id, store, ledger)
+    collect_garbage(store, ledger, grace=A_DAY)
+    assert all(attributions(made, store))
+    registry.update(store, "jobs", made.id, state="succeeded")
+    drop_samples(made.id, store, ledger)
+    assert not any(attributions(made, store))
+    for chunk in icons.own:  # which need none
+        run_chunk(icons, chunk, Runtime(store))
 
 
 def test_previews_go_when_their_atlas_has_succeeded_also_where_samples_are_kept(
