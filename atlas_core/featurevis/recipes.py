@@ -69,7 +69,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         recipe.name: recipe
         for recipe in (
-            Recipe("fast", 2, 12, 0.22, 0.67, start_size=20, start_deviation=0.75, coarse=0.35, shift=3.0),
+            Recipe("fast", 2, 12, 0.22, 0.67, start_size=20, start_deviation=0.7, coarse=0.2, shift=2.0),
             Recipe("detail", 2, 32, 0.13, 0.75, start_size=12, start_deviation=0.8, coarse=0.5, **_MOVES),
             Recipe("vivid", 2, 32, 0.2, 0.75, start_size=12, start_deviation=1.2, coarse=0.5, **_MOVES),
             Recipe("pure", 2, 60, 0.15, 0.67, start_size=0, start_deviation=0.5, colour_gain=3.0, coarse=0.5, **_MOVES),

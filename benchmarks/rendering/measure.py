@@ -156,7 +156,7 @@ class Bench:
         def work(renderer: Renderer, which: NDArray[np.int64]) -> NDArray[np.uint8]:
             seeds = self.cells.seed[which].astype(np.float32) if recipe.seeded else None
             keys = [self.key(cell, recipe.name) for cell in which.tolist()]
-            return renderer(self.cells.mean[which], seeds, keys, batches=Batches(self.bounds.batch, "icon"))
+            return renderer(self.cells.mean[which], seeds, keys)
 
         settings: dict[str, Any] = {"input": self.input, "layer": self.layer}
         renderer = Renderer(self.trunk, recipe, self.cells.whitening, canvas, device=self.device, **settings)
@@ -165,7 +165,8 @@ class Bench:
         icons, facts = self.timed(partial(work, renderer, self.own), REPEATS)
         one_step = dataclasses.replace(recipe, steps=min(1, recipe.steps))
         counted = Renderer(self.counted_trunk, one_step, self.cells.whitening, canvas, **settings)
-        facts["multiply_adds"] = multiply_adds(partial(work, counted, self.own[:1])) * recipe.steps
+        full = counted.batches().size  # a batch is always filled up
+        facts["multiply_adds"] = multiply_adds(partial(work, counted, self.own[:full])) * recipe.steps // full
         return self.judged(icons, canvas, facts)
 
     def notebook(self, moves: Moves, gain: Gain, rate: float, attempt: int) -> Run:
