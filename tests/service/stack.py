@@ -47,6 +47,7 @@ class Stack:
         own = {"ATLAS_STORE_URL": str(folder / "store"), "ATLAS_REDIS_URL": redis_url, "REMAP_SIGTERM": "SIGQUIT"}
         self._environment = {**os.environ, **single_threaded_environment(), **QUICK, **own, **settings}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._wanted: dict[str, list[str]] = {}
 
     def worker(self, name: str, queues: str, processes: int) -> None:
         celery = ["celery", "-A", "workers.app", "worker", "-n", f"{name}@%h", "-Q", queues, "-c", str(processes)]
@@ -68,21 +69,34 @@ class Stack:
 
     def _start(self, name: str, arguments: list[str]) -> None:
         with (self._folder / f"{name}.log").open("ab") as log:
+            self._wanted[name] = arguments
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-P", "-m", *arguments], cwd=self._folder, env=self._environment, stdout=log,
                 stderr=log, preexec_fn=die_with_parent,
             )  # fmt: skip
 
+    def _revive(self) -> None:
+        """Start again what ended by itself, as whoever runs workers does.
+
+        A worker of Celery's ends where the broker vanishes while it acknowledges a task.
+        """
+        for name, arguments in list(self._wanted.items()):
+            if self.processes[name].poll() is not None:
+                self._start(name, arguments)
+
     def kill(self, name: str) -> None:
+        del self._wanted[name]
         self.processes[name].kill()
         self.processes[name].wait()
 
     def terminate(self, name: str) -> None:
         """Ask a process to stop, as an orchestrator does, and wait until it has."""
+        del self._wanted[name]
         self.processes[name].terminate()
         self.processes[name].wait(SECONDS)
 
     def stop(self) -> None:
+        self._wanted.clear()
         for process in self.processes.values():
             process.terminate()
         for process in self.processes.values():
@@ -94,6 +108,7 @@ class Stack:
         deadline = time.monotonic() + SECONDS
         keys = {chunk.key for chunk in registry.plan_of(self.store, atlas).find(stage)}
         while time.monotonic() < deadline:
+            self._revive()
             for leases in self.redis.scan_iter("atlas:leases:*"):
                 for note in self._values(leases):
                     key, pid = json.loads(note)
@@ -110,6 +125,7 @@ class Stack:
         """Wait until a job has ended."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
+            self._revive()
             value = client.status(atlas)
             if value["state"] in ("succeeded", "failed", "cancelled"):
                 return value
