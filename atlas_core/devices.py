@@ -28,14 +28,12 @@ def resolved(device: str) -> str:
         return device
     if not any(DEVICE_NODES.glob("nvidia[0-9]*")):
         return CPU
-    asked = subprocess.run(
-        [sys.executable, "-c", ASKING],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-        timeout=ASKING_SECONDS,
-    )
-    return CPU if asked.returncode else CUDA
+    try:
+        subprocess.run([sys.executable, "-c", ASKING], stdin=subprocess.DEVNULL, capture_output=True, check=True,
+                       timeout=ASKING_SECONDS)  # fmt: skip
+    except subprocess.SubprocessError:
+        return CPU
+    return CUDA
 
 
 def is_gpu(device: str) -> bool:
@@ -46,7 +44,8 @@ def is_gpu(device: str) -> bool:
 def claim(device: str, folder: Path | None = None) -> IO[str] | None:
     """Take a GPU for this process and its children, until they have all ended, however they end.
 
-    Two that share one GPU take each other's memory in the middle of a batch, and each is slower than half of one alone.
+    Two that share one GPU take each other's memory in the middle of a batch. Only processes that share a folder for
+    temporary files see each other's locks: containers are given a GPU each by whoever runs them.
 
     Args:
         device: Resolved.
@@ -61,7 +60,13 @@ def claim(device: str, folder: Path | None = None) -> IO[str] | None:
     if not is_gpu(device):
         return None
     name = f"atlas-gpu-{_physical(device)}.lock"
-    held = ((folder or Path(tempfile.gettempdir())) / name).open("a+", encoding="utf-8")
+    try:
+        held = ((folder or Path(tempfile.gettempdir())) / name).open("a+", encoding="utf-8")
+    except OSError as error:
+        raise ConflictError(
+            f"the lock {name} of the GPU cannot be opened ({error.strerror}): another user of this machine has it; run "
+            "workers as one user, or name a folder of your own in TMPDIR"
+        ) from None
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

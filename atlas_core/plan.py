@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from atlas_core.cards import Card, LayerInfo, ModelCard
-from atlas_core.errors import UnknownLayerError
+from atlas_core.errors import ConflictError, UnknownLayerError
 from atlas_core.keys import record_key
 from atlas_core.spec import AtlasSpec
 
@@ -177,8 +177,16 @@ class Plan(Card):
         return self.find("cells", layer=layer, step=None)[0]
 
     def classes_of(self, layer: str) -> Chunk:
-        """The chunk that tells the classes of a layer's cells; of none where they speak for none."""
-        return self.find("cells", layer=layer, step="classes")[0]
+        """The chunk that tells the classes of a layer's cells; of none where they speak for none.
+
+        Raises:
+            ConflictError: The plan is of a version that had no such chunks.
+        """
+        found = self.find("cells", layer=layer, step="classes")
+        if not found:
+            raise ConflictError(f"the atlas {self.id} was planned by an earlier version; ask for it again under another "
+                                "seed, or delete it and ask again")  # fmt: skip
+        return found[0]
 
     def tiles(self, layer: str, side: int, stage: str = "render") -> list[Chunk]:
         """The chunks that render the tiles of a level, or with `preview` their previews, row by row."""

@@ -66,3 +66,9 @@ def test_processes_do_not_share_a_gpu() -> None:
     devices.check_processes("cuda", 1)
     with pytest.raises(ConflictError, match=r"2 processes would share the device cuda:1.*-c 1"):
         devices.check_processes("cuda:1", 2)
+
+
+def test_a_lock_that_cannot_be_opened_says_so(tmp_path: Path) -> None:
+    (tmp_path / "atlas-gpu-0.lock").mkdir()
+    with pytest.raises(ConflictError, match="TMPDIR"):
+        devices.claim("cuda:0", tmp_path)
