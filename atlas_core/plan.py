@@ -184,8 +184,8 @@ class Plan(Card):
         """
         found = self.find("cells", layer=layer, step="classes")
         if not found:
-            raise ConflictError(f"the atlas {self.id} was planned by an earlier version; ask for it again under another "
-                                "seed, or delete it and ask again")  # fmt: skip
+            raise ConflictError(f"the atlas {self.id} was planned by an earlier version; delete it and ask for it "
+                                "again, or ask under another seed")  # fmt: skip
         return found[0]
 
     def tiles(self, layer: str, side: int, stage: str = "render") -> list[Chunk]:
