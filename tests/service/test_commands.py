@@ -90,7 +90,7 @@ def test_the_demos_world_can_be_had_alone(tmp_path: Path) -> None:
 @pytest.mark.proof
 def test_the_demo_ends_within_three_minutes_with_an_atlas_and_a_projection(tmp_path: Path) -> None:
     began = time.monotonic()
-    found = atlas("demo", "--no-serve", "--json", "--data", str(tmp_path))
+    found = atlas("demo", "--no-serve", "--json", "--data", str(tmp_path), "--port", str(free_port()))
     seconds = time.monotonic() - began
     assert found.returncode == 0, found.stderr
     answer: dict[str, Any] = json.loads(found.stdout)
