@@ -49,7 +49,7 @@ def test_every_row_has_the_same_numbers_and_the_icons_beat_their_starts(tiny_atl
     for row in ("icons", "start_alone", "nearest_real_patch"):
         assert set(beside[row]) == NUMBERS
     assert beside["icons"] == {name: value for name, value in coarsest["icons"].items() if name != "beside"}
-    assert beside["icons"]["whitened_cosine"] > beside["start_alone"]["whitened_cosine"] + 0.05
+    assert beside["icons"]["whitened_cosine"] > beside["start_alone"]["whitened_cosine"] + 0.03
 
 
 def test_a_start_is_a_copy_of_itself_and_a_patch_of_its_exemplar(tiny_atlas: TinyAtlas) -> None:
