@@ -145,10 +145,6 @@ class Ascent:
         torch.cuda.empty_cache()
         return int(max(1, min(most, torch.cuda.mem_get_info(device)[0] // 2 // each)))
 
-    def network_precision(self) -> AbstractContextManager[object]:
-        """What the network computes in."""
-        return computing_in(self.precision, self.mean.device)
-
 
 def computing_in(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
     """A context in which a GPU's network computes in this precision; nothing on a CPU."""
@@ -218,7 +214,7 @@ class _Climb:
             pictures = ascent.pixels(self.parameter)
             if self.matrix is not None:
                 pictures = move(pictures, self.matrix, ascent.mean)
-            with ascent.network_precision():
+            with computing_in(ascent.precision, ascent.mean.device):
                 seen = ascent.see(pictures.contiguous(memory_format=torch.channels_last))
             gain = ascent.gain(seen.float(), self.goals)
         (gradient,) = torch.autograd.grad(gain, self.parameter)

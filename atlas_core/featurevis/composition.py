@@ -16,10 +16,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the usual name
 
 from atlas_core.featurevis.ascent import Ascent
-from atlas_core.featurevis.deviates import normal, uniform
+from atlas_core.featurevis.deviates import uniform
 from atlas_core.featurevis.objectives import TINY, Whitener, around
-from atlas_core.featurevis.parameterization import Spectrum, start_picture
-from atlas_core.featurevis.recipes import THUMBNAIL_SIDE, Recipe, centre_positions, thumbnail_window
+from atlas_core.featurevis.parameterization import Spectrum, as_levels, start_picture
+from atlas_core.featurevis.recipes import Recipe, centre_positions, shown_side
 from atlas_core.featurevis.transforms import transform_table
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 SHARPNESS = 2.0
 """How fast a cell's share falls off: its weight is exp(-2 (distance / radius)^2)."""
 GROUND_WEIGHT = 0.05
-NOISE_STREAM, TURN_STREAM = 1, 3
+TURN_STREAM = 3
 
 
 @dataclass(frozen=True)
@@ -195,12 +195,11 @@ def render_composition(
     mean = torch.tensor(input.mean, dtype=torch.float32, device=device)
     ascent = Ascent(
         picture.pixels, trunk, gain, mean, recipe.steps, recipe.learning_rate,
-        focus=lambda share: picture.focus(share / recipe.coarse if recipe.coarse else 1.0),
+        focus=lambda share: picture.focus(recipe.opened(share)),
     )  # fmt: skip
     reached = ascent(start, goals, matrices, on_step)
     with torch.no_grad():
-        levels = (picture.pixels(reached)[0] * 255).round().to(torch.uint8)
-    return np.asarray(levels.permute(1, 2, 0).cpu().numpy())
+        return np.asarray(as_levels(picture.pixels(reached))[0])
 
 
 def _start(
@@ -213,10 +212,9 @@ def _start(
     key: int,
     device: torch.device,
 ) -> tuple[Spectrum, torch.Tensor]:
-    count = card.channels * size * (size // 2 + 1)
-    noise = normal([key], NOISE_STREAM, count, device).reshape(1, card.channels, size, -1, 2)
     spectrum = Spectrum(card.channels, size, size, device, recipe.colour_gain)
+    noise = spectrum.noise([key])
     if placed.seeds is None:
         return spectrum, spectrum.drawn(noise, recipe.start_deviation)
-    seed_side = min(THUMBNAIL_SIDE, round(THUMBNAIL_SIDE * canvas / thumbnail_window(layer, card)))
+    seed_side = shown_side(canvas, layer, card)
     return spectrum, spectrum.start(start_of(placed, recipe, canvas, seed_side, size, key).to(device), noise)

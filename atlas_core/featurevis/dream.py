@@ -16,7 +16,7 @@ import torch.nn.functional as F  # noqa: N812 - the usual name
 
 from atlas_core.featurevis.ascent import Ascent
 from atlas_core.featurevis.objectives import COSINE_FLOOR, COSINE_POWER, TINY, Whitener, around
-from atlas_core.featurevis.parameterization import SPECTRUM_GAIN, Spectrum
+from atlas_core.featurevis.parameterization import SPECTRUM_GAIN, Spectrum, as_levels
 from atlas_core.featurevis.recipes import Recipe
 from atlas_core.featurevis.transforms import transform_table
 
@@ -120,8 +120,7 @@ def render_dream(
     ascent = Ascent(change.pixels, trunk, gain, mean, steps, rate)
     reached = ascent(change.nothing(), goals, matrices, on_step)
     with torch.no_grad():
-        levels = (change.pixels(reached)[0] * 255).round().to(torch.uint8)
-    return np.asarray(levels.permute(1, 2, 0).cpu().numpy())
+        return np.asarray(as_levels(change.pixels(reached))[0])
 
 
 def _soft(mask: NDArray[np.uint8] | None, height: int, width: int) -> torch.Tensor:

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from atlas_core.featurevis.ascent import Ascent
-from atlas_core.featurevis.deviates import normal
-from atlas_core.featurevis.parameterization import Spectrum
+from atlas_core.featurevis.parameterization import Spectrum, as_levels
 from atlas_core.featurevis.transforms import transform_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
     from torch import nn
 
     from atlas_core.cards import InputCard
     from atlas_core.featurevis.recipes import Recipe
 
-NOISE_STREAM = 1
 STARTS = 16
 """Random starts of which each class takes the best: where a logit is cut off at 0, from most none can climb."""
 STRENGTHS = (1, 2, 4)
@@ -68,12 +66,11 @@ def render_logits(
     matrices = transform_table(keys, recipe, input.height, input.width, device)
     ascent = Ascent(
         spectrum.pixels, network, logit_gain, mean, recipe.steps, recipe.learning_rate,
-        focus=lambda share: spectrum.focus(share / recipe.coarse if recipe.coarse else 1.0),
+        focus=lambda share: spectrum.focus(recipe.opened(share)),
     )  # fmt: skip
     reached = ascent(starts, goals, matrices, on_step)
     with torch.no_grad():
-        levels = (spectrum.pixels(reached) * 255).round().to(torch.uint8)
-    return np.asarray(levels.permute(0, 2, 3, 1).cpu().numpy())
+        return as_levels(spectrum.pixels(reached))
 
 
 @torch.no_grad()
@@ -82,9 +79,7 @@ def _best_start(network: nn.Module, spectrum: Spectrum, recipe: Recipe, label: i
 
     Stronger ones where the network tells none of them from another: there the logit is cut off.
     """
-    shape = len(spectrum.colours), *spectrum.scale.shape
-    keys = [key + number for number in range(STARTS)]
-    noise = normal(keys, NOISE_STREAM, int(np.prod(shape)), spectrum.scale.device).reshape(STARTS, *shape, 2)
+    noise = spectrum.noise([key + number for number in range(STARTS)])
     for strength in STRENGTHS:
         starts = spectrum.drawn(noise, strength * recipe.start_deviation)
         logits = network(spectrum.pixels(starts))[:, label]

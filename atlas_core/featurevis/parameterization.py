@@ -7,13 +7,18 @@ red, green and blue. The transform is orthonormal, so that a step is as strong o
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the usual name
 
+from atlas_core.featurevis.deviates import normal
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 DARKEST, BRIGHTEST = 0.02, 0.98
@@ -21,6 +26,7 @@ SPECTRUM_GAIN = 4.0
 MEAN_GAIN = 1.2
 LARGEST_GAIN = 4.0
 NOISE = 0.01
+NOISE_STREAM = 1
 FINEST = 0.3
 BLURRED, OPEN, EDGE = 0.08, 0.53, 0.02
 """Cycles a pixel up to which a picture is shown at first and in the end, and how softly it is cut there."""
@@ -119,6 +125,11 @@ class Spectrum:
         self.frequency = torch.from_numpy(frequencies(height, width)).to(device)
         self.colours = torch.from_numpy(colour_matrix(channels)).to(device)
 
+    def noise(self, keys: Sequence[int]) -> torch.Tensor:
+        """Normal deviates of the parameters' shape, of each picture from its key alone."""
+        shape = len(self.colours), *self.scale.shape
+        return normal(keys, NOISE_STREAM, math.prod(shape), self.scale.device).reshape(-1, *shape, 2)
+
     def focus(self, share: float) -> None:
         """Show coarse frequencies alone at first, and all from a share of 1 on.
 
@@ -155,6 +166,12 @@ class Spectrum:
     def pixels(self, parameters: torch.Tensor) -> torch.Tensor:
         """The pictures, shape (m, channels, height, width), each value in 0..1."""
         return _to_pixels(torch.view_as_complex(parameters) * self.shown, self.colours, self.size)
+
+
+def as_levels(pictures: torch.Tensor) -> NDArray[np.uint8]:
+    """Pictures in 0..1, shape (m, channels, height, width), as bytes, shape (m, height, width, channels)."""
+    levels = (pictures * 255).round().to(torch.uint8)
+    return np.asarray(levels.permute(0, 2, 3, 1).contiguous().cpu().numpy())
 
 
 def _to_pixels(spectrum: torch.Tensor, colours: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:

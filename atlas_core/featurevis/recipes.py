@@ -62,6 +62,10 @@ class Recipe:
         """Whether icons are seeded from data, which has to be said wherever they are shown."""
         return self.start_size > 0
 
+    def opened(self, share: float) -> float:
+        """How far pictures are in focus, 1 or more for all of them, when this share of the steps is done."""
+        return share / self.coarse if self.coarse else 1.0
+
 
 _MOVES = {"shift": 4.2, "rotation": 7.0, "zoom": 0.07}
 
@@ -102,6 +106,11 @@ def canvas_size(recipe: Recipe, layer: LayerInfo, input: InputCard) -> int:
 def thumbnail_window(layer: LayerInfo, input: InputCard) -> int:
     """Side of the window that a sample's thumbnail shows, in input pixels: the canvas of detail and vivid."""
     return _side(THUMBNAIL_SHARE, layer, input)
+
+
+def shown_side(canvas: int, layer: LayerInfo, input: InputCard) -> int:
+    """How many pixels a side of a thumbnail, about its centre, a canvas of this side shows."""
+    return min(THUMBNAIL_SIDE, round(THUMBNAIL_SIDE * canvas / thumbnail_window(layer, input)))
 
 
 def centre_positions(layer: LayerInfo, canvas: int) -> int:

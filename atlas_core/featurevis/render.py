@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -12,10 +11,9 @@ import torch
 
 from atlas_core.errors import SpecError
 from atlas_core.featurevis.ascent import Ascent, Precision
-from atlas_core.featurevis.deviates import normal
 from atlas_core.featurevis.objectives import Whitener, centre, direction_objective
-from atlas_core.featurevis.parameterization import Spectrum, start_picture
-from atlas_core.featurevis.recipes import THUMBNAIL_SIDE, Recipe, centre_positions, thumbnail_window
+from atlas_core.featurevis.parameterization import Spectrum, as_levels, start_picture
+from atlas_core.featurevis.recipes import THUMBNAIL_SIDE, Recipe, centre_positions, shown_side
 from atlas_core.featurevis.transforms import transform_table
 from atlas_core.memory import Batches
 
@@ -32,7 +30,6 @@ LEAST_BATCH, BATCH, BATCH_PIXELS = 4, 16, 150_000
 GPU_BATCH = 1024
 SMALLEST_CAPTURED = 16
 TRIED = 8
-NOISE_STREAM = 1
 OnStep = Callable[[int, int], None]
 
 
@@ -67,7 +64,7 @@ class Renderer:
         self.trunk, self.recipe, self.canvas, self.device = trunk, recipe, canvas, torch.device(device)
         self.channels = input.channels
         self.whiten = Whitener(whitening, self.device)
-        self.seed_side = min(THUMBNAIL_SIDE, round(THUMBNAIL_SIDE * canvas / thumbnail_window(layer, input)))
+        self.seed_side = shown_side(canvas, layer, input)
         self.positions = centre_positions(layer, canvas)
         self.picture = Spectrum(input.channels, canvas, canvas, self.device, recipe.colour_gain)
         mean = torch.tensor(input.mean, dtype=torch.float32, device=self.device)
@@ -103,7 +100,7 @@ class Renderer:
         return 1 << (fitting.bit_length() - 1)  # batches are filled up to powers of two
 
     def _focus(self, share: float) -> None:
-        self.picture.focus(share / self.recipe.coarse if self.recipe.coarse else 1.0)
+        self.picture.focus(self.recipe.opened(share))
 
     def _gain(self, activations: torch.Tensor, goals: torch.Tensor) -> torch.Tensor:
         return direction_objective(self.whiten(centre(activations, self.positions)), goals)
@@ -177,12 +174,19 @@ class Renderer:
         matrices = transform_table(keys, self.recipe, self.canvas, self.canvas, self.device)
         reached = self._ascent(self._start(seeds, keys), goals, matrices, on_step)
         with torch.no_grad():
-            levels = (self.picture.pixels(reached) * 255).round().to(torch.uint8)
-        return np.asarray(levels.permute(0, 2, 3, 1).contiguous().cpu().numpy())
+            return as_levels(self.picture.pixels(reached))
+
+    @torch.no_grad()
+    def starts(self, seeds: NDArray[np.float32] | None, keys: Sequence[int]) -> NDArray[np.uint8]:
+        """The pictures that icons start from, of the same shape; arguments as of a call."""
+        parts = [slice(first, first + BATCH) for first in range(0, len(keys), BATCH)]
+        self.picture.focus(1.0)
+        shown = [as_levels(self.picture.pixels(self._start(None if seeds is None else seeds[part], keys[part])))
+                 for part in parts]  # fmt: skip
+        return np.concatenate(shown)
 
     def _start(self, seeds: NDArray[np.float32] | None, keys: Sequence[int]) -> torch.Tensor:
-        shape = self.channels, self.canvas, self.canvas // 2 + 1
-        noise = normal(keys, NOISE_STREAM, math.prod(shape), self.device).reshape(-1, *shape, 2)
+        noise = self.picture.noise(keys)
         if not self.recipe.seeded:
             return self.picture.drawn(noise, self.recipe.start_deviation)
         thumbnails = torch.as_tensor(seeds, dtype=torch.float32, device=self.device).permute(0, 3, 1, 2)

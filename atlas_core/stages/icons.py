@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,6 @@ from PIL import Image
 
 from atlas_core import directions
 from atlas_core.featurevis.recipes import Recipe, canvas_size, recipe_named
-from atlas_core.featurevis.render import render
 from atlas_core.fidelity import measure
 from atlas_core.icons import (
     Cell,
@@ -106,12 +105,7 @@ def _render_icons(ground: Ground, request: IconsRequest) -> Output:
         input=card.input, layer=layer, device=renderer.device, batches=batches,
     )  # fmt: skip
     unknown = np.full(len(targets), np.nan, np.float32)
-    starts = None
-    if seeds is not None:
-        starts = render(
-            renderer.trunk, replace(recipe, steps=0), targets, ground.whitening, seeds, canvas, card.input, keys,
-            layer=layer, device=renderer.device, batches=batches,
-        )  # fmt: skip
+    starts = None if seeds is None else renderer.starts(seeds, keys)
     measured |= {
         "retrieval_rank": unknown,  # among cells, of which a direction is none
         "start_correlation": unknown if starts is None else correlation(icons, starts),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,9 +14,8 @@ from atlas_core.featurevis.recipes import (
     THUMBNAIL_SIDE,
     canvas_size,
     recipe_named,
-    thumbnail_window,
+    shown_side,
 )
-from atlas_core.featurevis.render import render
 from atlas_core.fidelity import measure
 from atlas_core.likeness import correlation, highest_correlation, shrunk
 from atlas_core.pyramid import compose_tile, cut_icons, decode_tile, displayed, undisplayed
@@ -80,12 +78,8 @@ class Served:
         """The pictures that these icons start from; None where the recipe starts from no picture."""
         if not self._recipe.seeded:
             return None
-        targets, seeds, keys = self._wanted(within)
-        return render(
-            self._renderer.trunk, dataclasses.replace(self._recipe, steps=0), targets, self._whitening, seeds,
-            self.canvas, self._card.input, keys, layer=self._step.layer, device=self._renderer.device,
-            batches=self.batches,
-        )  # fmt: skip
+        _, seeds, keys = self._wanted(within)
+        return self._renderer.starts(seeds, keys)
 
     def _wanted(self, within: NDArray[np.intp]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, list[int]]:
         """Targets, seeds and keys of the icons of some cells."""
@@ -145,8 +139,7 @@ class Served:
         sha256 = self._record["blobs"][f"exemplars-{self._side}"]
         with self._step.runtime.store.open_blob(sha256) as file:  # mapped: other tiles' cells are not read
             thumbnails = tables.open_table(file)["thumbnails"][within]
-        window = thumbnail_window(self._step.layer, self._card.input)
-        side = min(THUMBNAIL_SIDE, round(THUMBNAIL_SIDE * self.canvas / window))
+        side = shown_side(self.canvas, self._step.layer, self._card.input)
         edge = (THUMBNAIL_SIDE - side) // 2
         shown = thumbnails[:, :, edge : edge + side, edge : edge + side]
         return highest_correlation(shrunk(served, side), shown, (self.cells["exemplars"][within] >= 0).sum(axis=1))
