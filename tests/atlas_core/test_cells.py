@@ -1,4 +1,3 @@
-import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +7,7 @@ import pytest
 from atlas_core.cells import Level, assign_cells, levels
 from atlas_core.errors import LayoutError
 from atlas_core.whitening import Whitening
+from tests.atlas_core.tiny import traced_peak
 
 PLAIN = Whitening(np.zeros(2, np.float32), np.eye(2, dtype=np.float32), 1.0)
 
@@ -132,12 +132,7 @@ def test_four_times_the_samples_take_a_few_numbers_each_and_not_their_activation
 
     def peak(rows: int) -> int:
         layout = np.random.default_rng(0).random((rows, 2), np.float32)
-        tracemalloc.start()
-        levels(Made(rows, 256), layout, np.arange(rows) // 8, [4, 8], white)
-        try:
-            return tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
+        return traced_peak(lambda: levels(Made(rows, 256), layout, np.arange(rows) // 8, [4, 8], white))
 
     peak(2000)  # compiles
     more = 24_000

@@ -1,4 +1,3 @@
-import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -8,6 +7,7 @@ from atlas_core.cells import assign_cells, levels
 from atlas_core.classes import CellClasses, classes_of_cells
 from atlas_core.errors import LayoutError
 from tests.atlas_core.test_cells import IMAGES, LAYOUT, Made, cloud
+from tests.atlas_core.tiny import traced_peak
 
 ATTRIBUTIONS = np.array(
     [[3, 0, 1], [3, 0, 1], [0, 6, 1], [0, 0, 1], [0, 0, 1], [2, 0, 1], [2, 0, 1], [9, 9, 9]], dtype=np.float16
@@ -73,12 +73,7 @@ def test_streamed_classes_are_those_of_all_samples_at_once(monkeypatch: pytest.M
 def test_four_times_the_samples_take_a_few_numbers_each_and_not_their_attributions() -> None:
     def peak(rows: int) -> int:
         layout = np.random.default_rng(0).random((rows, 2), np.float32)
-        tracemalloc.start()
-        classes_of_cells(Made(rows, 100), layout, np.arange(rows) // 8, [4, 8])
-        try:
-            return tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
+        return traced_peak(lambda: classes_of_cells(Made(rows, 100), layout, np.arange(rows) // 8, [4, 8]))
 
     peak(2000)  # compiles
     more = 24_000

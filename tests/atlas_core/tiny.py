@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from atlas_core.models.graph import Network, freeze, shapes_of
 from atlas_core.models.layers import list_layers, trace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
     from torch import nn
@@ -73,3 +74,13 @@ def noise_pictures(count: int, height: int, width: int) -> Pictures:
     rng = np.random.default_rng(0)
     shape = (height, width, 3)
     return {f"{'ab'[number % 2]}/{number}.png": rng.integers(0, 256, shape, dtype=np.uint8) for number in range(count)}
+
+
+def traced_peak(work: Callable[[], object]) -> int:
+    """The most bytes that Python and numpy held at a time while some work was done."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,21 @@ SEEN = """([column, row, grey]) => {
 }"""
 
 
-def test_the_page_replaces_previews_by_icons(redis_server: str, tmp_path: Path, open_page: Callable[..., Page]) -> None:
+@contextmanager
+def _service(redis_server: str, folder: Path) -> Iterator[tuple[str, Any]]:
+    """Where a service without workers answers, and a client of it that knows the application."""
     with connect(redis_server) as client:
         client.flushall()
-    app = create_app(ServiceSettings(store_url=str(tmp_path / "store"), redis_url=redis_server))
+    app = create_app(ServiceSettings(store_url=str(folder / "store"), redis_url=redis_server))
     with serving(app) as url, httpx.Client(base_url=url) as http:
         api: Any = http
         api.app = app
-        job = Job(api, http.post("/v1/atlases", json=request_of(api)).json()["id"])
+        yield url, api
+
+
+def test_the_page_replaces_previews_by_icons(redis_server: str, tmp_path: Path, open_page: Callable[..., Page]) -> None:
+    with _service(redis_server, tmp_path) as (url, api):
+        job = Job(api, api.post("/v1/atlases", json=request_of(api)).json()["id"])
         job.cells_known()
         job.drawn("preview", PREVIEW_SIZE, 50)
         page = open_page(f"{url}/?atlas={job.id}#cell={CELL[0]}-{CELL[1]}")
@@ -46,14 +54,9 @@ def test_the_page_replaces_previews_by_icons(redis_server: str, tmp_path: Path, 
 
 
 def test_the_page_asks_for_the_tiles_in_view(redis_server: str, tmp_path: Path, open_page: Callable[..., Page]) -> None:
-    with connect(redis_server) as client:
-        client.flushall()
-    app = create_app(ServiceSettings(store_url=str(tmp_path / "store"), redis_url=redis_server))
-    with serving(app) as url, httpx.Client(base_url=url) as http:
-        api: Any = http
-        api.app = app
+    with _service(redis_server, tmp_path) as (url, api):
         request = request_of(api, levels=[12], allow_sparse=True)
-        job = Job(api, http.post("/v1/atlases", json=request).json()["id"])
+        job = Job(api, api.post("/v1/atlases", json=request).json()["id"])
         job.cells_known(side=12, cells=[CELL, (11, 11)])
         job.drawn("preview", PREVIEW_SIZE, 50)
         page = open_page(f"{url}/?atlas={job.id}")
