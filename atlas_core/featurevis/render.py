@@ -177,12 +177,19 @@ class Renderer:
             return as_levels(self.picture.pixels(reached))
 
     @torch.no_grad()
-    def starts(self, seeds: NDArray[np.float32] | None, keys: Sequence[int]) -> NDArray[np.uint8]:
+    def starts(self, seeds: NDArray[np.float32] | None, keys: Sequence[int], batches: Batches) -> NDArray[np.uint8]:
         """The pictures that icons start from, of the same shape; arguments as of a call."""
-        parts = [slice(first, first + BATCH) for first in range(0, len(keys), BATCH)]
         self.picture.focus(1.0)
-        shown = [as_levels(self.picture.pixels(self._start(None if seeds is None else seeds[part], keys[part])))
-                 for part in parts]  # fmt: skip
+        shown: list[NDArray[np.uint8]] = []
+        first = 0
+
+        def some(size: int) -> NDArray[np.uint8]:
+            part = slice(first, first + size)
+            return as_levels(self.picture.pixels(self._start(None if seeds is None else seeds[part], keys[part])))
+
+        while first < len(keys):
+            shown.append(batches.run(some))
+            first += len(shown[-1])
         return np.concatenate(shown)
 
     def _start(self, seeds: NDArray[np.float32] | None, keys: Sequence[int]) -> torch.Tensor:

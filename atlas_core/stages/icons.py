@@ -105,7 +105,7 @@ def _render_icons(ground: Ground, request: IconsRequest) -> Output:
         input=card.input, layer=layer, device=renderer.device, batches=batches,
     )  # fmt: skip
     unknown = np.full(len(targets), np.nan, np.float32)
-    starts = None if seeds is None else renderer.starts(seeds, keys)
+    starts = None if seeds is None else renderer.starts(seeds, keys, batches)
     measured |= {
         "retrieval_rank": unknown,  # among cells, of which a direction is none
         "start_correlation": unknown if starts is None else correlation(icons, starts),

@@ -79,7 +79,7 @@ class Served:
         if not self._recipe.seeded:
             return None
         _, seeds, keys = self._wanted(within)
-        return self._renderer.starts(seeds, keys)
+        return self._renderer.starts(seeds, keys, self.batches)
 
     def _wanted(self, within: NDArray[np.intp]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, list[int]]:
         """Targets, seeds and keys of the icons of some cells."""
