@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from atlas_core.cells import assign_cells
+from atlas_core.binning import assign_cells
 from atlas_core.errors import UnknownLayerError
 from atlas_core.models.preprocessing import read_pixels, to_unit
 

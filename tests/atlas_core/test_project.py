@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from atlas_core.binning import assign_cells
 from atlas_core.cards import LayerInfo
-from atlas_core.cells import assign_cells
 from atlas_core.errors import ImageError, UnknownLayerError
 from atlas_core.project import chosen_positions, project_image, strongest
 from tests.atlas_core.conftest import TinyAtlas
