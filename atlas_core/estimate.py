@@ -140,6 +140,7 @@ class Estimate:
             samples = self._samples(images, layer)
             seconds += samples * SAMPLE_SECONDS
             size += samples * (2 * self._channels(layer) + self._thumbnail + SAMPLE_BYTES)
+            size += images * 2 * self._channels(layer)
         return Cost(seconds, size)
 
     def _attribute(self, chunk: Chunk) -> Cost:
