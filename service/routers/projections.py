@@ -17,6 +17,7 @@ from service.dependencies import Services, ServicesDep
 from service.errors import MediaTypeError, NoAnswerError, TooLargeError
 from service.names import AtlasId
 from service.routers.blobs import check_length
+from service.schemas import Projection
 
 router = APIRouter(prefix="/v1/atlases/{atlas}", tags=["projections"])
 WAITERS = anyio.CapacityLimiter(64)
@@ -43,7 +44,7 @@ BODY = {
 SLUGS = {kind.slug: kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, AtlasError)}
 
 
-@router.post("/projections", openapi_extra=BODY)
+@router.post("/projections", response_model=None, responses={200: {"model": Projection}}, openapi_extra=BODY)
 async def project(
     atlas: AtlasId,
     request: Request,
