@@ -31,7 +31,7 @@ OnProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Tested:
+class Measured:
     """A statistic beside what it is where there is no difference.
 
     Args:
@@ -68,7 +68,7 @@ class Counted(NamedTuple):
         p: For each category, two-sided, that the shares differ so much by chance, shape (c,).
     """
 
-    distance: Tested
+    distance: Measured
     shares: NDArray[np.float64]
     p: NDArray[np.float64]
 
@@ -125,7 +125,7 @@ def _median_squared(squared: NDArray[np.float64], seed: int) -> float:
 
 def discrepancy(
     kernel: NDArray[np.float64], first: int, permutations: int, seed: int, on_progress: OnProgress | None = None
-) -> Tested:
+) -> Measured:
     """Squared maximum mean discrepancy of two sets (unbiased: around 0, and below it, where they do not differ).
 
     Args:
@@ -147,7 +147,7 @@ def discrepancy(
         if on_progress is not None:
             on_progress(min(BLOCK * (len(found) - 1), permutations), permutations)
     values = np.concatenate(found)
-    return Tested(float(values[0]), values[1:])
+    return Measured(float(values[0]), values[1:])
 
 
 def counted(counts: NDArray[np.integer], first: int, permutations: int, seed: int) -> Counted:
@@ -170,11 +170,11 @@ def counted(counts: NDArray[np.integer], first: int, permutations: int, seed: in
         distances.append(_jensen_shannon(one, other))
         exceeding += (np.abs(one - other) >= apart - ROUNDING).sum(axis=0)
     values = np.concatenate(distances)
-    return Counted(Tested(float(values[0]), values[1:]), own, exceeding / (1 + permutations))
+    return Counted(Measured(float(values[0]), values[1:]), own, exceeding / (1 + permutations))
 
 
 def _shares(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    return counts / np.maximum(counts.sum(axis=-1, keepdims=True), 1)
+    return np.asarray(counts / np.maximum(counts.sum(axis=-1, keepdims=True), 1))
 
 
 def _jensen_shannon(p: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -186,7 +186,7 @@ def _jensen_shannon(p: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[n
         ratio = np.divide(shares, middle, out=np.ones_like(shares), where=there)
         return np.asarray((shares * np.log2(ratio)).sum(axis=-1))
 
-    return np.sqrt(np.maximum((towards(p) + towards(q)) / 2, 0))
+    return np.asarray(np.sqrt(np.maximum((towards(p) + towards(q)) / 2, 0)))
 
 
 def adjusted(p: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -199,13 +199,13 @@ def adjusted(p: NDArray[np.floating]) -> NDArray[np.float64]:
     return found
 
 
-def smallest_share(kernel: NDArray[np.float64], first: int, tested: Tested, alpha: float, seed: int) -> float | None:
+def smallest_share(kernel: NDArray[np.float64], first: int, tested: Measured, alpha: float, seed: int) -> float | None:
     """The smallest share of images of one kind in the place of others that would have been found 4 times in 5.
 
     A kind is the tenth of the first set that is nearest to one of its images; the answer is the median over kinds.
-    Where a share s of images is replaced by those of a kind, the means of the two sets differ by s times what the kind's
-    mean differs from the whole's; the statistic is then normal about the square of that, its variance the null's and
-    4 s² times the variance over images of what tells the kind from the whole.
+    Where a share s of images is replaced by those of a kind, the means of the two sets differ by s times what the
+    kind's mean differs from the whole's; the statistic is then normal about the square of that, its variance the null's
+    and 4 s² times the variance over images of what tells the kind from the whole.
 
     Args:
         kernel: From `kernel`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, model_validator
 
@@ -11,7 +11,9 @@ from atlas_core.cards import Card
 from atlas_core.errors import SpecError, UnknownLayerError
 from atlas_core.keys import digest
 from atlas_core.plan import Chunk, Compared, DatasetFacts, Plan
-from atlas_core.spec import AtlasSpec
+
+if TYPE_CHECKING:
+    from atlas_core.spec import AtlasSpec
 
 POINTS = 4
 """Samples of each image at most that are placed on the map, of both sets alike."""

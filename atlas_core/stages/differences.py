@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atlas_core.cells import assign_cells
-from atlas_core.drift import Counted, Tested, adjusted, counted, discrepancy, kernel, smallest_share
+from atlas_core.binning import assign_cells
+from atlas_core.drift import Counted, Measured, adjusted, counted, discrepancy, kernel, smallest_share
 from atlas_core.stages.step import significant
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from atlas_core.tables import Table
 
 GRID, LEAST_IN_CELL = 10, 16
-"""Cells a side at most, and samples that a cell holds at least: on average, and of both sets; the rest counts as one."""
+"""Cells a side at most; samples that a cell holds at least, on average and by itself, or else counts with others."""
 CELL_PERMUTATIONS = 9_999
 """At least, for cells: one that moved is to be found among a hundred."""
 HOME = 0.99
@@ -101,7 +101,7 @@ class Difference:
         permutations = max(CELL_PERMUTATIONS, self._request.permutations)
         found = counted(counts, self._first, permutations, self._request.seed)
         q = adjusted(found.p[: len(kept)])
-        moved = sorted(np.flatnonzero(q <= self._request.alpha), key=lambda one: (q[one], -abs(_change(found, one))))
+        moved = [one for one in _ranked(found, q) if q[one] <= self._request.alpha]
         return {
             "side": side,
             **told_test(found.distance),
@@ -123,7 +123,9 @@ class Difference:
             "cell": {"z": 0, "column": inner[1], "row": inner[0]},
         }  # fmt: skip
 
-    def _exemplars(self, which: int, cells: Sequence[NDArray[np.int64]], cell: int, numbers: Iterator[int]) -> list[Told]:
+    def _exemplars(
+        self, which: int, cells: Sequence[NDArray[np.int64]], cell: int, numbers: Iterator[int]
+    ) -> list[Told]:
         """Patches of the set that has more in a cell, those nearest to the atlas's samples, one an image."""
         landed = self._landed[which]
         inside = np.flatnonzero(cells[which] == cell)
@@ -157,7 +159,7 @@ class Difference:
                 "share": significant(len(beyond) / len(distance[1])), "images": patches}  # fmt: skip
 
     def _concepts(self) -> Told:
-        """How many samples of each set fall into each cell of the atlas's coarsest level, those of the dataset first."""
+        """How many samples of each set fall into each cell of the atlas's coarsest level, the dataset's first."""
         side = self._levels[0]
         atlas, dataset = (np.bincount(self._in_cells(which, side), minlength=side**2) for which in (0, 1))
         order = np.lexsort((-atlas, -dataset))
@@ -204,12 +206,12 @@ def _mix(names: Sequence[str], labels: Sequence[NDArray[np.integer]], request: D
     known = occurring >= 0  # images without a label belong to no class
     found = counted(counts[:, known], len(labels[0]), request.permutations, request.seed)
     q = adjusted(found.p)
-    order = sorted(range(len(q)), key=lambda one: (q[one], -abs(_change(found, one))))[:CLASSES]
-    return {**told_test(found.distance),
-            "classes": [{"name": names[occurring[known][one]], **told_category(found, q, one)} for one in order]}  # fmt: skip
+    classes = [names[index] for index in occurring[known].tolist()]
+    told = [{"name": classes[one], **told_category(found, q, one)} for one in _ranked(found, q)[:CLASSES]]
+    return {**told_test(found.distance), "classes": told}
 
 
-def told_test(found: Tested) -> Told:
+def told_test(found: Measured) -> Told:
     """A test as it is told."""
     return {"value": significant(found.value), "null_mean": significant(found.null.mean()),
             "null_deviation": significant(found.null.std()), "excess": significant(found.excess),
@@ -220,6 +222,11 @@ def told_category(found: Counted, q: NDArray[np.float64], one: int) -> Told:
     """The shares of a category in both sets, and how surely they differ."""
     return {"atlas": significant(found.shares[0, one]), "dataset": significant(found.shares[1, one]),
             "p": significant(found.p[one]), "q": significant(q[one])}  # fmt: skip
+
+
+def _ranked(found: Counted, q: NDArray[np.float64]) -> list[int]:
+    """Categories, those that differ most surely first."""
+    return sorted(range(len(q)), key=lambda one: (q[one], -abs(_change(found, one))))
 
 
 def _change(found: Counted, one: int) -> float:

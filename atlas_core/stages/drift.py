@@ -1,4 +1,4 @@
-"""A dataset against an atlas: place samples of both alike, compare them, and say what differs, where, and how surely."""
+"""A dataset against an atlas: place samples of both alike, and say what differs, where, and how surely."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class Side:
             keys = [chunk.key for chunk in plan.chunks[: plan.ground] if chunk.stage == "collect"]
         return (self.step.runtime.record(plan, key) for key in keys)
 
-    def tables(self, blob: str) -> Iterator[tables.Table]:
+    def rows_of(self, blob: str) -> Iterator[tables.Table]:
         """A table of every shard that has any image that could be read, its rows those of images looked at."""
         for record in self._shards():
             if blob in record["blobs"]:
@@ -82,7 +82,7 @@ class Side:
             DatasetError: None could.
         """
         parts = []
-        for table in self.tables("images"):
+        for table in self.rows_of("images"):
             if "logits" in table:
                 table["top"] = table.pop("logits").argmax(axis=1)
             parts.append(table)
@@ -99,7 +99,7 @@ class Side:
         if unit_column(layer) not in self.images:
             raise ConflictError("this atlas was made by an earlier version, which kept nothing to compare whole images "
                                 "by; delete it and ask for it again")  # fmt: skip
-        return self.images[unit_column(layer)].astype(np.float64)
+        return np.asarray(self.images[unit_column(layer)], dtype=np.float64)
 
     def named(self, image: int) -> str | int:
         """An image as it is told: by its id, or where no names are kept by its place in the listing."""
@@ -135,7 +135,7 @@ def landings(step: Step, side: Side, layer: str, own: dict[int, int] | None, poi
     (record,) = step.inputs("publish", step="index", layer=layer)
     index = step.runtime.index(record["blobs"]["index"])
     parts: list[tables.Table] = []
-    for table in side.tables(f"layer {layer}"):
+    for table in side.rows_of(f"layer {layer}"):
         within = table["point"] < points
         kept = {name: table[name][within] for name in (*LANDED, "activations")}
         images, starts = np.unique(kept["image"], return_index=True)  # an image's samples stand together, in order

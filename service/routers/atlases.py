@@ -82,7 +82,7 @@ def cancel_atlas(atlas: AtlasId, services: ServicesDep) -> Any:
 
 @router.delete("/atlases/{atlas}", status_code=204, tags=["atlases"])
 def delete_atlas(atlas: AtlasId, services: ServicesDep) -> None:
-    """Drop an atlas, its icons and comparisons; what still runs is cancelled. What nothing else uses is deleted soon after."""
+    """Drop an atlas and what was asked of it; what still runs is cancelled. What nothing else uses goes soon after."""
     services.artifacts.job(atlas)
     with services.ledger.lock(lock_of("atlas", atlas)):
         check_unnamed(services.store, "atlas", atlas)
