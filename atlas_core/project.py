@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from atlas_core.cells import assign_cells
+from atlas_core.binning import assign_cells
 from atlas_core.errors import ImageError, UnknownLayerError
 from atlas_core.models.preprocessing import read_pixels, to_unit
 
@@ -40,7 +40,8 @@ def project_image(
 
     Returns:
         `classes`, the strongest five with logit and probability, and by layer `positions`: row and column in the
-        layer's grid, x and y on the map, spread, ambiguous, cell at each level, distance and its percentile.
+        layer's grid, x and y on the map, spread, ambiguous, cell at each level, distance and its percentile; and
+        `typical_share`, the share of them whose distance is under the 95th percentile of the atlas's own samples.
 
     Raises:
         ImageError: The bytes are no picture.
@@ -179,4 +180,5 @@ def _placed(
             }
             for place in range(len(rows))
         ],
+        "typical_share": round(placement.typical_share, 4),
     }

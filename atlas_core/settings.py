@@ -25,7 +25,9 @@ class Settings(BaseSettings):
 
     store_url: str = Field(default=".atlas/store", description="folder or file:// URL of the store")
     redis_url: str = Field(default="redis://127.0.0.1:6379/0", description="broker and ledger; must not evict")
-    cache_url: str | None = Field(default=None, description="projections on their way, kept answers; may evict; redis_url if None")
+    cache_url: str | None = Field(
+        default=None, description="projections on their way, kept answers; may evict; redis_url if None"
+    )
     lease_seconds: float = Field(default=15, gt=0, description="life of a lease that nobody renews")
     beat_seconds: float = Field(default=2, gt=0, description="between renewals, heartbeats and sweeps of a worker")
     max_attempts: int = Field(default=3, ge=1, description="attempts after which a chunk is parked")

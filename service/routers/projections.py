@@ -19,6 +19,7 @@ from service.dependencies import Services, ServicesDep
 from service.errors import MediaTypeError, TooLargeError
 from service.names import AtlasId
 from service.routers.blobs import check_length
+from service.schemas import Projection
 
 router = APIRouter(prefix="/v1/atlases/{atlas}", tags=["projections"])
 MULTIPART_OVERHEAD = 64 << 10
@@ -47,7 +48,7 @@ Positions = Literal["default", "all"]
 Answer = TypeVar("Answer")
 
 
-@router.post("/projections", openapi_extra=BODY, response_model=dict[str, Any])
+@router.post("/projections", response_model=None, responses={200: {"model": Projection}}, openapi_extra=BODY)
 async def project(
     atlas: AtlasId,
     request: Request,
