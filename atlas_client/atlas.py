@@ -162,6 +162,25 @@ class Atlas:
         with Image.open(io.BytesIO(self._source.poster(layer, side))) as picture:
             return picture.convert("RGB")
 
+    def drift(self, dataset: str, **options: Any) -> Document:
+        """Compare a dataset of the service with the one that this atlas was made of, and wait for what is found.
+
+        Args:
+            dataset: Its id or alias.
+            **options: As for `Client.drift`.
+
+        Returns:
+            `verdict`, `p`, `smallest_share`, and by layer what moved: the `description` of docs/http.md.
+
+        Raises:
+            BadInputError: The atlas is a local folder, or the service refuses it.
+        """
+        if not isinstance(self._source, ServiceSource):
+            raise BadInputError("only a service's atlas can be compared with a dataset; open it by its URL")
+        client = self._source.client
+        found: Document = client.made_drift(client.drift(self._source.name, dataset, **options))["description"]
+        return found
+
     def __repr__(self) -> str:
         levels = "; ".join(f"{layer} {', '.join(map(str, self.levels(layer)))}" for layer in self.layers)
         return f"<Atlas {self._name}: {levels}>"

@@ -132,8 +132,7 @@ def landings(step: Step, side: Side, layer: str, own: dict[int, int] | None, poi
     Returns:
         image, row, column, point, x and y (float32), distance (float32), each of shape (n,).
     """
-    (record,) = step.inputs("publish", step="index", layer=layer)
-    index = step.runtime.index(record["blobs"]["index"])
+    index = step.runtime.index(step.plan, step.plan.find("publish", step="index", layer=layer)[0].key)
     parts: list[tables.Table] = []
     for table in side.rows_of(f"layer {layer}"):
         within = table["point"] < points
