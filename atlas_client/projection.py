@@ -73,6 +73,11 @@ class Projection(dict[str, Any]):
         columns["ambiguous"] = np.array([position["ambiguous"] for position in positions], dtype=bool)
         return columns
 
+    def sides(self, layer: str | None = None) -> list[int]:
+        """Cells a side of the levels that positions have cells at, from coarse to fine."""
+        positions = self._of(layer)["positions"]
+        return sorted(int(side) for side in positions[0]["cells"]) if positions else []
+
     def to_heatmap(self, layer: str | None = None, side: int | None = None) -> NDArray[np.float64]:
         """Share of the positions that land in each cell of a level.
 
@@ -86,8 +91,7 @@ class Projection(dict[str, Any]):
         Raises:
             BadInputError: There is no such layer or level.
         """
-        positions = self._of(layer)["positions"]
-        sides = sorted(int(one) for one in positions[0]["cells"]) if positions else []
+        positions, sides = self._of(layer)["positions"], self.sides(layer)
         wanted = sides[-1] if side is None and sides else side
         if wanted not in sides:
             raise BadInputError(f"there is no level of {wanted} cells a side; there are {', '.join(map(str, sides))}")
