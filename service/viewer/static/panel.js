@@ -114,7 +114,7 @@ function beside(rows) {
     .map(([name, row, title]) => [name, decimal(rows?.[row]?.whitened_cosine), title]);
 }
 
-export function levelDetails({ layer, level, seeded }) {
+export function levelDetails({ layer, level, seeded, live }) {
   const { info } = layer;
   return [
     element("h2", {}, layer.name),
@@ -125,7 +125,8 @@ export function levelDetails({ layer, level, seeded }) {
       ? "The icons are seeded from data: each starts from an average of real patches. Compare them with the nearest real patches of a cell."
       : "The icons are pure: no picture of the dataset went into them."),
     level.icons ? element("p", { class: "quiet" }, "A dot in an icon's corner marks it: low in contrast or fidelity, a copy, or grainy.") : null,
-    element("p", { class: "quiet" }, "Point at a cell or choose one to see what it is."),
+    element("p", { class: "quiet" }, "Point at a cell or choose one to see what it is."
+      + (live ? " Drag with Shift, or after ▭, to see all samples of a part of the map." : "")),
     info ? element("h3", {}, "The layer") : null,
     info ? facts([
       ["Samples", number(info.samples)], ["Images", number(info.images)],
@@ -141,6 +142,16 @@ export function levelDetails({ layer, level, seeded }) {
       ["Copies", percent(level.icons.copy_share)], ["Grainy", percent(level.icons.grain_share)],
     ]) : null,
   ].filter(Boolean);
+}
+
+// box: x0, y0, x1, y1 of the unit square.
+export function boxDetails(box, onClose) {
+  const span = (from, to) => `${from.toFixed(2)}–${to.toFixed(2)}`;
+  return [
+    element("div", { class: "top" }, element("h2", {}, "A part of the map"),
+      element("button", { class: "close", type: "button", "aria-label": "Let the rectangle go", onclick: onClose }, "×")),
+    element("p", { class: "quiet" }, `x ${span(box.x0, box.x1)}, y ${span(box.y0, box.y1)} of the map, from its left and bottom edge.`),
+  ];
 }
 
 // The part of a picture that the network sees, by the model's card.
@@ -177,7 +188,7 @@ export function landingDetails({ name, canvas, answer, failed, positions, onClos
       element("div", {}, element("h2", {}, name),
         failed ? element("p", { class: "failed" }, failed)
           : element("p", { class: "quiet" }, answer
-            ? `${positions.length} positions on the map` + (unsure ? `, ${unsure} pale ones could lie in several places` : "")
+            ? `${positions.length} positions on the map` + (unsure ? `, ${unsure} hollow ones could lie in several places` : "")
             : "Placing it…")),
       element("button", { class: "close", type: "button", "aria-label": "Take the picture away", onclick: onClose }, "×")),
     classes.length ? bars(classes) : null,

@@ -1,14 +1,15 @@
 // The page: which atlas, layer, level, cell; progress while a job runs; a picture placed on the map.
 
 import { LevelMap } from "./map.js";
-import { cellDetails, drawSeen, element, landingDetails, levelDetails } from "./panel.js";
+import { boxDetails, cellDetails, drawSeen, element, landingDetails, levelDetails } from "./panel.js";
+import { SampleGrid } from "./samples.js";
 import { FileSource, Problem, ServiceSource } from "./source.js";
 
 const POLL = 1500; // milliseconds between looks at a job that runs
 const WISHES = 2; // tiles in view asked for before their turn, at each look
 const RUNNING = ["queued", "running"];
 const $ = (id) => document.getElementById(id);
-const state = { source: null, job: null, layer: null, level: null, cells: null, strongest: 1, picture: null };
+const state = { source: null, job: null, layer: null, level: null, cells: null, strongest: 1, picture: null, grid: null };
 let map;
 
 function only(...ids) {
@@ -68,7 +69,9 @@ function counted(job) {
 
 async function showAtlas(source) {
   state.source = source;
-  map = new LevelMap($("map"), { onHover: pointed, onSelect: chosen });
+  map = new LevelMap($("map"), { onHover: pointed, onSelect: chosen, onBox: source.live ? boxed : null });
+  $("zoom-box").hidden = !source.live;
+  $("zoom-box").onclick = () => boxing(!map.boxing);
   $("zoom-in").onclick = () => map.zoom(1.5);
   $("zoom-out").onclick = () => map.zoom(1 / 1.5);
   $("zoom-fit").onclick = () => map.fit();
@@ -181,6 +184,7 @@ async function choose(layer, level) {
   fill(cells);
   map.show(level.side, cells, seeded() === null ? null : (x, y) => state.source.tile(layer.name, level.side, x, y));
   $("map").setAttribute("aria-label", `${layer.name}, ${level.side} cells a side, ${cells.length} of them filled`);
+  map.box = null;
   waiting(cells.length ? "" : "This level has no cell with enough samples.");
   places();
   chosen(null);
@@ -219,13 +223,45 @@ function chosen(cell) {
   if (cell) $("said").textContent = `Column ${cell.column}, row ${cell.row}: ${cell.classes === null ? "classes still to come" : cell.classes?.[0]?.name ?? "no class"}, ${cell.count} samples`;
 }
 
+function boxing(on) {
+  map.boxing = on;
+  $("zoom-box").setAttribute("aria-pressed", String(on));
+}
+
+function boxed() {
+  boxing(false);
+  details(null);
+}
+
+// The grid of a place's samples; the same one, page and all, for as long as the same place is asked for.
+function samplesOf(place, heading) {
+  const { layer, source } = state;
+  const key = JSON.stringify([layer.name, place]);
+  if (state.grid?.key !== key) {
+    const grid = new SampleGrid({
+      heading, ask: (options) => source.samples(layer.name, place, options), crop: (sample, from) => source.crop(sample, from),
+      onPoint: (sample) => { map.marked = sample; map.draw(); },
+    });
+    state.grid = { key, root: grid.root };
+    map.marked = null;
+  }
+  return state.grid.root;
+}
+
+function samplesShown(cell) {
+  if (!state.source.live) return [];
+  const all = (total) => (total === 1 ? "Its only sample" : `All ${total.toLocaleString("en")} samples`);
+  if (cell && cell === map.selected) return [samplesOf({ side: state.level.side, cell: { column: cell.column, row: cell.row } }, all)];
+  return cell || !map.box ? [] : [samplesOf({ box: map.box }, all)];
+}
+
 function details(cell) {
   const { layer, level, source } = state;
   const shown = cell ? cellDetails({
     cell, seeded: seeded(), preview: source.previewed(layer.name, level.side, ...map.tileOf(cell)), icon: map.icon(cell), level: { side: level.side, strongest: state.strongest },
     exemplar: (n) => source.exemplar(layer.name, level.side, cell, n),
-  }) : levelDetails({ layer, level, seeded: seeded() });
-  $("details").replaceChildren(...shown);
+  }) : map.box ? boxDetails(map.box, () => map.select(null)) : levelDetails({ layer, level, seeded: seeded(), live: source.live });
+  $("details").replaceChildren(...shown, ...samplesShown(cell));
 }
 
 // A picture of the user's
@@ -279,7 +315,7 @@ function places() {
 function drawPicture(point) {
   const { picture, layer, job } = state;
   if (!picture?.image.naturalWidth) return;
-  const accent = getComputedStyle(document.body).getPropertyValue("--accent");
+  const accent = getComputedStyle(document.body).getPropertyValue("--for");
   drawSeen(picture.canvas, picture.image, job.manifest?.model?.input, picture.answer?.layers?.[layer.name]?.grid, point, accent);
 }
 
