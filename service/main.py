@@ -58,8 +58,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        await services.event_streams.close()
-        services.close()
+        await services.close()
 
     app = FastAPI(
         title="Activation atlases",
