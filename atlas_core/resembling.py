@@ -5,6 +5,7 @@ Up to `EXACT_SAMPLES` every sample is compared, above that those of the inverted
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,10 +32,34 @@ SPARE = 64
 """Samples measured anew beyond those wanted: matmuls give their cosines to the last digits only."""
 
 
-def resembling(
-    plan: Plan, runtime: Runtime, data: bytes, layer: str, position: tuple[int, int] | None, count: int,
-    wanted: Wanted = EVERY,
-) -> dict[str, list[Any]]:  # fmt: skip
+@dataclass(frozen=True)
+class Like:
+    """Which samples are asked for.
+
+    Args:
+        count: How many at most.
+        row: In the layer's grid; None, like `column`, for the whole image, of which each sample is told with the
+            position that it is most like.
+        column: In the layer's grid.
+        label: As of `search.Wanted`.
+        predicted: As of `search.Wanted`.
+        wrong: As of `search.Wanted`.
+    """
+
+    count: int
+    row: int | None = None
+    column: int | None = None
+    label: int | None = None
+    predicted: int | None = None
+    wrong: bool = False
+
+    @property
+    def wanted(self) -> Wanted:
+        """Which samples count."""
+        return Wanted(self.label, self.predicted, self.wrong)
+
+
+def resembling(plan: Plan, runtime: Runtime, data: bytes, layer: str, like: Like) -> dict[str, list[Any]]:
     """The samples most like an image at a layer.
 
     Args:
@@ -42,10 +67,7 @@ def resembling(
         runtime: Store and models.
         data: Bytes of a JPEG, PNG or WebP, or of an array (.npy).
         layer: Name of a layer of the atlas.
-        position: Row and column in the layer's grid; None for the whole image, of which each sample is told with the
-            position that it is most like.
-        count: How many at most.
-        wanted: Which count.
+        like: Which.
 
     Returns:
         `sample`, numbers, by cosine distance and then by number; `distance`; `at`, row and column.
@@ -58,36 +80,34 @@ def resembling(
     """
     if layer not in plan.spec.layers:
         raise UnknownLayerError(f"the atlas has no layer {layer!r}; it has {', '.join(plan.spec.layers)}")
-    rows, columns = positions_of(plan.model.layer(layer).shape[1:], position)
+    rows, columns = positions_of(plan.model.layer(layer).shape[1:], like)
     pixels = to_unit(read_pixels(data, plan.model.card.input)[None])
     read, _ = runtime.model(plan.model.card).activations(pixels, [layer], logits=False)
-    record = runtime.record(plan, plan.find("publish", layer=layer, step="index")[0].key)
-    keep = None if wanted == EVERY else _kept(plan, runtime, layer, wanted)
+    index = runtime.index(plan, plan.find("publish", layer=layer, step="index")[0].key)
+    keep = None if like.wanted == EVERY else _kept(plan, runtime, layer, like.wanted)
     units = unit_rows(np.ascontiguousarray(read[layer][0][:, rows, columns].T))
-    sample, distance, best = most_like(runtime.index(record["blobs"]["index"]), units, count, keep)
+    sample, distance, best = most_like(index, units, like.count, keep)
     return {
         "sample": sample.tolist(),
-        "distance": distance.tolist(),
+        "distance": [round(one, 6) for one in distance.tolist()],
         "at": [[int(rows[place]), int(columns[place])] for place in best],
     }
 
 
-def positions_of(
-    grid: tuple[int, ...], position: tuple[int, int] | None
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows and columns of a position, or of at most 7 x 7 inside the border of the grid.
+def positions_of(grid: tuple[int, ...], like: Like) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns of the position that is asked about, or of at most 7 x 7 inside the border of the grid.
 
     Raises:
         InputError: The grid has no such position.
     """
-    if position is None:
+    if like.row is None or like.column is None:
         spread = np.meshgrid(*(_evenly(side) for side in grid), indexing="ij")
         return spread[0].ravel(), spread[1].ravel()
-    for name, value, side in zip(("row", "column"), position, grid, strict=True):
+    for name, value, side in (("row", like.row, grid[0]), ("column", like.column, grid[1])):
         if not 0 <= value < side:
             raise InputError(f"{name} {value} is outside of the layer's grid of {grid[0]} rows and {grid[1]} columns",
                              pointer=f"/{name}")  # fmt: skip
-    return np.array([position[0]]), np.array([position[1]])
+    return np.array([like.row]), np.array([like.column])
 
 
 def _evenly(side: int) -> NDArray[np.int64]:

@@ -7,8 +7,8 @@ from atlas_core import projection
 from atlas_core.errors import ImageError, InputError, UnknownLayerError
 from atlas_core.nearest import unit_rows
 from atlas_core.projection import ProjectionIndex
-from atlas_core.resembling import most_like, positions_of, resembling
-from atlas_core.search import SampleTable, Wanted
+from atlas_core.resembling import Like, most_like, positions_of, resembling
+from atlas_core.search import SampleTable
 from tests.atlas_core.conftest import TinyAtlas
 from tests.tiny import CLASSES, LAYER, SHAPE, picture
 
@@ -57,13 +57,13 @@ def test_lists_find_nearly_all_that_a_look_at_everything_finds(
 
 
 def test_positions_are_one_or_spread_over_the_inside() -> None:
-    assert [values.tolist() for values in positions_of((5, 9), (4, 0))] == [[4], [0]]
-    rows, columns = positions_of((3, 31), None)
+    assert [values.tolist() for values in positions_of((5, 9), Like(1, 4, 0))] == [[4], [0]]
+    rows, columns = positions_of((3, 31), Like(1))
     assert (set(rows.tolist()), len(columns)) == ({1}, 7)
     assert (columns[0], columns[-1]) == (1, 29)
     for outside in ((5, 0), (0, 9)):
         with pytest.raises(InputError, match="outside of the layer's grid of 5 rows and 9 columns"):
-            positions_of((5, 9), outside)
+            positions_of((5, 9), Like(1, *outside))
 
 
 def test_a_sample_of_the_atlas_is_most_like_itself(tiny_atlas: TinyAtlas) -> None:
@@ -74,7 +74,7 @@ def test_a_sample_of_the_atlas_is_most_like_itself(tiny_atlas: TinyAtlas) -> Non
         place = found.place[sample]
         data = dataset.read(dataset.listing.images[found.image[place]])
         position = int(found.row[place]), int(found.column[place])
-        answer = resembling(plan, runtime, data, LAYER, position, 3)
+        answer = resembling(plan, runtime, data, LAYER, Like(3, *position))
         assert answer["sample"][0] == sample
         assert answer["distance"][0] < 1e-4
         assert answer["at"] == [list(position)] * 3
@@ -83,18 +83,18 @@ def test_a_sample_of_the_atlas_is_most_like_itself(tiny_atlas: TinyAtlas) -> Non
 def test_a_whole_image_and_a_filter(tiny_atlas: TinyAtlas) -> None:
     plan, runtime = tiny_atlas.plan, tiny_atlas.runtime
     table = SampleTable.from_tables(runtime.table(runtime.record(plan, plan.samples_of(LAYER).key)["blobs"]["samples"]))
-    wanted = Wanted(label=1)
-    answer = resembling(plan, runtime, picture(CLASSES[0], 500), LAYER, None, 30, wanted)
+    answer = resembling(plan, runtime, picture(CLASSES[0], 500), LAYER, Like(30, label=1))
     assert {int(table.label[table.place[sample]]) for sample in answer["sample"]} == {1}
     assert answer["distance"] == sorted(answer["distance"])
     assert all(0 < row < SHAPE[1] - 1 and 0 < column < SHAPE[2] - 1 for row, column in answer["at"])
-    alone = resembling(plan, runtime, picture(CLASSES[0], 500), LAYER, tuple(answer["at"][0]), 1, wanted)
+    row, column = answer["at"][0]
+    alone = resembling(plan, runtime, picture(CLASSES[0], 500), LAYER, Like(1, row, column, 1))
     assert alone == {name: values[:1] for name, values in answer.items()}
 
 
 def test_what_cannot_be_asked(tiny_atlas: TinyAtlas) -> None:
     plan, runtime = tiny_atlas.plan, tiny_atlas.runtime
     with pytest.raises(UnknownLayerError, match="no layer 'other'"):
-        resembling(plan, runtime, picture(CLASSES[0], 1), "other", None, 1)
+        resembling(plan, runtime, picture(CLASSES[0], 1), "other", Like(1))
     with pytest.raises(ImageError):
-        resembling(plan, runtime, b"text", LAYER, None, 1)
+        resembling(plan, runtime, b"text", LAYER, Like(1))

@@ -7,6 +7,7 @@ import itertools
 import json
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -131,6 +132,40 @@ def test_each_crop_shows_its_own_sample(live: Live, everyone: list[dict[str, Any
     anew = np.array([colour(f"{one['crop']}&source=dataset") for one in some])
     far = np.abs(kept[:, None] - anew[None]).sum(axis=2)
     assert far.argmin(axis=1).tolist() == list(range(len(some)))
+
+
+def test_the_samples_most_like_a_position_of_an_image(live: Live, cards: Path, everyone: list[dict[str, Any]]) -> None:
+    sample = everyone[40]
+    image = cards / "pictures" / sample["image"]
+    position = sample["row"], sample["column"]
+    with Atlas.open(f"{live.service.url}/?atlas={live.atlas['id']}") as atlas:
+        found = atlas.samples("features.4", image=image, position=position)
+        assert found[0]["sample"] == sample["sample"]
+        assert found[0]["distance"] < 1e-3
+        assert [one["distance"] for one in found] == sorted(one["distance"] for one in found)
+        assert sorted(numbers(found)) == sorted(numbers(everyone))
+        assert {tuple(one["at"].values()) for one in found} == {position}
+        assert {**found[0], "distance": None, "at": None} == sample
+        wrong = atlas.samples("features.4", image=image, position=position, wrong=True, label="waves")
+        assert wrong == [one for one in found if one["label"]["name"] == "waves" and not one["right"]]
+        some = atlas.samples("features.4", image=image, most=3)
+        assert some[0]["distance"] <= found[0]["distance"] + 1e-6
+        assert some == atlas.samples("features.4", image=image.read_bytes())[:3]
+        for options, said in (({"position": (99, 0)}, "row 99 is outside of the layer's grid of 15"),
+                              ({"label": "teapot"}, "no class 'teapot'")):  # fmt: skip
+            with pytest.raises(BadInputError, match=said):
+                atlas.samples("features.4", image=image, **options)
+
+
+def test_what_cannot_be_searched_by(live: Live) -> None:
+    url = live.service.url + of_layer(live)
+    for content, kind, query, status, said in (
+        (b"text", "image/png", "", 422, "picture"), (b"", "image/png", "", 422, "picture"),
+        (b"x", "text/plain", "", 415, "is no image"), (b"x", "image/png", "?row=1", 422, "give both"),
+    ):  # fmt: skip
+        answer = httpx.post(url + query, content=content, headers={"content-type": kind}, timeout=60)
+        assert answer.status_code == status
+        assert said in answer.json()["detail"]
 
 
 def test_the_client_and_the_command_tell_the_same(
