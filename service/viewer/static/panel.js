@@ -178,7 +178,20 @@ export function drawSeen(canvas, image, input, grid, point, accent) {
   pen.strokeRect(x - side / 2, y - side / 2, side, side);
 }
 
-export function landingDetails({ name, canvas, answer, failed, positions, onClose }) {
+// Whether the atlas's own images hold anything like it, where the service says so.
+const NOVELTY = {
+  ordinary: "Ordinary: images like it are in the atlas", rare: "Rare: few images of the atlas are as strange",
+  unseen: "Unseen: hardly any image of the atlas is as strange",
+};
+
+function noveltyDetails(novelty) {
+  if (!novelty?.word) return null;
+  const share = novelty.novelty_p === undefined ? "" : ` (${percent(novelty.novelty_p)} of them are as strange)`;
+  return element("p", { class: novelty.word === "ordinary" ? "quiet novelty" : "note novelty" }, `${NOVELTY[novelty.word] ?? novelty.word}${share}.`);
+}
+
+// layer: of the answer; like: the grid of the samples most like it, once asked for; onLike(): asks for them.
+export function landingDetails({ name, canvas, answer, failed, layer, positions, like, onLike, onClose }) {
   const classes = (answer?.classes ?? []).map((one) => ({
     name: brief(one.name), title: one.name, value: percent(one.probability), share: one.probability,
   }));
@@ -189,8 +202,13 @@ export function landingDetails({ name, canvas, answer, failed, positions, onClos
         failed ? element("p", { class: "failed" }, failed)
           : element("p", { class: "quiet" }, answer
             ? `${positions.length} positions on the map` + (unsure ? `, ${unsure} hollow ones could lie in several places` : "")
-            : "Placing it…")),
+            : "Placing it…"),
+        layer?.typical_share === undefined ? null : element("p", { class: "quiet", title: "As near to their neighbours as 95 % of the atlas's own samples are to theirs" },
+          `${percent(layer.typical_share)} of them lie among samples like themselves`)),
       element("button", { class: "close", type: "button", "aria-label": "Take the picture away", onclick: onClose }, "×")),
+    noveltyDetails(answer?.novelty),
     classes.length ? bars(classes) : null,
+    answer && element("p", { class: "quiet like" }, element("button", { type: "button", onclick: onLike }, "Samples most like it"), " or touch the picture"),
+    like,
   ].filter(Boolean);
 }

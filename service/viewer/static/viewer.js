@@ -233,16 +233,17 @@ function boxed() {
   details(null);
 }
 
+function gridOf(ask, heading) {
+  const onPoint = (sample) => { map.marked = sample; map.draw(); };
+  return new SampleGrid({ heading, ask, crop: (sample, from) => state.source.crop(sample, from), onPoint });
+}
+
 // The grid of a place's samples; the same one, page and all, for as long as the same place is asked for.
 function samplesOf(place, heading) {
   const { layer, source } = state;
   const key = JSON.stringify([layer.name, place]);
   if (state.grid?.key !== key) {
-    const grid = new SampleGrid({
-      heading, ask: (options) => source.samples(layer.name, place, options), crop: (sample, from) => source.crop(sample, from),
-      onPoint: (sample) => { map.marked = sample; map.draw(); },
-    });
-    state.grid = { key, root: grid.root };
+    state.grid = { key, root: gridOf((options) => source.samples(layer.name, place, options), heading).root };
     map.marked = null;
   }
   return state.grid.root;
@@ -285,7 +286,8 @@ function acceptPictures() {
 
 async function placePicture(file) {
   const image = new Image();
-  const picture = { name: file.name, image, canvas: element("canvas", { role: "img", "aria-label": file.name }), answer: null, failed: null };
+  const picture = { name: file.name, image, canvas: element("canvas", { role: "img", "aria-label": file.name }), answer: null, failed: null, file, at: null, like: null };
+  picture.canvas.onclick = (event) => touched(picture, event);
   if (state.picture) URL.revokeObjectURL(state.picture.image.src);
   state.picture = picture;
   image.onload = () => drawPicture(null);
@@ -305,18 +307,39 @@ function places() {
   map.pointed = null;
   $("landing").hidden = !picture;
   if (picture) {
-    const onClose = () => { state.picture = null; places(); };
-    $("landing").replaceChildren(...landingDetails({ ...picture, positions: map.points, onClose }));
+    const onClose = () => { state.picture = null; map.marked = null; places(); };
+    if (picture.like && picture.like.layer !== layer.name) Object.assign(picture, { at: null, like: null });
+    $("landing").replaceChildren(...landingDetails({
+      ...picture, layer: picture.answer?.layers?.[layer?.name], positions: map.points, like: picture.like?.root, onLike: () => like(picture, null), onClose,
+    }));
+    drawPicture(null);
     if (picture.answer) $("said").textContent = `${picture.name}: ${picture.answer.classes?.[0]?.name ?? "placed"}, ${map.points.length} positions`;
   }
   map.draw();
+}
+
+// The samples most like a position of the picture, or like any of it.
+function like(picture, at) {
+  const { layer, source } = state;
+  const position = at && { row: at.row, column: at.column };
+  const grid = gridOf((options) => source.samples(layer.name, { file: picture.file, position }, options),
+    (total) => `The ${total.toLocaleString("en")} samples most like ${at ? "the marked place" : "it"}`);
+  Object.assign(picture, { at, like: { layer: layer.name, root: grid.root } });
+  places();
+}
+
+function touched(picture, event) {
+  const grid = picture.answer?.layers?.[state.layer.name]?.grid, { clientWidth, clientHeight } = picture.canvas;
+  if (!grid || !state.source.live) return;
+  const [row, column] = [event.offsetY / clientHeight, event.offsetX / clientWidth].map((share, axis) => Math.min(grid[axis] - 1, Math.floor(share * grid[axis])));
+  like(picture, { row, column });
 }
 
 function drawPicture(point) {
   const { picture, layer, job } = state;
   if (!picture?.image.naturalWidth) return;
   const accent = getComputedStyle(document.body).getPropertyValue("--for");
-  drawSeen(picture.canvas, picture.image, job.manifest?.model?.input, picture.answer?.layers?.[layer.name]?.grid, point, accent);
+  drawSeen(picture.canvas, picture.image, job.manifest?.model?.input, picture.answer?.layers?.[layer.name]?.grid, point ?? picture.at, accent);
 }
 
 async function start() {
