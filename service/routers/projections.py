@@ -62,7 +62,7 @@ async def project(
     `Cache-Control: no-cache` it is projected anew, to the same bytes.
     """
     question = await run_in_threadpool(question_about, services, atlas, layers, positions)
-    data = await _image(request, services.settings.image_limit_bytes)
+    data = await sent_image(request, services.settings.image_limit_bytes)
     known = None
     if "no-cache" not in request.headers.get("cache-control", ""):
         known = await services.asking.kept(question, data)
@@ -116,7 +116,14 @@ def question_about(services: Services, atlas: str, layers: list[str] | None, pos
     return Question(atlas, job["attempt"], tuple(chunk.key for chunk in indexes), layers, positions)
 
 
-async def _image(request: Request, limit: int) -> bytes:
+async def sent_image(request: Request, limit: int) -> bytes:
+    """The image of a request, raw or in a form.
+
+    Raises:
+        MediaTypeError: It says to be something else.
+        TooLargeError: It has more bytes than that.
+        InputError: It broke off.
+    """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         return await _from_form(request, await _body(request, limit + MULTIPART_OVERHEAD), limit)
