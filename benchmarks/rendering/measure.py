@@ -158,7 +158,7 @@ class Bench:
             keys = [self.key(cell, recipe.name) for cell in which.tolist()]
             return renderer(self.cells.mean[which], seeds, keys)
 
-        settings: dict[str, Any] = {"input": self.input, "layer": self.layer}
+        settings: dict[str, Any] = {"input": self.input, "layer": self.layer, "colours": self.cells.colours}
         renderer = Renderer(self.trunk, recipe, self.cells.whitening, canvas, device=self.device, **settings)
         if self.device.startswith("cuda"):
             work(renderer, self.own)  # a step is captured once for all tiles of an atlas
@@ -166,7 +166,8 @@ class Bench:
         one_step = dataclasses.replace(recipe, steps=min(1, recipe.steps))
         counted = Renderer(self.counted_trunk, one_step, self.cells.whitening, canvas, **settings)
         full = counted.batches().size  # a batch is always filled up
-        facts["multiply_adds"] = multiply_adds(partial(work, counted, self.own[:full])) * recipe.steps // full
+        counts = multiply_adds(partial(work, counted, self.own[:full]))
+        facts["multiply_adds"] = counts * renderer.recipe.steps // max(1, counted.recipe.steps) // full
         return self.judged(icons, canvas, facts)
 
     def notebook(self, moves: Moves, gain: Gain, rate: float, attempt: int) -> Run:
