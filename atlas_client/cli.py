@@ -30,6 +30,7 @@ from atlas_client.output import (
 from atlas_client.place import place_of
 from atlas_client.plugins import MissingExtraError, core_commands, extra_of, is_missing_extra, register_all
 from atlas_client.progress import inspection_bar, job_bars, upload_bar
+from atlas_client.search import search
 
 INTERRUPTED = 130
 # Slugs of errors of the core (which the client does not import) that are not the caller's to mend.
@@ -225,10 +226,13 @@ def project(
         str, typer.Argument(metavar="ATLAS", help="A local folder, an id or alias, or the URL of an atlas.")
     ],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="JPEG, PNG or WebP files.")],
+    out: Annotated[Path | None, typer.Option(help="Draw it: a PNG, or a folder for one of each image.")] = None,
+    layer: Annotated[str | None, typer.Option(help="The layer to draw, the last by default.")] = None,
+    level: Annotated[int | None, typer.Option(help="The level to draw, from 0, the coarsest.")] = None,
     url: Url = DEFAULT_URL,
     as_json: Json = False,
 ) -> None:
-    """Show where images land on an atlas."""
+    """Show where images land on an atlas; with --out, draw each beside the map that it lands on."""
     place = place_of(atlas, url)
     if place.folder is not None:
         answers = list(core_commands("project").project_directory(place.folder, images))
@@ -236,6 +240,10 @@ def project(
         with Client(place.url) as client:
             answers = [_answer(image, result) for image, result in
                        zip(images, client.project_many(place.id, images), strict=True)]  # fmt: skip
+    if out is not None:
+        from atlas_client.landings import write_landings
+
+        write_landings(answers, place, out, layer, level)
     if as_json:
         put_json(answers)
     else:
@@ -253,6 +261,7 @@ def _answer(image: Path, result: Document | BadInputError) -> Document:
 
 OWN: dict[str, Callable[..., None]] = {
     "submit": submit, "status": status, "cancel": cancel, "project": project, "icons": icons,
+    "search": search,
 }  # fmt: skip
 GROUPS = {"models": models, "datasets": datasets, "alias": alias}
 

@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 
 import httpx
@@ -25,6 +25,9 @@ from atlas_client.events import OUTAGE, TERMINAL, Event, follow
 from atlas_client.pictures import Picture, media_type, picture_bytes
 from atlas_client.problems import check, reaching
 from atlas_client.uploads import OnBytes, Upload
+
+if TYPE_CHECKING:
+    from atlas_client.projection import Projection
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 INSPECTED = ("ready", "refused")
@@ -372,8 +375,8 @@ class Client:
 
     def project(
         self, atlas: str, image: Picture, layers: Sequence[str] | None = None, positions: str = "default"
-    ) -> Document:
-        """Where the positions of an image land on an atlas.
+    ) -> Projection:
+        """Where the positions of an image land on an atlas; a dictionary that draws itself.
 
         Args:
             atlas: The atlas's id.
@@ -390,7 +393,16 @@ class Client:
             parameters.append(("positions", positions))
         path = f"/v1/atlases/{quote(atlas, safe='')}/projections"
         headers = {"content-type": media_type(data)}
-        return self.json("POST", path, content=data, params=parameters, headers=headers)
+        answer = self.json("POST", path, content=data, params=parameters, headers=headers)
+        return self._projection(atlas, image, data, answer)
+
+    def _projection(self, atlas: str, image: Picture, data: bytes, answer: Document) -> Projection:
+        from atlas_client.atlas import Atlas
+        from atlas_client.projection import Projection  # loads numpy, which most commands do without
+
+        place = f"{self.url}/v1/atlases/{quote(atlas, safe='')}"
+        name = Path(image).name if isinstance(image, str | Path) else ""
+        return Projection(answer, data, name, lambda: Atlas.open(place))
 
     def project_many(
         self, atlas: str, images: Iterable[Picture], layers: Sequence[str] | None = None, positions: str = "default"

@@ -162,3 +162,5 @@ def put_projection(answer: dict[str, Any]) -> None:
             most = ", ".join(f"{column}-{row} ({count})" for (column, row), count in landed.most_common(SHOWN_CELLS))
             cells = "1 cell" if len(landed) == 1 else f"{len(landed)} cells"
             put(f"  {name}, {side} cells a side: {len(positions)} positions in {cells}; most in {most}")
+    if "picture" in answer:
+        put(f"  drawn: {answer['picture']}")

@@ -46,7 +46,8 @@ class Collected:
     """Samples of a shard.
 
     Attributes:
-        images: One row an image that could be read: image (index in the listing), label, and logits where there are.
+        images: One row an image that could be read: image (index in the listing), label, logits where there are, and
+            by layer, as `unit LAYER`, the mean of the unit activations over its whole grid, float16 (n, channels).
         layers: By layer one row a sample: activations float16 (n, channels), image, row, column, times, thumbnails
             uint8 (n, 20, 20, channels of the input), point.
         skipped: Image id and reason of every image that could not be read.
@@ -108,6 +109,7 @@ def collect_shard(
             while good:
                 some, read, logits = batches.run(partial(_forward, model, good, names), len(good))
                 rows.append(_image_rows(dataset, some, logits))
+                rows[-1] |= {unit_column(name): mean_unit(read[name]) for name in names}
                 for name in names:
                     tables[name].append(_sample_rows(name, read[name], some))
                 good = good[len(some) :]
@@ -174,6 +176,26 @@ def _image_rows(dataset: Dataset, good: Sequence[_Prepared], logits: NDArray[np.
     if logits is not None:
         rows["logits"] = logits.astype(np.float32)
     return rows
+
+
+def unit_column(layer: str) -> str:
+    """The column of the images' mean unit activations at a layer."""
+    return f"unit {layer}"
+
+
+def mean_unit(activations: NDArray[np.float32]) -> NDArray[np.float16]:
+    """The mean over the grid of unit activations: how an image is seen as a whole, whatever positions are sampled.
+
+    Args:
+        activations: Shape (n, channels, height, width).
+
+    Returns:
+        Shape (n, channels); as long as the activations of the grid agree, 0 to 1.
+    """
+    kept = activations.clip(-LARGEST_HALF, LARGEST_HALF)
+    length = np.sqrt(np.einsum("nchw,nchw->nhw", kept, kept))[:, None]
+    mean: NDArray[np.float16] = (kept / np.where(length > 0, length, 1)).mean(axis=(2, 3)).astype(np.float16)
+    return mean
 
 
 def _sample_rows(name: str, activations: NDArray[np.float32], good: Sequence[_Prepared]) -> Table:

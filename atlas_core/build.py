@@ -215,6 +215,8 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
                              levels=spec.levels)  # fmt: skip
         indexes.append(add("publish", [layouts[layer], *collected], [classes[layer]], step="index", layer=layer,
                            levels=spec.levels))  # fmt: skip
+        # Its samples in the order of the map, for whoever asks what lies in a part of it.
+        indexes.append(add("publish", [layouts[layer], *collected], [classes[layer]], step="samples", layer=layer))
 
     # Render for each cell the picture that excites the layer in the cell's direction, coarse levels first.
     levels = []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atlas_core.errors import LayoutError
+from atlas_core.binning import assign_cells
 from atlas_core.members import Members, Reader, add_rows, distinct_pairs, members_of
 from atlas_core.nearest import Nearest, offer_rows, unit_rows
 
@@ -24,29 +24,6 @@ if TYPE_CHECKING:
 
 FEW_IMAGES = 3
 EXEMPLARS = 8
-
-
-def assign_cells(layout: NDArray[np.float32], side: int) -> NDArray[np.int32]:
-    """Assign every point of a layout to one cell of a square level.
-
-    Args:
-        layout: Points (x, y) in the unit square, y up, shape (n, 2).
-        side: Cells a side, at least 1.
-
-    Returns:
-        Cell (column, row) of each point, shape (n, 2), each in [0, side). Row 0 is the top row. Bins are half-open in x
-        and y; the last edge belongs to the last cell.
-
-    Raises:
-        LayoutError: A coordinate is not finite or lies outside [0, 1], or the side is below 1.
-    """
-    if layout.ndim != 2 or layout.shape[1] != 2 or side < 1:
-        raise LayoutError(f"cells need points of the shape (n, 2) and a side of at least 1, got {layout.shape}, {side}")
-    if not ((layout >= 0) & (layout <= 1)).all():
-        raise LayoutError("a point of the layout is not finite or lies outside the unit square")
-    place = np.minimum(np.floor(layout.astype(np.float64) * side).astype(np.int32), side - 1)
-    place[:, 1] = side - 1 - place[:, 1]
-    return place
 
 
 @dataclass(frozen=True)

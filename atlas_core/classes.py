@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atlas_core.cells import assign_cells
+from atlas_core.binning import assign_cells
 from atlas_core.members import BLOCK, Members, Reader, add_rows, distinct_pairs, members_of
 
 if TYPE_CHECKING:

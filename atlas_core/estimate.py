@@ -46,7 +46,7 @@ COMPOSED_STEPS = 48
 PIXEL_SECONDS = 3e-7
 PUBLISH_SECONDS, PUBLISH_TILE_SECONDS = 0.02, 0.002
 
-SAMPLE_BYTES = 8
+SAMPLE_BYTES, SAMPLE_ROW_BYTES = 8, 36
 CELL_BYTES, CELL_JSON_BYTES, CLASSES_JSON_BYTES, ICON_JSON_BYTES = 290, 540, 390, 1090
 CELL_THUMBNAILS = 10
 """What its icon starts from, of twice the bytes, and its exemplars."""
@@ -126,6 +126,7 @@ class Estimate:
             "classes": self._tell,
             "preview": self._preview, "render": self._render,
             "neighbours": self._neighbours, "optimise": self._optimise, "twins": self._twins, "index": self._index,
+            "samples": self._tabulate,
             "place": self._place, "join": self._join, "beside": self._beside, "level": self._level,
             "manifest": self._manifest, "pictures": self._pictures, "icons": self._sheet,
         }  # fmt: skip
@@ -139,6 +140,7 @@ class Estimate:
             samples = self._samples(images, layer)
             seconds += samples * SAMPLE_SECONDS
             size += samples * (2 * self._channels(layer) + self._thumbnail + SAMPLE_BYTES)
+            size += images * 2 * self._channels(layer)
         return Cost(seconds, size)
 
     def _attribute(self, chunk: Chunk) -> Cost:
@@ -214,6 +216,10 @@ class Estimate:
         samples, channels = self._of_layer(chunk)
         size = samples * (2 * channels + 4 * min(64, channels) + 24)
         return Cost(samples * (INDEX_SECONDS + INDEX_VALUE_SECONDS * channels), size)
+
+    def _tabulate(self, chunk: Chunk) -> Cost:
+        samples, channels = self._of_layer(chunk)
+        return Cost(samples * INDEX_VALUE_SECONDS * channels / 10, SAMPLE_ROW_BYTES * samples)
 
     def _canvas(self, layer: str, recipe: str) -> int:
         plan = self._plan

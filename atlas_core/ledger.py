@@ -82,10 +82,10 @@ class Worker:
     device: str = "cpu"
 
 
-def connect(url: str) -> redis.Redis:
-    """A client of a Redis that never hangs: every wait is bounded."""
+def connect(url: str, *, decode: bool = True) -> redis.Redis:
+    """A client of a Redis that never hangs: every wait is bounded. It gives text, or bytes where not to decode."""
     retry = Retry(ExponentialBackoff(cap=0.2, base=0.05), 2)
-    return redis.Redis.from_url(url, decode_responses=True, socket_connect_timeout=3, socket_timeout=10, retry=retry)
+    return redis.Redis.from_url(url, decode_responses=decode, socket_connect_timeout=3, socket_timeout=10, retry=retry)
 
 
 @contextmanager

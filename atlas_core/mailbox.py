@@ -1,17 +1,16 @@
-"""Projections on their way: requests on a Redis list, each answered on a list of its own.
+"""Projections on their way: requests on a Redis list, answered into the inbox of the process that asked.
 
-A request's body stands under a key that expires when nobody waits any more; a worker skips a request whose body is
-gone. Lost requests are asked again by the client; nothing here must survive.
+A request's body stands under a key of its own, which goes when its client does or when nobody waits any more; a request
+without a body is skipped. Bodies and answers are bytes: a line of JSON that says what they are, and the image or the
+answer itself. Answers are kept for a while by what they answer. Lost requests are asked again by the client; nothing
+here must survive.
 """
 
 from __future__ import annotations
 
-import base64
 import json
-import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, cast
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from atlas_core.ledger import reaching_redis
 
@@ -19,69 +18,206 @@ if TYPE_CHECKING:
     import redis
 
 WAITING = "atlas:projections"
-BATCH = 32
-ANSWER_SECONDS = 60
-POLL_SECONDS = 2.0
+"""Names of requests, the oldest first."""
+WOKEN = "atlas:projections:woken"
+"""There while a task is on its way to a worker: one will do, whoever it wakes takes until nothing waits."""
+PACE = "atlas:projections:pace"
+"""By worker process: seconds from one answer to the next while it was busy, and when that was measured."""
+KEPT_BY_AGE = "atlas:projections:kept"
+KEPT_BYTES = "atlas:projections:kept:bytes"
+WOKEN_SECONDS = 5
+INBOX_SECONDS = 60
+PACE_SECONDS = 60
+
+# KEYS: waiting, body, woken, pace. ARGV: name, body, milliseconds it is worth an answer, most that may wait, seconds
+# that the wait may take, milliseconds of a wake-up, seconds of a pace. Gives: taken in, seconds to wait, wake somebody.
+PUT = """
+local waiting, rate, now = redis.call('LLEN', KEYS[1]), 0, tonumber(redis.call('TIME')[1])
+for _, note in ipairs(redis.call('HVALS', KEYS[4])) do
+  local seconds, at = string.match(note, '(%S+) (%S+)')
+  if now - at <= tonumber(ARGV[7]) then rate = rate + 1 / seconds end
+end
+local wait = rate > 0 and waiting / rate or 0
+if waiting >= tonumber(ARGV[4]) or wait > tonumber(ARGV[5]) then return {0, tostring(wait), 0} end
+redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+redis.call('RPUSH', KEYS[1], ARGV[1])
+return {1, tostring(wait), redis.call('SET', KEYS[3], '1', 'NX', 'PX', ARGV[6]) and 1 or 0}
+"""
+
+# KEYS: the answer, all by age, their bytes. ARGV: answer, milliseconds, most bytes. The oldest make room.
+_KEEP = """
+local size = string.len(ARGV[1])
+if size > tonumber(ARGV[3]) then return end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+local time = redis.call('TIME')
+if redis.call('ZADD', KEYS[2], time[1] * 1000 + math.floor(time[2] / 1000), size .. ' ' .. KEYS[1]) == 0 then return end
+local held = redis.call('INCRBY', KEYS[3], size)
+while held > tonumber(ARGV[3]) do
+  local oldest = redis.call('ZPOPMIN', KEYS[2])[1]
+  if not oldest then redis.call('DEL', KEYS[3]) return end
+  local freed, name = string.match(oldest, '(%d+) (.+)')
+  redis.call('DEL', name)
+  held = redis.call('DECRBY', KEYS[3], freed)
+end
+"""
+
+
+def body_key(name: str) -> str:
+    """Where the body of a request stands."""
+    return f"atlas:projection:{name}"
+
+
+def kept_key(digest: str) -> str:
+    """Where the answer to an image, an atlas and what was asked of it is kept."""
+    return f"atlas:projected:{digest}"
 
 
 @dataclass(frozen=True)
 class Request:
-    """An image to project; `layers` None for all of the atlas."""
+    """An image to project, or to find samples like.
 
-    id: str
+    Attributes:
+        name: Of the request.
+        inbox: List to answer into.
+        atlas: Its id.
+        attempt: Of its job.
+        layers: None for all of the atlas.
+        positions: As `project.project_image` takes them.
+        keep: Digest under which the answer may be kept.
+        data: Bytes of the image.
+        like: What is asked for in the place of positions: samples most like it, as `resembling.Like` takes it.
+    """
+
+    name: str
+    inbox: str
     atlas: str
-    data: bytes
+    attempt: int
     layers: list[str] | None
     positions: Literal["default", "all"]
+    keep: str
+    data: bytes
+    like: dict[str, Any] | None = None
+
+    def to_bytes(self) -> bytes:
+        """As it travels."""
+        return _framed({key: value for key, value in vars(self).items() if key != "data"}, self.data)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Request:
+        """The inverse of `to_bytes`."""
+        head, body = _unframed(data)
+        return cls(**head, data=body)
+
+
+class Answer(NamedTuple):
+    """What a request is answered: JSON, of the projection or of why there is none."""
+
+    name: str
+    failed: bool
+    data: bytes
+
+    def to_bytes(self) -> bytes:
+        """As it travels."""
+        return _framed({"name": self.name, "failed": self.failed}, self.data)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Answer:
+        """The inverse of `to_bytes`."""
+        head, body = _unframed(data)
+        return cls(**head, data=body)
+
+
+def put_call(request: Request, *, seconds: float, most: int) -> dict[str, Any]:
+    """Keys and arguments of `PUT`.
+
+    Args:
+        request: The request.
+        seconds: After which nobody waits for its answer.
+        most: Requests that may wait.
+    """
+    return {
+        "keys": [WAITING, body_key(request.name), WOKEN, PACE],
+        "args": [request.name, request.to_bytes(), int(seconds * 1000), most, seconds, WOKEN_SECONDS * 1000,
+                 PACE_SECONDS],
+    }  # fmt: skip
 
 
 class Mailbox:
-    """Requests and answers in one Redis.
+    """The worker's side of it.
 
     Args:
-        client: Decodes its responses.
+        client: Gives its responses as bytes.
+        keep_seconds: That an answer is kept.
+        keep_bytes: That kept answers may take together.
     """
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, *, keep_seconds: float, keep_bytes: int) -> None:
         """Keep the client; Redis is not spoken to yet."""
         self._redis = client
+        self._keep = client.register_script(_KEEP)
+        self._keep_milliseconds, self._keep_bytes = int(keep_seconds * 1000), keep_bytes
 
-    def put(
-        self, atlas: str, data: bytes, layers: list[str] | None, positions: Literal["default", "all"], seconds: float
-    ) -> str:
-        """Post a request that is worth an answer for so many seconds; returns its id."""
-        name = uuid4().hex
-        body = {
-            "atlas": atlas, "data": base64.b64encode(data).decode("ascii"), "layers": layers, "positions": positions,
-        }  # fmt: skip
+    def begin(self) -> None:
+        """A worker is awake; from now on the next request wakes another."""
         with reaching_redis():
-            self._redis.set(f"atlas:projection:{name}", json.dumps(body), px=int(seconds * 1000))
-            self._redis.rpush(WAITING, name)
-        return name
+            self._redis.delete(WOKEN)
 
-    def take(self, limit: int = BATCH) -> list[Request]:
-        """Take the oldest requests that somebody still waits for."""
+    def take(self, limit: int, seconds: float) -> list[Request]:
+        """Take the oldest requests that somebody still waits for.
+
+        Args:
+            limit: Requests at most.
+            seconds: To wait for one where there is none.
+        """
         with reaching_redis():
-            names = cast("list[str] | None", self._redis.lpop(WAITING, limit)) or []
-            bodies = [cast("str | None", self._redis.getdel(f"atlas:projection:{name}")) for name in names]
-        return [_request(name, json.loads(body)) for name, body in zip(names, bodies, strict=True) if body]
+            names = cast("list[bytes] | None", self._redis.lpop(WAITING, limit)) or []
+            if not names and seconds > 0:
+                found = cast("tuple[bytes, bytes] | None", self._redis.blpop([WAITING], seconds))
+                names = [] if found is None else [found[1]]
+            with self._redis.pipeline(transaction=False) as pipeline:
+                for name in names:
+                    pipeline.getdel(body_key(name.decode()))
+                bodies = pipeline.execute()
+        return [Request.from_bytes(body) for body in bodies if body is not None]
 
-    def answer(self, name: str, value: dict[str, Any]) -> None:
-        """Answer a request."""
+    def wake(self) -> bool:
+        """Whether a task is to be sent: none is on its way."""
         with reaching_redis():
-            self._redis.rpush(f"atlas:answer:{name}", json.dumps(value))
-            self._redis.expire(f"atlas:answer:{name}", ANSWER_SECONDS)
+            return bool(self._redis.set(WOKEN, 1, nx=True, ex=WOKEN_SECONDS))
 
-    def wait(self, name: str, seconds: float) -> dict[str, Any] | None:
-        """The answer to a request, None where none came in time."""
-        deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
-            with reaching_redis():
-                found = cast("list[str] | None", self._redis.blpop([f"atlas:answer:{name}"], min(left, POLL_SECONDS)))
-            if found:
-                return cast("dict[str, Any]", json.loads(found[1]))
-        return None
+    def waiting(self) -> int:
+        """How many wait."""
+        with reaching_redis():
+            return self._redis.llen(WAITING)
+
+    def answer(self, request: Request, data: bytes, *, failed: bool = False) -> None:
+        """Answer a request.
+
+        Args:
+            request: The request.
+            data: JSON.
+            failed: It says why there is no projection; it is not kept.
+        """
+        with reaching_redis(), self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.rpush(request.inbox, Answer(request.name, failed, data).to_bytes())
+            pipeline.expire(request.inbox, INBOX_SECONDS)
+            if request.keep and not failed and self._keep_milliseconds > 0:
+                keys = [kept_key(request.keep), KEPT_BY_AGE, KEPT_BYTES]
+                self._keep(keys=keys, args=[data, self._keep_milliseconds, self._keep_bytes], client=pipeline)
+            pipeline.execute()
+
+    def note_pace(self, worker: str, seconds: float) -> None:
+        """Say how long a worker process takes from one answer to the next while it is busy."""
+        with reaching_redis():
+            now = self._redis.time()[0]
+            self._redis.hset(PACE, worker, f"{seconds:.6f} {now}")
+            self._redis.expire(PACE, PACE_SECONDS)
 
 
-def _request(name: str, body: dict[str, Any]) -> Request:
-    return Request(name, body["atlas"], base64.b64decode(body["data"]), body["layers"], body["positions"])
+def _framed(head: dict[str, Any], data: bytes) -> bytes:
+    return json.dumps(head).encode() + b"\n" + data
+
+
+def _unframed(data: bytes) -> tuple[dict[str, Any], bytes]:
+    head, _, body = data.partition(b"\n")
+    return json.loads(head), body

@@ -16,7 +16,7 @@ from atlas_core.keys import record_key
 from atlas_core.spec import AtlasSpec
 
 STAGES = ("collect", "attribute", "layout", "cells", "preview", "render", "publish")
-VERSIONS = {**dict.fromkeys(STAGES, 1), "layout": 2, "cells": 4, "render": 2, "publish": 2}
+VERSIONS = {**dict.fromkeys(STAGES, 1), "collect": 2, "layout": 2, "cells": 4, "render": 2, "publish": 2}
 DROPPED_STAGES = ("attribute", "preview")
 """What chunks of these made is of no use once all that depends on it is done, and dropped with the atlas's success."""
 KEPT_SAMPLES = ("attribute",)
@@ -184,9 +184,23 @@ class Plan(Card):
         """
         found = self.find("cells", layer=layer, step="classes")
         if not found:
-            raise ConflictError(f"the atlas {self.id} was planned by an earlier version; delete it and ask for it "
-                                "again, or ask under another seed")  # fmt: skip
+            raise self._outdated()
         return found[0]
+
+    def samples_of(self, layer: str) -> Chunk:
+        """The chunk that puts the samples of a layer in the order of the map.
+
+        Raises:
+            ConflictError: The plan is of a version that had no such chunks.
+        """
+        found = self.find("publish", layer=layer, step="samples")
+        if not found:
+            raise self._outdated()
+        return found[0]
+
+    def _outdated(self) -> ConflictError:
+        return ConflictError(f"the atlas {self.id} was planned by an earlier version; delete it and ask for it again, "
+                             "or ask under another seed")  # fmt: skip
 
     def tiles(self, layer: str, side: int, stage: str = "render") -> list[Chunk]:
         """The chunks that render the tiles of a level, or with `preview` their previews, row by row."""

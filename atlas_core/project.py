@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from atlas_core.cells import assign_cells
-from atlas_core.errors import UnknownLayerError
+from atlas_core.binning import assign_cells
+from atlas_core.errors import ImageError, UnknownLayerError
 from atlas_core.models.preprocessing import read_pixels, to_unit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from numpy.typing import NDArray
 
     from atlas_core.cards import LayerInfo
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 GRID = 14
 TOP_CLASSES = 5
+BATCH_SIZES = (1, 4, 16, 32)
+"""Of the batches of a GPU: a kernel's order of summation goes by the size."""
 Positions = Literal["default", "all"]
 
 
@@ -36,10 +40,30 @@ def project_image(
 
     Returns:
         `classes`, the strongest five with logit and probability, and by layer `positions`: row and column in the
-        layer's grid, x and y on the map, spread, ambiguous, cell at each level, distance and its percentile.
+        layer's grid, x and y on the map, spread, ambiguous, cell at each level, distance and its percentile; and
+        `typical_share`, the share of them whose distance is under the 95th percentile of the atlas's own samples.
 
     Raises:
         ImageError: The bytes are no picture.
+        UnknownLayerError: The atlas has no such layer.
+        NotFoundError: The atlas has no index yet.
+    """
+    (answer,) = project_images(plan, runtime, [data], layers, positions)
+    if isinstance(answer, ImageError):
+        raise answer
+    return answer
+
+
+def project_images(
+    plan: Plan, runtime: Runtime, images: Sequence[bytes], layers: list[str] | None = None,
+    positions: Positions = "default",
+) -> list[dict[str, Any] | ImageError]:  # fmt: skip
+    """Place images on an atlas, each for itself; arguments as for `project_image`.
+
+    Returns:
+        For each image what `project_image` gives, or why it is none.
+
+    Raises:
         UnknownLayerError: The atlas has no such layer.
         NotFoundError: The atlas has no index yet.
     """
@@ -49,14 +73,48 @@ def project_image(
             raise UnknownLayerError(
                 f"the atlas has no layer {name!r}; it has {', '.join(plan.spec.layers)}", pointer="/layers"
             )
+    pixels = [_pixels(data, plan) for data in images]
+    read = iter(_forward(plan, runtime, [one for one in pixels if not isinstance(one, ImageError)], wanted))
+    return [
+        one if isinstance(one, ImageError) else _described(plan, runtime, *next(read), positions) for one in pixels
+    ]  # fmt: skip
+
+
+def _pixels(data: bytes, plan: Plan) -> NDArray[np.uint8] | ImageError:
+    try:
+        return read_pixels(data, plan.model.card.input)
+    except ImageError as error:
+        return error
+
+
+def _forward(
+    plan: Plan, runtime: Runtime, images: list[NDArray[np.uint8]], layers: Sequence[str]
+) -> Iterator[tuple[dict[str, NDArray[np.float32]], NDArray[np.float32] | None]]:
+    """Activations of each image by layer, shape (channels, height, width), and its logits.
+
+    On a CPU every image passes by itself: networks sum floats in another order for another size of batch. On a GPU
+    batches of a few fixed sizes are filled up.
+    """
     model = runtime.model(plan.model.card)
-    pixels = to_unit(read_pixels(data, plan.model.card.input)[None])
-    read, logits = model.activations(pixels, wanted, logits=model.classes is not None)
+    most = 1 if model.device.type == "cpu" else BATCH_SIZES[-1]
+    for first in range(0, len(images), most):
+        some = images[first : first + most]
+        size = next(size for size in BATCH_SIZES if size >= len(some))
+        batch = np.stack([*some, *[some[-1]] * (size - len(some))])
+        read, logits = model.activations(to_unit(batch), layers, logits=model.classes is not None)
+        for place in range(len(some)):
+            yield {name: values[place] for name, values in read.items()}, None if logits is None else logits[place]
+
+
+def _described(
+    plan: Plan, runtime: Runtime, read: dict[str, NDArray[np.float32]], logits: NDArray[np.float32] | None,
+    positions: Positions,
+) -> dict[str, Any]:  # fmt: skip
     labels = plan.model.card.labels
     return {
         "atlas": plan.id,
-        "classes": [] if logits is None else strongest(logits[0], labels if isinstance(labels, list) else []),
-        "layers": {name: _placed(plan, runtime, name, read[name][0], positions) for name in wanted},
+        "classes": [] if logits is None else strongest(logits, labels if isinstance(labels, list) else []),
+        "layers": {name: _placed(plan, runtime, name, values, positions) for name, values in read.items()},
     }
 
 
@@ -99,8 +157,7 @@ def _placed(
     plan: Plan, runtime: Runtime, name: str, activations: NDArray[np.float32], positions: Positions
 ) -> dict[str, Any]:
     rows, columns = chosen_positions(plan.model.layer(name), positions)
-    record = runtime.record(plan, plan.find("publish", layer=name, step="index")[0].key)
-    index = runtime.index(record["blobs"]["index"])
+    index = runtime.index(plan, plan.find("publish", layer=name, step="index")[0].key)
     placement = index.place(np.ascontiguousarray(activations[:, rows, columns].T))
     points = np.stack([placement.x, placement.y], axis=1).astype(np.float32)
     cells = {side: assign_cells(points, side) for side in plan.spec.levels or ()}
@@ -123,4 +180,5 @@ def _placed(
             }
             for place in range(len(rows))
         ],
+        "typical_share": round(placement.typical_share, 4),
     }

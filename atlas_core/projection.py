@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atlas_core.compiled import compiled
+from atlas_core.candidates import AXES, NONE, along_axes, nearest_along, nearest_exactly
 from atlas_core.errors import LayoutError
 from atlas_core.inverted import InvertedLists, list_count
-from atlas_core.layout.placement import geometric_median, neighbour_weights
+from atlas_core.layout.placement import geometric_median, heaviest_cluster, neighbour_weights, spread_of
 from atlas_core.layout.plane import strongest_axes
-from atlas_core.nearest import NO_IMAGE, exact_distances, unit_rows
+from atlas_core.nearest import NO_IMAGE, unit_rows
 from atlas_core.tables import allocate
 from atlas_core.whitening import Moments
 
@@ -31,12 +31,13 @@ if TYPE_CHECKING:
     from atlas_core.tables import Fields, Table
 
 NEIGHBOURS = 15
-COMPONENTS = 64
 CANDIDATES = 200
 CLUSTER_GAP = 0.05
 """Neighbours nearer than this in the map, a cell of a level of 20, hang together in one cluster."""
 AMBIGUOUS_BELOW = 0.5
+TYPICAL_BELOW = 95.0
 CALIBRATION_SAMPLES = 2000
+CALIBRATED_AT_ONCE = 100
 EXACT_SAMPLES = 100_000
 """Up to so many every sample is looked at: 3 ms a position."""
 PROBES = 32
@@ -66,6 +67,11 @@ class Placement:
     distance: NDArray[np.float64]
     percentile: NDArray[np.float64]
     neighbours: NDArray[np.int64]
+
+    @property
+    def typical_share(self) -> float:
+        """Share of the positions that are nearer than the 95th percentile of the atlas's samples; 1 of none."""
+        return float((self.percentile < TYPICAL_BELOW).mean()) if len(self.percentile) else 1.0
 
 
 @dataclass(frozen=True)
@@ -162,11 +168,11 @@ class ProjectionIndex:
     def _calibrate(self, seed: int, report: Callable[[int], None]) -> None:
         rng = np.random.Generator(np.random.Philox(seed))
         asked = np.sort(rng.permutation(len(self.images))[: len(self.calibration)])
-        for done, sample in enumerate(asked):
-            unit = unit_rows(self.activations[sample : sample + 1])[0]
-            self.calibration[done] = self._find(unit, int(self.images[sample]))[1].mean()
-            if (done + 1) % 100 == 0:
-                report(done + 1)
+        for first in range(0, len(asked), CALIBRATED_AT_ONCE):
+            some = asked[first : first + CALIBRATED_AT_ONCE]
+            _, distance = self._nearest(self.activations[some], self.images[some])
+            self.calibration[first : first + len(some)] = [row[np.isfinite(row)].mean() for row in distance]
+            report(first + len(some))
         self.calibration.sort()
 
     def place(self, activations: NDArray[np.floating[Any]], *, image: int = NO_IMAGE) -> Placement:
@@ -184,55 +190,50 @@ class ProjectionIndex:
         """
         if activations.ndim != 2 or activations.shape[1] != self.activations.shape[1]:
             raise LayoutError(f"positions need {self.activations.shape[1]} channels, got shape {activations.shape}")
-        found = [self._find(unit_rows(activations[row : row + 1])[0], image) for row in range(len(activations))]
-        spots = [self._settle(samples, distance) for samples, distance in found]
-        points = np.array([spot[0] for spot in spots]).reshape(-1, 2)
-        distance = np.array([distance.mean() for _, distance in found])
-        below = np.searchsorted(self.calibration, distance, side="right")
+        samples, distance = self._nearest(activations, np.full(len(activations), image))
+        known = int((samples >= 0).sum(axis=1).min(initial=samples.shape[1]))  # the same of each: own is one image
+        samples, distance = samples[:, :known], np.ascontiguousarray(distance[:, :known])
+        points = self.layout[samples]
+        weights = neighbour_weights(distance)
+        median = geometric_median(points, weights)
+        mean = distance.mean(axis=1)
+        below = np.searchsorted(self.calibration, mean, side="right")
         return Placement(
-            x=points[:, 0],
-            y=points[:, 1],
-            spread=np.array([spot[1] for spot in spots]),
-            ambiguous=np.array([spot[2] for spot in spots], dtype=bool),
-            distance=distance,
+            x=median[:, 0],
+            y=median[:, 1],
+            spread=spread_of(points, weights, median),
+            ambiguous=heaviest_cluster(points, weights, CLUSTER_GAP) < AMBIGUOUS_BELOW,
+            distance=mean,
             percentile=100.0 * below / max(1, len(self.calibration)),
-            neighbours=_rows_of_equal_length([samples for samples, _ in found]),
+            neighbours=samples,
         )
 
-    def _find(self, unit: NDArray[np.float32], image: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """The nearest samples of one position and their cosine distances, ascending."""
-        candidates = np.zeros(0, dtype=np.int64)
-        if self.lists is not None:
-            candidates = self._candidates(unit, image, self.lists.near(unit, PROBES))
-        if len(candidates) < NEIGHBOURS:  # there are no lists, or they hold nearly nothing but its own image
-            candidates = self._candidates(unit, image, None)
-        rows = self.activations[candidates].astype(np.float32) / self.length[candidates, None]
-        distance = exact_distances(unit[None], rows, np.arange(len(candidates))[None])[0]
-        nearest = np.argsort(distance, kind="stable")[:NEIGHBOURS]
-        if len(nearest) == 0:
+    def _nearest(
+        self, activations: NDArray[np.floating[Any]], own: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The nearest samples of positions and their cosine distances, by distance; as `nearest_exactly` gives them."""
+        unit, along = along_axes(activations, self.mean, self.axes)
+        if self.lists is None:
+            candidates = nearest_along(self.projected, self.images, along, own, CANDIDATES)
+        else:
+            rows = [slice(row, row + 1) for row in range(len(unit))]
+            listed = [self._listed(self.lists, unit[row], along[row], own[row]) for row in rows]
+            candidates = np.concatenate([np.zeros((0, CANDIDATES), np.int64), *listed])
+        samples, distance = nearest_exactly(self.activations, self.length, unit, candidates, NEIGHBOURS)
+        if (samples[:, 0] == NONE).any():
             raise LayoutError("the atlas has no samples of other images to place this one by")
-        return candidates[nearest], distance[nearest]
+        return samples, distance
 
-    def _candidates(self, unit: NDArray[np.float32], image: int, among: NDArray[np.int64] | None) -> NDArray[np.int64]:
-        """The samples nearest along the axes, ascending: of some, or of all."""
-        projected, images = self.projected, self.images
-        if among is not None:
-            projected, images = projected[among], images[among]
-        squared = np.empty(len(images), dtype=np.float32)
-        _squared_distances(projected, self.axes @ (unit - self.mean), images, image, squared)
-        candidates = np.arange(len(squared))
-        if len(squared) > CANDIDATES:
-            candidates = np.sort(np.argpartition(squared, CANDIDATES - 1)[:CANDIDATES])
-        candidates = candidates[np.isfinite(squared[candidates])]
-        return candidates if among is None else among[candidates]
-
-    def _settle(self, samples: NDArray[np.int64], distance: NDArray[np.float64]) -> tuple[Any, float, bool]:
-        """Point, spread and ambiguity from one position's neighbours."""
-        points = self.layout[samples].astype(np.float64)
-        weights = neighbour_weights(distance)
-        point = geometric_median(points, weights)
-        spread = float(weights @ np.hypot(*(points - point).T))
-        return point, spread, heaviest_cluster(points, weights) < AMBIGUOUS_BELOW
+    def _listed(
+        self, lists: InvertedLists, unit: NDArray[np.float32], along: NDArray[np.float32], own: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Candidates of one row from the lists nearest to it, or from all where they hold nearly nothing else."""
+        some = lists.near(unit[0], PROBES)
+        candidates = nearest_along(self.projected[some], self.images[some], along, own, CANDIDATES)
+        if candidates[0, NEIGHBOURS - 1] == NONE:
+            return nearest_along(self.projected, self.images, along, own, CANDIDATES)
+        candidates[candidates != NONE] = some[candidates[candidates != NONE]]
+        return candidates
 
     def to_tables(self) -> dict[str, NDArray[Any]]:
         """The fields as named arrays, those of the lists beside the others."""
@@ -248,7 +249,7 @@ class ProjectionIndex:
 
 def _fields(n: int, channels: int, calibrated: int) -> Fields:
     """Types and shapes of an index's tables."""
-    components = min(COMPONENTS, channels)
+    components = min(AXES, channels)
     own: dict[str, Any] = {
         "activations": (np.float16, (n, channels)), "length": (np.float32, (n,)), "images": (np.int64, (n,)),
         "layout": (np.float32, (n, 2)), "mean": (np.float32, (channels,)),
@@ -269,30 +270,3 @@ def _blocks(shards: Iterable[NDArray[np.floating[Any]]], n: int) -> Iterator[NDA
             yield from (shard[first : first + BLOCK] for first in range(0, len(shard), BLOCK))
     if passed != n:
         raise LayoutError(MISMATCH)
-
-
-def heaviest_cluster(points: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
-    """Share of the weight in the heaviest cluster; points nearer than `CLUSTER_GAP` are linked, links join clusters."""
-    linked = np.hypot(*(points[:, None] - points[None]).transpose(2, 0, 1)) < CLUSTER_GAP
-    for _ in range(max(1, len(points).bit_length())):  # each squaring doubles the length of the chains it follows
-        linked = linked @ linked
-    return float((linked @ weights).max() / weights.sum())
-
-
-def _rows_of_equal_length(rows: list[NDArray[np.int64]]) -> NDArray[np.int64]:
-    return np.array(rows, dtype=np.int64).reshape(len(rows), -1) if rows else np.zeros((0, 0), dtype=np.int64)
-
-
-def _squared_distance_rows(projected: Any, query: Any, images: Any, image: int, squared: Any) -> None:
-    for sample in range(projected.shape[0]):
-        if images[sample] == image:
-            squared[sample] = np.inf
-            continue
-        total = np.float32(0)
-        for component in range(projected.shape[1]):
-            offset = projected[sample, component] - query[component]
-            total += offset * offset
-        squared[sample] = total
-
-
-_squared_distances = compiled(_squared_distance_rows, fast=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -34,6 +35,8 @@ TABLES_BYTES = 256 * 2**20
 class Recent(Generic[_V]):
     """The values asked for last, as many as fit; the last one always does.
 
+    Threads may share it: a value is made once, and whoever asks meanwhile waits.
+
     Args:
         size: How much fits.
         measure: How much room a value takes, 1 by default.
@@ -45,18 +48,20 @@ class Recent(Generic[_V]):
         self._measure = measure
         self._held = 0
         self._values: OrderedDict[Hashable, _V] = OrderedDict()
+        self._lock = threading.RLock()
 
     def get(self, key: Hashable, make: Callable[[], _V]) -> _V:
         """The value under a key, made where it is not kept; where there is no room left, some is made first."""
-        if key not in self._values:
-            while self._held >= self._size and self._values:
+        with self._lock:
+            if key not in self._values:
+                while self._held >= self._size and self._values:
+                    self._held -= self._measure(self._values.popitem(last=False)[1])
+                value = self._values[key] = make()
+                self._held += self._measure(value)
+            self._values.move_to_end(key)
+            while self._held > self._size and len(self._values) > 1:
                 self._held -= self._measure(self._values.popitem(last=False)[1])
-            value = self._values[key] = make()
-            self._held += self._measure(value)
-        self._values.move_to_end(key)
-        while self._held > self._size and len(self._values) > 1:
-            self._held -= self._measure(self._values.popitem(last=False)[1])
-        return self._values[key]
+            return self._values[key]
 
 
 class Runtime:
@@ -169,12 +174,16 @@ class Runtime:
         """A table by its blob."""
         return self._tables.get(sha256, lambda: tables.unpack(self.store.get_blob(sha256)))
 
-    def index(self, sha256: str) -> ProjectionIndex:
-        """A projection index by its blob."""
+    def index(self, plan: Plan, key: str) -> ProjectionIndex:
+        """The projection index that a chunk of a plan made; the store is not asked again for one that is held.
+
+        Raises:
+            NotFoundError: The chunk is not done.
+        """
         from atlas_core.projection import ProjectionIndex
 
         def read() -> ProjectionIndex:
-            with self.store.open_blob(sha256) as file:
+            with self.store.open_blob(self.record(plan, key)["blobs"]["index"]) as file:
                 return ProjectionIndex.from_tables(tables.open_table(file))
 
-        return self._indexes.get(sha256, read)
+        return self._indexes.get(key, read)

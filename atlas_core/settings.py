@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any
 
@@ -24,7 +25,9 @@ class Settings(BaseSettings):
 
     store_url: str = Field(default=".atlas/store", description="folder or file:// URL of the store")
     redis_url: str = Field(default="redis://127.0.0.1:6379/0", description="broker and ledger; must not evict")
-    cache_url: str | None = Field(default=None, description="projections on their way; may evict; redis_url by default")
+    cache_url: str | None = Field(
+        default=None, description="projections on their way, kept answers; may evict; redis_url if None"
+    )
     lease_seconds: float = Field(default=15, gt=0, description="life of a lease that nobody renews")
     beat_seconds: float = Field(default=2, gt=0, description="between renewals, heartbeats and sweeps of a worker")
     max_attempts: int = Field(default=3, ge=1, description="attempts after which a chunk is parked")
@@ -51,6 +54,12 @@ class Settings(BaseSettings):
         pattern=PATTERN,
         description="of collect, attribute and render: `cpu`, `cuda`, `cuda:N`; `auto` takes a GPU if there is one",
     )
+    projection_threads: int = Field(
+        default_factory=lambda: min(8, len(os.sched_getaffinity(0))), ge=1, le=64,
+        description="images that a worker process projects side by side on a CPU; as many as cores by default",
+    )  # fmt: skip
+    projection_cache_seconds: float = Field(default=600, ge=0, description="that the answer to an image is kept; 0: no")
+    projection_cache_bytes: int = Field(default=64 << 20, ge=0, description="that kept answers may take together")
     shutdown_seconds: float = Field(default=10, ge=0, description="that a stopping worker gives its running tasks")
 
 

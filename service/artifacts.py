@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from atlas_core import registry
+from atlas_core import registry, tables
 from atlas_core.advance import TERMINAL, plan_of_attempt
 from atlas_core.build import TILE_SIDE
 from atlas_core.cards import DatasetCard
@@ -27,7 +27,7 @@ from atlas_core.registry import Document
 from atlas_core.store import Store
 from service.errors import NotYetError
 
-RECORDS, DATASETS, CELLS = 20_000, 4, 4
+RECORDS, DATASETS, CELLS, TABLES = 20_000, 4, 4, 64
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,7 @@ class Artifacts:
         self._lock = threading.Lock()
         self._records: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._cells: OrderedDict[str, list[dict[str, Any]]] = OrderedDict()
+        self._tables: OrderedDict[str, tables.Table] = OrderedDict()
         self._datasets: OrderedDict[tuple[str, str], Dataset] = OrderedDict()
 
     def close(self) -> None:
@@ -123,6 +124,11 @@ class Artifacts:
         record = self.record(plan.chunks[-1])
         return None if record is None else dict(json.loads(self._store.get_blob(record["blobs"]["manifest"])))
 
+    def check_layer(self, plan: Plan, layer: str) -> None:
+        """Raise NotFoundError unless the atlas has this layer."""
+        if layer not in plan.spec.layers:
+            raise NotFoundError(f"the atlas has no layer {layer!r}; it has {', '.join(plan.spec.layers)}")
+
     def side(self, plan: Plan, layer: str, z: int) -> int:
         """Cells a side of a level.
 
@@ -130,8 +136,7 @@ class Artifacts:
             NotFoundError: The atlas has no such layer or level.
         """
         levels = plan.spec.levels or []
-        if layer not in plan.spec.layers:
-            raise NotFoundError(f"the atlas has no layer {layer!r}; it has {', '.join(plan.spec.layers)}")
+        self.check_layer(plan, layer)
         if not 0 <= z < len(levels):
             raise NotFoundError(f"the atlas has no level {z}; it has 0 to {len(levels) - 1}, coarse to fine")
         return levels[z]
@@ -242,6 +247,22 @@ class Artifacts:
             last = min(seen.shape[axis], max(first + 1, round(centre + field.size[axis] / 2)))
             spans.append(slice(min(first, seen.shape[axis] - 1), last))
         return png(Image.fromarray(seen[spans[0], spans[1]]))
+
+    def table(self, blob: str) -> tables.Table:
+        """A table, mapped into memory: what is looked at is read, and no more."""
+        with self._lock:
+            if blob in self._tables:
+                self._tables.move_to_end(blob)
+                return self._tables[blob]
+        with self._store.open_blob(blob) as file:
+            found = tables.open_table(file)
+        with self._lock:
+            _keep(self._tables, blob, found, TABLES)
+        return found
+
+    def images(self, plan: Plan) -> Sequence[str]:
+        """Ids of the images of an atlas's dataset, by their place in the listing."""
+        return self._dataset(plan).listing.images
 
     def _dataset(self, plan: Plan) -> Dataset:
         card = DatasetCard(**registry.document(self._store, "datasets", plan.dataset.id)["card"])

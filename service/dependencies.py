@@ -1,4 +1,4 @@
-"""What the routes are given: the store, the ledger, the mailbox and the producer of tasks."""
+"""What the routes are given: the store, the ledger, who asks the workers, and the producer of tasks."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from celery import Celery
 from fastapi import Depends, Query, Request
 from kombu.exceptions import OperationalError
 
-from atlas_core.advance import Enqueue
+from atlas_core.advance import INTERACTIVE, PROJECT, Enqueue
 from atlas_core.errors import DependencyError
 from atlas_core.ledger import Ledger, connect
-from atlas_core.mailbox import Mailbox
 from atlas_core.settings import celery_settings
 from atlas_core.store import open_store
 from service.artifacts import Artifacts
+from service.asking import Asking
 from service.event_stream import EventStreams
 from service.idempotency import IdempotentAnswers
 from service.settings import ServiceSettings
@@ -33,9 +33,9 @@ class Services:
         self.settings = settings
         self.store = open_store(settings.store_url)
         self.artifacts = Artifacts(self.store, settings.dataset_stores)
-        self._clients = [connect(settings.redis_url), connect(settings.cache_url or settings.redis_url)]
+        self._redis = connect(settings.redis_url)
         self.ledger = Ledger(
-            self._clients[0],
+            self._redis,
             lease_seconds=settings.lease_seconds,
             max_attempts=settings.max_attempts,
             requeue_seconds=settings.requeue_seconds,
@@ -43,18 +43,24 @@ class Services:
         self.event_streams = EventStreams(
             settings.redis_url, most=settings.event_streams, beat_seconds=settings.event_beat_seconds
         )
-        self.idempotent = IdempotentAnswers(self._clients[0])
-        self.mailbox = Mailbox(self._clients[1])
+        self.idempotent = IdempotentAnswers(self._redis)
         self._celery = Celery("service", set_as_current=False)
         self._celery.config_from_object(celery_settings(settings))
         self.enqueue: Enqueue = _enqueue(self._celery)
+        self.asking = Asking(
+            settings.cache_url or settings.redis_url,
+            lambda: self.enqueue(PROJECT, [], INTERACTIVE),
+            seconds=settings.projection_seconds,
+            most=settings.projection_queue,
+        )
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let go of every connection."""
+        await self.event_streams.close()
+        await self.asking.close()
         self.artifacts.close()
         self._celery.close()
-        for client in self._clients:
-            client.close()
+        self._redis.close()
 
 
 def _enqueue(celery: Any) -> Callable[[str, list[str], str], None]:

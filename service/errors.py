@@ -64,9 +64,19 @@ class NoAnswerError(AtlasError):
 
 
 class TooManyError(AtlasError):
-    """More at a time than may be."""
+    """More at a time than may be.
+
+    Args:
+        detail: As in `AtlasError`.
+        retry_seconds: After which to try again.
+    """
 
     slug = "too-many"
+
+    def __init__(self, detail: str, *, retry_seconds: int = RETRY_SECONDS) -> None:
+        """Keep the seconds."""
+        super().__init__(detail)
+        self.retry_seconds = retry_seconds
 
 
 OWN_STATUSES: Mapping[type[AtlasError], HTTPStatus] = {
@@ -129,13 +139,17 @@ async def _on_atlas_error(request: Request, error: Exception) -> JSONResponse:
     status = status_of(error)
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("%s: %s", type(error).__name__, error, exc_info=error)
-    retry = status in RETRIED or isinstance(error, NotYetError)
+    headers = {}
+    if status in RETRIED or isinstance(error, NotYetError):
+        headers["Retry-After"] = str(getattr(error, "retry_seconds", RETRY_SECONDS))
+    if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        headers["Connection"] = "close"  # else the server would read the body to its end
     return problem(
         status,
         error.slug,
         error.detail,
         errors=[{"pointer": error.pointer, "detail": error.detail}] if error.pointer else None,
-        headers={"Retry-After": str(RETRY_SECONDS)} if retry else None,
+        headers=headers,
         request_id=_id(request),
     )
 

@@ -13,7 +13,19 @@ from fastapi.responses import FileResponse
 
 from service import errors
 from service.dependencies import Services
-from service.routers import aliases, atlases, blobs, events, health, icons, levels, projections, registered, webhooks
+from service.routers import (
+    aliases,
+    atlases,
+    blobs,
+    events,
+    health,
+    icons,
+    levels,
+    projections,
+    registered,
+    samples,
+    webhooks,
+)
 from service.schemas import Problem
 from service.settings import ServiceSettings
 
@@ -46,8 +58,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        await services.event_streams.close()
-        services.close()
+        await services.close()
 
     app = FastAPI(
         title="Activation atlases",
@@ -59,8 +70,8 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     )
     app.state.services = services
     errors.install(app, settings.trusted_hosts)
-    # `levels` takes the rest of a path as a layer's name, so the others stand before it.
-    for module in (health, blobs, registered, aliases, atlases, events, webhooks, projections, icons, levels):
+    # `levels` and `samples` take the rest of a path as a layer's name, so the others stand before it.
+    for module in (health, blobs, registered, aliases, atlases, events, webhooks, projections, icons, samples, levels):
         app.include_router(module.router)
     webhooks.describe_events(app)
     _add_viewer(app)

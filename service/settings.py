@@ -14,6 +14,7 @@ class ServiceSettings(Settings):
     blob_limit_bytes: int = Field(default=4 << 30, ge=1, description="largest upload")
     image_limit_bytes: int = Field(default=20 << 20, ge=1, description="largest image to project")
     projection_seconds: float = Field(default=30, gt=0, description="that a projection may take")
+    projection_queue: int = Field(default=64, ge=1, description="projections that may wait for a worker; 429 beyond")
     trusted_hosts: list[str] = Field(
         default_factory=lambda: ["*"], description="names by which requests may address the service"
     )

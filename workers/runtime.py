@@ -36,6 +36,9 @@ class Process:
 
     Args:
         settings: Where the store and Redis are.
+
+    Attributes:
+        name: Of this process among all workers'.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -43,8 +46,13 @@ class Process:
         self.settings = settings
         self.store = open_store(settings.store_url)
         self.ledger = ledger_of(settings)
-        self.mailbox = Mailbox(connect(settings.cache_url or settings.redis_url))
+        self.mailbox = Mailbox(
+            connect(settings.cache_url or settings.redis_url, decode=False),
+            keep_seconds=settings.projection_cache_seconds,
+            keep_bytes=settings.projection_cache_bytes,
+        )
         self._worker = os.environ.get(WORKER_ID, "")
+        self.name = f"{self._worker}/{os.getpid()}"
 
     @cached_property
     def runtime(self) -> Runtime:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from datetime import timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from kombu.exceptions import OperationalError
 
-from atlas_core import advance as engine, deliveries, registry
-from atlas_core.errors import AtlasError, DependencyError, MissingInputError, NotFoundError
+from atlas_core import advance as engine, deliveries
+from atlas_core.errors import DependencyError, MissingInputError, NotFoundError
 from workers.app import app
-from workers.runtime import OnProgress, Process, process, told
+from workers.projecting import Projecting
+from workers.runtime import OnProgress, Process, process
 
 if TYPE_CHECKING:
     from atlas_core.advance import Inspected
-    from atlas_core.mailbox import Request
 
 log = logging.getLogger(__name__)
 SWEPT_SECONDS = 0.2
@@ -95,24 +95,19 @@ def _inspect(here: Process, kind: Inspected, name: str, work: Any) -> None:
 
 @app.task(name=engine.PROJECT)
 def project() -> None:
-    """Answer the projections that wait, each by itself."""
+    """Answer the projections that wait."""
+    _projecting().turn()
+
+
+@lru_cache(maxsize=1)
+def _projecting() -> Projecting:
     here = process()
-    for request in here.mailbox.take():
-        here.mailbox.answer(request.id, _projected(here, request))
 
+    def wake() -> None:
+        if here.mailbox.wake():
+            enqueue(engine.PROJECT, [], engine.INTERACTIVE)
 
-def _projected(here: Process, request: Request) -> dict[str, Any]:
-    from atlas_core.project import project_image
-
-    try:
-        job = registry.document(here.store, "jobs", request.atlas)
-        plan = engine.plan_of_attempt(here.store, request.atlas, job["attempt"])
-        return {"value": project_image(plan, here.runtime, request.data, request.layers, request.positions)}
-    except AtlasError as error:
-        return {"error": {**told(error), "pointer": error.pointer}}
-    except Exception as error:
-        log.exception("a projection failed")
-        return {"error": {**told(error), "pointer": None}}
+    return Projecting(here, wake)
 
 
 @app.task(name=engine.COLLECT_GARBAGE)

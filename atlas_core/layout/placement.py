@@ -55,6 +55,54 @@ def geometric_median(points: NDArray[np.floating[Any]], weights: NDArray[np.floa
     return median
 
 
+def spread_of(
+    points: NDArray[np.floating[Any]], weights: NDArray[np.float64], centre: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Weighted mean distance of some points from a centre.
+
+    Args:
+        points: Shape (..., k, 2).
+        weights: Shape (..., k), of sum 1.
+        centre: Shape (..., 2).
+
+    Returns:
+        Shape (...).
+    """
+    k = weights.shape[-1]
+    spread = np.empty(weights.shape[:-1])
+    _spreads(
+        np.ascontiguousarray(points, dtype=np.float64).reshape(-1, k, 2),
+        np.ascontiguousarray(weights, dtype=np.float64).reshape(-1, k),
+        np.ascontiguousarray(centre, dtype=np.float64).reshape(-1, 2),
+        spread.reshape(-1),
+    )
+    return spread
+
+
+def heaviest_cluster(
+    points: NDArray[np.floating[Any]], weights: NDArray[np.float64], gap: float
+) -> NDArray[np.float64]:
+    """Share of the weight in the heaviest cluster.
+
+    Args:
+        points: Shape (..., k, 2).
+        weights: Shape (..., k), their sum above 0.
+        gap: Points nearer than this are linked, and links join clusters (single linkage).
+
+    Returns:
+        Shape (...), each in (0, 1].
+    """
+    k = weights.shape[-1]
+    share = np.empty(weights.shape[:-1])
+    _clusters(
+        np.ascontiguousarray(points, dtype=np.float64).reshape(-1, k, 2),
+        np.ascontiguousarray(weights, dtype=np.float64).reshape(-1, k),
+        gap,
+        share.reshape(-1),
+    )
+    return share
+
+
 def _weight_rows(distance: Any, weights: Any) -> None:
     for row in range(distance.shape[0]):
         scale = 0.0
@@ -94,3 +142,41 @@ def _median_rows(points: Any, weights: Any, median: Any) -> None:
 
 
 _medians = compiled(_median_rows)
+
+
+def _spread_rows(points: Any, weights: Any, centre: Any, spread: Any) -> None:
+    for row in range(points.shape[0]):
+        total = 0.0
+        for place in range(points.shape[1]):
+            offset = math.hypot(points[row, place, 0] - centre[row, 0], points[row, place, 1] - centre[row, 1])
+            total += weights[row, place] * offset
+        spread[row] = total
+
+
+_spreads = compiled(_spread_rows)
+
+
+def _cluster_rows(points: Any, weights: Any, gap: float, share: Any) -> None:
+    k = points.shape[1]
+    cluster, weight = np.empty(k, np.int64), np.empty(k)
+    for row in range(points.shape[0]):
+        for place in range(k):
+            cluster[place], weight[place] = place, 0.0
+        for place in range(k):
+            for other in range(place):
+                across = points[row, place, 0] - points[row, other, 0]
+                up = points[row, place, 1] - points[row, other, 1]
+                near = math.hypot(across, up) < gap
+                if near and cluster[place] != cluster[other]:
+                    joined, kept = cluster[place], cluster[other]
+                    for member in range(k):
+                        if cluster[member] == joined:
+                            cluster[member] = kept
+        total = 0.0
+        for place in range(k):
+            weight[cluster[place]] += weights[row, place]
+            total += weights[row, place]
+        share[row] = weight.max() / total
+
+
+_clusters = compiled(_cluster_rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -74,6 +75,7 @@ class OnnxModel(LoadedModel):
     ) -> None:
         self._graph, self._image, self._output, self._threads, self._shapes = graph, image, output, threads, shapes
         self._sessions: OrderedDict[tuple[str, ...], Session] = OrderedDict()
+        self._lock = threading.Lock()
         self._mean, self._std = (
             np.asarray(values, np.float32).reshape(1, -1, 1, 1) for values in (card.input.mean, card.input.std)
         )
@@ -101,13 +103,14 @@ class OnnxModel(LoadedModel):
         return read, values[self._output].reshape(len(pixels), -1)
 
     def _session(self, outputs: tuple[str, ...]) -> Session:
-        if outputs not in self._sessions:
-            gpu = (self.device.index or 0) if self.device.type == "cuda" else None
-            self._sessions[outputs] = Session(self._graph, outputs, self._image, self._threads, gpu=gpu)
-            if len(self._sessions) > KEPT_SESSIONS:
-                self._sessions.popitem(last=False)
-        self._sessions.move_to_end(outputs)
-        return self._sessions[outputs]
+        with self._lock:
+            if outputs not in self._sessions:
+                gpu = (self.device.index or 0) if self.device.type == "cuda" else None
+                self._sessions[outputs] = Session(self._graph, outputs, self._image, self._threads, gpu=gpu)
+                if len(self._sessions) > KEPT_SESSIONS:
+                    self._sessions.popitem(last=False)
+            self._sessions.move_to_end(outputs)
+            return self._sessions[outputs]
 
     def move(self, device: torch.device) -> None:
         """See LoadedModel.move."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ class TracedModel(LoadedModel):
         self._network = network
         self._normalise = Normalise(card.input)
         self._readers: OrderedDict[tuple[tuple[str, ...], bool], fx.GraphModule] = OrderedDict()
+        self._lock = threading.Lock()
 
     def network(self) -> Network:
         """The traced network."""
@@ -60,12 +62,13 @@ class TracedModel(LoadedModel):
 
     def _reader(self, layers: tuple[str, ...], logits: bool) -> fx.GraphModule:
         key = (layers, logits)
-        if key not in self._readers:
-            self._readers[key] = self._network.reader(layers, logits=logits)
-            if len(self._readers) > KEPT_READERS:
-                self._readers.popitem(last=False)
-        self._readers.move_to_end(key)
-        return self._readers[key]
+        with self._lock:
+            if key not in self._readers:
+                self._readers[key] = self._network.reader(layers, logits=logits)
+                if len(self._readers) > KEPT_READERS:
+                    self._readers.popitem(last=False)
+            self._readers.move_to_end(key)
+            return self._readers[key]
 
 
 def trace_model(module: nn.Module, card: ModelCard) -> TracedModel:

@@ -38,6 +38,7 @@ def run_chunk(
     from atlas_core.stages.maps import build_index, find_neighbours, lay_out, make_cells
     from atlas_core.stages.pictures import preview_tile, publish_level, publish_manifest, render_tile
     from atlas_core.stages.repair import repairing
+    from atlas_core.stages.samples import tabulate
     from atlas_core.stages.step import Step
     from atlas_core.stages.vectors import attribute, collect
 
@@ -52,6 +53,7 @@ def run_chunk(
         "cells": make_cells,
         "cells classes": tell_classes,
         "publish index": build_index,
+        "publish samples": tabulate,
         "preview": preview_tile,
         "render": render_tile,
         "render beside": compare,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from atlas_core.cells import Level, assign_cells, levels
+from atlas_core.binning import assign_cells
+from atlas_core.cells import Level, levels
 from atlas_core.sampling import by_hash
 from atlas_core.whitening import SHRINKAGE, Moments, Whitening, whitening
 

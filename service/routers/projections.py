@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import asyncio
+from collections.abc import Coroutine
+from typing import Annotated, Any, Literal, TypeVar
 
-import anyio
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
+from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
-from atlas_core import errors
-from atlas_core.advance import INTERACTIVE, PROJECT
-from atlas_core.errors import AtlasError, ConflictError, ImageError, UnknownLayerError
+from atlas_core.advance import plan_of_attempt
+from atlas_core.errors import ConflictError, ImageError, InputError, UnknownLayerError
+from service.asking import Question
 from service.dependencies import Services, ServicesDep
-from service.errors import MediaTypeError, NoAnswerError, TooLargeError
+from service.errors import MediaTypeError, TooLargeError
 from service.names import AtlasId
 from service.routers.blobs import check_length
+from service.schemas import Projection
 
 router = APIRouter(prefix="/v1/atlases/{atlas}", tags=["projections"])
-WAITERS = anyio.CapacityLimiter(64)
 MULTIPART_OVERHEAD = 64 << 10
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 BODY = {
@@ -40,49 +42,88 @@ BODY = {
         },
     }
 }
-SLUGS = {kind.slug: kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, AtlasError)}
 
 
-@router.post("/projections", openapi_extra=BODY)
+Positions = Literal["default", "all"]
+Answer = TypeVar("Answer")
+
+
+@router.post("/projections", response_model=None, responses={200: {"model": Projection}}, openapi_extra=BODY)
 async def project(
     atlas: AtlasId,
     request: Request,
     services: ServicesDep,
     layers: Annotated[list[str] | None, Query(description="of the atlas; all of them by default")] = None,
-    positions: Annotated[Literal["default", "all"], Query(description="at most 14 x 14 a layer, or all")] = "default",
-) -> dict[str, Any]:
-    """Positions of an image on the map, with the cell at each level, distance, and the image's strongest classes."""
-    await run_in_threadpool(_check_atlas, services, atlas, layers)
-    data = await _image(request, services.settings.image_limit_bytes)
-    seconds = services.settings.projection_seconds
+    positions: Annotated[Positions, Query(description="at most 14 x 14 a layer, or all")] = "default",
+) -> Response:
+    """Positions of an image on the map, with the cell at each level, distance, and the image's strongest classes.
 
-    def ask() -> dict[str, Any] | None:
-        name = services.mailbox.put(atlas, data, layers, positions, seconds)
-        services.enqueue(PROJECT, [], INTERACTIVE)
-        return services.mailbox.wait(name, seconds)
-
-    answer = await anyio.to_thread.run_sync(ask, limiter=WAITERS)
-    if answer is None:
-        raise NoAnswerError(f"no worker answered within {seconds:.0f} s; try again, and see /readyz for the workers")
-    if "error" in answer:
-        raise _told(answer["error"])
-    value: dict[str, Any] = answer["value"]
-    return value
+    An image that was asked about a while ago is answered from memory, as `Cache-Status` says; with
+    `Cache-Control: no-cache` it is projected anew, to the same bytes.
+    """
+    question = await run_in_threadpool(question_about, services, atlas, layers, positions)
+    data = await sent_image(request, services.settings.image_limit_bytes)
+    known = None
+    if "no-cache" not in request.headers.get("cache-control", ""):
+        known = await services.asking.kept(question, data)
+    answer = known or await while_connected(request, services.asking.answer(question, data))
+    status = "atlas; hit" if known else "atlas; fwd=miss; stored"
+    return Response(answer, media_type="application/json", headers={"Cache-Status": status})
 
 
-def _check_atlas(services: Services, atlas: str, layers: list[str] | None) -> None:
-    plan = services.artifacts.plan(atlas)
+async def while_connected(request: Request, work: Coroutine[Any, Any, Answer]) -> Answer:
+    """Do work for as long as the client is there; its body must have been read.
+
+    Raises:
+        InputError: It went away, and will not read this.
+    """
+
+    async def gone() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    tasks = asyncio.create_task(work), asyncio.create_task(gone())
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    if tasks[0].cancelled():
+        raise InputError("the client went away")
+    return tasks[0].result()
+
+
+def question_about(services: Services, atlas: str, layers: list[str] | None, positions: Positions) -> Question:
+    """What is asked, where it can be.
+
+    Raises:
+        NotFoundError: There is no such atlas.
+        UnknownLayerError: It has no such layer.
+        ConflictError: It cannot place images yet.
+    """
+    job = services.artifacts.job(atlas)
+    plan = plan_of_attempt(services.store, atlas, job["attempt"])
     for name in layers or ():
         if name not in plan.spec.layers:
             raise UnknownLayerError(
                 f"the atlas has no layer {name!r}; it has {', '.join(plan.spec.layers)}", pointer="/layers"
             )
-    for chunk in plan.find("publish", step="index"):
-        if services.artifacts.record(chunk) is None and chunk.parameters["layer"] in (layers or plan.spec.layers):
-            raise ConflictError(f"the atlas {atlas} cannot place images yet; ask again when its layout is done")
+    indexes = [chunk for chunk in plan.find("publish", step="index")
+               if chunk.parameters["layer"] in (layers or plan.spec.layers)]  # fmt: skip
+    if any(services.artifacts.record(chunk) is None for chunk in indexes):
+        raise ConflictError(f"the atlas {atlas} cannot place images yet; ask again when its layout is done")
+    return Question(atlas, job["attempt"], tuple(chunk.key for chunk in indexes), layers, positions)
 
 
-async def _image(request: Request, limit: int) -> bytes:
+async def sent_image(request: Request, limit: int) -> bytes:
+    """The image of a request, raw or in a form.
+
+    Raises:
+        MediaTypeError: It says to be something else.
+        TooLargeError: It has more bytes than that.
+        InputError: It broke off.
+    """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         return await _from_form(request, await _body(request, limit + MULTIPART_OVERHEAD), limit)
@@ -94,10 +135,13 @@ async def _image(request: Request, limit: int) -> bytes:
 async def _body(request: Request, limit: int) -> bytes:
     check_length(request, limit)
     body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > limit:
-            raise TooLargeError(f"the image is over the limit of {limit:,} bytes")
+    try:
+        async for piece in request.stream():
+            body += piece
+            if len(body) > limit:
+                raise TooLargeError(f"the image is over the limit of {limit:,} bytes")
+    except ClientDisconnect:
+        raise InputError(f"the body broke off after {len(body):,} bytes; send it again") from None
     return bytes(body)
 
 
@@ -113,8 +157,3 @@ async def _from_form(request: Request, body: bytes, limit: int) -> bytes:
     if len(data) > limit:
         raise TooLargeError(f"the image is over the limit of {limit:,} bytes")
     return data
-
-
-def _told(error: dict[str, Any]) -> AtlasError:
-    kind = SLUGS.get(error["type"], AtlasError)
-    return kind(error["detail"], pointer=error.get("pointer"))

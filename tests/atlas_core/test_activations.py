@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from atlas_core.activations import Collected, collect_shard
+from atlas_core.activations import Collected, collect_shard, mean_unit
 from atlas_core.errors import ModelError
 from atlas_core.sampling import allocation
 from atlas_core.thumbnails import cut_thumbnails
@@ -89,6 +89,24 @@ def test_images_keep_label_and_logits(model: TinyModel, dataset: Dataset) -> Non
     assert images["logits"][0].tolist() == pytest.approx([means[0], 2 * means[2]], abs=1e-5)
 
 
+def test_images_keep_the_mean_unit_activation_of_their_whole_grid(model: TinyModel, dataset: Dataset) -> None:
+    images = collected(model, dataset, [6, 2], samples=7).images
+
+    for place, index in enumerate((6, 2)):
+        pixels = pixels_of(dataset, index)[::2, ::2] / 255
+        seen = np.stack([pixels[..., 0], 2 * pixels[..., 2]], axis=-1).reshape(-1, 2)
+        expected = (seen / np.linalg.norm(seen, axis=1, keepdims=True)).mean(axis=0)
+        assert images["unit pick"][place].tolist() == pytest.approx(expected.tolist(), abs=1e-3)
+
+
+def test_a_mean_of_unit_activations_is_as_long_as_they_agree() -> None:
+    grids = np.array([[[[3.0, 5.0]], [[4.0, 0.0]]], [[[0.0, 2.0]], [[0.0, 0.0]]], [[[1e30, 1.0]], [[1e30, 1.0]]]])
+
+    found = mean_unit(grids.astype(np.float32))
+
+    assert found.tolist() == pytest.approx(np.array([[0.8, 0.4], [0.5, 0], [0.7071, 0.7071]]), abs=1e-3)
+
+
 def test_shards_and_batches_do_not_matter(model: TinyModel, dataset: Dataset) -> None:
     whole = collected(model, dataset, list(range(7)))
     parts = [collected(model, dataset, [0, 1, 2], batch=2), collected(model, dataset, [3, 4, 5, 6], batch=1)]
@@ -133,7 +151,7 @@ def test_images_without_samples_are_left_out(model: TinyModel, dataset: Dataset)
 def test_a_model_without_logits_stops_at_the_layer(dataset: Dataset) -> None:
     made = collected(TinyModel(EverySecondPixel(), (3, SIDE, SIDE), logits=False), dataset, [0])
 
-    assert set(made.images) == {"image", "label"}
+    assert set(made.images) == {"image", "label", "unit pick", "unit coarse"}
 
 
 def test_values_too_large_for_half_precision_are_clipped(model: TinyModel, dataset: Dataset) -> None:

@@ -3,7 +3,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from atlas_core.cells import assign_cells, levels
+from atlas_core.binning import assign_cells
+from atlas_core.cells import levels
 from atlas_core.classes import CellClasses, classes_of_cells
 from atlas_core.errors import LayoutError
 from tests.atlas_core.test_cells import IMAGES, LAYOUT, Made, cloud

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from atlas_core.binning import assign_cells
 from atlas_core.cards import LayerInfo
-from atlas_core.cells import assign_cells
 from atlas_core.errors import ImageError, UnknownLayerError
 from atlas_core.project import chosen_positions, project_image, strongest
 from tests.atlas_core.conftest import TinyAtlas
@@ -25,6 +25,8 @@ def test_positions_lie_in_the_cells_they_name(tiny_atlas: TinyAtlas) -> None:
         found = [[position["cells"][str(side)][axis] for axis in ("column", "row")] for position in placed]
         assert found == assign_cells(points, side).tolist()
     assert all(0 <= position["percentile"] <= 100 for position in placed)
+    typical = [position["percentile"] < 95 for position in placed]
+    assert answer["layers"][LAYER]["typical_share"] == round(sum(typical) / 25, 4)
 
 
 def test_all_positions_are_placed_on_request(tiny_atlas: TinyAtlas) -> None:

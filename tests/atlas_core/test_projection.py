@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from atlas_core import tables
+from atlas_core.binning import assign_cells
 from atlas_core.errors import LayoutError
-from atlas_core.layout.placement import geometric_median, neighbour_weights
-from atlas_core.projection import ProjectionIndex, heaviest_cluster
+from atlas_core.layout.placement import geometric_median, heaviest_cluster, neighbour_weights, spread_of
+from atlas_core.projection import ProjectionIndex
 
 
 def islands(n: int = 900, channels: int = 80) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -51,9 +52,25 @@ def test_clusters_are_chains_of_near_points() -> None:
     chain = np.stack([np.arange(10) * 0.04, np.zeros(10)], axis=1)
     points = np.concatenate([chain, [[0.9, 0.9]]])
     weights = np.ones(11)
-    assert heaviest_cluster(points, weights) == pytest.approx(10 / 11)
+    assert heaviest_cluster(points, weights, 0.05) == pytest.approx(10 / 11)
     weights[10] = 30
-    assert heaviest_cluster(points, weights) == pytest.approx(30 / 40)
+    assert heaviest_cluster(points, weights, 0.05) == pytest.approx(30 / 40)
+
+
+def test_clusters_of_many_rows_are_those_of_each() -> None:
+    rng = np.random.default_rng(4)
+    points, weights = rng.random((40, 15, 2)) * 0.3, rng.random((40, 15))
+    shares = heaviest_cluster(points, weights, 0.05)
+    assert 0.1 < shares.min() < shares.max() <= 1
+    for row in range(40):
+        linked = np.linalg.norm(points[row][:, None] - points[row], axis=-1) < 0.05
+        reached = np.linalg.matrix_power(linked.astype(float), 15) > 0
+        assert shares[row] == pytest.approx((reached @ weights[row]).max() / weights[row].sum())
+
+
+def test_the_spread_is_the_weighted_mean_distance() -> None:
+    points = np.array([[[0.5, 0.5], [0.5, 0.9], [0.8, 0.1]]])
+    assert spread_of(points, np.array([[0.5, 0.25, 0.25]]), np.array([[0.5, 0.5]])) == pytest.approx(0.225)
 
 
 def test_positions_land_on_their_island(index: ProjectionIndex) -> None:
@@ -87,6 +104,18 @@ def test_a_row_is_placed_the_same_alone_in_company_and_in_any_order(index: Proje
             assert bytes_of == getattr(backwards, name)[22 - row].tobytes(), name
 
 
+def test_a_perturbed_activation_stays_in_its_cell() -> None:
+    activations, images, layout = islands(3000)
+    index = ProjectionIndex.build([activations], images, layout)
+    rng = np.random.default_rng(7)
+    queries = activations[:600].astype(np.float64) * (1 + 0.1 * rng.normal(size=(600, 80)))
+    cells = []
+    for asked in (queries, queries * (1 + rng.uniform(-1e-6, 1e-6, queries.shape))):
+        placed = index.place(asked)
+        cells.append(assign_cells(np.stack([placed.x, placed.y], axis=1).astype(np.float32), 20))
+    assert (cells[0] == cells[1]).all(axis=1).mean() >= 0.99
+
+
 def test_between_two_islands_the_answer_is_ambiguous(index: ProjectionIndex) -> None:
     settled = ProjectionIndex.from_tables({**index.to_tables(), "layout": scattered(len(index.images))})
     assert settled.place(islands()[0][:5]).ambiguous.all()
@@ -108,6 +137,14 @@ def test_the_percentile_is_calibrated_on_samples_of_other_images(index: Projecti
     percentiles = [index.place(activations[i : i + 1], image=int(images[i])).percentile[0] for i in range(0, 900, 7)]
     assert np.mean(percentiles) == pytest.approx(50, abs=5)
     assert index.place(-activations[:1]).percentile[0] == 100
+
+
+def test_what_the_atlas_knows_is_typical(index: ProjectionIndex) -> None:
+    activations, _, _ = islands()
+    own, strange = activations[:8], -activations[:2]
+    assert index.place(own).typical_share == 1
+    assert index.place(strange).typical_share == 0
+    assert index.place(np.concatenate([own, strange])).typical_share == 0.8
 
 
 def test_an_index_survives_its_tables(index: ProjectionIndex) -> None:

@@ -86,7 +86,9 @@ def test_costs_follow_the_work() -> None:
     samples = 20 * images
     assert cost.seconds == pytest.approx(0.1 + images * (0.75 + 4e-8 * 224**2) + 2 * samples * 5e-5)
     thumbnail = ESTIMATE._thumbnail
-    assert cost.bytes == pytest.approx(images * (8 + 4 * 5) + samples * (2 * 8 + 2 * 16 + 2 * thumbnail + 16))
+    assert cost.bytes == pytest.approx(
+        images * (8 + 4 * 5 + 2 * (8 + 16)) + samples * (2 * 8 + 2 * 16 + 2 * thumbnail + 16)
+    )
     attribute = PLAN.find("attribute", layer="early")[0]
     assert ESTIMATE.cost(attribute).bytes == pytest.approx(2 * samples * 5)
 

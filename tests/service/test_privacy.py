@@ -33,3 +33,9 @@ def test_a_strict_atlas_has_icons_and_no_real_patches(live: Live, capsys: pytest
     refused = get(live, f"{place}/exemplars/0")
     assert (refused.status_code, refused.headers["content-type"]) == (404, "application/problem+json")
     assert "privacy `strict` and keeps no exemplars" in refused.json()["detail"]
+    samples = f"{level.removesuffix('/levels/0')}/samples"
+    listed = live.client.json("GET", samples)["items"]
+    assert {(type(one["image"]), one["crop"]) for one in listed} == {(int, None)}
+    refused = get(live, f"{samples}/0/crop")
+    assert refused.status_code == 404
+    assert "privacy `strict` and keeps no crops" in refused.json()["detail"]

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from atlas_core import tables
-from atlas_core.cells import assign_cells
+from atlas_core.binning import assign_cells
 from atlas_core.errors import DatasetError
 from atlas_core.layout.graph import graph
 from atlas_core.layout.neighbours import Neighbours

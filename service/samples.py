@@ -1,0 +1,160 @@
+"""The samples of a layer as they are told: found on the map, named, each with a link to its crop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from atlas_core.errors import InputError, NotFoundError
+from atlas_core.plan import Plan
+from atlas_core.pyramid import displayed, png
+from atlas_core.search import NONE, SampleTable, Wanted
+from service.artifacts import Artifacts
+
+STRICT = "this atlas was made with privacy `strict` and keeps no crops"
+
+
+class Samples:
+    """The samples of a layer.
+
+    Args:
+        artifacts: What reads them.
+        plan: The atlas's.
+        layer: Name of one of its layers.
+
+    Attributes:
+        plan: The atlas's.
+        layer: The layer's name.
+        table: Where they lie, in the order of the map.
+
+    Raises:
+        NotFoundError: There is no such layer, or its samples are not laid out yet.
+        ConflictError: The atlas is of a version that kept no table of them.
+    """
+
+    def __init__(self, artifacts: Artifacts, plan: Plan, layer: str) -> None:
+        """Find the table; its columns are read where they are looked at."""
+        self._artifacts, self.plan, self.layer = artifacts, plan, layer
+        artifacts.check_layer(plan, layer)
+        record = artifacts.record(plan.samples_of(layer))
+        if record is None:
+            raise artifacts.missing(plan, f"the samples of {layer!r} are not laid out yet")
+        self._blob: str = record["blobs"]["samples"]
+        self.table = SampleTable.from_tables(artifacts.table(self._blob))
+        labels = plan.model.card.labels
+        self._predictions: Sequence[str] = labels if isinstance(labels, list) else ()
+        self._labels: Sequence[str] = plan.dataset.classes or ()
+
+    def wanted(self, label: str | None, predicted: str | None, *, wrong: bool) -> Wanted:
+        """What was asked for, by indices or names of classes.
+
+        Raises:
+            InputError: There is no such class, nothing is labelled, or the model has no classes.
+        """
+        dataset, model = self.plan.dataset, self.plan.model
+        if (label is not None or wrong) and dataset.classes is None:
+            raise InputError(f"the images of {dataset.name!r} have no labels to ask for",
+                             pointer="/wrong" if label is None else "/label")  # fmt: skip
+        if (predicted is not None or wrong) and model.classes is None:
+            raise InputError(f"the model {model.card.name!r} has no logits, so it takes no image for anything",
+                             pointer="/wrong" if predicted is None else "/predicted")  # fmt: skip
+        return Wanted(
+            None if label is None else _class(label, self._labels, len(self._labels), "/label"),
+            None if predicted is None else _class(predicted, self._predictions, model.classes or 0, "/predicted"),
+            wrong,
+        )
+
+    def described(
+        self,
+        rows: NDArray[np.integer[Any]],
+        distance: Sequence[float] | NDArray[np.float64] | None = None,
+        at: Sequence[Sequence[int]] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Some samples as they are told.
+
+        Args:
+            rows: Of the table.
+            distance: By which they are ordered, if so.
+            at: Row and column of the position of an image that each is most like, if so.
+        """
+        images, table = None if self.plan.spec.strict else self._artifacts.images(self.plan), self.table
+        told = []
+        for place, row in enumerate(rows.tolist()):
+            number, image = int(table.sample[row]), int(table.image[row])
+            label, predicted = int(table.label[row]), int(table.predicted[row])
+            told.append({
+                "sample": number,
+                "image": image if images is None else images[image],
+                "row": int(table.row[row]),
+                "column": int(table.column[row]),
+                "x": round(float(table.layout[row, 0]), 6),
+                "y": round(float(table.layout[row, 1]), 6),
+                "label": _named(label, self._labels),
+                "predicted": _named(predicted, self._predictions),
+                "right": None if NONE in (label, predicted) else label == predicted,
+                "crop": None if images is None else f"{self.url}/{number}/crop?v={self._blob}",
+            })  # fmt: skip
+            if distance is not None:
+                told[-1]["distance"] = round(float(distance[place]), 6)
+            if at is not None:
+                told[-1]["at"] = {"row": at[place][0], "column": at[place][1]}
+        return told
+
+    @property
+    def url(self) -> str:
+        """Path of the samples."""
+        return f"/v1/atlases/{self.plan.id}/layers/{quote(self.layer, safe='')}/samples"
+
+    def crop(self, sample: int, *, stored: bool = True) -> tuple[bytes, str]:
+        """What a sample's receptive field shows, as PNG, and the digest that its link is versioned by.
+
+        Args:
+            sample: Its number.
+            stored: As it was kept with the sample, 20 pixels a side; else cut from the dataset's image anew.
+
+        Raises:
+            NotFoundError: There is no such sample, or the atlas keeps no pictures.
+            DatasetError: The image is gone, which only matters where it is read.
+        """
+        table, plan = self.table, self.plan
+        if plan.spec.strict:
+            raise NotFoundError(STRICT)
+        if sample >= len(table):
+            raise NotFoundError(f"there is no sample {sample}; there are 0 to {len(table) - 1}")
+        if stored:
+            return png(Image.fromarray(displayed(self._thumbnail(sample), plan.model.card.input.visible))), self._blob
+        row = table.place[sample]
+        place = {"image": self._artifacts.images(plan)[int(table.image[row])], "row": int(table.row[row]),
+                 "column": int(table.column[row])}  # fmt: skip
+        return self._artifacts.exemplar(plan, self.layer, place), self._blob
+
+    def _thumbnail(self, sample: int) -> NDArray[np.uint8]:
+        shards = self.table.shards
+        shard = int(np.searchsorted(shards, sample, side="right")) - 1
+        record = self._artifacts.record(self.plan.find("collect")[shard])
+        if record is None:
+            raise self._artifacts.missing(self.plan, "the samples are made again")
+        found = self._artifacts.table(record["blobs"][f"layer {self.layer}"])["thumbnails"]
+        thumbnail: NDArray[np.uint8] = found[sample - int(shards[shard])]
+        return thumbnail
+
+
+def _named(index: int, names: Sequence[str]) -> dict[str, Any] | None:
+    if index == NONE:
+        return None
+    return {"index": index, "name": names[index] if index < len(names) else str(index)}
+
+
+def _class(asked: str, names: Sequence[str], count: int, pointer: str) -> int:
+    if asked in names:
+        return list(names).index(asked)
+    if asked.isdecimal() and int(asked) < count:
+        return int(asked)
+    examples = ", ".join(names[:3])
+    raise InputError(f"there is no class {asked!r}; give an index from 0 to {count - 1}"
+                     + (f", or a name such as {examples}" if examples else ""), pointer=pointer)  # fmt: skip
