@@ -112,8 +112,7 @@ class Atlas:
             exemplar_correlation (NaN where there is none) and marks (a list of names: the gates it is under);
             top_class and top_attribution of the class with the largest; classes and exemplars (lists of objects).
         """
-        self._level(layer, side)
-        cells = self._source.cells(layer, side)
+        cells = self.raw_cells(layer, side)
         columns: Columns = {name: np.array([cell[name] for cell in cells], np.int64) for name in WHOLE}
         for name in MEASURED:
             columns[name] = _floats([cell.get(name) for cell in cells])
@@ -127,6 +126,11 @@ class Atlas:
         for name in LISTED:
             columns[name] = _objects([cell.get(name) or [] for cell in cells])
         return columns
+
+    def raw_cells(self, layer: str, side: int) -> list[Document]:
+        """The cells of a level as the atlas keeps them, an object each."""
+        self._level(layer, side)
+        return self._source.cells(layer, side)
 
     def icon(self, layer: str, side: int, column: int, row: int) -> Image.Image:
         """The icon of a cell, RGB; row 0 is the top row.
@@ -145,6 +149,11 @@ class Atlas:
         if icon is None or icon.getchannel("A").getextrema() == (0, 0):
             raise BadInputError(f"cell {column}, {row} of {layer} at {side} cells a side is empty")
         return icon.convert("RGB")
+
+    def icon_size(self, layer: str, side: int) -> int | None:
+        """Side of a level's icons in pixels; None where the atlas was made without."""
+        size: int | None = self._level(layer, side)["icon_size"]
+        return size
 
     def tile(self, layer: str, side: int, x: int, y: int) -> Image.Image | None:
         """Tile (x, y) of a level, RGBA, transparent where there is no cell; None where all of it is empty."""

@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 
 import httpx
@@ -26,6 +26,9 @@ from atlas_client.many import in_order, patiently
 from atlas_client.pictures import Picture, media_type, picture_bytes
 from atlas_client.problems import check, reaching
 from atlas_client.uploads import OnBytes, Upload
+
+if TYPE_CHECKING:
+    from atlas_client.projection import Projection
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 INSPECTED = ("ready", "refused")
@@ -374,8 +377,8 @@ class Client:
 
     def project(
         self, atlas: str, image: Picture, layers: Sequence[str] | None = None, positions: str = "default"
-    ) -> Document:
-        """Where the positions of an image land on an atlas.
+    ) -> Projection:
+        """Where the positions of an image land on an atlas; a dictionary that draws itself.
 
         Args:
             atlas: The atlas's id.
@@ -392,7 +395,16 @@ class Client:
             parameters.append(("positions", positions))
         path = f"/v1/atlases/{quote(atlas, safe='')}/projections"
         headers = {"content-type": media_type(data)}
-        return self.json("POST", path, content=data, params=parameters, headers=headers)
+        answer = self.json("POST", path, content=data, params=parameters, headers=headers)
+        return self._projection(atlas, image, data, answer)
+
+    def _projection(self, atlas: str, image: Picture, data: bytes, answer: Document) -> Projection:
+        from atlas_client.atlas import Atlas
+        from atlas_client.projection import Projection  # loads numpy, which most commands do without
+
+        place = f"{self.url}/v1/atlases/{quote(atlas, safe='')}"
+        name = Path(image).name if isinstance(image, str | Path) else ""
+        return Projection(answer, data, name, lambda: Atlas.open(place))
 
     def project_many(
         self,
@@ -402,7 +414,7 @@ class Client:
         positions: str = "default",
         *,
         at_a_time: int = AT_A_TIME,
-    ) -> Iterator[Document | BadInputError]:
+    ) -> Iterator[Projection | BadInputError]:
         """Project images, a few at a time; a busy service is waited for.
 
         Args:
@@ -421,7 +433,7 @@ class Client:
             UnavailableError: The service cannot be reached, or is busy for too long.
         """
 
-        def ask(image: Picture) -> Document | BadInputError:
+        def ask(image: Picture) -> Projection | BadInputError:
             try:
                 return patiently(lambda: self.project(atlas, image, layers, positions), OUTAGE)
             except (NotFoundError, ConflictError):  # of the atlas, not of this image

@@ -150,6 +150,18 @@ def test_project_over_http(server: Answers, tmp_path: Path, capsys: pytest.Captu
     ]
 
 
+def test_project_puts_a_line_for_each_image(
+    server: Answers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, text, two = _pictures(tmp_path)
+    server.add("POST /v1/atlases/a/projections", 422, {"detail": "no image"}, given=b"text")
+    server.add("POST /v1/atlases/a/projections", body={"layers": {}})
+    assert run(["project", "a", one, text, two, "--lines", "--url", server.url]) == 4
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
+        {"image": one, "layers": {}}, {"image": text, "error": "no image"}, {"image": two, "layers": {}},
+    ]  # fmt: skip
+
+
 def test_project_for_people(server: Answers, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     places = [{"cells": {"10": {"column": column, "row": 3}}} for column in (1, 2, 2)]
     classes = [{"name": "heron", "probability": 0.75}, {"name": "tractor", "probability": 0.25}]
