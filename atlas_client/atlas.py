@@ -16,6 +16,7 @@ from PIL import Image
 from atlas_client.client import Client, Document
 from atlas_client.errors import BadInputError, ClientError
 from atlas_client.place import Place, place_of
+from atlas_client.samples import Question, crop, samples
 from atlas_client.sources import FolderSource, ServiceSource, Source
 
 TILE_SIDE = 10
@@ -170,6 +171,37 @@ class Atlas:
         self._level(layer, side)
         with Image.open(io.BytesIO(self._source.poster(layer, side))) as picture:
             return picture.convert("RGB")
+
+    def samples(self, layer: str, *, side: int | None = None, most: int | None = None, **which: Any) -> list[Document]:
+        """The samples of a part of the map, or most like an image; of all of it by default. Only of a service's atlas.
+
+        Args:
+            layer: Name of a layer.
+            side: Cells a side of the level that `cell` is of; the coarsest by default.
+            most: How many at most; all by default.
+            **which: One of `cell` (column, row), `box` (x0, y0, x1, y1), `near` (x, y) and `image`, with `position`
+                (row, column) of the image; and `label`, `predicted`, `wrong`, as `Question` takes them.
+
+        Returns:
+            Of each its number, image, place in the layer's grid and on the map, label, prediction and the address of
+            its crop, as docs/http.md tells; give it to `crop`.
+
+        Raises:
+            BadInputError: There is no such place or class, or the atlas is a local folder.
+        """
+        level = 0 if side is None else self.levels(layer).index(self._level(layer, side)["side"])
+        self._levels(layer)
+        source = self._of_service()
+        return list(samples(source.client, source.name, layer, Question(level=level, **which), most))
+
+    def crop(self, sample: Document, *, source: str = "stored") -> Image.Image:
+        """What a sample's receptive field shows, RGB, as it was kept, or with `dataset` cut from its image anew."""
+        return crop(self._of_service().client, sample, source=source)
+
+    def _of_service(self) -> ServiceSource:
+        if not isinstance(self._source, ServiceSource):
+            raise BadInputError("samples are searched in a service's atlas, not in a folder; open it by its URL")
+        return self._source
 
     def __repr__(self) -> str:
         levels = "; ".join(f"{layer} {', '.join(map(str, self.levels(layer)))}" for layer in self.layers)

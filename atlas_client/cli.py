@@ -31,6 +31,7 @@ from atlas_client.output import (
 from atlas_client.place import Place, place_of
 from atlas_client.plugins import MissingExtraError, core_commands, extra_of, is_missing_extra, register_all
 from atlas_client.progress import inspection_bar, job_bars, upload_bar
+from atlas_client.search import search
 
 INTERRUPTED = 130
 # Slugs of errors of the core (which the client does not import) that are not the caller's to mend.
@@ -273,6 +274,7 @@ def _answer(image: Path, result: Document | BadInputError) -> Document:
 
 OWN: dict[str, Callable[..., None]] = {
     "submit": submit, "status": status, "cancel": cancel, "project": project, "icons": icons,
+    "search": search,
 }  # fmt: skip
 GROUPS = {"models": models, "datasets": datasets, "alias": alias}
 

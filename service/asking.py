@@ -8,7 +8,7 @@ import json
 import math
 from contextlib import suppress
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 from uuid import uuid4
 
 import anyio
@@ -43,6 +43,7 @@ class Question(NamedTuple):
         indexes: Keys of the chunks that made the indexes of the layers asked for.
         layers: None for all of the atlas.
         positions: As `project.project_image` takes them.
+        like: Asks for samples most like an image, in the place of its positions, as `resembling.Like` takes it.
     """
 
     atlas: str
@@ -50,12 +51,11 @@ class Question(NamedTuple):
     indexes: tuple[str, ...]
     layers: list[str] | None
     positions: Literal["default", "all"]
+    like: dict[str, Any] | None = None
 
     def about(self, data: bytes) -> str:
         """Digest of this question about an image."""
-        return digest(
-            [VERSION, *self[:2], list(self.indexes), self.layers, self.positions, hashlib.sha256(data).hexdigest()]
-        )
+        return digest([VERSION, *self[:2], list(self.indexes), *self[3:], hashlib.sha256(data).hexdigest()])
 
 
 class Asking:
@@ -107,7 +107,7 @@ class Asking:
         """
         name = uuid4().hex
         request = Request(name, self._inbox, question.atlas, question.attempt, question.layers, question.positions,
-                          question.about(data), data)  # fmt: skip
+                          question.about(data), data, question.like)  # fmt: skip
         future = self._waiting[name] = asyncio.get_running_loop().create_future()
         try:
             await self._post(request, math.ceil(share * self._most))

@@ -78,7 +78,7 @@ async def project(
     fresh = "no-cache" in request.headers.get("cache-control", "")
     if batches.MEDIA_TYPE in (_kind(request), request.headers.get("accept")):
         return await _batch(request, services, question, fresh=fresh)
-    data = await _image(request, services.settings.image_limit_bytes)
+    data = await sent_image(request, services.settings.image_limit_bytes)
     known = None if fresh else await services.asking.kept(question, data)
     answer = known or await while_connected(request, services.asking.answer(question, data))
     status = "atlas; hit" if known else "atlas; fwd=miss; stored"
@@ -163,7 +163,14 @@ def _kind(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def _image(request: Request, limit: int) -> bytes:
+async def sent_image(request: Request, limit: int) -> bytes:
+    """The image of a request, raw or in a form.
+
+    Raises:
+        MediaTypeError: It says to be something else.
+        TooLargeError: It has more bytes than that.
+        InputError: It broke off.
+    """
     kind = _kind(request)
     if kind == "multipart/form-data":
         return await _from_form(request, await _body(request, limit + MULTIPART_OVERHEAD), limit)
