@@ -40,7 +40,6 @@ _LOGITS = np.log(_SHARES / (1 - _SHARES))
 
 
 COLOUR_SHRINKAGE = 0.005
-LEARNT_FROM = 2048
 
 
 def colour_matrix(channels: int) -> NDArray[np.float32]:
@@ -58,15 +57,13 @@ def colours_of(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
     """C of the user's data: the principal axes of the logits of its pixels.
 
     Args:
-        thumbnails: Pictures, shape (k, height, width, channels); of more than 2,048 so many, evenly chosen.
+        thumbnails: Pictures, shape (k, height, width, channels).
 
     Returns:
         Shape (channels, channels): an axis a column, the strongest first, each as long as the standard deviation along
         it, as shares of the first's. Every variance is raised by .005 of their mean, so that an axis of no variance
         (grey pictures in three channels) can be told, if hardly moved. `colour_matrix` where all pixels are alike.
     """
-    if len(thumbnails) > LEARNT_FROM:
-        thumbnails = thumbnails[np.linspace(0, len(thumbnails) - 1, LEARNT_FROM).round().astype(np.int64)]
     channels = thumbnails.shape[-1]
     logits = _LOGITS[thumbnails.reshape(-1, channels)]
     offsets = logits - logits.mean(axis=0)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 BROKEN_SHARE = 0.05
 NAMED = 20
 ROWS_A_STEP = 8192
+COLOUR_SAMPLES = 2048
 
 
 def find_neighbours(step: Step) -> Output:
@@ -114,7 +115,7 @@ def make_cells(step: Step) -> Output:
     listing = step.runtime.dataset(step.plan).listing
     show = None if strict else _thumbnails(step, made)
     channels = step.plan.model.card.input.channels
-    colours = colour_matrix(channels) if show is None else colours_of(show.pixels)
+    colours = colour_matrix(channels) if strict else colours_of(_some_thumbnails(step, len(samples["image"])))
     blobs: dict[str, bytes | Path] = {"whitening": tables.pack({**white.to_tables(), "colours": colours})}
     for side, level in zip(sides, made, strict=True):
         table = level.to_tables() | (
@@ -162,6 +163,12 @@ def _thumbnails(step: Step, made: list[Level]) -> _Thumbnails:
     wanted = np.unique(np.concatenate([chosen.ravel() for level in made for chosen in (level.seeds, level.exemplars)]))
     wanted = wanted[wanted >= 0]
     return _Thumbnails(wanted, gather_rows(step, step.inputs("collect"), ("thumbnails",), wanted)["thumbnails"])
+
+
+def _some_thumbnails(step: Step, samples: int) -> NDArray[np.uint8]:
+    """Thumbnails of samples spread evenly over all: colours do not depend on levels."""
+    wanted = np.unique(np.linspace(0, samples - 1, COLOUR_SAMPLES).round().astype(np.int64))
+    return gather_rows(step, step.inputs("collect"), ("thumbnails",), wanted)["thumbnails"]
 
 
 def _seeds(level: Level, thumbnails: _Thumbnails, colours: NDArray[np.float32]) -> tables.Table:
