@@ -97,8 +97,8 @@ class Side:
             InputError: The atlas is of a version that kept none.
         """
         if unit_column(layer) not in self.images:
-            raise InputError("this atlas was made by an earlier version, which kept nothing to compare whole images by; "
-                             "delete it and ask for it again")  # fmt: skip
+            raise InputError("this atlas was made by an earlier version, which kept nothing to compare whole images "
+                             "by; delete it and ask for it again")  # fmt: skip
         return np.asarray(self.images[unit_column(layer)], dtype=np.float64)
 
     def named(self, image: int) -> str | int:
