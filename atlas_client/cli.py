@@ -23,11 +23,12 @@ from atlas_client.output import (
     put_event,
     put_job,
     put_json,
+    put_line,
     put_projection,
     put_registered,
     put_table,
 )
-from atlas_client.place import place_of
+from atlas_client.place import Place, place_of
 from atlas_client.plugins import MissingExtraError, core_commands, extra_of, is_missing_extra, register_all
 from atlas_client.progress import inspection_bar, job_bars, upload_bar
 from atlas_client.search import search
@@ -229,17 +230,20 @@ def project(
     out: Annotated[Path | None, typer.Option(help="Draw it: a PNG, or a folder for one of each image.")] = None,
     layer: Annotated[str | None, typer.Option(help="The layer to draw, the last by default.")] = None,
     level: Annotated[int | None, typer.Option(help="The level to draw, from 0, the coarsest.")] = None,
+    as_lines: Annotated[bool, typer.Option("--lines", help="Print JSON, a line for each image, as they come.")] = False,
     url: Url = DEFAULT_URL,
     as_json: Json = False,
 ) -> None:
     """Show where images land on an atlas; with --out, draw each beside the map that it lands on."""
     place = place_of(atlas, url)
-    if place.folder is not None:
-        answers = list(core_commands("project").project_directory(place.folder, images))
-    else:
-        with Client(place.url) as client:
-            answers = [_answer(image, result) for image, result in
-                       zip(images, client.project_many(place.id, images), strict=True)]  # fmt: skip
+    found = _projected(place, images)
+    if as_lines:
+        refused = False
+        for answer in found:
+            put_line(answer)
+            refused = refused or "error" in answer
+        raise typer.Exit(BAD_INPUT if refused else 0)
+    answers = list(found)
     if out is not None:
         from atlas_client.landings import write_landings
 
@@ -251,6 +255,15 @@ def project(
             put_projection(answer)
     if any("error" in answer for answer in answers):
         raise typer.Exit(BAD_INPUT)
+
+
+def _projected(place: Place, images: Sequence[Path]) -> Iterator[Document]:
+    if place.folder is not None:
+        yield from core_commands("project").project_directory(place.folder, images)
+        return
+    with Client(place.url) as client:
+        for image, result in zip(images, client.project_many(place.id, images), strict=True):
+            yield _answer(image, result)
 
 
 def _answer(image: Path, result: Document | BadInputError) -> Document:

@@ -34,6 +34,12 @@ def put_json(value: Any) -> None:
     put(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def put_line(value: Any) -> None:
+    """A value as one line of JSON on the standard output, at once."""
+    put(json.dumps(value, ensure_ascii=False))
+    sys.stdout.flush()
+
+
 def put_error(detail: str) -> None:
     """One line on the standard error."""
     sys.stderr.write(f"atlas: error: {' '.join(detail.split())}\n")

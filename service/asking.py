@@ -88,12 +88,13 @@ class Asking:
         with reaching_redis():
             return cast("bytes | None", await self._redis.get(mailbox.kept_key(question.about(data))))
 
-    async def answer(self, question: Question, data: bytes) -> bytes:
+    async def answer(self, question: Question, data: bytes, share: float = 1.0) -> bytes:
         """Ask a worker, and wait.
 
         Args:
             question: What is asked.
             data: Bytes of the image.
+            share: Of the queue that may be taken: who can wait leaves room for others.
 
         Returns:
             The answer, JSON.
@@ -109,7 +110,7 @@ class Asking:
                           question.about(data), data, question.like)  # fmt: skip
         future = self._waiting[name] = asyncio.get_running_loop().create_future()
         try:
-            await self._post(request)
+            await self._post(request, math.ceil(share * self._most))
             if self._listener is None or self._listener.done():
                 self._listener = asyncio.create_task(self._listen())
             answer: Answer = await asyncio.wait_for(future, self._seconds)
@@ -126,9 +127,9 @@ class Asking:
             raise _told(answer.data)
         return answer.data
 
-    async def _post(self, request: Request) -> None:
+    async def _post(self, request: Request, most: int) -> None:
         with reaching_redis():
-            taken, wait, woken = await self._put(**mailbox.put_call(request, seconds=self._seconds, most=self._most))
+            taken, wait, woken = await self._put(**mailbox.put_call(request, seconds=self._seconds, most=most))
         if not taken:
             seconds = math.ceil(float(wait)) or UNKNOWN_SECONDS
             raise TooManyError(
