@@ -92,8 +92,8 @@ def test_a_position_is_placed_the_same_alone_in_company_and_in_any_order(
     for row in range(0, len(positions), 7):
         assert bytes_of(index.place(positions[row : row + 1]), 0) == bytes_of(together, row)
     in_memory = ProjectionIndex.from_tables({name: np.array(table) for name, table in index.to_tables().items()})
-    for name in FIELDS:
-        assert getattr(in_memory.place(positions), name).tobytes() == getattr(together, name).tobytes()
+    held = in_memory.place(positions)
+    assert [getattr(held, name).tobytes() for name in FIELDS] == [getattr(together, name).tobytes() for name in FIELDS]
     report("placement", positions=len(positions), samples=len(index.images),
            ambiguous=f"{together.ambiguous.mean():.1%}", typical=f"{together.typical_share:.1%}",
            median_spread=f"{np.median(together.spread):.1%}")  # fmt: skip
