@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
+from prometheus_client.parser import text_string_to_metric_families
 
 from atlas_client.cli import run
 from atlas_client.concepts import histogram
@@ -88,15 +88,13 @@ def test_a_series_is_listed_in_time_and_its_newest_told_to_prometheus(live: Live
     assert len(live.client.all_drift(atlas)) >= 2
     told = httpx.get(f"{live.service.url}/metrics")
     assert told.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
-    values = dict(re.findall(r"^([a-z_]+\{[^}]*\}) (\S+)$", told.text, re.MULTILINE))
-    series = f'atlas="{atlas}",series="nightly"'
-    assert float(values[f"atlas_drift_found{{{series}}}"]) == 1
-    assert float(values[f'atlas_drift_p{{{series},layer="{LAYER}"}}']) == 0.001
-    assert float(values[f'atlas_drift_images{{{series},set="dataset"}}']) == 45
-    assert float(values['atlas_jobs{kind="drift",state="succeeded"}']) >= 2
-    assert float(values['atlas_worker_processes{queue="interactive"}']) >= 1
-    for line in told.text.splitlines():  # what Prometheus's text format has
-        assert re.fullmatch(r"# (HELP|TYPE) [a-z_]+ .+|[a-z_]+\{([a-z_]+=\"[^\"\n]*\",?)*\} [-+.e0-9]+", line), line
+    samples = [sample for family in text_string_to_metric_families(told.text) for sample in family.samples]
+    values = {(sample.name, *sorted(sample.labels.values())): sample.value for sample in samples}
+    assert values["atlas_drift_found", *sorted([atlas, "nightly"])] == 1
+    assert values["atlas_drift_p", *sorted([atlas, "nightly", LAYER])] == 0.001
+    assert values["atlas_drift_images", *sorted([atlas, "nightly", "dataset"])] == 45
+    assert values["atlas_jobs", "drift", "succeeded"] >= 2
+    assert values["atlas_worker_processes", "interactive"] >= 1
 
 
 def test_a_command_prints_draws_and_gates(
