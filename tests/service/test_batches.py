@@ -179,4 +179,36 @@ def test_a_batch_over_the_limit_is_refused_or_ends_there(settings: ServiceSettin
         assert_problem(httpx.post(url, content=b"".join(body), headers=NDJSON), 413, "too-large")
         answers = lines_of(httpx.post(url, content=iter(body), headers=NDJSON, timeout=WAIT_SECONDS))
     assert [one["projection"][0] for one in answers[:-1]] == ["a", "b", "c"]
-    assert answers[-1]["problem"]["status"] == 413
+    assert answers[-1]["problem"]["type"] == "/problems/too-large"
+
+
+ASYNC = NDJSON | {"prefer": "respond-async"}
+
+
+def test_a_batch_that_nobody_waits_for_is_a_job_with_the_same_lines(live: Live, cards: Path) -> None:
+    images = pictures(cards)[:5] * 4
+    base = f"{live.service.url}/v1/atlases/{live.atlas['id']}/projections"
+    body = b"".join(line(image, id=number) for number, image in enumerate(images)) + line(b"bad") + b"{no json\n"
+    asked = httpx.post(base, content=body, headers=ASYNC, timeout=60)
+    job = asked.json()
+    assert (asked.status_code, asked.headers["preference-applied"]) == (202, "respond-async")
+    assert asked.headers["location"] == f"/v1/atlases/{live.atlas['id']}/projections/{job['id']}"
+    assert (job["kind"], job["request"]["images"], len(job["request"]["parts"])) == ("projections", 22, 2)
+    assert httpx.post(base, content=body, headers=ASYNC, timeout=60).json()["id"] == job["id"]
+    url = f"{live.service.url}{asked.headers['location']}"
+    until(lambda: httpx.get(url).json()["state"] == "succeeded", 120)
+    results = httpx.get(live.service.url + httpx.get(url).json()["links"]["results"])
+    waited = httpx.post(base, content=body, headers=NDJSON, timeout=60)
+    assert results.headers["content-type"] == "application/x-ndjson"
+    assert results.content == waited.content
+    assert job["id"] in [one["id"] for one in httpx.get(base).json()["items"]]
+    assert httpx.delete(url).status_code == 204
+    assert httpx.get(url).status_code == 404
+
+
+def test_a_batch_on_its_way_has_no_results_and_an_empty_one_is_refused(settings: ServiceSettings) -> None:
+    with placing(settings) as url:
+        job = httpx.post(url, content=line(b"a"), headers=ASYNC).json()
+        assert_problem(httpx.get(f"{url}/{job['id']}/results"), 409, "conflict")
+        assert_problem(httpx.post(url, content=b"\n", headers=ASYNC), 422, "invalid-input")
+        assert_problem(httpx.get(f"{url}/{'0' * 24}"), 404, "not-found")
