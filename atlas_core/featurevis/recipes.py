@@ -75,7 +75,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         recipe.name: recipe
         for recipe in (
-            Recipe("fast", 3, 15, 0.2, 0.6, start_size=20, start_deviation=0.9, coarse=0.2, shift=2.0),
+            Recipe("fast", 3, 15, 0.2, 0.6, start_size=20, start_deviation=0.8, coarse=0.2, shift=2.0),
             Recipe("detail", 3, 32, 0.13, 0.75, start_size=12, start_deviation=0.8, coarse=0.5, **_MOVES),
             Recipe("vivid", 3, 32, 0.2, 0.75, start_size=12, start_deviation=1.2, coarse=0.5, **_MOVES),
             Recipe("pure", 3, 74, 0.13, 0.6, start_size=0, start_deviation=0.5, colour_gain=3.0, coarse=0.5, **_MOVES),

@@ -184,7 +184,7 @@ class Bench:
 
         work(self.own, self.trunk, self.device, 1)  # what is loaded at the first step is not its time
         (icons, gains), facts = self.timed(partial(work, self.own, self.trunk, self.device))
-        if (rate, attempt) == (LEARNING_RATES[0], 0):
+        if attempt == 0:
             once = 1 if moves == "affine" else STEPS  # the sizes of crops differ from step to step
             counted = multiply_adds(partial(work, self.own[:1], self.counted_trunk, "cpu", once))
             facts["multiply_adds"] = counted * STEPS // once
