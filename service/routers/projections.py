@@ -94,7 +94,7 @@ async def project(
     data = await sent_image(request, services.settings.image_limit_bytes)
     known = None if fresh else await services.asking.kept(question, data)
     answer = known or await while_connected(services.asking.answer(question, data), gone_from(request))
-    status = "atlas; hit" if known else "atlas; fwd=miss; stored"
+    status = "atlas; hit" if known else "atlas; fwd=miss"
     return Response(answer, media_type="application/json", headers={"Cache-Status": status})
 
 
