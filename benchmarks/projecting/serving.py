@@ -4,7 +4,7 @@ Clients, API, Redis and worker share the machine's cores, and all of them count:
 requests from a process of its own. Every image is projected anew (`Cache-Control: no-cache`). The bare forward pass
 is the same network up to its logits on ready pixels, one image at a time on one thread, before the clients and after
 them; batched, 32 at a time. Processor milliseconds a request say where the time goes, also on a busy machine: "by CPU"
-is what all cores would answer a second if nothing else ran on them and none was ever idle, of the bare pass's by its own.
+is what all cores would answer a second if none was ever idle or lent to others, over what the bare pass would on one.
 """
 
 from __future__ import annotations
