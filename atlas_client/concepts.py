@@ -39,11 +39,20 @@ def histogram(client: Client, document: Document, layer: str | None = None) -> b
                                                               changed)]  # fmt: skip
     level = f"/v1/atlases/{quote(document['atlas'], safe='')}/layers/{quote(name, safe='')}/levels/{concepts['z']}"
     sets = found["sets"]
-    page = _Page(f"Concepts of {name}", (sets["atlas"]["name"], sets["dataset"]["name"]))
+    page = _Page(f"Concepts of {name}", (sets["atlas"]["name"], sets["dataset"]["name"]), said_of(document["spec"]))
     highest = max((share for _, row in rows for cell in row for share in cell["shares"]), default=1) or 1
     for number, (title, row) in enumerate(rows):
-        page.row(number, title, row, highest, [_icon(client, level, cell) for cell in row])
+        told = [f"{cell['shares'][1] - number * cell['shares'][0]:{'+' if number else ''}.1%}" for cell in row]
+        page.row(number, title, row, told, highest, [_icon(client, level, cell) for cell in row])
     return page.png()
+
+
+def said_of(spec: Document) -> str:
+    """What the icons of an atlas are, to be said wherever they are shown."""
+    recipe = spec["recipe"]
+    if recipe == "none":
+        return "real patches of the atlas's dataset, one of each cell"
+    return f"icons {'with no data in them' if recipe == 'pure' else 'seeded from data'} (recipe {recipe})"
 
 
 def _icon(client: Client, level: str, cell: Document) -> Image.Image | None:
@@ -64,16 +73,18 @@ class _Page:
     Args:
         title: On top.
         names: Of the atlas's dataset and the other.
+        said: Below.
     """
 
-    def __init__(self, title: str, names: tuple[str, str]) -> None:
-        """Draw what stands above the rows."""
+    def __init__(self, title: str, names: tuple[str, str], said: str) -> None:
+        """Draw what stands above the rows and below them."""
         width = 2 * MARGIN + COMMON * (ICON + GAP) - GAP
         self._row = LINE + 2 * GAP + BARS + ICON + 2 * LINE
         self._picture = Image.new("RGB", (width, 2 * MARGIN + 2 * LINE + 2 * self._row), GROUND)
         self._draw = ImageDraw.Draw(self._picture)
         self._fonts = {size: ImageFont.load_default(size) for size in (11, 13, 18)}
         self._text(MARGIN, MARGIN - 8, title, 18)
+        self._text(MARGIN, self._picture.height - MARGIN, f"share of samples by cell; {said}", 11, PALE)
         right = width - MARGIN
         for name, colour in ((names[1], DATASET), (f"atlas: {names[0]}", ATLAS)):
             right -= int(self._draw.textlength(name, self._fonts[13]))
@@ -85,9 +96,15 @@ class _Page:
         self._draw.text((x, y), text, fill=colour, font=self._fonts[size])
 
     def row(
-        self, number: int, title: str, cells: list[Document], highest: float, icons: list[Image.Image | None]
+        self,
+        number: int,
+        title: str,
+        cells: list[Document],
+        told: list[str],
+        highest: float,
+        icons: list[Image.Image | None],
     ) -> None:
-        """Draw a row: for each cell the share of both sets as bars, its icon below, and its place."""
+        """Draw a row: for each cell the share of both sets as bars, what is told above, its icon and place below."""
         top = MARGIN + 2 * LINE + number * self._row
         self._text(MARGIN, top, title, 13, PALE)
         foot = top + LINE + 2 * GAP + BARS
@@ -98,7 +115,7 @@ class _Page:
                 x, height = left + half * ICON // 2, round(BARS * share / highest)
                 self._draw.rectangle((x + 1, foot - height, x + ICON // 2 - 2, foot - 1), fill=colour)
             tall = round(BARS * max(cell["shares"]) / highest)
-            self._centred(left, foot - tall - 15, f"{cell['shares'][1]:.1%}")
+            self._centred(left, foot - tall - 15, told[place])
             if icon is not None:
                 self._picture.paste(icon, (left, foot + 4))
             else:

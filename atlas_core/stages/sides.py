@@ -11,7 +11,7 @@ import numpy as np
 
 from atlas_core import tables
 from atlas_core.activations import unit_column
-from atlas_core.errors import ConflictError, DatasetError
+from atlas_core.errors import DatasetError, InputError
 from atlas_core.nearest import NO_IMAGE
 from atlas_core.sampling import by_hash
 
@@ -94,11 +94,11 @@ class Side:
         """Mean unit activations at a layer, shape (n, channels).
 
         Raises:
-            ConflictError: The atlas is of a version that kept none.
+            InputError: The atlas is of a version that kept none.
         """
         if unit_column(layer) not in self.images:
-            raise ConflictError("this atlas was made by an earlier version, which kept nothing to compare whole images "
-                                "by; delete it and ask for it again")  # fmt: skip
+            raise InputError("this atlas was made by an earlier version, which kept nothing to compare whole images "
+                             "by; delete it and ask for it again")  # fmt: skip
         return np.asarray(self.images[unit_column(layer)], dtype=np.float64)
 
     def named(self, image: int) -> str | int:

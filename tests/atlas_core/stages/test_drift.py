@@ -15,7 +15,7 @@ from PIL import Image
 
 from atlas_core import registry
 from atlas_core.drift_plan import DriftRequest, plan_drift, resolve
-from atlas_core.errors import ConflictError, MissingInputError
+from atlas_core.errors import InputError, MissingInputError
 from atlas_core.registration import register_cards
 from atlas_core.runtime import Runtime
 from atlas_core.stages import run_chunk
@@ -228,7 +228,7 @@ def test_an_atlas_that_kept_nothing_of_whole_images_says_so(
     read = runtime.table
     monkeypatch.setattr(runtime, "table", lambda sha256: {name: values for name, values in read(sha256).items()
                                                           if not name.startswith("unit ")})  # fmt: skip
-    with pytest.raises(ConflictError, match="made by an earlier version"):
+    with pytest.raises(InputError, match="made by an earlier version"):
         run_chunk(plan, plan.chunks[-1], runtime)
 
 
