@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from atlas_core.batch import as_json, problem_line, projection_line
+from atlas_core.cards import file_sha256
 from atlas_core.errors import ImageError
 from atlas_core.project import project_image
 from atlas_core.stages.step import Output
@@ -42,4 +43,4 @@ def publish_projections(step: Step) -> Output:
     with path.open("wb") as file:
         for part in step.parameters["parts"]:
             file.write(step.runtime.store.get_blob(answered[part]))
-    return Output({"lines": path}, {"bytes": path.stat().st_size})
+    return Output({"lines": path}, {"bytes": path.stat().st_size, "digest": file_sha256(path)})
