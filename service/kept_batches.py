@@ -62,8 +62,10 @@ async def keep(
         part.clear()
 
     async for item in items:
-        bad = isinstance(item.data, AtlasError)
-        part.append(problem_line(item.id, item.data) if bad else image_line(item.id, item.data))
+        if isinstance(item.data, AtlasError):
+            part.append(problem_line(item.id, item.data))
+        else:
+            part.append(image_line(item.id, item.data))
         count += 1
         if count > MOST_IMAGES:
             raise TooLargeError(f"a batch that is kept has {MOST_IMAGES:,} images at most; send the rest by itself")

@@ -16,7 +16,7 @@ from service.routers.atlases import described
 from service.schemas import Job, Page
 
 router = APIRouter(prefix="/v1/atlases/{atlas}/projections", tags=["projections"])
-RESULTS = {
+RESULTS: dict[int | str, dict[str, Any]] = {
     200: {"description": "A line for each image, in order", "content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}
 }
 PIECE = 1 << 20
