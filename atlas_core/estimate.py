@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from atlas_core.batch import PART_IMAGES
 from atlas_core.build import BESIDE_CELLS, TILE_SIDE
 from atlas_core.featurevis.recipes import THUMBNAIL_SIDE, at_layer, canvas_size, recipe_named
 from atlas_core.sampling import capacity
@@ -52,6 +53,7 @@ CELL_THUMBNAILS = 10
 """What its icon starts from, of twice the bytes, and its exemplars."""
 TILE_PIXEL_BYTES, POSTER_PIXEL_BYTES, METRIC_BYTES = 0.4, 2.1, 52
 MANIFEST_BYTES, MANIFEST_TILE_BYTES = 3_000, 160
+PROJECTED_SECONDS, PROJECTED_BYTES = 0.02, 30_000
 LANDING_SECONDS, LANDING_SAMPLE_SECONDS = 4e-4, 2e-8
 PERMUTED_PAIR_SECONDS, DRIFT_BYTES = 1.5e-10, 30_000
 
@@ -133,7 +135,7 @@ class Estimate:
             "samples": self._tabulate,
             "place": self._place, "join": self._join, "beside": self._beside, "level": self._level,
             "manifest": self._manifest, "pictures": self._pictures, "icons": self._sheet,
-            "landings": self._landings, "drift": self._drift,
+            "landings": self._landings, "drift": self._drift, "projected": self._projected, "projections": self._lines,
         }  # fmt: skip
         return works[step or chunk.stage](chunk)
 
@@ -274,6 +276,14 @@ class Estimate:
         inputs = (self._plan.by_key[key] for key in chunk.inputs)
         shown = [self._pictures(one).bytes for one in inputs if one.stage == "render"]
         return Cost(PUBLISH_SECONDS + PIXEL_SECONDS * sum(shown) / POSTER_PIXEL_BYTES, sum(shown))
+
+    def _projected(self, chunk: Chunk) -> Cost:
+        layers = len(chunk.parameters["layers"] or self._plan.spec.layers)
+        seconds = self._forward + layers * PROJECTED_SECONDS
+        return Cost(PART_IMAGES * seconds, PART_IMAGES * layers * PROJECTED_BYTES)
+
+    def _lines(self, chunk: Chunk) -> Cost:
+        return Cost(PUBLISH_SECONDS, PART_IMAGES * PROJECTED_BYTES * len(chunk.inputs))
 
     def _landings(self, chunk: Chunk) -> Cost:
         landed = chunk.parameters["images"] * chunk.parameters["points"]

@@ -147,6 +147,8 @@ def _mark(store: Store, model: str | None = None) -> _Marks:
         marks.dropped |= spent
         keys -= spent
         marks.live |= keys | set(_anchored(plan))
+        if (job["kind"], job["state"]) == ("projections", "succeeded"):
+            plan["request"] = None  # the images of a batch that is answered are of no use any more
         marks.blobs |= _named({**plan, "chunks": []})
     marks.dropped -= marks.live
     return marks

@@ -156,10 +156,12 @@ class Plan(Card):
     compared: Compared | None = None
 
     @property
-    def kind(self) -> Literal["atlas", "icons", "drift"]:
+    def kind(self) -> Literal["atlas", "icons", "drift", "projections"]:
         """Kind of the job."""
         if self.request is None:
             return "atlas"
+        if self.request.get("kind") == "projections":
+            return "projections"
         return "icons" if self.compared is None else "drift"
 
     def brings(self, chunk: Chunk) -> bool:

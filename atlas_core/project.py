@@ -112,7 +112,7 @@ def _described(
 ) -> dict[str, Any]:  # fmt: skip
     labels = plan.model.card.labels
     return {
-        "atlas": plan.id,
+        "atlas": plan.atlas or plan.id,
         "classes": [] if logits is None else strongest(logits, labels if isinstance(labels, list) else []),
         "layers": {name: _placed(plan, runtime, name, values, positions) for name, values in read.items()},
     }

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from starlette.datastructures import FormData, UploadFile
 from starlette.responses import StreamingResponse
 
+from atlas_core.batch import problem_line, projection_line
 from atlas_core.errors import AtlasError, ImageError
-from service.errors import TooLargeError, TooManyError, problem_body, status_of
+from service.errors import TooLargeError, TooManyError
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -191,11 +192,9 @@ async def _line(asking: Asking, question: Question, item: Item, *, fresh: bool) 
     try:
         if isinstance(item.data, AtlasError):
             raise item.data
-        told = b'"projection":' + await _patiently(asking, question, item.data, fresh=fresh)
+        return projection_line(item.id, await _patiently(asking, question, item.data, fresh=fresh))
     except AtlasError as error:
-        body = problem_body(status_of(error), error.slug, error.detail)
-        told = b'"problem":' + json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-    return b'{"id":' + json.dumps(item.id, ensure_ascii=False).encode() + b"," + told + b"}\n"
+        return problem_line(item.id, error)
 
 
 async def _patiently(asking: Asking, question: Question, data: bytes, *, fresh: bool) -> bytes:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_serializer
 
+from atlas_core.batch import BatchRequest
 from atlas_core.cards import Card, DatasetCard, LayerInfo, ModelCard, Name
 from atlas_core.drift_plan import DriftRequest
 from atlas_core.icons import IconsRequest
@@ -160,7 +161,7 @@ class Job(BaseModel):
     id: str
     kind: str
     atlas: str | None = None
-    request: IconsRequest | DriftRequest | None = None
+    request: IconsRequest | DriftRequest | BatchRequest | None = None
     name: str | None
     state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
     attempt: int

@@ -7,10 +7,11 @@ survive a fork, and a pool that forks after them hangs.
 from __future__ import annotations
 
 import os
+import threading
 
 from celery import Celery, signals
 
-from atlas_core.advance import CPU
+from atlas_core.advance import CPU, INTERACTIVE
 from atlas_core.settings import Settings, celery_settings
 from workers import parent
 
@@ -41,3 +42,11 @@ def _stop(**_: object) -> None:
 @signals.worker_process_init.connect
 def _child(**_: object) -> None:
     parent.end_with_parent()
+    if INTERACTIVE in app.amqp.queues.consume_from:
+        threading.Thread(target=_warm, name="warm", daemon=True).start()
+
+
+def _warm() -> None:
+    """Load what takes seconds to load before somebody waits for the first projection."""
+    import numba  # noqa: F401
+    import torch  # noqa: F401

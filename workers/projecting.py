@@ -7,16 +7,16 @@ free: what is not taken yet can still be withdrawn, or taken by another worker. 
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from atlas_core import devices
 from atlas_core.advance import plan_of_attempt
+from atlas_core.batch import as_json
 from atlas_core.errors import AtlasError, DependencyError
 from workers.runtime import Process, told
 
@@ -100,9 +100,9 @@ class Projecting:
             images = [request.data for request in requests]
             if first.like is not None:
                 like, layer = Like(**first.like), (first.layers or plan.spec.layers)[0]
-                return [(_json(resembling(plan, self._here.runtime, image, layer, like)), False) for image in images]
+                return [(as_json(resembling(plan, self._here.runtime, image, layer, like)), False) for image in images]
             values = project_images(plan, self._here.runtime, images, first.layers, first.positions)
-            return [_failure(value) if isinstance(value, AtlasError) else (_json(value), False) for value in values]
+            return [_failure(value) if isinstance(value, AtlasError) else (as_json(value), False) for value in values]
         except Exception as error:
             if not isinstance(error, AtlasError):
                 log.exception("a projection failed")
@@ -115,8 +115,4 @@ def _alike(request: Request) -> tuple[str, ...]:
 
 
 def _failure(error: Exception) -> tuple[bytes, bool]:
-    return _json({**told(error), "pointer": getattr(error, "pointer", None)}), True
-
-
-def _json(value: dict[str, Any]) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    return as_json({**told(error), "pointer": getattr(error, "pointer", None)}), True

@@ -38,6 +38,7 @@ def run_chunk(
     from atlas_core.stages.landmarks import join, place
     from atlas_core.stages.maps import build_index, find_neighbours, lay_out, make_cells
     from atlas_core.stages.pictures import preview_tile, publish_level, publish_manifest, render_tile
+    from atlas_core.stages.projections import project_part, publish_projections
     from atlas_core.stages.repair import repairing
     from atlas_core.stages.samples import tabulate
     from atlas_core.stages.step import Step
@@ -64,6 +65,8 @@ def run_chunk(
         "publish icons": publish_icons,
         "publish landings": land,
         "publish drift": publish_drift,
+        "publish projected": project_part,
+        "publish projections": publish_projections,
     }
     store = runtime.store
     if store.has_record(chunk.stage, chunk.key):

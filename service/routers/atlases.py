@@ -25,6 +25,8 @@ from service.schemas import Atlas, AtlasRequest, DryRun, Job, Page
 
 router = APIRouter(prefix="/v1", route_class=IdempotentRoute)
 RETRY_SECONDS = "2"
+RESULTS = {"icons": "sheet", "projections": "results"}
+"""Last part of the path to what a job of a kind has made."""
 
 
 @router.post(
@@ -127,7 +129,9 @@ def links_of(job: Document) -> dict[str, str]:
     own = f"/v1/jobs/{job['id']}"
     if job["atlas"] is not None:
         base = f"/v1/atlases/{job['atlas']}/{job['kind']}/{job['id']}"
-        made = {"sheet": f"{base}/sheet"} if (job["kind"], job["state"]) == ("icons", "succeeded") else {}
+        made = {}
+        if job["state"] == "succeeded" and job["kind"] in RESULTS:
+            made = {RESULTS[job["kind"]]: f"{base}/{RESULTS[job['kind']]}"}
         return {"self": base, "job": own, "events": f"{own}/events", "cancel": f"{own}/cancel",
                 "atlas": f"/v1/atlases/{job['atlas']}", **made}  # fmt: skip
     base = f"/v1/atlases/{job['id']}"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from http import HTTPStatus
 from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect
@@ -18,9 +20,10 @@ from service import batches
 from service.asking import Question
 from service.dependencies import Services, ServicesDep
 from service.errors import MediaTypeError, TooLargeError
+from service.kept_batches import check_kept, keep
 from service.names import AtlasId
 from service.routers.blobs import check_length
-from service.schemas import Projection
+from service.schemas import Job, Projection
 
 router = APIRouter(prefix="/v1/atlases/{atlas}", tags=["projections"])
 MULTIPART_OVERHEAD = 64 << 10
@@ -54,7 +57,8 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
         "model": Projection,
         "description": "Where the image lands; of a batch, for each image a line with its `projection` or `problem`",
         "content": {batches.MEDIA_TYPE: {"schema": {"type": "string"}}},
-    }
+    },
+    202: {"model": Job, "description": "With `Prefer: respond-async`: the batch is a job, its results are kept"},
 }
 Positions = Literal["default", "all"]
 Answer = TypeVar("Answer")
@@ -72,32 +76,43 @@ async def project(
 
     An image that was asked about a while ago is answered from memory, as `Cache-Status` says; with
     `Cache-Control: no-cache` it is projected anew, to the same bytes. A batch as `application/x-ndjson` is answered
-    line by line, in order, while it is sent.
+    line by line, in order, while it is sent; with `Prefer: respond-async` it becomes a job.
     """
     question = await run_in_threadpool(question_about, services, atlas, layers, positions)
     fresh = "no-cache" in request.headers.get("cache-control", "")
+    if "respond-async" in request.headers.get("prefer", ""):
+        check_kept(await run_in_threadpool(services.artifacts.plan, atlas))
+        response = Response()
+        items, gone = await _items(request, services)
+        job = await while_connected(keep(services, question, items, response), gone)
+        kept = Job.model_validate(job).model_dump(mode="json")
+        headers = {name: response.headers[name] for name in ("location", "retry-after")}
+        return JSONResponse(kept, HTTPStatus.ACCEPTED, headers | {"Preference-Applied": "respond-async"})
     if batches.MEDIA_TYPE in (_kind(request), request.headers.get("accept")):
-        return await _batch(request, services, question, fresh=fresh)
+        items, gone = await _items(request, services)
+        return batches.BatchResponse(batches.answers(services.asking, question, items, fresh=fresh), gone)
     data = await sent_image(request, services.settings.image_limit_bytes)
     known = None if fresh else await services.asking.kept(question, data)
-    answer = known or await while_connected(request, services.asking.answer(question, data))
-    status = "atlas; hit" if known else "atlas; fwd=miss; stored"
+    answer = known or await while_connected(services.asking.answer(question, data), gone_from(request))
+    status = "atlas; hit" if known else "atlas; fwd=miss"
     return Response(answer, media_type="application/json", headers={"Cache-Status": status})
 
 
-async def _batch(request: Request, services: Services, question: Question, *, fresh: bool) -> Response:
+async def _items(request: Request, services: Services) -> tuple[AsyncIterator[batches.Item], Coroutine[Any, Any, None]]:
+    """The images of a batch, and what ends when the client goes."""
     settings = services.settings
     check_length(request, settings.batch_limit_bytes)
-    if _kind(request) == "multipart/form-data":
-        receive = _limited(request.receive, settings.batch_limit_bytes)
-        form = await Request(request.scope, receive).form(max_files=MOST_FILES, max_fields=8)
-        items, gone = batches.items_of_form(form, settings.image_limit_bytes), _gone(request)
-    elif _kind(request) == batches.MEDIA_TYPE:
+    if _kind(request) == batches.MEDIA_TYPE:
         body = batches.Body(request.receive, settings.batch_limit_bytes)
-        items, gone = batches.items_of(body, settings.image_limit_bytes), body.read()
-    else:
-        raise MediaTypeError(f"a batch comes as {batches.MEDIA_TYPE} or as multipart/form-data, not {_kind(request)}")
-    return batches.BatchResponse(batches.answers(services.asking, question, items, fresh=fresh), gone)
+        return batches.items_of(body, settings.image_limit_bytes), body.read()
+    if _kind(request) != "multipart/form-data":
+        raise MediaTypeError(f"a batch comes as {batches.MEDIA_TYPE} or multipart/form-data, not {_kind(request)!r}")
+    receive = _limited(request.receive, settings.batch_limit_bytes)
+    try:
+        form = await Request(request.scope, receive).form(max_files=MOST_FILES, max_fields=8)
+    except ClientDisconnect:
+        raise InputError("the form broke off; send it again") from None
+    return batches.items_of_form(form, settings.image_limit_bytes), gone_from(request)
 
 
 def _limited(receive: Receive, limit: int) -> Receive:
@@ -115,19 +130,23 @@ def _limited(receive: Receive, limit: int) -> Receive:
     return counted
 
 
-async def _gone(request: Request) -> None:
+async def gone_from(request: Request) -> None:
     """Wait until the client has gone; its body must have been read."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
 
-async def while_connected(request: Request, work: Coroutine[Any, Any, Answer]) -> Answer:
-    """Do work for as long as the client is there; its body must have been read.
+async def while_connected(work: Coroutine[Any, Any, Answer], gone: Coroutine[Any, Any, None]) -> Answer:
+    """Do work for as long as the client is there.
+
+    Args:
+        work: The work.
+        gone: Ends when the client goes.
 
     Raises:
         InputError: It went away, and will not read this.
     """
-    tasks = asyncio.create_task(work), asyncio.create_task(_gone(request))
+    tasks = asyncio.create_task(work), asyncio.create_task(gone)
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -16,7 +16,7 @@ from atlas_core.search import Box, Wanted
 from service.dependencies import PagingDep, ServicesDep
 from service.names import AtlasId
 from service.routers.levels import FOREVER, PICTURE, REVALIDATE, Coordinate, PlaceDep, Version, matches
-from service.routers.projections import BODY, question_about, sent_image, while_connected
+from service.routers.projections import BODY, gone_from, question_about, sent_image, while_connected
 from service.samples import Samples
 from service.schemas import SamplePage
 
@@ -138,7 +138,7 @@ async def find_samples_like(
     data = await sent_image(request, services.settings.image_limit_bytes)
     answer = await services.asking.kept(question, data)  # other pages of the same question are answered from memory
     if answer is None:
-        answer = await while_connected(request, services.asking.answer(question, data))
+        answer = await while_connected(services.asking.answer(question, data), gone_from(request))
     return await run_in_threadpool(_answered, samples, json.loads(answer), paging)
 
 

@@ -169,14 +169,51 @@ def test_a_batch_can_come_as_a_form(settings: ServiceSettings, worker: list[Requ
     with placing(settings) as url:
         answer = httpx.post(url, files=files, headers={"accept": "application/x-ndjson"}, timeout=WAIT_SECONDS)
         assert lines_of(answer) == [{"id": "b.png", "projection": "b"}, {"id": "a.png", "projection": "a"}]
-        single = httpx.post(url, content=b"x", headers={"accept": "application/x-ndjson", "content-type": "image/png"})
+        single = httpx.post(
+            url,
+            content=b"x",
+            headers={"accept": "application/x-ndjson", "content-type": "image/png"},
+            timeout=WAIT_SECONDS,
+        )
         assert_problem(single, 415, "unsupported-media-type")
 
 
 def test_a_batch_over_the_limit_is_refused_or_ends_there(settings: ServiceSettings, worker: list[Request]) -> None:
     with placing(settings, batch_limit_bytes=3000) as url:
         body = [line(b"a" * 600), line(b"b" * 600), line(b"c" * 600), line(b"d" * 600)]
-        assert_problem(httpx.post(url, content=b"".join(body), headers=NDJSON), 413, "too-large")
+        assert_problem(httpx.post(url, content=b"".join(body), headers=NDJSON, timeout=WAIT_SECONDS), 413, "too-large")
         answers = lines_of(httpx.post(url, content=iter(body), headers=NDJSON, timeout=WAIT_SECONDS))
     assert [one["projection"][0] for one in answers[:-1]] == ["a", "b", "c"]
-    assert answers[-1]["problem"]["status"] == 413
+    assert answers[-1]["problem"]["type"] == "/problems/too-large"
+
+
+ASYNC = NDJSON | {"prefer": "respond-async"}
+
+
+def test_a_batch_that_nobody_waits_for_is_a_job_with_the_same_lines(live: Live, cards: Path) -> None:
+    images = pictures(cards)[:5] * 4
+    base = f"{live.service.url}/v1/atlases/{live.atlas['id']}/projections"
+    body = b"".join(line(image, id=number) for number, image in enumerate(images)) + line(b"bad") + b"{no json\n"
+    asked = httpx.post(base, content=body, headers=ASYNC, timeout=60)
+    job = asked.json()
+    assert (asked.status_code, asked.headers["preference-applied"]) == (202, "respond-async")
+    assert asked.headers["location"] == f"/v1/atlases/{live.atlas['id']}/projections/{job['id']}"
+    assert (job["kind"], job["request"]["images"], len(job["request"]["parts"])) == ("projections", 22, 2)
+    assert httpx.post(base, content=body, headers=ASYNC, timeout=60).json()["id"] == job["id"]
+    url = f"{live.service.url}{asked.headers['location']}"
+    until(lambda: httpx.get(url, timeout=WAIT_SECONDS).json()["state"] == "succeeded", 120)
+    results = httpx.get(live.service.url + httpx.get(url).json()["links"]["results"], timeout=WAIT_SECONDS)
+    waited = httpx.post(base, content=body, headers=NDJSON, timeout=60)
+    assert results.headers["content-type"] == "application/x-ndjson"
+    assert results.content == waited.content
+    assert job["id"] in [one["id"] for one in httpx.get(base, timeout=WAIT_SECONDS).json()["items"]]
+    assert httpx.delete(url, timeout=WAIT_SECONDS).status_code == 204
+    assert httpx.get(url, timeout=WAIT_SECONDS).status_code == 404
+
+
+def test_a_batch_on_its_way_has_no_results_and_an_empty_one_is_refused(settings: ServiceSettings) -> None:
+    with placing(settings) as url:
+        job = httpx.post(url, content=line(b"a"), headers=ASYNC, timeout=WAIT_SECONDS).json()
+        assert_problem(httpx.get(f"{url}/{job['id']}/results", timeout=WAIT_SECONDS), 409, "conflict")
+        assert_problem(httpx.post(url, content=b"\n", headers=ASYNC, timeout=WAIT_SECONDS), 422, "invalid-input")
+        assert_problem(httpx.get(f"{url}/{'0' * 24}", timeout=WAIT_SECONDS), 404, "not-found")

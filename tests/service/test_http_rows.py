@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -14,6 +15,7 @@ import httpx
 import pytest
 
 from tests.service.test_drift import dataset_of
+from tests.service.test_projections import until
 
 if TYPE_CHECKING:
     from tests.service.conftest import Live
@@ -113,6 +115,7 @@ def test_every_operation_answers_as_described(
     image = (cards / "pictures" / "waves" / "02.png").read_bytes()
     call("POST /v1/atlases/{atlas}/projections", 200, atlas=live.atlas["id"], content=image,
          headers={"content-type": "image/png"})  # fmt: skip
+    _batches(call, live, image)
     for path in ("/healthz", "/readyz", "/metrics", "/"):
         call(f"GET {path}", 200)
     assert call.called == set(described)
@@ -202,6 +205,22 @@ def _drift(call: Caller, live: Live, dataset: str) -> None:
     call(f"GET {base}/{{drift}}/exemplars/{{n}}", 404, n="99999", **names)
     call(f"DELETE {base}/{{drift}}", 204, **names)
     call(f"GET {base}/{{drift}}", 404, **names)
+
+
+def _batches(call: Caller, live: Live, image: bytes) -> None:
+    base = "/v1/atlases/{atlas}/projections"
+    atlas = {"atlas": live.atlas["id"]}
+    line = json.dumps({"id": "a", "image": base64.b64encode(image).decode()}).encode()
+    kind = {"content-type": "application/x-ndjson"}
+    call(f"POST {base}", 200, content=line, headers=kind, **atlas)
+    job = call(f"POST {base}", 202, content=line, headers=kind | {"prefer": "respond-async"}, **atlas).json()
+    until(lambda: live.client.json("GET", job["links"]["job"])["state"] == "succeeded", 120)
+    names = {**atlas, "batch": job["id"]}
+    assert job["id"] in [one["id"] for one in call(f"GET {base}", 200, **atlas).json()["items"]]
+    call(f"GET {base}/{{batch}}", 200, **names)
+    assert json.loads(call(f"GET {base}/{{batch}}/results", 200, **names).content)["id"] == "a"
+    call(f"DELETE {base}/{{batch}}", 204, **names)
+    call(f"GET {base}/{{batch}}/results", 404, **names)
 
 
 def _levels(call: Caller, live: Live) -> None:
