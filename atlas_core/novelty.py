@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from atlas_core.discriminant import Discriminant, deviation
+from atlas_core.pooling import ITSELF, Pooled
 from atlas_core.spoiled import KINDS
 
 if TYPE_CHECKING:
@@ -23,13 +24,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from atlas_core.pooling import Pooled
     from atlas_core.tables import Table
 
 NEIGHBOURS = 5
 FOLDS = 5
-LEAST_IMAGES = 100
-"""Fewer cannot tell one in a hundred."""
 RARE, UNSEEN = 0.05, 0.01
 BLIND = 0.75
 """A kind of copies of which this AUROC is missed on an atlas's own images is a blind spot of it."""
@@ -76,6 +74,13 @@ class Novelty:
     sums: NDArray[np.float64]
     seen: NDArray[np.float64]
 
+    @classmethod
+    def learnt(cls, kept: Table, on_progress: Callable[[int, int], None] | None = None) -> Novelty:
+        """From what collecting kept: rows of images and of their copies (`pooling.Kept`), in the listing's order."""
+        own = kept["kind"] == ITSELF
+        owner = np.searchsorted(kept["image"][own], kept["image"][~own])
+        return cls.fit(Pooled.of(kept, own), Pooled.of(kept, ~own), owner, kept["kind"][~own], on_progress)
+
     @property
     def n(self) -> int:
         """Images that it is calibrated on."""
@@ -93,7 +98,7 @@ class Novelty:
         """Learn from an atlas's images.
 
         Args:
-            images: Pooled, n of them, at least `LEAST_IMAGES`.
+            images: Pooled, n of them, at least `pooling.LEAST_IMAGES`.
             copies: Spoiled copies of some of them, pooled.
             owner: The image that each copy is of, its row.
             kinds: The kind of each copy.

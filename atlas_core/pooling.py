@@ -26,6 +26,8 @@ IMAGES = 5_000
 """That are kept of an atlas at most: each is compared with every image that is asked about."""
 COPIES = 2_000
 """That these leave in all, so many of each as that allows: each is a forward pass."""
+LEAST_IMAGES = 100
+"""Fewer cannot tell one in a hundred, and leave no copies."""
 LARGEST_HALF = 65504.0
 ITSELF = -1
 """In the place of a kind: an image as it is."""
@@ -112,7 +114,7 @@ class Watch:
     @property
     def copies(self) -> int:
         """Copies of each image that leaves any."""
-        return max(1, min(len(KINDS), COPIES // max(1, self.images)))
+        return 0 if self.images < LEAST_IMAGES else max(1, min(len(KINDS), COPIES // self.images))
 
     @property
     def copied(self) -> int:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from atlas_core import tables
-from atlas_core.novelty import LEAST_IMAGES, Novelty
-from atlas_core.pooling import ITSELF, Pooled, Watch, depths
+from atlas_core.novelty import Novelty
+from atlas_core.pooling import ITSELF, LEAST_IMAGES, Watch, depths
 from atlas_core.spoiled import KINDS
 from atlas_core.stages.step import Output, Step
 
@@ -30,7 +30,6 @@ def learn_novelty(step: Step) -> Output:
     if own.sum() < LEAST_IMAGES:
         return Output(info=info | {"reason": f"novelty needs an atlas of {LEAST_IMAGES} images or more that can be "
                                              f"read; this one has {own.sum()}"})  # fmt: skip
-    owner = np.searchsorted(kept["image"][own], kept["image"][~own])
-    found = Novelty.fit(Pooled.of(kept, own), Pooled.of(kept, ~own), owner, kept["kind"][~own], step.on_progress)
+    found = Novelty.learnt(kept, step.on_progress)
     seen = {kind: round(value, 4) for kind, value in zip(KINDS, found.seen.tolist(), strict=True) if value == value}
     return Output({"novelty": tables.pack(found.to_table())}, {**info, "seen": seen})

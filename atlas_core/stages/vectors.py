@@ -23,7 +23,7 @@ def collect(step: Step) -> Output:
         [plan.model.layer(name) for name in parameters["layers"]],
         points[part].tolist(),
         parameters["seed"],
-        watch=watch_of(plan, len(places)),
+        watch=watch_of(plan, int((points > 0).sum())),
         on_progress=step.on_progress,
     )
     layers, skipped = made.layers, made.skipped

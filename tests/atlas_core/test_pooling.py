@@ -3,7 +3,7 @@ import pytest
 
 from atlas_core.cards import LayerInfo
 from atlas_core.errors import ModelError
-from atlas_core.pooling import COPIES, IMAGES, ITSELF, Kept, Watch, depths, pool
+from atlas_core.pooling import COPIES, IMAGES, ITSELF, LEAST_IMAGES, Kept, Watch, depths, pool
 from atlas_core.spoiled import KINDS
 
 
@@ -36,7 +36,8 @@ def test_of_many_images_some_are_kept_and_fewer_copied() -> None:
     small, large = Watch(("a",), 300), Watch(("a",), 10 * IMAGES)
     assert small.copies == COPIES // 300
     assert all(small.keeps(name) and len(small.kinds(name)) == small.copies for name in names)
-    assert Watch(("a",), 10).copies == len(KINDS)
+    assert Watch(("a",), LEAST_IMAGES).copies == len(KINDS)
+    assert Watch(("a",), LEAST_IMAGES - 1).kinds("0.png") == []
     assert 0.07 < np.mean([large.keeps(name) for name in names]) < 0.13
     copied = [name for name in names if large.kinds(name)]
     assert 0.02 < len(copied) / len(names) < 0.07
