@@ -16,6 +16,7 @@ from PIL import Image
 from atlas_client.client import Client, Document
 from atlas_client.errors import BadInputError, ClientError
 from atlas_client.place import Place, place_of
+from atlas_client.samples import Question, crop, samples
 from atlas_client.sources import FolderSource, ServiceSource, Source
 
 TILE_SIDE = 10
@@ -112,8 +113,7 @@ class Atlas:
             exemplar_correlation (NaN where there is none) and marks (a list of names: the gates it is under);
             top_class and top_attribution of the class with the largest; classes and exemplars (lists of objects).
         """
-        self._level(layer, side)
-        cells = self._source.cells(layer, side)
+        cells = self.raw_cells(layer, side)
         columns: Columns = {name: np.array([cell[name] for cell in cells], np.int64) for name in WHOLE}
         for name in MEASURED:
             columns[name] = _floats([cell.get(name) for cell in cells])
@@ -127,6 +127,11 @@ class Atlas:
         for name in LISTED:
             columns[name] = _objects([cell.get(name) or [] for cell in cells])
         return columns
+
+    def raw_cells(self, layer: str, side: int) -> list[Document]:
+        """The cells of a level as the atlas keeps them, an object each."""
+        self._level(layer, side)
+        return self._source.cells(layer, side)
 
     def icon(self, layer: str, side: int, column: int, row: int) -> Image.Image:
         """The icon of a cell, RGB; row 0 is the top row.
@@ -146,6 +151,11 @@ class Atlas:
             raise BadInputError(f"cell {column}, {row} of {layer} at {side} cells a side is empty")
         return icon.convert("RGB")
 
+    def icon_size(self, layer: str, side: int) -> int | None:
+        """Side of a level's icons in pixels; None where the atlas was made without."""
+        size: int | None = self._level(layer, side)["icon_size"]
+        return size
+
     def tile(self, layer: str, side: int, x: int, y: int) -> Image.Image | None:
         """Tile (x, y) of a level, RGBA, transparent where there is no cell; None where all of it is empty."""
         if self._level(layer, side)["icon_size"] is None:
@@ -161,6 +171,37 @@ class Atlas:
         self._level(layer, side)
         with Image.open(io.BytesIO(self._source.poster(layer, side))) as picture:
             return picture.convert("RGB")
+
+    def samples(self, layer: str, *, side: int | None = None, most: int | None = None, **which: Any) -> list[Document]:
+        """The samples of a part of the map, or most like an image; of all of it by default. Only of a service's atlas.
+
+        Args:
+            layer: Name of a layer.
+            side: Cells a side of the level that `cell` is of; the coarsest by default.
+            most: How many at most; all by default.
+            **which: One of `cell` (column, row), `box` (x0, y0, x1, y1), `near` (x, y) and `image`, with `position`
+                (row, column) of the image; and `label`, `predicted`, `wrong`, as `Question` takes them.
+
+        Returns:
+            Of each its number, image, place in the layer's grid and on the map, label, prediction and the address of
+            its crop, as docs/http.md tells; give it to `crop`.
+
+        Raises:
+            BadInputError: There is no such place or class, or the atlas is a local folder.
+        """
+        level = 0 if side is None else self.levels(layer).index(self._level(layer, side)["side"])
+        self._levels(layer)
+        source = self._of_service()
+        return list(samples(source.client, source.name, layer, Question(level=level, **which), most))
+
+    def crop(self, sample: Document, *, source: str = "stored") -> Image.Image:
+        """What a sample's receptive field shows, RGB, as it was kept, or with `dataset` cut from its image anew."""
+        return crop(self._of_service().client, sample, source=source)
+
+    def _of_service(self) -> ServiceSource:
+        if not isinstance(self._source, ServiceSource):
+            raise BadInputError("samples are searched in a service's atlas, not in a folder; open it by its URL")
+        return self._source
 
     def __repr__(self) -> str:
         levels = "; ".join(f"{layer} {', '.join(map(str, self.levels(layer)))}" for layer in self.layers)

@@ -23,13 +23,15 @@ from atlas_client.output import (
     put_event,
     put_job,
     put_json,
+    put_line,
     put_projection,
     put_registered,
     put_table,
 )
-from atlas_client.place import place_of
+from atlas_client.place import Place, place_of
 from atlas_client.plugins import MissingExtraError, core_commands, extra_of, is_missing_extra, register_all
 from atlas_client.progress import inspection_bar, job_bars, upload_bar
+from atlas_client.search import search
 
 INTERRUPTED = 130
 # Slugs of errors of the core (which the client does not import) that are not the caller's to mend.
@@ -225,17 +227,27 @@ def project(
         str, typer.Argument(metavar="ATLAS", help="A local folder, an id or alias, or the URL of an atlas.")
     ],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="JPEG, PNG or WebP files.")],
+    out: Annotated[Path | None, typer.Option(help="Draw it: a PNG, or a folder for one of each image.")] = None,
+    layer: Annotated[str | None, typer.Option(help="The layer to draw, the last by default.")] = None,
+    level: Annotated[int | None, typer.Option(help="The level to draw, from 0, the coarsest.")] = None,
+    as_lines: Annotated[bool, typer.Option("--lines", help="Print JSON, a line for each image, as they come.")] = False,
     url: Url = DEFAULT_URL,
     as_json: Json = False,
 ) -> None:
-    """Show where images land on an atlas."""
+    """Show where images land on an atlas; with --out, draw each beside the map that it lands on."""
     place = place_of(atlas, url)
-    if place.folder is not None:
-        answers = list(core_commands("project").project_directory(place.folder, images))
-    else:
-        with Client(place.url) as client:
-            answers = [_answer(image, result) for image, result in
-                       zip(images, client.project_many(place.id, images), strict=True)]  # fmt: skip
+    found = _projected(place, images)
+    if as_lines:
+        refused = False
+        for answer in found:
+            put_line(answer)
+            refused = refused or "error" in answer
+        raise typer.Exit(BAD_INPUT if refused else 0)
+    answers = list(found)
+    if out is not None:
+        from atlas_client.landings import write_landings
+
+        write_landings(answers, place, out, layer, level)
     if as_json:
         put_json(answers)
     else:
@@ -243,6 +255,15 @@ def project(
             put_projection(answer)
     if any("error" in answer for answer in answers):
         raise typer.Exit(BAD_INPUT)
+
+
+def _projected(place: Place, images: Sequence[Path]) -> Iterator[Document]:
+    if place.folder is not None:
+        yield from core_commands("project").project_directory(place.folder, images)
+        return
+    with Client(place.url) as client:
+        for image, result in zip(images, client.project_many(place.id, images), strict=True):
+            yield _answer(image, result)
 
 
 def _answer(image: Path, result: Document | BadInputError) -> Document:
@@ -253,6 +274,7 @@ def _answer(image: Path, result: Document | BadInputError) -> Document:
 
 OWN: dict[str, Callable[..., None]] = {
     "submit": submit, "status": status, "cancel": cancel, "project": project, "icons": icons,
+    "search": search,
 }  # fmt: skip
 GROUPS = {"models": models, "datasets": datasets, "alias": alias}
 

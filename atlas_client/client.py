@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 
 import httpx
@@ -22,13 +22,18 @@ from atlas_client.errors import (
     UnavailableError,
 )
 from atlas_client.events import OUTAGE, TERMINAL, Event, follow
+from atlas_client.many import in_order, patiently
 from atlas_client.pictures import Picture, media_type, picture_bytes
 from atlas_client.problems import check, reaching
 from atlas_client.uploads import OnBytes, Upload
 
+if TYPE_CHECKING:
+    from atlas_client.projection import Projection
+
 DEFAULT_URL = "http://127.0.0.1:8000"
 INSPECTED = ("ready", "refused")
 POLL_FIRST, POLL_LAST = 0.2, 2.0  # seconds between looks at a job, growing
+AT_A_TIME = 8  # images projected
 LOOK = 1.0  # seconds between looks at a job of which events come
 
 Document: TypeAlias = dict[str, Any]
@@ -372,8 +377,8 @@ class Client:
 
     def project(
         self, atlas: str, image: Picture, layers: Sequence[str] | None = None, positions: str = "default"
-    ) -> Document:
-        """Where the positions of an image land on an atlas.
+    ) -> Projection:
+        """Where the positions of an image land on an atlas; a dictionary that draws itself.
 
         Args:
             atlas: The atlas's id.
@@ -390,19 +395,53 @@ class Client:
             parameters.append(("positions", positions))
         path = f"/v1/atlases/{quote(atlas, safe='')}/projections"
         headers = {"content-type": media_type(data)}
-        return self.json("POST", path, content=data, params=parameters, headers=headers)
+        answer = self.json("POST", path, content=data, params=parameters, headers=headers)
+        return self._projection(atlas, image, data, answer)
+
+    def _projection(self, atlas: str, image: Picture, data: bytes, answer: Document) -> Projection:
+        from atlas_client.atlas import Atlas
+        from atlas_client.projection import Projection  # loads numpy, which most commands do without
+
+        place = f"{self.url}/v1/atlases/{quote(atlas, safe='')}"
+        name = Path(image).name if isinstance(image, str | Path) else ""
+        return Projection(answer, data, name, lambda: Atlas.open(place))
 
     def project_many(
-        self, atlas: str, images: Iterable[Picture], layers: Sequence[str] | None = None, positions: str = "default"
-    ) -> Iterator[Document | BadInputError]:
-        """Project images one by one; an image that is refused gives its error in its place."""
-        for image in images:
+        self,
+        atlas: str,
+        images: Iterable[Picture],
+        layers: Sequence[str] | None = None,
+        positions: str = "default",
+        *,
+        at_a_time: int = AT_A_TIME,
+    ) -> Iterator[Projection | BadInputError]:
+        """Project images, a few at a time; a busy service is waited for.
+
+        Args:
+            atlas: The atlas's id.
+            images: As for `project`; taken as their turn comes, so there may be any number.
+            layers: As for `project`.
+            positions: As for `project`.
+            at_a_time: Requests under way at a time.
+
+        Yields:
+            The answers in the order of the images; an image that is refused gives its error in its place.
+
+        Raises:
+            NotFoundError: There is no such atlas.
+            ConflictError: It cannot place images yet.
+            UnavailableError: The service cannot be reached, or is busy for too long.
+        """
+
+        def ask(image: Picture) -> Projection | BadInputError:
             try:
-                yield self.project(atlas, image, layers, positions)
+                return patiently(lambda: self.project(atlas, image, layers, positions), OUTAGE)
             except (NotFoundError, ConflictError):  # of the atlas, not of this image
                 raise
             except BadInputError as error:
-                yield error
+                return error
+
+        return in_order(ask, images, at_a_time)
 
 
 def job_error(value: Document) -> JobError | RefusedError:

@@ -34,6 +34,12 @@ def put_json(value: Any) -> None:
     put(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def put_line(value: Any) -> None:
+    """A value as one line of JSON on the standard output, at once."""
+    put(json.dumps(value, ensure_ascii=False))
+    sys.stdout.flush()
+
+
 def put_error(detail: str) -> None:
     """One line on the standard error."""
     sys.stderr.write(f"atlas: error: {' '.join(detail.split())}\n")
@@ -162,3 +168,5 @@ def put_projection(answer: dict[str, Any]) -> None:
             most = ", ".join(f"{column}-{row} ({count})" for (column, row), count in landed.most_common(SHOWN_CELLS))
             cells = "1 cell" if len(landed) == 1 else f"{len(landed)} cells"
             put(f"  {name}, {side} cells a side: {len(positions)} positions in {cells}; most in {most}")
+    if "picture" in answer:
+        put(f"  drawn: {answer['picture']}")

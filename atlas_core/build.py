@@ -216,7 +216,7 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
                              levels=spec.levels)  # fmt: skip
         # What tells whether an image is new, whichever layers are mapped: before any image can be placed.
         novelty = novelty or add("publish", collected, [classes[layer]], step="novelty")
-        indexes.append(add("publish", [layouts[layer], *collected], [classes[layer], novelty], step="index",
+        indexes.append(add("publish", [layouts[layer], *collected], [novelty, classes[layer]], step="index",
                            layer=layer, levels=spec.levels))  # fmt: skip
         # Its samples in the order of the map, for whoever asks what lies in a part of it.
         indexes.append(add("publish", [layouts[layer], *collected], [classes[layer]], step="samples", layer=layer))

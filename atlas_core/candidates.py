@@ -21,7 +21,9 @@ AXES = 64
 """As many axes as an index has where its layer has so many channels; a loop of known length runs twice as fast."""
 BLOCK = 256
 """Samples that serve all positions at a time: 64 kB along 64 axes."""
-ROOM = 2
+STRIDE = 16
+"""Of so many samples one is looked at first, to guess a bound that few of the others are within."""
+ROOM = 4
 """Times as many samples as are wanted are held until the farther ones are dropped."""
 SAMPLE = 2**32 - 1
 """A sample's part of a key; above it stand the bits of its distance."""
@@ -71,10 +73,18 @@ def nearest_along(
         count: Samples wanted.
 
     Returns:
-        Samples in ascending order, shape (p, count); behind them -1 where there are fewer.
+        Samples in no order, shape (p, count); behind them -1 where there are fewer.
     """
     found = np.full((len(along), count), NONE, dtype=np.int64)
-    _scan(projected, images, along, own, np.empty((len(along), ROOM * count), np.int64), found)
+    bounds, keys = np.empty(len(along), np.float32), np.empty((len(along), ROOM * count), np.int64)
+    _bounds(projected, images, along, own, count, bounds)
+    guessed = np.isfinite(bounds)
+    _scan(projected, images, along, own, bounds, keys, found)
+    short = guessed & (found[:, -1] == NONE)
+    if short.any():  # a guess was too near
+        some = np.full((int(short.sum()), count), NONE, dtype=np.int64)
+        _scan(projected, images, along[short], own[short], np.full(len(some), np.inf, np.float32), keys, some)
+        found[short] = some
     return found
 
 
@@ -125,24 +135,24 @@ def _prepare_rows(rows: Any, mean: Any, axes: Any, unit: Any, along: Any) -> int
 _prepare = compiled(_prepare_rows, fast=True)
 
 
-def _block_distances(projected: Any, query: Any, first: int, last: int, squared: Any) -> None:
+def _distances_along(projected: Any, query: Any, first: int, last: int, step: int, squared: Any) -> None:
     if projected.shape[1] == AXES:
-        for sample in range(first, last):
+        for sample in range(first, last, step):
             total = np.float32(0)
             for axis in range(AXES):
                 offset = projected[sample, axis] - query[axis]
                 total += offset * offset
-            squared[sample - first] = total
+            squared[(sample - first) // step] = total
     else:
-        for sample in range(first, last):
+        for sample in range(first, last, step):
             total = np.float32(0)
             for axis in range(projected.shape[1]):
                 offset = projected[sample, axis] - query[axis]
                 total += offset * offset
-            squared[sample - first] = total
+            squared[(sample - first) // step] = total
 
 
-_distances = compiled(_block_distances, fast=True)
+_distances = compiled(_distances_along, fast=True)
 
 
 def _select_smallest(keys: Any, size: int, count: int) -> None:
@@ -171,31 +181,64 @@ def _select_smallest(keys: Any, size: int, count: int) -> None:
 _select = compiled(_select_smallest)
 
 
-def _scan_blocks(projected: Any, images: Any, along: Any, own: Any, keys: Any, found: Any) -> None:
+def _squared_of_key(key: int) -> Any:
+    bits = np.empty(1, np.int32)
+    bits[0] = key >> 32
+    return bits.view(np.float32)[0]
+
+
+_squared_of = compiled(_squared_of_key)
+
+
+def _likely_bounds(projected: Any, images: Any, along: Any, own: Any, count: int, bounds: Any) -> None:
+    """A distance for each position that about twice as many samples as are wanted lie within, by some of them."""
+    rank = 2 * count // STRIDE
+    taken = projected.shape[0] // STRIDE
+    if rank == 0 or taken < 4 * rank:
+        bounds[:] = np.inf
+        return
+    squared, keys = np.empty(taken, np.float32), np.empty(taken, np.int64)
+    bits = squared.view(np.int32)
+    for row in range(along.shape[0]):
+        _distances(projected, along[row], 0, taken * STRIDE, STRIDE, squared)
+        for number in range(taken):
+            if images[number * STRIDE] == own[row]:
+                squared[number] = np.inf
+            keys[number] = (np.int64(bits[number]) << 32) | number
+        _select(keys, taken, rank)
+        bounds[row] = squared[keys[rank - 1] & SAMPLE]
+
+
+_bounds = compiled(_likely_bounds)
+
+
+def _scan_blocks(projected: Any, images: Any, along: Any, own: Any, bounds: Any, keys: Any, found: Any) -> None:
     rows, count, room = along.shape[0], found.shape[1], keys.shape[1]
-    held, bound = np.zeros(rows, np.int64), np.full(rows, np.inf, np.float32)
-    squared = np.empty(BLOCK, np.float32)
+    held = np.zeros(rows, np.int64)
+    squared, within = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.int64)
     bits = squared.view(np.int32)  # of floats from 0 up they sort as the floats do
-    top = np.empty(1, np.int32)
-    top_squared = top.view(np.float32)
     for first in range(0, projected.shape[0], BLOCK):
         last = min(projected.shape[0], first + BLOCK)
         for row in range(rows):
-            _distances(projected, along[row], first, last, squared)
-            for sample in range(first, last):
-                if squared[sample - first] < bound[row] and images[sample] != own[row]:
-                    if held[row] == room:
-                        _select(keys[row], room, count)
-                        held[row] = count
-                        top[0] = keys[row, count - 1] >> 32
-                        bound[row] = top_squared[0]
-                    keys[row, held[row]] = (np.int64(bits[sample - first]) << 32) | sample
-                    held[row] += 1
+            _distances(projected, along[row], first, last, 1, squared)
+            hits = 0
+            for place in range(last - first):  # without a branch, which a processor could not foresee
+                within[hits] = place
+                hits += squared[place] < bounds[row]
+            for hit in range(hits):
+                place = within[hit]
+                if images[first + place] == own[row] or not squared[place] < bounds[row]:
+                    continue
+                keys[row, held[row]] = (np.int64(bits[place]) << 32) | (first + place)
+                held[row] += 1
+                if held[row] == room:
+                    _select(keys[row], room, count)
+                    held[row] = count
+                    bounds[row] = _squared_of(keys[row, count - 1])
     for row in range(rows):
         kept = min(held[row], count)
         _select(keys[row], held[row], kept)
         found[row, :kept] = keys[row, :kept] & SAMPLE
-        found[row, :kept].sort()
 
 
 _scan = compiled(_scan_blocks)
@@ -220,6 +263,13 @@ def _cosine_distance(unit: Any, shifted: Any, length: Any) -> float:
 _cosine = compiled(_cosine_distance, fast=True)
 
 
+def _is_before(far: float, sample: int, other_far: float, other: int) -> bool:
+    return far < other_far or (far == other_far and sample < other)
+
+
+_before = compiled(_is_before)
+
+
 def _rank_rows(half: Any, length: Any, unit: Any, candidates: Any, samples: Any, distance: Any) -> None:
     bits = np.empty(half.shape[1], np.int32)
     shifted = bits.view(np.float32)
@@ -231,10 +281,10 @@ def _rank_rows(half: Any, length: Any, unit: Any, candidates: Any, samples: Any,
                 break
             _unpack(half[candidate], bits)
             far = _cosine(asked, shifted, length[candidate])
-            if not far < distance[row, last]:
+            if not _before(far, candidate, distance[row, last], samples[row, last]):
                 continue
             place = last
-            while place > 0 and far < distance[row, place - 1]:
+            while place > 0 and _before(far, candidate, distance[row, place - 1], samples[row, place - 1]):
                 distance[row, place], samples[row, place] = distance[row, place - 1], samples[row, place - 1]
                 place -= 1
             distance[row, place], samples[row, place] = far, candidate

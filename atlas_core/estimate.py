@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from atlas_core.build import BESIDE_CELLS, TILE_SIDE
-from atlas_core.featurevis.recipes import THUMBNAIL_SIDE, canvas_size, recipe_named
+from atlas_core.featurevis.recipes import THUMBNAIL_SIDE, at_layer, canvas_size, recipe_named
 from atlas_core.pooling import IMAGES, Watch, depths
 from atlas_core.sampling import capacity
 
@@ -260,7 +260,10 @@ class Estimate:
         icons = filled(side) * across[0] * across[1]
         canvas = self._canvas(layer, parameters["recipe"])
         trunk = self._forward * self._share(layer) * canvas**2 / self._pixels
-        steps = recipe_named(parameters["recipe"]).steps + measuring_steps
+        recipe = at_layer(
+            recipe_named(parameters["recipe"]), self._plan.model.layer(layer), self._plan.model.card.input
+        )
+        steps = recipe.steps + measuring_steps
         seconds = icons * steps * (STEP_PASSES * trunk + STEP_SECONDS)
         return Cost(seconds, icons * (TILE_PIXEL_BYTES * canvas**2 + metric_bytes))
 
@@ -277,9 +280,10 @@ class Estimate:
         if request["recipe"] is None or "size" in request:  # a dream, a composition: one picture, of about the input
             steps, pixels = request.get("steps", COMPOSED_STEPS), float(self._pixels)
         else:
+            where = self._plan.model.layer(layer), self._plan.model.card.input
             recipe = recipe_named(request["recipe"])
-            steps = recipe.steps + MEASURING_STEPS
-            pixels = float(canvas_size(recipe, self._plan.model.layer(layer), self._plan.model.card.input) ** 2)
+            steps = at_layer(recipe, *where).steps + MEASURING_STEPS
+            pixels = float(canvas_size(recipe, *where) ** 2)
         trunk = self._forward * self._share(layer) * pixels / self._pixels
         return Cost(count * steps * (STEP_PASSES * trunk + STEP_SECONDS), count * POSTER_PIXEL_BYTES * pixels)
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 AT_ONCE, LOGITS_AT_ONCE = 50, 8
 """Pictures of one chunk at most; those of logits are as large as the input."""
-ICONS_VERSION = 1
+ICONS_VERSION = 2
 """Raised whenever the same request would give other pictures by anything but its recipe."""
 LARGEST = 2
 """Sides of a composition or a dream over the longer side of the model's input, at most."""

@@ -74,7 +74,7 @@ def kept_key(digest: str) -> str:
 
 @dataclass(frozen=True)
 class Request:
-    """An image to project.
+    """An image to project, or to find samples like.
 
     Attributes:
         name: Of the request.
@@ -85,6 +85,7 @@ class Request:
         positions: As `project.project_image` takes them.
         keep: Digest under which the answer may be kept.
         data: Bytes of the image.
+        like: What is asked for in the place of positions: samples most like it, as `resembling.Like` takes it.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Request:
     positions: Literal["default", "all"]
     keep: str
     data: bytes
+    like: dict[str, Any] | None = None
 
     def to_bytes(self) -> bytes:
         """As it travels."""

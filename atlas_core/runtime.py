@@ -115,7 +115,7 @@ class Runtime:
             layer: Of the model.
             recipe: How.
             canvas: Side of the icons.
-            whitening: Blob of the layer's whitening.
+            whitening: Blob of the layer's whitening and the data's colours.
 
         Raises:
             UnsupportedOperatorError: The model cannot be converted to torch.
@@ -124,9 +124,9 @@ class Runtime:
         from atlas_core.whitening import Whitening
 
         def made() -> Renderer:
-            white = Whitening.from_tables(self.table(whitening))
-            trunk = self.model(card).trunk(layer.name)
-            return Renderer(trunk, recipe, white, canvas, input=card.input, layer=layer, device=self.device)
+            table, trunk = self.table(whitening), self.model(card).trunk(layer.name)
+            return Renderer(trunk, recipe, Whitening.from_tables(table), canvas, input=card.input, layer=layer,
+                            colours=table["colours"], device=self.device)  # fmt: skip
 
         return self._renderers.get((card.id, layer.name, recipe, canvas, whitening), made)
 

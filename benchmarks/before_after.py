@@ -10,10 +10,10 @@ the cells lie evenly over the level. docs/icons-before-after.webp was made with
               --samples 12000 --levels 5,10 "$@"; }
     atlas demo --data-only world
     for recipe in vivid pure; do
-        PYTHONPATH=../before build --recipe $recipe --out $recipe-1; build --recipe $recipe --out $recipe-2; done
+        PYTHONPATH=../before build --recipe $recipe --out $recipe-1; build --recipe $recipe --out $recipe-3; done
     python benchmarks/before_after.py world/model.json world/dataset.json features.7 --side 10 \\
         --out docs/icons-before-after.webp \\
-        "vivid before=vivid-1" "vivid now=vivid-2" "pure before=pure-1" "pure now=pure-2"
+        "vivid before=vivid-1" "vivid now=vivid-3" "pure before=pure-1" "pure now=pure-3"
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import json
 import math
 from contextlib import suppress
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 from uuid import uuid4
 
 import anyio
@@ -43,6 +43,7 @@ class Question(NamedTuple):
         indexes: Keys of the chunks that made the indexes of the layers asked for.
         layers: None for all of the atlas.
         positions: As `project.project_image` takes them.
+        like: Asks for samples most like an image, in the place of its positions, as `resembling.Like` takes it.
     """
 
     atlas: str
@@ -50,12 +51,11 @@ class Question(NamedTuple):
     indexes: tuple[str, ...]
     layers: list[str] | None
     positions: Literal["default", "all"]
+    like: dict[str, Any] | None = None
 
     def about(self, data: bytes) -> str:
         """Digest of this question about an image."""
-        return digest(
-            [VERSION, *self[:2], list(self.indexes), self.layers, self.positions, hashlib.sha256(data).hexdigest()]
-        )
+        return digest([VERSION, *self[:2], list(self.indexes), *self[3:], hashlib.sha256(data).hexdigest()])
 
 
 class Asking:
@@ -88,12 +88,13 @@ class Asking:
         with reaching_redis():
             return cast("bytes | None", await self._redis.get(mailbox.kept_key(question.about(data))))
 
-    async def answer(self, question: Question, data: bytes) -> bytes:
+    async def answer(self, question: Question, data: bytes, share: float = 1.0) -> bytes:
         """Ask a worker, and wait.
 
         Args:
             question: What is asked.
             data: Bytes of the image.
+            share: Of the queue that may be taken: who can wait leaves room for others.
 
         Returns:
             The answer, JSON.
@@ -106,10 +107,10 @@ class Asking:
         """
         name = uuid4().hex
         request = Request(name, self._inbox, question.atlas, question.attempt, question.layers, question.positions,
-                          question.about(data), data)  # fmt: skip
+                          question.about(data), data, question.like)  # fmt: skip
         future = self._waiting[name] = asyncio.get_running_loop().create_future()
         try:
-            await self._post(request)
+            await self._post(request, math.ceil(share * self._most))
             if self._listener is None or self._listener.done():
                 self._listener = asyncio.create_task(self._listen())
             answer: Answer = await asyncio.wait_for(future, self._seconds)
@@ -126,9 +127,9 @@ class Asking:
             raise _told(answer.data)
         return answer.data
 
-    async def _post(self, request: Request) -> None:
+    async def _post(self, request: Request, most: int) -> None:
         with reaching_redis():
-            taken, wait, woken = await self._put(**mailbox.put_call(request, seconds=self._seconds, most=self._most))
+            taken, wait, woken = await self._put(**mailbox.put_call(request, seconds=self._seconds, most=most))
         if not taken:
             seconds = math.ceil(float(wait)) or UNKNOWN_SECONDS
             raise TooManyError(

@@ -95,6 +95,11 @@ def status_of(error: AtlasError) -> HTTPStatus:
     return next((status for kind, status in STATUSES if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
+def problem_body(status: HTTPStatus, slug: str, detail: str) -> dict[str, Any]:
+    """A problem as JSON: HTTP status, last part of its type, what is wrong and what to do."""
+    return {"type": f"/problems/{slug}", "title": status.phrase, "status": status.value, "detail": detail}
+
+
 def problem(
     status: HTTPStatus,
     slug: str,
@@ -114,9 +119,7 @@ def problem(
         headers: More headers.
         request_id: Of the request.
     """
-    body: dict[str, Any] = {
-        "type": f"/problems/{slug}", "title": status.phrase, "status": status.value, "detail": detail,
-    }  # fmt: skip
+    body = problem_body(status, slug, detail)
     if errors:
         body["errors"] = errors
     if request_id:

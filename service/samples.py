@@ -28,6 +28,8 @@ class Samples:
         layer: Name of one of its layers.
 
     Attributes:
+        plan: The atlas's.
+        layer: The layer's name.
         table: Where they lie, in the order of the map.
 
     Raises:
@@ -37,7 +39,7 @@ class Samples:
 
     def __init__(self, artifacts: Artifacts, plan: Plan, layer: str) -> None:
         """Find the table; its columns are read where they are looked at."""
-        self._artifacts, self._plan, self._layer = artifacts, plan, layer
+        self._artifacts, self.plan, self.layer = artifacts, plan, layer
         artifacts.check_layer(plan, layer)
         record = artifacts.record(plan.samples_of(layer))
         if record is None:
@@ -54,7 +56,7 @@ class Samples:
         Raises:
             InputError: There is no such class, nothing is labelled, or the model has no classes.
         """
-        dataset, model = self._plan.dataset, self._plan.model
+        dataset, model = self.plan.dataset, self.plan.model
         if (label is not None or wrong) and dataset.classes is None:
             raise InputError(f"the images of {dataset.name!r} have no labels to ask for",
                              pointer="/wrong" if label is None else "/label")  # fmt: skip
@@ -67,9 +69,20 @@ class Samples:
             wrong,
         )
 
-    def described(self, rows: NDArray[np.int64], distance: NDArray[np.float64] | None = None) -> list[dict[str, Any]]:
-        """Some samples, given by rows of the table, as they are told; with a distance where it is asked for."""
-        images, table = None if self._plan.spec.strict else self._artifacts.images(self._plan), self.table
+    def described(
+        self,
+        rows: NDArray[np.integer[Any]],
+        distance: Sequence[float] | NDArray[np.float64] | None = None,
+        at: Sequence[Sequence[int]] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Some samples as they are told.
+
+        Args:
+            rows: Of the table.
+            distance: By which they are ordered, if so.
+            at: Row and column of the position of an image that each is most like, if so.
+        """
+        images, table = None if self.plan.spec.strict else self._artifacts.images(self.plan), self.table
         told = []
         for place, row in enumerate(rows.tolist()):
             number, image = int(table.sample[row]), int(table.image[row])
@@ -88,12 +101,14 @@ class Samples:
             })  # fmt: skip
             if distance is not None:
                 told[-1]["distance"] = round(float(distance[place]), 6)
+            if at is not None:
+                told[-1]["at"] = {"row": at[place][0], "column": at[place][1]}
         return told
 
     @property
     def url(self) -> str:
         """Path of the samples."""
-        return f"/v1/atlases/{self._plan.id}/layers/{quote(self._layer, safe='')}/samples"
+        return f"/v1/atlases/{self.plan.id}/layers/{quote(self.layer, safe='')}/samples"
 
     def crop(self, sample: int, *, stored: bool = True) -> tuple[bytes, str]:
         """What a sample's receptive field shows, as PNG, and the digest that its link is versioned by.
@@ -106,7 +121,7 @@ class Samples:
             NotFoundError: There is no such sample, or the atlas keeps no pictures.
             DatasetError: The image is gone, which only matters where it is read.
         """
-        table, plan = self.table, self._plan
+        table, plan = self.table, self.plan
         if plan.spec.strict:
             raise NotFoundError(STRICT)
         if sample >= len(table):
@@ -116,15 +131,15 @@ class Samples:
         row = table.place[sample]
         place = {"image": self._artifacts.images(plan)[int(table.image[row])], "row": int(table.row[row]),
                  "column": int(table.column[row])}  # fmt: skip
-        return self._artifacts.exemplar(plan, self._layer, place), self._blob
+        return self._artifacts.exemplar(plan, self.layer, place), self._blob
 
     def _thumbnail(self, sample: int) -> NDArray[np.uint8]:
         shards = self.table.shards
         shard = int(np.searchsorted(shards, sample, side="right")) - 1
-        record = self._artifacts.record(self._plan.find("collect")[shard])
+        record = self._artifacts.record(self.plan.find("collect")[shard])
         if record is None:
-            raise self._artifacts.missing(self._plan, "the samples are made again")
-        found = self._artifacts.table(record["blobs"][f"layer {self._layer}"])["thumbnails"]
+            raise self._artifacts.missing(self.plan, "the samples are made again")
+        found = self._artifacts.table(record["blobs"][f"layer {self.layer}"])["thumbnails"]
         thumbnail: NDArray[np.uint8] = found[sample - int(shards[shard])]
         return thumbnail
 

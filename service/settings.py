@@ -13,6 +13,7 @@ class ServiceSettings(Settings):
     api_processes: int = Field(default=1, ge=1, le=64, description="of the embedded service, behind its one port")
     blob_limit_bytes: int = Field(default=4 << 30, ge=1, description="largest upload")
     image_limit_bytes: int = Field(default=20 << 20, ge=1, description="largest image to project")
+    batch_limit_bytes: int = Field(default=1 << 30, ge=1, description="largest batch of images to project")
     projection_seconds: float = Field(default=30, gt=0, description="that a projection may take")
     projection_queue: int = Field(default=64, ge=1, description="projections that may wait for a worker; 429 beyond")
     trusted_hosts: list[str] = Field(

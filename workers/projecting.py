@@ -92,11 +92,15 @@ class Projecting:
     def _answers(self, requests: Sequence[Request]) -> list[tuple[bytes, bool]]:
         """The answers to requests that differ in their images alone, and which say that there is none."""
         from atlas_core.project import project_images
+        from atlas_core.resembling import Like, resembling
 
         first = requests[0]
         try:
             plan = plan_of_attempt(self._here.store, first.atlas, first.attempt)
             images = [request.data for request in requests]
+            if first.like is not None:
+                like, layer = Like(**first.like), (first.layers or plan.spec.layers)[0]
+                return [(_json(resembling(plan, self._here.runtime, image, layer, like)), False) for image in images]
             values = project_images(plan, self._here.runtime, images, first.layers, first.positions)
             return [_failure(value) if isinstance(value, AtlasError) else (_json(value), False) for value in values]
         except Exception as error:
@@ -105,8 +109,9 @@ class Projecting:
             return [_failure(error)] * len(requests)
 
 
-def _alike(request: Request) -> tuple[str, int, str, list[str]]:
-    return request.atlas, request.attempt, request.positions, request.layers or []
+def _alike(request: Request) -> tuple[str, ...]:
+    unlike = str(request.name) if request.like is not None else ""  # what is searched is searched one by one
+    return request.atlas, str(request.attempt), request.positions, *(request.layers or []), unlike
 
 
 def _failure(error: Exception) -> tuple[bytes, bool]:

@@ -154,6 +154,7 @@ def render_composition(
     *,
     input: InputCard,
     layer: LayerInfo,
+    colours: NDArray[np.float32],
     key: int,
     device: torch.device,
     on_step: Callable[[int], None] = lambda step: None,
@@ -169,6 +170,7 @@ def render_composition(
         canvas: Side of an icon by this recipe.
         input: The model's input.
         layer: The layer that the trunk ends with.
+        colours: Of the data, shape (channels, channels).
         key: From which all randomness comes.
         device: Where the trunk is.
         on_step: Called with the steps done; cancels by raising.
@@ -190,7 +192,8 @@ def render_composition(
         cosine = F.normalize(seen, dim=1, eps=TINY) @ goals[0].T  # (positions, k)
         return own_means(shares, cosine).sum()
 
-    picture, start = _start(placed, recipe, size, canvas, input, layer, key, device)
+    picture = Spectrum(colours, size, size, device, recipe.colour_gain)
+    start = _start(picture, placed, recipe, canvas, shown_side(canvas, layer, input), key)
     matrices = transform_table([key], recipe, size, size, device)
     mean = torch.tensor(input.mean, dtype=torch.float32, device=device)
     ascent = Ascent(
@@ -202,19 +205,9 @@ def render_composition(
         return np.asarray(as_levels(picture.pixels(reached))[0])
 
 
-def _start(
-    placed: Placed,
-    recipe: Recipe,
-    size: int,
-    canvas: int,
-    card: InputCard,
-    layer: LayerInfo,
-    key: int,
-    device: torch.device,
-) -> tuple[Spectrum, torch.Tensor]:
-    spectrum = Spectrum(card.channels, size, size, device, recipe.colour_gain)
-    noise = spectrum.noise([key])
+def _start(picture: Spectrum, placed: Placed, recipe: Recipe, canvas: int, seed_side: int, key: int) -> torch.Tensor:
+    noise = picture.noise([key])
     if placed.seeds is None:
-        return spectrum, spectrum.drawn(noise, recipe.start_deviation)
-    seed_side = shown_side(canvas, layer, card)
-    return spectrum, spectrum.start(start_of(placed, recipe, canvas, seed_side, size, key).to(device), noise)
+        return picture.drawn(noise, recipe.start_deviation)
+    start = start_of(placed, recipe, canvas, seed_side, picture.size[0], key)
+    return picture.start(start.to(noise.device), noise)

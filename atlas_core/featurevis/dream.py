@@ -41,12 +41,13 @@ class Change:
         image: In 0..1, shape (1, channels, height, width).
         mask: How far each pixel may change, in 0..1, shape (1, 1, height, width).
         widest: Structures wider than this, in pixels, change no faster than those so wide.
+        colours: Of the data, shape (channels, channels).
     """
 
-    def __init__(self, image: torch.Tensor, mask: torch.Tensor, widest: float) -> None:
-        channels, height, width = image.shape[1:]
+    def __init__(self, image: torch.Tensor, mask: torch.Tensor, widest: float, colours: NDArray[np.float32]) -> None:
+        height, width = image.shape[2:]
         self.image, self.mask = image, mask
-        spectrum = Spectrum(channels, height, width, image.device)
+        spectrum = Spectrum(colours, height, width, image.device)
         self.scale = spectrum.scale.clamp(max=max(1.0, widest)) / SPECTRUM_GAIN
         self.colours, self.size = spectrum.colours, (height, width)
         self.logits = torch.logit(image, eps=CLIP)
@@ -90,6 +91,7 @@ def render_dream(
     steps: int,
     rate: float,
     reach: float,
+    colours: NDArray[np.float32],
     key: int,
     mask: NDArray[np.uint8] | None = None,
     on_step: Callable[[int], None] = lambda step: None,
@@ -105,6 +107,7 @@ def render_dream(
         steps: How many.
         rate: Adam's, at the first.
         reach: Side of the layer's receptive field in pixels.
+        colours: Of the data, shape (channels, channels).
         key: From which all randomness comes.
         mask: Where the image may change, 255, and where it stays, 0, shape (height, width); None changes all of it.
         on_step: Called with the steps done; cancels by raising.
@@ -114,7 +117,7 @@ def render_dream(
     """
     pixels = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].to(mean.device).float() / 255
     height, width = image.shape[:2]
-    change = Change(pixels, _soft(mask, height, width).to(mean.device), WIDEST_SHARE * reach)
+    change = Change(pixels, _soft(mask, height, width).to(mean.device), WIDEST_SHARE * reach, colours)
     moves = Recipe("dream", 1, steps, rate, 1.0, 0, 0.0, shift=SHIFT, rotation=5.0, zoom=0.05)
     matrices = transform_table([key], moves, height, width, pixels.device)
     ascent = Ascent(change.pixels, trunk, gain, mean, steps, rate)

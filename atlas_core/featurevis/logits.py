@@ -38,6 +38,7 @@ def render_logits(
     *,
     width_of_logits: int,
     input: InputCard,
+    colours: NDArray[np.float32],
     device: torch.device,
     on_step: Callable[[int], None] = lambda step: None,
 ) -> NDArray[np.uint8]:
@@ -50,6 +51,7 @@ def render_logits(
         keys: A number for each picture, from which all its randomness comes.
         width_of_logits: Number of the network's classes.
         input: The model's input, which the canvas is as large as.
+        colours: Of the data, shape (channels, channels).
         device: Where the network is.
         on_step: Called with the steps done; cancels by raising.
 
@@ -57,8 +59,7 @@ def render_logits(
         Shape (m, height, width, channels).
     """
     mean = torch.tensor(input.mean, dtype=torch.float32, device=device)
-    size = input.channels, input.height, input.width
-    spectrum = Spectrum(*size, device, recipe.colour_gain)
+    spectrum = Spectrum(colours, input.height, input.width, device, recipe.colour_gain)
     wanted = zip(classes, keys, strict=True)
     starts = torch.cat([_best_start(network, spectrum, recipe, label, key) for label, key in wanted])
     goals = torch.zeros(len(classes), width_of_logits, device=device)

@@ -1,8 +1,8 @@
 """What an icon is made of: a spectrum in decorrelated colours.
 
 An icon is `sigmoid(C . irfft2(scale * z) / 4)`: `z` is what the optimiser moves, `scale = 1 / max(f, 1 / size)` makes
-its steps look like photographs, whose amplitudes fall with frequency, and C turns three uncorrelated colour axes into
-red, green and blue. The transform is orthonormal, so that a step is as strong on a large canvas as on a small one.
+its steps look like photographs, whose amplitudes fall with frequency, and C turns uncorrelated axes into the channels
+of the data. The transform is orthonormal, so that a step is as strong on a large canvas as on a small one.
 """
 
 from __future__ import annotations
@@ -34,28 +34,61 @@ BLURRED, OPEN, EDGE = 0.08, 0.53, 0.02
 # first: .30 and .15 on our sample of ImageNet, nearly the same for pixels and for their logits.
 _AXES = np.array([[1, 1, 1], [1, 0, -1], [-1, 2, -1]], dtype=np.float64)
 _DEVIATIONS = np.array([1.0, 0.3, 0.15])
+TINY_VARIANCE = 1e-6
+_SHARES = np.clip(np.arange(256) / 255, DARKEST, BRIGHTEST)
+_LOGITS = np.log(_SHARES / (1 - _SHARES))
+
+
+COLOUR_SHRINKAGE = 0.005
 
 
 def colour_matrix(channels: int) -> NDArray[np.float32]:
-    """C: from decorrelated to real colours, shape (channels, channels); the identity for other than three channels."""
+    """C where nothing is known of the data: photographs' for three channels, else the identity.
+
+    From decorrelated to real colours, shape (channels, channels).
+    """
     if channels != 3:
         return np.eye(channels, dtype=np.float32)
     axes = _AXES / np.linalg.norm(_AXES, axis=1, keepdims=True)
     return np.asarray(axes.T * _DEVIATIONS, dtype=np.float32)
 
 
-def seed_from_thumbnails(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
+def colours_of(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """C of the user's data: the principal axes of the logits of its pixels.
+
+    Args:
+        thumbnails: Pictures, shape (k, height, width, channels).
+
+    Returns:
+        Shape (channels, channels): an axis a column, the strongest first, each as long as the standard deviation along
+        it, as shares of the first's. Every variance is raised by .005 of their mean, so that an axis of no variance
+        (grey pictures in three channels) can be told, if hardly moved. `colour_matrix` where all pixels are alike.
+    """
+    channels = thumbnails.shape[-1]
+    logits = _LOGITS[thumbnails.reshape(-1, channels)]
+    offsets = logits - logits.mean(axis=0)
+    covariance = offsets.T @ offsets / max(1, len(offsets))
+    mean = float(np.trace(covariance)) / channels
+    if mean < TINY_VARIANCE:
+        return colour_matrix(channels)
+    variances, axes = (found[..., ::-1] for found in np.linalg.eigh(covariance))
+    deviations = np.sqrt(np.maximum(variances, 0) + COLOUR_SHRINKAGE * mean)
+    signs = np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(channels)])
+    return np.asarray(axes * signs * (deviations / deviations[0]), dtype=np.float32)
+
+
+def seed_from_thumbnails(thumbnails: NDArray[np.uint8], colours: NDArray[np.float32]) -> NDArray[np.float32]:
     """Mean of thumbnails in decorrelated-logit space, an icon's start.
 
     Args:
         thumbnails: Pictures, shape (k, height, width, channels), k at least 1.
+        colours: C, shape (channels, channels).
 
     Returns:
         The mean of C^-1 logit(clip(x, .02, .98)), shape (height, width, channels).
     """
-    pixels = np.clip(thumbnails.astype(np.float64) / 255, DARKEST, BRIGHTEST)
-    logits = np.log(pixels / (1 - pixels)).mean(axis=0)
-    inverse = np.linalg.inv(colour_matrix(thumbnails.shape[-1]).astype(np.float64))
+    logits = _LOGITS[thumbnails].mean(axis=0)
+    inverse = np.linalg.inv(colours.astype(np.float64))
     return np.asarray(logits @ inverse.T, dtype=np.float32)
 
 
@@ -110,20 +143,22 @@ class Spectrum:
     Parameters have the shape (m, channels, height, width // 2 + 1, 2).
 
     Args:
-        channels: Of the pictures.
+        colours: C, shape (channels, channels).
         height: In pixels.
         width: In pixels.
         device: Where.
         colour_gain: By how much the mean colour's scale is raised, so that it moves faster.
     """
 
-    def __init__(self, channels: int, height: int, width: int, device: torch.device, colour_gain: float = 1.0) -> None:
+    def __init__(
+        self, colours: NDArray[np.float32], height: int, width: int, device: torch.device, colour_gain: float = 1.0
+    ) -> None:
         self.size = (height, width)
         self.scale = torch.from_numpy(spectrum_scale(height, width)).to(device)
         self.scale[0, 0] *= colour_gain
         self.shown = self.scale.clone()
         self.frequency = torch.from_numpy(frequencies(height, width)).to(device)
-        self.colours = torch.from_numpy(colour_matrix(channels)).to(device)
+        self.colours = torch.from_numpy(colours).to(device)
 
     def noise(self, keys: Sequence[int]) -> torch.Tensor:
         """Normal deviates of the parameters' shape, of each picture from its key alone."""

@@ -12,8 +12,8 @@ import torch
 from atlas_core.errors import SpecError
 from atlas_core.featurevis.ascent import Ascent, Precision
 from atlas_core.featurevis.objectives import Whitener, centre, direction_objective
-from atlas_core.featurevis.parameterization import Spectrum, as_levels, start_picture
-from atlas_core.featurevis.recipes import THUMBNAIL_SIDE, Recipe, centre_positions, shown_side
+from atlas_core.featurevis.parameterization import Spectrum, as_levels, colour_matrix, start_picture
+from atlas_core.featurevis.recipes import THUMBNAIL_SIDE, Recipe, at_layer, centre_positions, shown_side
 from atlas_core.featurevis.transforms import transform_table
 from atlas_core.memory import Batches
 
@@ -43,6 +43,7 @@ class Renderer:
         recipe: How.
         whitening: The layer's.
         canvas: Side of the icons in input pixels, from `recipes.canvas_size`.
+        colours: Of the data, from `parameterization.colours_of`; None where nothing is known of them.
         input: The model's input: its channels and mean colour.
         layer: The layer that the trunk ends with.
         device: Where to compute.
@@ -58,15 +59,18 @@ class Renderer:
         *,
         input: InputCard,
         layer: LayerInfo,
+        colours: NDArray[np.float32] | None = None,
         device: torch.device | str = "cpu",
         precision: Precision = "bf16",
     ) -> None:
-        self.trunk, self.recipe, self.canvas, self.device = trunk, recipe, canvas, torch.device(device)
+        self.trunk, self.canvas, self.device = trunk, canvas, torch.device(device)
+        self.recipe = recipe = at_layer(recipe, layer, input)
         self.channels = input.channels
         self.whiten = Whitener(whitening, self.device)
         self.seed_side = shown_side(canvas, layer, input)
         self.positions = centre_positions(layer, canvas)
-        self.picture = Spectrum(input.channels, canvas, canvas, self.device, recipe.colour_gain)
+        colours = colour_matrix(input.channels) if colours is None else colours
+        self.picture = Spectrum(colours, canvas, canvas, self.device, recipe.colour_gain)
         mean = torch.tensor(input.mean, dtype=torch.float32, device=self.device)
         self._ascent = Ascent(
             self.picture.pixels,

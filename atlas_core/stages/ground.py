@@ -43,13 +43,18 @@ class Ground:
 
     @property
     def whitening_blob(self) -> str:
-        """The blob that holds the layer's whitening."""
+        """The blob that holds the layer's whitening and the data's colours."""
         return str(self._record["blobs"]["whitening"])
 
     @cached_property
     def whitening(self) -> Whitening:
         """The layer's whitening."""
         return Whitening.from_tables(self.step.table(self._record, "whitening"))
+
+    @cached_property
+    def colours(self) -> NDArray[np.float32]:
+        """Colours of the data, shape (channels, channels)."""
+        return self.step.table(self._record, "whitening")["colours"]
 
     @property
     def means(self) -> NDArray[np.float32]:

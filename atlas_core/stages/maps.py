@@ -10,7 +10,7 @@ import numpy as np
 from atlas_core import tables
 from atlas_core.cells import Level, levels
 from atlas_core.errors import DatasetError
-from atlas_core.featurevis.parameterization import seed_from_thumbnails
+from atlas_core.featurevis.parameterization import colour_matrix, colours_of, seed_from_thumbnails
 from atlas_core.fidelity import contrast
 from atlas_core.inverted import InvertedLists
 from atlas_core.keys import canonical_json
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 BROKEN_SHARE = 0.05
 NAMED = 20
 ROWS_A_STEP = 8192
+COLOUR_SAMPLES = 2048
 
 
 def find_neighbours(step: Step) -> Output:
@@ -105,7 +106,6 @@ def make_cells(step: Step) -> Output:
     white = _whitening(activations)
     sides = step.parameters["levels"]
     made = levels(activations, layout["layout"], samples["image"], sides, white, step.on_progress)
-    blobs: dict[str, bytes | Path] = {"whitening": tables.pack(white.to_tables())}
     info: dict[str, Any] = {
         "samples": len(samples["image"]),
         "images": len(np.unique(samples["image"])),
@@ -114,8 +114,13 @@ def make_cells(step: Step) -> Output:
     }
     listing = step.runtime.dataset(step.plan).listing
     show = None if strict else _thumbnails(step, made)
+    channels = step.plan.model.card.input.channels
+    colours = colour_matrix(channels) if strict else colours_of(_some_thumbnails(step, len(samples["image"])))
+    blobs: dict[str, bytes | Path] = {"whitening": tables.pack({**white.to_tables(), "colours": colours})}
     for side, level in zip(sides, made, strict=True):
-        table = level.to_tables() | (_contrasts(level, samples["contrast"]) if show is None else _seeds(level, show))
+        table = level.to_tables() | (
+            _contrasts(level, samples["contrast"]) if show is None else _seeds(level, show, colours)
+        )
         if show is None:
             del table["exemplars"], table["seeds"]
         else:
@@ -160,9 +165,15 @@ def _thumbnails(step: Step, made: list[Level]) -> _Thumbnails:
     return _Thumbnails(wanted, gather_rows(step, step.inputs("collect"), ("thumbnails",), wanted)["thumbnails"])
 
 
-def _seeds(level: Level, thumbnails: _Thumbnails) -> tables.Table:
+def _some_thumbnails(step: Step, samples: int) -> NDArray[np.uint8]:
+    """Thumbnails of samples spread evenly over all: colours do not depend on levels."""
+    wanted = np.unique(np.linspace(0, samples - 1, COLOUR_SAMPLES).round().astype(np.int64))
+    return gather_rows(step, step.inputs("collect"), ("thumbnails",), wanted)["thumbnails"]
+
+
+def _seeds(level: Level, thumbnails: _Thumbnails, colours: NDArray[np.float32]) -> tables.Table:
     """Where each cell's icon starts: the mean of its nearest samples' thumbnails; and its exemplars' contrast."""
-    seeds = [seed_from_thumbnails(thumbnails.of(chosen)) for chosen in level.seeds]
+    seeds = [seed_from_thumbnails(thumbnails.of(chosen), colours) for chosen in level.seeds]
     contrasts = [contrast(thumbnails.of(chosen)).mean() for chosen in level.exemplars]
     return {"seed": np.stack(seeds).astype(np.float16), "exemplar_contrast": np.array(contrasts, np.float32)}
 

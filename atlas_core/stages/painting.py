@@ -58,7 +58,7 @@ def raise_logits(ground: Ground, request: Classes) -> Painted:
             step.on_progress(done * recipe.steps + steps * len(part), len(labels) * recipe.steps)
 
         return render_logits(network, recipe, part, [ground.key] * len(part), width_of_logits=model.classes or 0,
-                             input=card.input, device=model.device, on_step=report)  # fmt: skip
+                             input=card.input, colours=ground.colours, device=model.device, on_step=report)  # fmt: skip
 
     while len(pictures) < len(labels):
         made = batches.run(some, len(labels) - len(pictures))
@@ -103,8 +103,9 @@ def dream(ground: Ground, request: Dream) -> Painted:
         goals = whiten(torch.from_numpy(target).to(model.device))[None, None, None]
     mean = torch.tensor(card.mean, dtype=torch.float32, device=model.device)
     made = _alone(lambda: render_dream(
-        trunk, image, gain, goals, mean, steps=request.steps, rate=request.rate, reach=reach, key=ground.key,
-        mask=_mask(ground, request, image.shape[:2]), on_step=lambda done: step.on_progress(done, request.steps),
+        trunk, image, gain, goals, mean, steps=request.steps, rate=request.rate, reach=reach, colours=ground.colours,
+        key=ground.key, mask=_mask(ground, request, image.shape[:2]),
+        on_step=lambda done: step.on_progress(done, request.steps),
     ))  # fmt: skip
     strength = [_strength(trunk, picture, whiten, None if target is None else goals, positions)
                 for picture in (image, made)]  # fmt: skip
@@ -185,8 +186,8 @@ def compose(ground: Ground, request: Composition) -> Painted:
     trunk = model.trunk(layer.name)
     _check_size(ground, trunk, size, size)
     made = _alone(lambda: render_composition(
-        trunk, recipe, placed, ground.whitening, size, canvas, input=card, layer=layer, key=ground.key,
-        device=model.device, on_step=lambda done: step.on_progress(done, recipe.steps),
+        trunk, recipe, placed, ground.whitening, size, canvas, input=card, layer=layer, colours=ground.colours,
+        key=ground.key, device=model.device, on_step=lambda done: step.on_progress(done, recipe.steps),
     ))  # fmt: skip
     mean, best = _nearness(ground, model, made, placed, centre_positions(layer, canvas))
     told = [{"column": cell.column, "row": cell.row, "whitened_cosine": round(float(mean[n]), 4),

@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from atlas_core.cards import LayerInfo
 
 Icons = int | Literal["read"] | None
-REPEATS = 3
-"""Of our recipes, which take little time; the notebook has nine runs of its own."""
 NOTEBOOKS: tuple[tuple[Moves, Gain, tuple[float, ...]], ...] = (
     ("affine", "formula", LEARNING_RATES), ("affine", "code", LEARNING_RATES), ("crops", "code", LEARNING_RATES[:1]),
 )  # fmt: skip
@@ -158,15 +156,16 @@ class Bench:
             keys = [self.key(cell, recipe.name) for cell in which.tolist()]
             return renderer(self.cells.mean[which], seeds, keys)
 
-        settings: dict[str, Any] = {"input": self.input, "layer": self.layer}
+        settings: dict[str, Any] = {"input": self.input, "layer": self.layer, "colours": self.cells.colours}
         renderer = Renderer(self.trunk, recipe, self.cells.whitening, canvas, device=self.device, **settings)
         if self.device.startswith("cuda"):
             work(renderer, self.own)  # a step is captured once for all tiles of an atlas
-        icons, facts = self.timed(partial(work, renderer, self.own), REPEATS)
+        icons, facts = self.timed(partial(work, renderer, self.own))
         one_step = dataclasses.replace(recipe, steps=min(1, recipe.steps))
         counted = Renderer(self.counted_trunk, one_step, self.cells.whitening, canvas, **settings)
         full = counted.batches().size  # a batch is always filled up
-        facts["multiply_adds"] = multiply_adds(partial(work, counted, self.own[:full])) * recipe.steps // full
+        counts = multiply_adds(partial(work, counted, self.own[:full]))
+        facts["multiply_adds"] = counts * renderer.recipe.steps // max(1, counted.recipe.steps) // full
         return self.judged(icons, canvas, facts)
 
     def notebook(self, moves: Moves, gain: Gain, rate: float, attempt: int) -> Run:
@@ -184,8 +183,8 @@ class Bench:
             )  # fmt: skip
 
         work(self.own, self.trunk, self.device, 1)  # what is loaded at the first step is not its time
-        (icons, gains), facts = self.timed(partial(work, self.own, self.trunk, self.device), 1)
-        if (rate, attempt) == (LEARNING_RATES[0], 0):
+        (icons, gains), facts = self.timed(partial(work, self.own, self.trunk, self.device))
+        if attempt == 0:
             once = 1 if moves == "affine" else STEPS  # the sizes of crops differ from step to step
             counted = multiply_adds(partial(work, self.own[:1], self.counted_trunk, "cpu", once))
             facts["multiply_adds"] = counted * STEPS // once
@@ -223,20 +222,16 @@ class Bench:
         """What the table calls the device."""
         return torch.cuda.get_device_name() if self.device.startswith("cuda") else "CPU, one thread"
 
-    def timed(self, work: Callable[[], Any], repeats: int) -> tuple[Any, dict[str, Any]]:
-        """What some work gives, and the seconds of each repeat with the peak of memory.
+    def timed(self, work: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
+        """What some work gives, and its seconds with the peak of memory.
 
         On a CPU seconds of the processor, for its one thread may have to wait for other programs.
         """
         clock = time.process_time if self.device == "cpu" else time.perf_counter
-        taken: list[float] = []
-        result = None
         with peak_memory(self.device) as peak:
-            for _ in range(repeats):
-                began = clock()
-                result = work()
-                taken.append(clock() - began)
-            facts = {"seconds": taken, "peak_mib": round(peak(), 1), "device": self.device_name()}
+            began = clock()
+            result = work()
+            facts = {"seconds": [clock() - began], "peak_mib": round(peak(), 1), "device": self.device_name()}
         return result, facts
 
     def judged(

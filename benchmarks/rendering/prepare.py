@@ -11,7 +11,7 @@ import numpy as np
 
 from atlas_core import tables
 from atlas_core.errors import InputError
-from atlas_core.featurevis.parameterization import seed_from_thumbnails
+from atlas_core.featurevis.parameterization import colours_of, seed_from_thumbnails
 from atlas_core.featurevis.recipes import thumbnail_window
 from atlas_core.fidelity import contrast
 from atlas_core.models.base import blob_digest
@@ -132,7 +132,8 @@ def _judge(source: Source, layer: LayerInfo, folder: Path) -> Judge:
 def _cells(source: Source, layer: LayerInfo, table: Table, halves: Halves, judge: Judge) -> Cells:
     level, kept = halves.level, halves.kept
     thumbnails = table["thumbnails"][halves.first]
-    seeds = [seed_from_thumbnails(thumbnails[chosen[chosen >= 0]]) for chosen in level.seeds[kept]]
+    colours = colours_of(thumbnails)
+    seeds = [seed_from_thumbnails(thumbnails[chosen[chosen >= 0]], colours) for chosen in level.seeds[kept]]
     chosen = level.exemplars[kept]
     exemplars = thumbnails[np.where(chosen < 0, chosen[:, :1], chosen)]
     contrasts = [contrast(thumbnails[some[some >= 0]]).mean() for some in chosen]
@@ -142,7 +143,7 @@ def _cells(source: Source, layer: LayerInfo, table: Table, halves: Halves, judge
         mean=level.mean[kept], seed=np.stack(seeds).astype(np.float16), exemplars=exemplars,
         exemplar_contrast=np.array(contrasts, np.float32), patches=np.frombuffer(encode(patches), np.uint8),
         patch_size=np.array([patches.shape[1]]), white_mean=halves.whitening.mean,
-        white_matrix=halves.whitening.matrix, inverse=halves.inverse, judge_mean=means,
+        white_matrix=halves.whitening.matrix, colours=colours, inverse=halves.inverse, judge_mean=means,
         judge_white_mean=white.mean, judge_white_matrix=white.matrix,
     )  # fmt: skip
 

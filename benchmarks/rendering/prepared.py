@@ -37,6 +37,7 @@ class Cells:
         patch_size: Side of these in pixels, shape (1,) int64.
         white_mean: The layer's whitening, shape (channels,) float32.
         white_matrix: Shape (channels, channels) float32.
+        colours: Of the half's thumbnails, shape (3, 3) float32.
         inverse: Of the uncentred second moment, shrunk as the whitening is, shape (channels, channels) float32.
         judge_mean: Mean activation of the second network at the cell's places, shape (m, its channels) float32.
         judge_white_mean: The second network's whitening there.
@@ -51,6 +52,7 @@ class Cells:
     patch_size: NDArray[np.int64]
     white_mean: NDArray[np.float32]
     white_matrix: NDArray[np.float32]
+    colours: NDArray[np.float32]
     inverse: NDArray[np.float32]
     judge_mean: NDArray[np.float32]
     judge_white_mean: NDArray[np.float32]

@@ -10,10 +10,11 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect
-from starlette.types import Message
+from starlette.types import Message, Receive
 
 from atlas_core.advance import plan_of_attempt
 from atlas_core.errors import ConflictError, ImageError, InputError, UnknownLayerError
+from service import batches
 from service.asking import Question
 from service.dependencies import Services, ServicesDep
 from service.errors import MediaTypeError, TooLargeError
@@ -23,6 +24,7 @@ from service.schemas import Projection
 
 router = APIRouter(prefix="/v1/atlases/{atlas}", tags=["projections"])
 MULTIPART_OVERHEAD = 64 << 10
+MOST_FILES = 256
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 BODY = {
     "requestBody": {
@@ -39,16 +41,26 @@ BODY = {
                     "required": ["image"],
                 }
             },
+            batches.MEDIA_TYPE: {
+                "schema": {"type": "string", "description": 'lines of {"id": ..., "image": base64}'},
+            },
         },
     }
 }
 
 
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": Projection,
+        "description": "Where the image lands; of a batch, for each image a line with its `projection` or `problem`",
+        "content": {batches.MEDIA_TYPE: {"schema": {"type": "string"}}},
+    }
+}
 Positions = Literal["default", "all"]
 Answer = TypeVar("Answer")
 
 
-@router.post("/projections", response_model=None, responses={200: {"model": Projection}}, openapi_extra=BODY)
+@router.post("/projections", response_model=None, responses=ANSWERS, openapi_extra=BODY)
 async def project(
     atlas: AtlasId,
     request: Request,
@@ -59,16 +71,54 @@ async def project(
     """Positions of an image on the map, with the cell at each level, distance, and the image's strongest classes.
 
     An image that was asked about a while ago is answered from memory, as `Cache-Status` says; with
-    `Cache-Control: no-cache` it is projected anew, to the same bytes.
+    `Cache-Control: no-cache` it is projected anew, to the same bytes. A batch as `application/x-ndjson` is answered
+    line by line, in order, while it is sent.
     """
     question = await run_in_threadpool(question_about, services, atlas, layers, positions)
-    data = await _image(request, services.settings.image_limit_bytes)
-    known = None
-    if "no-cache" not in request.headers.get("cache-control", ""):
-        known = await services.asking.kept(question, data)
+    fresh = "no-cache" in request.headers.get("cache-control", "")
+    if batches.MEDIA_TYPE in (_kind(request), request.headers.get("accept")):
+        return await _batch(request, services, question, fresh=fresh)
+    data = await sent_image(request, services.settings.image_limit_bytes)
+    known = None if fresh else await services.asking.kept(question, data)
     answer = known or await while_connected(request, services.asking.answer(question, data))
     status = "atlas; hit" if known else "atlas; fwd=miss; stored"
     return Response(answer, media_type="application/json", headers={"Cache-Status": status})
+
+
+async def _batch(request: Request, services: Services, question: Question, *, fresh: bool) -> Response:
+    settings = services.settings
+    check_length(request, settings.batch_limit_bytes)
+    if _kind(request) == "multipart/form-data":
+        receive = _limited(request.receive, settings.batch_limit_bytes)
+        form = await Request(request.scope, receive).form(max_files=MOST_FILES, max_fields=8)
+        items, gone = batches.items_of_form(form, settings.image_limit_bytes), _gone(request)
+    elif _kind(request) == batches.MEDIA_TYPE:
+        body = batches.Body(request.receive, settings.batch_limit_bytes)
+        items, gone = batches.items_of(body, settings.image_limit_bytes), body.read()
+    else:
+        raise MediaTypeError(f"a batch comes as {batches.MEDIA_TYPE} or as multipart/form-data, not {_kind(request)}")
+    return batches.BatchResponse(batches.answers(services.asking, question, items, fresh=fresh), gone)
+
+
+def _limited(receive: Receive, limit: int) -> Receive:
+    """Raise TooLargeError where a body is longer than so many bytes."""
+    size = 0
+
+    async def counted() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > limit:
+            raise TooLargeError(f"the batch is over the limit of {limit:,} bytes")
+        return message
+
+    return counted
+
+
+async def _gone(request: Request) -> None:
+    """Wait until the client has gone; its body must have been read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, Answer]) -> Answer:
@@ -77,18 +127,11 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, Answer]) -
     Raises:
         InputError: It went away, and will not read this.
     """
-
-    async def gone() -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
-
-    tasks = asyncio.create_task(work), asyncio.create_task(gone())
+    tasks = asyncio.create_task(work), asyncio.create_task(_gone(request))
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await batches.cancelled(*tasks)
     if tasks[0].cancelled():
         raise InputError("the client went away")
     return tasks[0].result()
@@ -116,8 +159,19 @@ def question_about(services: Services, atlas: str, layers: list[str] | None, pos
     return Question(atlas, job["attempt"], tuple(chunk.key for chunk in indexes), layers, positions)
 
 
-async def _image(request: Request, limit: int) -> bytes:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+def _kind(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def sent_image(request: Request, limit: int) -> bytes:
+    """The image of a request, raw or in a form.
+
+    Raises:
+        MediaTypeError: It says to be something else.
+        TooLargeError: It has more bytes than that.
+        InputError: It broke off.
+    """
+    kind = _kind(request)
     if kind == "multipart/form-data":
         return await _from_form(request, await _body(request, limit + MULTIPART_OVERHEAD), limit)
     if kind and kind != "application/octet-stream" and not kind.startswith("image/"):

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
 
 from atlas_core.errors import InputError, NotFoundError
 from atlas_core.search import Box, Wanted
 from service.dependencies import PagingDep, ServicesDep
 from service.names import AtlasId
 from service.routers.levels import FOREVER, PICTURE, REVALIDATE, Coordinate, PlaceDep, Version, matches
+from service.routers.projections import BODY, question_about, sent_image, while_connected
 from service.samples import Samples
 from service.schemas import SamplePage
 
 router = APIRouter(prefix="/v1/atlases/{atlas}/layers/{layer:path}", tags=["samples"])
+MOST_LIKE = 1000
+"""Samples that an image is answered with at most, on all pages."""
 
 
 class Filters:
@@ -108,6 +114,40 @@ def list_samples(
     return {
         "items": samples.described(rows[paging.start :], distance[paging.start :]),
         "next_page_token": str(stop) if stop < total else None,
+        "total": total,
+    }
+
+
+@router.post("/samples", response_model=SamplePage, openapi_extra=BODY)
+async def find_samples_like(
+    samples: SamplesDep,
+    filters: FiltersDep,
+    paging: PagingDep,
+    request: Request,
+    services: ServicesDep,
+    row: Annotated[int | None, Query(ge=0, le=10_000, description="in the layer's grid; with `column`")] = None,
+    column: Annotated[int | None, Query(ge=0, le=10_000, description="in the layer's grid; with `row`")] = None,
+) -> Any:
+    """The 1,000 samples most like an image at a position, or at any of it, by cosine distance in the layer."""
+    if (row is None) != (column is None):
+        raise InputError("a position is a row and a column; give both, or neither for the whole image", pointer="/row")
+    wanted = await run_in_threadpool(filters.of, samples)
+    about = await run_in_threadpool(question_about, services, samples.plan.id, [samples.layer], "default")
+    like = {"count": MOST_LIKE, "row": row, "column": column, **vars(wanted)}
+    question = about._replace(like=like)
+    data = await sent_image(request, services.settings.image_limit_bytes)
+    answer = await services.asking.kept(question, data)  # other pages of the same question are answered from memory
+    if answer is None:
+        answer = await while_connected(request, services.asking.answer(question, data))
+    return await run_in_threadpool(_answered, samples, json.loads(answer), paging)
+
+
+def _answered(samples: Samples, answer: dict[str, Any], paging: PagingDep) -> dict[str, Any]:
+    total, part = len(answer["sample"]), slice(paging.start, paging.start + paging.size)
+    rows = samples.table.place[np.array(answer["sample"][part], dtype=np.int64)]
+    return {
+        "items": samples.described(rows, answer["distance"][part], answer["at"][part]),
+        "next_page_token": str(part.stop) if part.stop < total else None,
         "total": total,
     }
 

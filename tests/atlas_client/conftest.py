@@ -22,14 +22,17 @@ class Answers:
         self.answers: dict[str, list[tuple[int, Any, dict[str, str]]]] = {}
         self.requests: list[tuple[str, str, bytes, dict[str, str]]] = []
 
-    def add(self, request: str, status: int = 200, body: Any = None, **headers: str) -> None:
-        """Answer a request such as `GET /v1/models`, after those that were added for it before."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.answers.setdefault(request, []).append((status, body, named))
+    def add(self, request: str, status: int = 200, body: Any = None, *, given: bytes = b"", **headers: str) -> None:
+        """Answer a request such as `GET /v1/models`, after those that were added for it before.
 
-    def take(self, request: str) -> tuple[int, Any, dict[str, str]]:
+        With `given` only one that holds these bytes.
+        """
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.answers.setdefault(f"{request} {given!r}" if given else request, []).append((status, body, named))
+
+    def take(self, request: str, given: bytes) -> tuple[int, Any, dict[str, str]]:
         """The next answer."""
-        waiting = self.answers.get(request)
+        waiting = self.answers.get(f"{request} {given!r}") or self.answers.get(request)
         if not waiting:
             return 404, {"type": "x/not-found", "detail": f"no {request} here"}, {}
         return waiting.pop(0) if len(waiting) > 1 else waiting[0]
@@ -47,7 +50,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         path = self.path.partition("?")[0]
         self.answers.requests.append((self.command, self.path, body, {k.lower(): v for k, v in self.headers.items()}))
-        status, value, headers = self.answers.take(f"{self.command} {path}")
+        status, value, headers = self.answers.take(f"{self.command} {path}", body)
         data = value if isinstance(value, bytes) else b"" if value is None else json.dumps(value).encode()
         self.send_response(status)
         self.send_header("content-length", str(len(data)))

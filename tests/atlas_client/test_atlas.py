@@ -127,3 +127,8 @@ def test_an_atlas_that_is_not_published(server: Answers) -> None:
     server.add("GET /v1/atlases/a", body={"id": "a", "state": "running", "manifest": None})
     with pytest.raises(ConflictError, match="is running and not published yet"):
         Atlas.open(f"{server.url}/v1/atlases/a")
+
+
+def test_samples_are_searched_in_a_service(corners: Path) -> None:
+    with Atlas.open(corners) as atlas, pytest.raises(BadInputError, match="open it by its URL"):
+        atlas.samples("features.5")

@@ -136,15 +136,30 @@ def _pictures(tmp_path: Path) -> list[str]:
 def test_project_over_http(server: Answers, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one, text, two = _pictures(tmp_path)
     route = "POST /v1/atlases/a/projections"
-    server.add(route, body={"layers": {}, "n": 1})
-    server.add(route, 422, {"type": "x/invalid-image", "detail": "no image"})
-    server.add(route, body={"layers": {}, "n": 2})
+    answers: list[tuple[int, Any]] = [
+        (200, {"layers": {}, "n": 1}), (422, {"type": "x/invalid-image", "detail": "no image"}),
+        (200, {"layers": {}, "n": 2}),
+    ]  # fmt: skip
+    for name, (status, body) in zip((one, text, two), answers, strict=True):
+        server.add(route, status, body, given=Path(name).read_bytes())
     assert run(["project", "a", one, text, two, "--json", "--url", server.url]) == 4
     assert json.loads(capsys.readouterr().out) == [
         {"image": one, "layers": {}, "n": 1},
         {"image": text, "error": "no image"},
         {"image": two, "layers": {}, "n": 2},
     ]
+
+
+def test_project_puts_a_line_for_each_image(
+    server: Answers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, text, two = _pictures(tmp_path)
+    server.add("POST /v1/atlases/a/projections", 422, {"detail": "no image"}, given=b"text")
+    server.add("POST /v1/atlases/a/projections", body={"layers": {}})
+    assert run(["project", "a", one, text, two, "--lines", "--url", server.url]) == 4
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
+        {"image": one, "layers": {}}, {"image": text, "error": "no image"}, {"image": two, "layers": {}},
+    ]  # fmt: skip
 
 
 def test_project_for_people(server: Answers, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

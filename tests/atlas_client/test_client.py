@@ -21,6 +21,7 @@ from atlas_client.errors import (
 )
 
 if TYPE_CHECKING:
+    from atlas_client.pictures import Picture
     from tests.atlas_client.conftest import Answers
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -161,7 +162,8 @@ def test_project_many_puts_errors_in_their_place(server: Answers, tmp_path: Path
     server.add("POST /v1/atlases/a/projections", 422, {"detail": "no image"})
     server.add("POST /v1/atlases/a/projections", 200, {"n": 3})
     with Client(server.url) as client:
-        first, second, gone, third = client.project_many("a", [PNG, b"text", tmp_path / "gone.png", PNG])
+        images: list[Picture] = [PNG, b"text", tmp_path / "gone.png", PNG]
+        first, second, gone, third = client.project_many("a", images, at_a_time=1)
     assert (first, third) == ({"n": 1}, {"n": 3})
     assert isinstance(second, InvalidError)
     assert isinstance(gone, BadInputError)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from atlas_core.candidates import AXES, BLOCK, along_axes, nearest_along, nearest_exactly
+from atlas_core.candidates import AXES, BLOCK, STRIDE, along_axes, nearest_along, nearest_exactly
 from atlas_core.errors import LayoutError
 
 NOBODY = -1
@@ -25,7 +25,7 @@ def test_a_position_that_is_not_finite_is_named(wrong: float) -> None:
 @pytest.mark.parametrize(("axes", "count"), [(5, 7), (AXES, 40)])
 def test_the_nearest_along_the_axes_are_those_of_a_plain_search(axes: int, count: int) -> None:
     rng = np.random.default_rng(0)
-    samples = rng.normal(size=(3 * BLOCK + 11, axes)).astype(np.float32)
+    samples = rng.normal(size=(12 * BLOCK + 11, axes)).astype(np.float32)
     images = np.arange(len(samples)) // 3
     along = rng.normal(size=(9, axes)).astype(np.float32)
     own = np.where(np.arange(9) % 2, NOBODY, np.arange(9) * 20)
@@ -33,16 +33,27 @@ def test_the_nearest_along_the_axes_are_those_of_a_plain_search(axes: int, count
     for row in range(9):
         squared = ((samples.astype(np.float64) - along[row]) ** 2).sum(axis=1)
         squared[images == own[row]] = np.inf
-        assert found[row].tolist() == sorted(np.argsort(squared)[:count])
+        assert sorted(found[row].tolist()) == sorted(np.argsort(squared)[:count].tolist())
 
 
 def test_of_samples_as_near_the_first_are_taken_and_missing_ones_are_none() -> None:
     samples = np.zeros((1000, 3), np.float32)
     images = np.arange(1000) // 2
     along = np.ones((1, 3), np.float32)
-    assert nearest_along(samples, images, along, np.array([NOBODY]), 4).tolist() == [[0, 1, 2, 3]]
-    assert nearest_along(samples, images, along, np.array([1]), 4).tolist() == [[0, 1, 4, 5]]
-    assert nearest_along(samples[:4], images[:4], along, np.array([1]), 4).tolist() == [[0, 1, -1, -1]]
+    assert sorted(nearest_along(samples, images, along, np.array([NOBODY]), 4)[0].tolist()) == [0, 1, 2, 3]
+    assert sorted(nearest_along(samples, images, along, np.array([1]), 4)[0].tolist()) == [0, 1, 4, 5]
+    few = nearest_along(samples[:4], images[:4], along, np.array([1]), 4)[0]
+    assert sorted(few[:2].tolist()) == [0, 1]
+    assert few[2:].tolist() == [-1, -1]
+
+
+def test_a_bound_that_was_guessed_too_near_loses_nothing() -> None:
+    rng = np.random.default_rng(1)
+    samples = rng.normal(size=(6400, 8)).astype(np.float32)
+    samples[::STRIDE] = 0  # what the guess looks at lies on the position, nearer than all others
+    found = nearest_along(samples, np.arange(6400), np.zeros((1, 8), np.float32), np.array([NOBODY]), 600)
+    expected = np.argsort((samples.astype(np.float64) ** 2).sum(axis=1), kind="stable")[:600]
+    assert sorted(found[0].tolist()) == sorted(expected.tolist())
 
 
 def test_float16_is_read_exactly() -> None:

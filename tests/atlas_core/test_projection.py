@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from atlas_core import tables
+from atlas_core.binning import assign_cells
 from atlas_core.errors import LayoutError
 from atlas_core.layout.placement import geometric_median, heaviest_cluster, neighbour_weights, spread_of
 from atlas_core.projection import ProjectionIndex
@@ -101,6 +102,18 @@ def test_a_row_is_placed_the_same_alone_in_company_and_in_any_order(index: Proje
             bytes_of = getattr(alone, name)[0].tobytes()
             assert bytes_of == getattr(together, name)[row].tobytes(), name
             assert bytes_of == getattr(backwards, name)[22 - row].tobytes(), name
+
+
+def test_a_perturbed_activation_stays_in_its_cell() -> None:
+    activations, images, layout = islands(3000)
+    index = ProjectionIndex.build([activations], images, layout)
+    rng = np.random.default_rng(7)
+    queries = activations[:600].astype(np.float64) * (1 + 0.1 * rng.normal(size=(600, 80)))
+    cells = []
+    for asked in (queries, queries * (1 + rng.uniform(-1e-6, 1e-6, queries.shape))):
+        placed = index.place(asked)
+        cells.append(assign_cells(np.stack([placed.x, placed.y], axis=1).astype(np.float32), 20))
+    assert (cells[0] == cells[1]).all(axis=1).mean() >= 0.99
 
 
 def test_between_two_islands_the_answer_is_ambiguous(index: ProjectionIndex) -> None:

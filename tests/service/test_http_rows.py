@@ -194,6 +194,8 @@ def _levels(call: Caller, live: Live) -> None:
     call(f"GET {level}/cells/{{column}}-{{row}}/samples", 200, **place)
     samples = "/v1/atlases/{atlas}/layers/{layer}/samples"
     page = call(f"GET {samples}", 200, params={"near": "0.5,0.5", "page_size": 1}, **place).json()
+    image, kind = call(f"GET {level}/poster", 200, **place).content, {"content-type": "image/png"}
+    call(f"POST {samples}", 200, content=image, headers=kind, **place)
     picture = {"n": str(page["items"][0]["sample"]), **place}
     crop = call(f"GET {samples}/{{n}}/crop", 200, **picture)
     call(f"GET {samples}/{{n}}/crop", 304, headers={"if-none-match": crop.headers["etag"]}, **picture)

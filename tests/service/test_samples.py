@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
 
+from atlas_client.atlas import Atlas
+from atlas_client.cli import run
+from atlas_client.errors import BadInputError
 from tests.service.conftest import CLASSES
 from tests.service.test_end_to_end import get
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.service.conftest import Live
 
 SIDE = 3
@@ -125,6 +132,65 @@ def test_each_crop_shows_its_own_sample(live: Live, everyone: list[dict[str, Any
     anew = np.array([colour(f"{one['crop']}&source=dataset") for one in some])
     far = np.abs(kept[:, None] - anew[None]).sum(axis=2)
     assert far.argmin(axis=1).tolist() == list(range(len(some)))
+
+
+def test_the_samples_most_like_a_position_of_an_image(live: Live, cards: Path, everyone: list[dict[str, Any]]) -> None:
+    sample = everyone[40]
+    image = cards / "pictures" / sample["image"]
+    position = sample["row"], sample["column"]
+    with Atlas.open(f"{live.service.url}/?atlas={live.atlas['id']}") as atlas:
+        found = atlas.samples("features.4", image=image, position=position)
+        assert found[0]["sample"] == sample["sample"]
+        assert found[0]["distance"] < 1e-3
+        assert [one["distance"] for one in found] == sorted(one["distance"] for one in found)
+        assert sorted(numbers(found)) == sorted(numbers(everyone))
+        assert {tuple(one["at"].values()) for one in found} == {position}
+        assert {**found[0], "distance": None, "at": None} == sample
+        wrong = atlas.samples("features.4", image=image, position=position, wrong=True, label="waves")
+        assert wrong == [one for one in found if one["label"]["name"] == "waves" and not one["right"]]
+        some = atlas.samples("features.4", image=image, most=3)
+        assert some[0]["distance"] <= found[0]["distance"] + 1e-6
+        assert some == atlas.samples("features.4", image=image.read_bytes())[:3]
+        for options, said in (({"position": (99, 0)}, "row 99 is outside of the layer's grid of 15"),
+                              ({"label": "teapot"}, "no class 'teapot'")):  # fmt: skip
+            with pytest.raises(BadInputError, match=said):
+                atlas.samples("features.4", image=image, **options)
+
+
+def test_what_cannot_be_searched_by(live: Live) -> None:
+    url = live.service.url + of_layer(live)
+    for content, kind, query, status, said in (
+        (b"text", "image/png", "", 422, "picture"), (b"", "image/png", "", 422, "picture"),
+        (b"x", "text/plain", "", 415, "is no image"), (b"x", "image/png", "?row=1", 422, "give both"),
+    ):  # fmt: skip
+        answer = httpx.post(url + query, content=content, headers={"content-type": kind}, timeout=60)
+        assert answer.status_code == status
+        assert said in answer.json()["detail"]
+
+
+def test_the_client_and_the_command_tell_the_same(
+    live: Live, everyone: list[dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Atlas.open(f"{live.service.url}/?atlas={live.atlas['id']}") as atlas:
+        assert atlas.samples("features.4", most=30) == everyone[:30]
+        cell = atlas.samples("features.4", side=3, cell=(1, 1), wrong=True)
+        assert cell == pages(live, f"{live.level}/cells/1-1/samples", wrong=True)
+        assert atlas.crop(everyone[0]).size == (20, 20)
+        assert atlas.crop(everyone[0], source="dataset").width > 10
+        with pytest.raises(BadInputError, match="no class 'teapot'"):
+            atlas.samples("features.4", label="teapot")
+    sheet = tmp_path / "sheet.png"
+    arguments = ["search", live.atlas["id"], "--url", live.service.url, "--near", ".3,.6", "--most", "12"]
+    assert run([*arguments, "--json", "--sheet", str(sheet)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found == pages(live, of_layer(live), near="0.3,0.6")[:12]
+    with Image.open(sheet) as picture:
+        assert picture.width > 10 * 96
+    assert run(arguments) == 0
+    printed = capsys.readouterr().out
+    assert printed.splitlines()[0].split() == ["sample", "image", "row", "column", "x", "y", "label", "predicted",
+                                               "distance"]  # fmt: skip
+    assert len(printed.splitlines()) >= 13
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 // One level on a canvas. Cells are (column, row) with row 0 at the top; points are (x, y) in the unit square, y up.
 
+import { paintHeat, paintOverlay } from "./overlay.js";
+
 const TILE = 10;
 const MARGIN = 0.96; // share of the canvas that the whole map fills
 const LARGEST = 320; // pixels of a cell beyond which zooming ends
 
 export class LevelMap {
-  constructor(canvas, { onHover, onSelect }) {
-    Object.assign(this, { canvas, onHover, onSelect, side: 0, cells: new Map(), tiles: new Map(), sources: new Map(), points: [] });
+  constructor(canvas, { onHover, onSelect, onBox }) {
+    Object.assign(this, { canvas, onHover, onSelect, onBox, box: null, boxing: false, side: 0, cells: new Map(), tiles: new Map(), sources: new Map(), points: [] });
     this.view = { x: 0.5, y: 0.5, zoom: 1 };
     this.pointers = new Map();
     this.listen();
@@ -106,6 +108,7 @@ export class LevelMap {
 
   select(cell) {
     this.selected = cell;
+    this.box = this.stretched = null;
     if (cell) this.reveal(cell);
     this.onSelect(cell);
     this.draw();
@@ -131,6 +134,32 @@ export class LevelMap {
       if (ahead > 0 && ahead + 3 * aside < least) [best, least] = [cell, ahead + 3 * aside];
     }
     return this.select(best ?? from);
+  }
+
+  // A rectangle between two points of the canvas, in the unit square.
+  boxOf(a, b) {
+    const { left, top, size } = this.square(), inside = (value) => Math.min(1, Math.max(0, value));
+    const x = [a.x, b.x].map((value) => inside((value - left) / size)).sort((p, q) => p - q);
+    const y = [a.y, b.y].map((value) => inside(1 - (value - top) / size)).sort((p, q) => p - q);
+    return { x0: x[0], y0: y[0], x1: x[1], y1: y[1] };
+  }
+
+  // The rectangle of the cells between the chosen one and another, a step further.
+  stretch(dx, dy) {
+    const from = this.selected ?? this.stretched?.from ?? this.middle(), last = this.side - 1;
+    if (!from) return;
+    const to = this.selected || !this.stretched ? from : this.stretched.to;
+    const next = { column: Math.min(last, Math.max(0, to.column + dx)), row: Math.min(last, Math.max(0, to.row + dy)) };
+    const columns = [from.column, next.column].sort((a, b) => a - b), rows = [from.row, next.row].sort((a, b) => a - b);
+    this.choose({ x0: columns[0] / this.side, y0: 1 - (rows[1] + 1) / this.side, x1: (columns[1] + 1) / this.side, y1: 1 - rows[0] / this.side });
+    this.stretched = { from, to: next };
+  }
+
+  // Take a rectangle for what is chosen.
+  choose(box) {
+    Object.assign(this, { box, selected: null, hovered: null, stretched: null });
+    this.onBox(box);
+    this.draw();
   }
 
   middle() {
@@ -166,9 +195,11 @@ export class LevelMap {
     this.paintCells(pen, box, colour(this.bare ? "--ink" : "--empty"), ...(this.bare ? [0.06, 0.72] : [0.35, 0.65]));
     this.paintTiles(pen, box);
     this.paintMarks(pen, box, colour);
+    const whole = { left, top, size: square.size * ratio };
+    if (this.points.length) paintHeat(pen, this.points, whole, colour("--ground"));
     if (this.hovered) this.outline(pen, box, this.hovered, ratio, colour, 1.5);
     if (this.selected) this.outline(pen, box, this.selected, ratio, colour, 3);
-    this.paintPoints(pen, left, top, square.size * ratio, ratio, colour);
+paintOverlay(pen, this, whole, ratio, colour);
   }
 
   paintCells(pen, box, ground, least, more) {
@@ -217,22 +248,6 @@ export class LevelMap {
     }
   }
 
-  paintPoints(pen, left, top, size, ratio, colour) {
-    for (const point of this.points) {
-      const x = left + point.x * size, y = top + (1 - point.y) * size;
-      const radius = (point === this.pointed ? 9 : 5) * ratio;
-      pen.beginPath();
-      pen.arc(x, y, radius, 0, 2 * Math.PI);
-      pen.fillStyle = colour("--accent");
-      pen.globalAlpha = point.ambiguous ? 0.25 : 0.92;
-      pen.fill();
-      pen.globalAlpha = 1;
-      pen.lineWidth = 1.75 * ratio;
-      pen.strokeStyle = colour("--mark");
-      pen.stroke();
-    }
-  }
-
   pointAt(x, y) {
     const { left, top, size } = this.square();
     const far = (point) => Math.hypot(left + point.x * size - x, top + (1 - point.y) * size - y);
@@ -257,13 +272,17 @@ export class LevelMap {
       canvas.setPointerCapture(event.pointerId);
       pointers.set(event.pointerId, where(event));
       this.moved = pointers.size > 1 ? Infinity : 0;
+      this.corner = this.onBox && pointers.size === 1 && (event.shiftKey || this.boxing) ? where(event) : null;
     });
     canvas.addEventListener("pointermove", (event) => {
       const now = where(event), before = pointers.get(event.pointerId);
       if (!before) return this.hover(this.cellAt(now.x, now.y), this.pointAt(now.x, now.y));
       if (pointers.size === 2) this.pinch(event.pointerId, before, now);
       this.moved += Math.hypot(now.x - before.x, now.y - before.y);
-      if (pointers.size === 1 && this.moved > 4) {
+      if (this.corner && pointers.size === 1) {
+        if (this.moved > 4) this.box = this.boxOf(this.corner, now);
+        this.draw();
+      } else if (pointers.size === 1 && this.moved > 4) {
         canvas.classList.add("dragging");
         this.pan(now.x - before.x, now.y - before.y);
       }
@@ -274,7 +293,8 @@ export class LevelMap {
       const at = pointers.get(event.pointerId);
       pointers.delete(event.pointerId);
       canvas.classList.remove("dragging");
-      if (event.type === "pointerup" && at && this.moved <= 4) this.select(this.cellAt(at.x, at.y));
+      if (event.type === "pointerup" && this.corner && this.moved > 4 && this.moved < Infinity) this.choose(this.box);
+      else if (event.type === "pointerup" && at && this.moved <= 4) this.select(this.cellAt(at.x, at.y));
     };
     canvas.addEventListener("pointerup", end);
     canvas.addEventListener("pointercancel", end);
@@ -292,7 +312,8 @@ export class LevelMap {
   key(event) {
     const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key in steps) this.step(...steps[event.key]);
+    if (event.key in steps && event.shiftKey && this.onBox) this.stretch(...steps[event.key]);
+    else if (event.key in steps) this.step(...steps[event.key]);
     else if (event.key === "+" || event.key === "=") this.zoom(1.4);
     else if (event.key === "-") this.zoom(1 / 1.4);
     else if (event.key === "0") this.fit();

@@ -114,7 +114,7 @@ function beside(rows) {
     .map(([name, row, title]) => [name, decimal(rows?.[row]?.whitened_cosine), title]);
 }
 
-export function levelDetails({ layer, level, seeded }) {
+export function levelDetails({ layer, level, seeded, live }) {
   const { info } = layer;
   return [
     element("h2", {}, layer.name),
@@ -125,7 +125,8 @@ export function levelDetails({ layer, level, seeded }) {
       ? "The icons are seeded from data: each starts from an average of real patches. Compare them with the nearest real patches of a cell."
       : "The icons are pure: no picture of the dataset went into them."),
     level.icons ? element("p", { class: "quiet" }, "A dot in an icon's corner marks it: low in contrast or fidelity, a copy, or grainy.") : null,
-    element("p", { class: "quiet" }, "Point at a cell or choose one to see what it is."),
+    element("p", { class: "quiet" }, "Point at a cell or choose one to see what it is."
+      + (live ? " Drag with Shift, or after ▭, to see all samples of a part of the map." : "")),
     info ? element("h3", {}, "The layer") : null,
     info ? facts([
       ["Samples", number(info.samples)], ["Images", number(info.images)],
@@ -141,6 +142,16 @@ export function levelDetails({ layer, level, seeded }) {
       ["Copies", percent(level.icons.copy_share)], ["Grainy", percent(level.icons.grain_share)],
     ]) : null,
   ].filter(Boolean);
+}
+
+// box: x0, y0, x1, y1 of the unit square.
+export function boxDetails(box, onClose) {
+  const span = (from, to) => `${from.toFixed(2)}–${to.toFixed(2)}`;
+  return [
+    element("div", { class: "top" }, element("h2", {}, "A part of the map"),
+      element("button", { class: "close", type: "button", "aria-label": "Let the rectangle go", onclick: onClose }, "×")),
+    element("p", { class: "quiet" }, `x ${span(box.x0, box.x1)}, y ${span(box.y0, box.y1)} of the map, from its left and bottom edge.`),
+  ];
 }
 
 // The part of a picture that the network sees, by the model's card.
@@ -167,7 +178,20 @@ export function drawSeen(canvas, image, input, grid, point, accent) {
   pen.strokeRect(x - side / 2, y - side / 2, side, side);
 }
 
-export function landingDetails({ name, canvas, answer, failed, positions, onClose }) {
+// Whether the atlas's own images hold anything like it, where the service says so.
+const NOVELTY = {
+  ordinary: "Ordinary: images like it are in the atlas", rare: "Rare: few images of the atlas are as strange",
+  unseen: "Unseen: hardly any image of the atlas is as strange",
+};
+
+function noveltyDetails(novelty) {
+  if (!novelty?.word) return null;
+  const share = novelty.novelty_p === undefined ? "" : ` (${percent(novelty.novelty_p)} of them are as strange)`;
+  return element("p", { class: novelty.word === "ordinary" ? "quiet novelty" : "note novelty" }, `${NOVELTY[novelty.word] ?? novelty.word}${share}.`);
+}
+
+// layer: of the answer; like: the grid of the samples most like it, once asked for; onLike(): asks for them.
+export function landingDetails({ name, canvas, answer, failed, layer, positions, like, onLike, onClose }) {
   const classes = (answer?.classes ?? []).map((one) => ({
     name: brief(one.name), title: one.name, value: percent(one.probability), share: one.probability,
   }));
@@ -177,9 +201,14 @@ export function landingDetails({ name, canvas, answer, failed, positions, onClos
       element("div", {}, element("h2", {}, name),
         failed ? element("p", { class: "failed" }, failed)
           : element("p", { class: "quiet" }, answer
-            ? `${positions.length} positions on the map` + (unsure ? `, ${unsure} pale ones could lie in several places` : "")
-            : "Placing it…")),
+            ? `${positions.length} positions on the map` + (unsure ? `, ${unsure} hollow ones could lie in several places` : "")
+            : "Placing it…"),
+        layer?.typical_share === undefined ? null : element("p", { class: "quiet", title: "As near to their neighbours as 95 % of the atlas's own samples are to theirs" },
+          `${percent(layer.typical_share)} of them lie among samples like themselves`)),
       element("button", { class: "close", type: "button", "aria-label": "Take the picture away", onclick: onClose }, "×")),
+    noveltyDetails(answer?.novelty),
     classes.length ? bars(classes) : null,
+    answer && element("p", { class: "quiet like" }, element("button", { type: "button", onclick: onLike }, "Samples most like it"), " or touch the picture"),
+    like,
   ].filter(Boolean);
 }

@@ -17,6 +17,10 @@ async function json(url, options) {
   return value;
 }
 
+function sent(file) {
+  return { method: "POST", body: file, headers: { "content-type": file.type || "application/octet-stream" } };
+}
+
 async function listOf(path) {
   const found = [];
   let token = null;
@@ -132,8 +136,15 @@ export class ServiceSource {
 
   exemplar(layer, side, cell, n) { return `${this.level(layer, side)}/cells/${cell.column}-${cell.row}/exemplars/${n}`; }
 
-  project(file) {
-    const headers = { "content-type": file.type || "application/octet-stream" };
-    return json(`${this.root}/projections`, { method: "POST", body: file, headers });
+  // A page of the samples of a cell of a level, of a rectangle, or of those most like a picture at a position.
+  samples(layer, { side, cell, box, file, position }, { token, size, wrong }) {
+    const place = cell ? `${this.level(layer, side)}/cells/${cell.column}-${cell.row}` : `${this.root}/layers/${quoted(layer)}`;
+    const query = new URLSearchParams({ page_size: size, ...(token && { page_token: token }), ...(wrong && { wrong }),
+      ...(box && { bbox: [box.x0, box.y0, box.x1, box.y1].map((value) => value.toFixed(6)) }), ...position });
+    return json(`${place}/samples?${query}`, file ? sent(file) : undefined);
   }
+
+  crop(sample, source) { return sample.crop && `${sample.crop.slice(1)}&source=${source}`; }
+
+  project(file) { return json(`${this.root}/projections`, sent(file)); }
 }

@@ -1,14 +1,15 @@
 // The page: which atlas, layer, level, cell; progress while a job runs; a picture placed on the map.
 
 import { LevelMap } from "./map.js";
-import { cellDetails, drawSeen, element, landingDetails, levelDetails } from "./panel.js";
+import { boxDetails, cellDetails, drawSeen, element, landingDetails, levelDetails } from "./panel.js";
+import { SampleGrid } from "./samples.js";
 import { FileSource, Problem, ServiceSource } from "./source.js";
 
 const POLL = 1500; // milliseconds between looks at a job that runs
 const WISHES = 2; // tiles in view asked for before their turn, at each look
 const RUNNING = ["queued", "running"];
 const $ = (id) => document.getElementById(id);
-const state = { source: null, job: null, layer: null, level: null, cells: null, strongest: 1, picture: null };
+const state = { source: null, job: null, layer: null, level: null, cells: null, strongest: 1, picture: null, grid: null };
 let map;
 
 function only(...ids) {
@@ -68,7 +69,9 @@ function counted(job) {
 
 async function showAtlas(source) {
   state.source = source;
-  map = new LevelMap($("map"), { onHover: pointed, onSelect: chosen });
+  map = new LevelMap($("map"), { onHover: pointed, onSelect: chosen, onBox: source.live ? boxed : null });
+  $("zoom-box").hidden = !source.live;
+  $("zoom-box").onclick = () => boxing(!map.boxing);
   $("zoom-in").onclick = () => map.zoom(1.5);
   $("zoom-out").onclick = () => map.zoom(1 / 1.5);
   $("zoom-fit").onclick = () => map.fit();
@@ -181,6 +184,7 @@ async function choose(layer, level) {
   fill(cells);
   map.show(level.side, cells, seeded() === null ? null : (x, y) => state.source.tile(layer.name, level.side, x, y));
   $("map").setAttribute("aria-label", `${layer.name}, ${level.side} cells a side, ${cells.length} of them filled`);
+  map.box = null;
   waiting(cells.length ? "" : "This level has no cell with enough samples.");
   places();
   chosen(null);
@@ -219,13 +223,46 @@ function chosen(cell) {
   if (cell) $("said").textContent = `Column ${cell.column}, row ${cell.row}: ${cell.classes === null ? "classes still to come" : cell.classes?.[0]?.name ?? "no class"}, ${cell.count} samples`;
 }
 
+function boxing(on) {
+  map.boxing = on;
+  $("zoom-box").setAttribute("aria-pressed", String(on));
+}
+
+function boxed() {
+  boxing(false);
+  details(null);
+}
+
+function gridOf(ask, heading) {
+  const onPoint = (sample) => { map.marked = sample; map.draw(); };
+  return new SampleGrid({ heading, ask, crop: (sample, from) => state.source.crop(sample, from), onPoint });
+}
+
+// The grid of a place's samples; the same one, page and all, for as long as the same place is asked for.
+function samplesOf(place, heading) {
+  const { layer, source } = state;
+  const key = JSON.stringify([layer.name, place]);
+  if (state.grid?.key !== key) {
+    state.grid = { key, root: gridOf((options) => source.samples(layer.name, place, options), heading).root };
+    map.marked = null;
+  }
+  return state.grid.root;
+}
+
+function samplesShown(cell) {
+  if (!state.source.live) return [];
+  const all = (total) => (total === 1 ? "Its only sample" : `All ${total.toLocaleString("en")} samples`);
+  if (cell && cell === map.selected) return [samplesOf({ side: state.level.side, cell: { column: cell.column, row: cell.row } }, all)];
+  return cell || !map.box ? [] : [samplesOf({ box: map.box }, all)];
+}
+
 function details(cell) {
   const { layer, level, source } = state;
   const shown = cell ? cellDetails({
     cell, seeded: seeded(), preview: source.previewed(layer.name, level.side, ...map.tileOf(cell)), icon: map.icon(cell), level: { side: level.side, strongest: state.strongest },
     exemplar: (n) => source.exemplar(layer.name, level.side, cell, n),
-  }) : levelDetails({ layer, level, seeded: seeded() });
-  $("details").replaceChildren(...shown);
+  }) : map.box ? boxDetails(map.box, () => map.select(null)) : levelDetails({ layer, level, seeded: seeded(), live: source.live });
+  $("details").replaceChildren(...shown, ...samplesShown(cell));
 }
 
 // A picture of the user's
@@ -249,7 +286,8 @@ function acceptPictures() {
 
 async function placePicture(file) {
   const image = new Image();
-  const picture = { name: file.name, image, canvas: element("canvas", { role: "img", "aria-label": file.name }), answer: null, failed: null };
+  const picture = { name: file.name, image, canvas: element("canvas", { role: "img", "aria-label": file.name }), answer: null, failed: null, file, at: null, like: null };
+  picture.canvas.onclick = (event) => touched(picture, event);
   if (state.picture) URL.revokeObjectURL(state.picture.image.src);
   state.picture = picture;
   image.onload = () => drawPicture(null);
@@ -269,18 +307,39 @@ function places() {
   map.pointed = null;
   $("landing").hidden = !picture;
   if (picture) {
-    const onClose = () => { state.picture = null; places(); };
-    $("landing").replaceChildren(...landingDetails({ ...picture, positions: map.points, onClose }));
+    const onClose = () => { state.picture = null; map.marked = null; places(); };
+    if (picture.like && picture.like.layer !== layer.name) Object.assign(picture, { at: null, like: null });
+    $("landing").replaceChildren(...landingDetails({
+      ...picture, layer: picture.answer?.layers?.[layer?.name], positions: map.points, like: picture.like?.root, onLike: () => like(picture, null), onClose,
+    }));
+    drawPicture(null);
     if (picture.answer) $("said").textContent = `${picture.name}: ${picture.answer.classes?.[0]?.name ?? "placed"}, ${map.points.length} positions`;
   }
   map.draw();
 }
 
+// The samples most like a position of the picture, or like any of it.
+function like(picture, at) {
+  const { layer, source } = state;
+  const position = at && { row: at.row, column: at.column };
+  const grid = gridOf((options) => source.samples(layer.name, { file: picture.file, position }, options),
+    (total) => `The ${total.toLocaleString("en")} samples most like ${at ? "the marked place" : "it"}`);
+  Object.assign(picture, { at, like: { layer: layer.name, root: grid.root } });
+  places();
+}
+
+function touched(picture, event) {
+  const grid = picture.answer?.layers?.[state.layer.name]?.grid, { clientWidth, clientHeight } = picture.canvas;
+  if (!grid || !state.source.live) return;
+  const [row, column] = [event.offsetY / clientHeight, event.offsetX / clientWidth].map((share, axis) => Math.min(grid[axis] - 1, Math.floor(share * grid[axis])));
+  like(picture, { row, column });
+}
+
 function drawPicture(point) {
   const { picture, layer, job } = state;
   if (!picture?.image.naturalWidth) return;
-  const accent = getComputedStyle(document.body).getPropertyValue("--accent");
-  drawSeen(picture.canvas, picture.image, job.manifest?.model?.input, picture.answer?.layers?.[layer.name]?.grid, point, accent);
+  const accent = getComputedStyle(document.body).getPropertyValue("--for");
+  drawSeen(picture.canvas, picture.image, job.manifest?.model?.input, picture.answer?.layers?.[layer.name]?.grid, point ?? picture.at, accent);
 }
 
 async function start() {

@@ -11,6 +11,7 @@ from atlas_core.featurevis.composition import (
     shares_at,
     start_of,
 )
+from atlas_core.featurevis.parameterization import colour_matrix
 from atlas_core.featurevis.recipes import recipe_named
 from atlas_core.whitening import Whitening
 from tests.atlas_core.featurevis.test_dream import Redness
@@ -65,7 +66,8 @@ def test_a_cell_too_small_for_any_position_spoils_no_picture() -> None:
 
     def composed(count: int) -> np.ndarray:
         placed = Placed(np.eye(2, dtype=np.float32)[:count], places[:count], radii[:count], None)
-        return render_composition(trunk, recipe_named("pure"), placed, PLAIN, 64, 32, input=CARD, layer=coarse, key=4,
+        return render_composition(trunk, recipe_named("pure"), placed, PLAIN, 64, 32, input=CARD, layer=coarse,
+                                  colours=colour_matrix(3), key=4,
                                   device=torch.device("cpu"))  # fmt: skip
 
     picture = composed(2)
@@ -112,6 +114,7 @@ def test_each_cell_shows_where_it_was_placed(recipe: str) -> None:
 
     def composed() -> np.ndarray:
         return render_composition(Redness(), recipe_named(recipe), _placed(seeds=seeds), PLAIN, 64, 32, input=CARD,
+                                  colours=colour_matrix(3),
                                   layer=LAYER, key=4, device=torch.device("cpu"))  # fmt: skip
 
     picture = composed()

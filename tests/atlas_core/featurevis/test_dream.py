@@ -4,6 +4,7 @@ import torch
 
 from atlas_core.featurevis.dream import CLIP, Change, direction_gain, layer_gain, render_dream
 from atlas_core.featurevis.objectives import Whitener
+from atlas_core.featurevis.parameterization import colour_matrix
 from atlas_core.whitening import Whitening
 
 GREY = torch.tensor([0.5, 0.5, 0.5])
@@ -24,12 +25,12 @@ def _image(height: int = 32, width: int = 48) -> np.ndarray:
 
 def _dream(**changes: object) -> np.ndarray:
     options = {"steps": 12, "rate": 0.2, "reach": 16.0, "key": 3, "mask": None, **changes}
-    return render_dream(Redness(), _image(), layer_gain, torch.zeros(1, 1), GREY, **options)  # type: ignore[arg-type]
+    return render_dream(Redness(), _image(), layer_gain, torch.zeros(1, 1), GREY, colours=colour_matrix(3), **options)  # type: ignore[arg-type]
 
 
 def test_no_change_shows_the_image_itself() -> None:
     image = torch.from_numpy(_image()).permute(2, 0, 1)[None] / 255
-    change = Change(image, torch.ones(1, 1, 32, 48), 16)
+    change = Change(image, torch.ones(1, 1, 32, 48), 16, colour_matrix(3))
     assert (change.pixels(change.nothing()) - image).abs().max() < 1e-5
     assert image.min() > CLIP
 
@@ -62,7 +63,8 @@ def test_a_direction_grows_where_the_image_has_some_of_it() -> None:
     white = Whitening(np.zeros(2, np.float32), np.eye(2, dtype=np.float32), 1.0)
     gain = direction_gain(Whitener(white, torch.device("cpu")), 1)
     goal = torch.tensor([1.0, 0.0])[None, None, None]
-    dreamt = render_dream(Redness(), _image(), gain, goal, GREY, steps=16, rate=0.2, reach=16, key=1)
+    dreamt = render_dream(Redness(), _image(), gain, goal, GREY, steps=16, rate=0.2, reach=16, colours=colour_matrix(3),
+                          key=1)  # fmt: skip
     before, after = (Redness()(torch.from_numpy(a).permute(2, 0, 1)[None] / 255) for a in (_image(), dreamt))
     there = before[:, 0] > 0.05
     assert after[:, 0][there].mean() > before[:, 0][there].mean() + 0.02

@@ -6,6 +6,7 @@ import torch
 
 from atlas_core.cards import InputCard
 from atlas_core.featurevis.logits import logit_gain, render_logits
+from atlas_core.featurevis.parameterization import colour_matrix
 from atlas_core.featurevis.recipes import recipe_named
 
 CARD = InputCard(channels=3, height=24, width=32, mean=[0.5] * 3, std=[0.25] * 3)
@@ -22,7 +23,7 @@ class Colours(torch.nn.Module):
 
 def _render(classes: list[int], key: int = 9) -> np.ndarray:
     return render_logits(Colours(), RECIPE, classes, [key] * len(classes), width_of_logits=3, input=CARD,
-                         device=torch.device("cpu"))  # fmt: skip
+                         colours=colour_matrix(3), device=torch.device("cpu"))  # fmt: skip
 
 
 def test_the_gain_is_each_pictures_own_logit() -> None:

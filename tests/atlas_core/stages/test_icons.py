@@ -79,9 +79,11 @@ def test_a_cell_of_a_selection_is_the_maps_own_icon_but_for_its_compression(tiny
     (chunk,) = tiny_atlas.plan.find("render", side=3, x=0, y=0)
     record = tiny_atlas.runtime.record(tiny_atlas.plan, chunk.key)
     tile, size = decode_tile(tiny_atlas.store.get_blob(record["blobs"]["tile"])), record["info"]["size"]
-    place = np.array([list(_cell(tiny_atlas, 0).values())], np.int32)
+    places = np.array([list(_cell(tiny_atlas, cell).values()) for cell in (0, -1)], np.int32)
     own = _pixels(tiny_atlas.store, found["pictures"][0]["sha256"])
-    assert np.abs(own.astype(int) - cut_icons(tile, place, size)[0]).mean() < 8
+    same, other = (np.abs(own.astype(int) - icon).mean() for icon in cut_icons(tile, places, size))
+    assert same < 12  # noise of a random network in full colours, of which WebP keeps a quarter
+    assert same < other / 3
     assert plan.kind == "icons"
 
 

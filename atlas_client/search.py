@@ -1,0 +1,108 @@
+"""`atlas search`: the samples of a part of a map as a table, and their crops as one picture."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from atlas_client.client import DEFAULT_URL, Client, Document
+from atlas_client.errors import BadInputError
+from atlas_client.icons import cell as written_cell
+from atlas_client.output import put, put_json, put_table
+from atlas_client.place import place_of
+from atlas_client.samples import Question, contact_sheet, crop, samples
+
+NUMBER = r"(?:\d+\.?\d*|\.\d+)"
+
+
+def numbers(option: str, text: str | None, count: int, example: str) -> list[float] | None:
+    """Numbers written with commas between them.
+
+    Raises:
+        BadInputError: They are written otherwise.
+    """
+    if text is None:
+        return None
+    if not re.fullmatch(rf"{NUMBER}(?:,{NUMBER}){{{count - 1}}}", text):
+        raise BadInputError(f"--{option} takes {count} numbers such as {example}; got {text!r}")
+    return [float(part) for part in text.split(",")]
+
+
+def question_of(
+    cell: str | None, level: int, box: str | None, near: str | None, image: Path | None, at: str | None,
+    label: str | None, predicted: str | None, *, wrong: bool,
+) -> Question:  # fmt: skip
+    """What the command's options ask for.
+
+    Raises:
+        BadInputError: They are written otherwise, or do not go together.
+    """
+    place = None
+    if cell is not None:
+        written = written_cell(cell)
+        place = int(written["column"]), int(written["row"])
+    position = None
+    if at is not None:
+        if not re.fullmatch(r"\d{1,4},\d{1,4}", at):
+            raise BadInputError(f"--at takes row and column in the layer's grid, such as 4,7; got {at!r}")
+        row, column = map(int, at.split(","))
+        position = row, column
+    return Question(
+        cell=place, level=level, box=numbers("box", box, 4, ".2,.3,.4,.5"),
+        near=numbers("near", near, 2, ".2,.3"), image=image, position=position, label=label, predicted=predicted,
+        wrong=wrong,
+    )  # fmt: skip
+
+
+def search(
+    atlas: Annotated[str, typer.Argument(metavar="ATLAS", help="Id, alias or URL of an atlas.")],
+    cell: Annotated[str | None, typer.Option(help="Samples of a cell, 3-4.")] = None,
+    level: Annotated[int, typer.Option(help="Of the cell, from 0, the coarsest.")] = 0,
+    box: Annotated[str | None, typer.Option(help="Of a rectangle of the map: x0,y0,x1,y1 in 0 to 1, y up.")] = None,
+    near: Annotated[str | None, typer.Option(help="Nearest to a point of the map: x,y.")] = None,
+    image: Annotated[Path | None, typer.Option(help="Most like an image: JPEG, PNG or WebP.")] = None,
+    at: Annotated[str | None, typer.Option(help="With --image: row,column of a position of it.")] = None,
+    label: Annotated[str | None, typer.Option(help="Of images of this class, by index or name.")] = None,
+    predicted: Annotated[str | None, typer.Option(help="Of images that the network takes for this class.")] = None,
+    wrong: Annotated[bool, typer.Option("--wrong", help="Of images that the network got wrong.")] = False,
+    layer: Annotated[str | None, typer.Option(help="The atlas's first by default.")] = None,
+    most: Annotated[int, typer.Option(min=1, help="Samples at most.")] = 50,
+    sheet: Annotated[Path | None, typer.Option(help="Write their crops as one picture, a PNG.")] = None,
+    url: Annotated[str, typer.Option("--url", envvar="ATLAS_URL", help="Where the service is.")] = DEFAULT_URL,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
+) -> None:
+    """List the samples of a cell, of a rectangle, near a point of the map, or most like an image."""
+    question = question_of(cell, level, box, near, image, at, label, predicted, wrong=wrong)
+    place = place_of(atlas, url)
+    if place.folder is not None:
+        raise BadInputError("samples are searched in a service's atlas; name one by its id")
+    with Client(place.url) as client:
+        named = layer or client.status(place.id)["spec"]["layers"][0]
+        found = list(samples(client, place.id, named, question, most))
+        if sheet is not None:
+            _write(sheet, client, found)
+    if as_json:
+        put_json(found)
+        return
+    columns = ("sample", "image", "row", "column", "x", "y", "label", "predicted", "distance")
+    rows = [_row(one) for one in found]
+    put_table(rows, *(name for name in columns if any(row[name] is not None for row in rows)))
+    if sheet is not None:
+        put(str(sheet))
+
+
+def _write(sheet: Path, client: Client, found: list[Document]) -> None:
+    picture = contact_sheet([crop(client, one) for one in found], found)
+    try:
+        picture.save(sheet, "PNG")
+    except OSError as error:
+        raise BadInputError(f"cannot write {sheet}: {error.strerror or error}") from None
+
+
+def _row(sample: Document) -> Document:
+    told = {name: f"{sample[name]:.4f}" for name in ("x", "y", "distance") if sample.get(name) is not None}
+    names = {name: sample[name] and sample[name]["name"] for name in ("label", "predicted")}
+    return {"distance": None, **sample, **told, **names}
