@@ -38,7 +38,7 @@ PARTS = {
     "spoiled": (2, "how much it looks turned, inverted or damaged to the network"),
 }
 """What each looks at, and how often its logarithm counts."""
-MISTAKES = "whether the prediction is right: images that are misclassified are hardly stranger than others"
+MISTAKES = "whether the prediction is right: images that are misclassified are little stranger than others"
 BLOCK = 512
 
 

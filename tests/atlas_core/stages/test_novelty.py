@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from atlas_core import registry
 from atlas_core.novelty import Novelty
@@ -39,25 +36,6 @@ def placing(tiny_cards: tuple[Path, Path], tmp_path_factory: pytest.TempPathFact
     for chunk in made.chunks:
         run_chunk(made, chunk, runtime)
     return made, runtime
-
-
-def png(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> bytes:
-    data = io.BytesIO()
-    Image.fromarray(pixels).save(data, "PNG")
-    return data.getvalue()
-
-
-def test_a_picture_like_the_others_is_ordinary_and_noise_is_unseen(placing: tuple[Plan, Runtime]) -> None:
-    fresh = [project_image(*placing, picture(kind, 1000 + seed)) for kind in CLASSES for seed in range(5)]
-    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    words = [answer["novelty"]["word"] for answer in fresh]
-    assert words.count("ordinary") >= 12
-    found = project_image(*placing, png(noise))["novelty"]
-    assert found["word"] == "unseen"
-    assert found["n"] == IMAGES
-    assert found["novelty_p"] == round(1 / (IMAGES + 1), 6)
-    assert list(found["parts"]) == ["neighbours", "texture", "energy", "spoiled"]
-    assert len(found["layers"]) == 3
 
 
 def test_novelty_does_not_depend_on_the_layers_and_positions_asked_for(placing: tuple[Plan, Runtime]) -> None:
