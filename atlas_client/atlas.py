@@ -172,6 +172,24 @@ class Atlas:
         with Image.open(io.BytesIO(self._source.poster(layer, side))) as picture:
             return picture.convert("RGB")
 
+    def drift(self, dataset: str, **options: Any) -> Document:
+        """Compare a dataset of the service with the one that this atlas was made of, and wait for what is found.
+
+        Args:
+            dataset: Its id or alias.
+            **options: As for `Client.drift`.
+
+        Returns:
+            `verdict`, `p`, `smallest_share`, and by layer what moved: the `description` of docs/http.md.
+
+        Raises:
+            BadInputError: The atlas is a local folder, or the service refuses it.
+        """
+        source = self._of_service()
+        job = source.client.drift(source.name, dataset, **options)
+        found: Document = source.client.made_drift(job)["description"]
+        return found
+
     def samples(self, layer: str, *, side: int | None = None, most: int | None = None, **which: Any) -> list[Document]:
         """The samples of a part of the map, or most like an image; of all of it by default. Only of a service's atlas.
 
@@ -200,7 +218,7 @@ class Atlas:
 
     def _of_service(self) -> ServiceSource:
         if not isinstance(self._source, ServiceSource):
-            raise BadInputError("samples are searched in a service's atlas, not in a folder; open it by its URL")
+            raise BadInputError("that takes a service's atlas, not a folder; open it by its URL")
         return self._source
 
     def __repr__(self) -> str:

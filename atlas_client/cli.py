@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from atlas_client.client import DEFAULT_URL, Client, Document
+from atlas_client.drift import drift
 from atlas_client.errors import BAD_INPUT, COULD_NOT_RUN, BadInputError, ClientError
 from atlas_client.icons import icons
 from atlas_client.output import (
@@ -274,7 +275,7 @@ def _answer(image: Path, result: Document | BadInputError) -> Document:
 
 OWN: dict[str, Callable[..., None]] = {
     "submit": submit, "status": status, "cancel": cancel, "project": project, "icons": icons,
-    "search": search,
+    "drift": drift, "search": search,
 }  # fmt: skip
 GROUPS = {"models": models, "datasets": datasets, "alias": alias}
 

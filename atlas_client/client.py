@@ -160,11 +160,11 @@ class Client:
         """All atlases."""
         return list(self.items("/v1/atlases"))
 
-    def items(self, path: str) -> Iterator[Document]:
-        """Everything of a list, page by page; errors of `request`."""
+    def items(self, path: str, **filters: str) -> Iterator[Document]:
+        """Everything of a list, or what its filters let through, page by page; errors of `request`."""
         token: str | None = None
         while True:
-            page = self.json("GET", path, params={"page_token": token} if token else {})
+            page = self.json("GET", path, params=filters | ({"page_token": token} if token else {}))
             yield from page["items"]
             token = page.get("next_page_token")
             if not token:
@@ -362,6 +362,9 @@ class Client:
             RefusedError: They failed by their input.
             JobError: They failed otherwise, or were cancelled.
         """
+        return self._made(job, on_progress)
+
+    def _made(self, job: Document, on_progress: OnDocument | None) -> Document:
         self._wait(f"/v1/jobs/{job['id']}", on_progress)
         return self.json("GET", job["links"]["self"])
 
@@ -372,6 +375,31 @@ class Client:
     def picture(self, url: str) -> bytes:
         """The bytes of a picture by its URL below the service's."""
         return self.request("GET", url).content
+
+    # Drift
+
+    def drift(self, atlas: str, dataset: str, **options: Any) -> Document:
+        """Ask whether a dataset differs from the one that an atlas was made of.
+
+        Args:
+            atlas: The atlas's id.
+            dataset: Id or alias of a dataset.
+            **options: What else POST /v1/atlases/{atlas}/drift takes: layers, images, permutations, alpha, detect,
+                seed, series.
+
+        Returns:
+            The job; give it to `made_drift`.
+        """
+        return self.json("POST", f"/v1/atlases/{quote(atlas, safe='')}/drift", json={"dataset": dataset, **options})
+
+    def made_drift(self, job: Document, on_progress: OnDocument | None = None) -> Document:
+        """Wait until a comparison is made; then it has a `summary` and a `description`. As `made_icons`."""
+        return self._made(job, on_progress)
+
+    def all_drift(self, atlas: str, series: str | None = None) -> list[Document]:
+        """The comparisons that were asked for of an atlas, or of a series of it, in time; each with its `summary`."""
+        filters = {} if series is None else {"series": series}
+        return list(self.items(f"/v1/atlases/{quote(atlas, safe='')}/drift", **filters))
 
     # Projections
 

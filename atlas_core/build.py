@@ -128,6 +128,22 @@ def shards(images: int, samples: int, model: ModelFacts) -> list[Shard]:
     return [Shard(start, stop) for start, stop in _runs(images, count)]
 
 
+def collecting(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts) -> list[Chunk]:
+    """The chunks that collect a dataset, whatever is then made of it: one for each shard.
+
+    Args:
+        spec: A request, resolved.
+        model: The model.
+        dataset: The dataset.
+    """
+    source: dict[str, Any] = {"model": model.id, "dataset": dataset.digest, "samples": spec.samples, "seed": spec.seed}
+    limits = {name: value for name, value in spec.caps._asdict().items() if value is not None}
+    limits |= {"privacy": spec.privacy} if spec.strict else {}
+    parts = shards(dataset.sampled(spec), spec.samples, model)
+    return [Chunk.of("collect", {"layers": spec.layers, "start": part.start, "stop": part.stop, **source, **limits})
+            for part in parts]  # fmt: skip
+
+
 def samples_of(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, layer: str) -> int:
     """The most samples that a layer can have."""
     from atlas_core.sampling import capacity  # loads numpy, which the command line's help does without
@@ -161,14 +177,9 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
         chunks.append(Chunk.of(stage, parameters, inputs, after))
         return chunks[-1].key
 
-    source: dict[str, Any] = {"model": model.id, "dataset": dataset.digest, "samples": spec.samples, "seed": spec.seed}
-    limits = {name: value for name, value in spec.caps._asdict().items() if value is not None}
-    limits |= {"privacy": spec.privacy} if spec.strict else {}
-    parts = shards(dataset.sampled(spec), spec.samples, model)
-
     # Run the network over the images; keep a few interior positions of each, with where they came from.
-    collected = [add("collect", layers=spec.layers, start=part.start, stop=part.stop, **source, **limits)
-                 for part in parts]  # fmt: skip
+    chunks += collecting(spec, model, dataset)
+    collected = [chunk.key for chunk in chunks]
 
     layouts: dict[str, str] = {}
     cells: dict[str, str] = {}

@@ -72,8 +72,9 @@ def payload(job: Document) -> Document:
     links = {"job": f"/v1/jobs/{job['id']}"}
     if job["kind"] == "atlas":
         links |= {"atlas": f"/v1/atlases/{job['id']}", "viewer": f"/?atlas={job['id']}"}
-    elif job["kind"] == "icons":
-        links |= {"atlas": f"/v1/atlases/{job['atlas']}", "icons": f"/v1/atlases/{job['atlas']}/icons/{job['id']}"}
+    else:
+        links |= {"atlas": f"/v1/atlases/{job['atlas']}",
+                  job["kind"]: f"/v1/atlases/{job['atlas']}/{job['kind']}/{job['id']}"}  # fmt: skip
     data = {field: job.get(field) for field in TOLD} | {"links": links}
     return {"type": f"job.{job['state']}", "timestamp": job["finished"], "data": data}
 

@@ -54,6 +54,8 @@ CELL_THUMBNAILS = 10
 """What its icon starts from, of twice the bytes, and its exemplars."""
 TILE_PIXEL_BYTES, POSTER_PIXEL_BYTES, METRIC_BYTES = 0.4, 2.1, 52
 MANIFEST_BYTES, MANIFEST_TILE_BYTES = 3_000, 160
+LANDING_SECONDS, LANDING_SAMPLE_SECONDS = 4e-4, 2e-8
+PERMUTED_PAIR_SECONDS, DRIFT_BYTES = 1.5e-10, 30_000
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,9 @@ class Estimate:
 
     @cached_property
     def _images(self) -> int:
-        return sum(self._images_of(chunk) for chunk in self._plan.find("collect"))
+        """Of the atlas, not of a dataset that is compared with it."""
+        own = [chunk for chunk in self._plan.find("collect") if not (self._plan.compared and self._plan.brings(chunk))]
+        return sum(map(self._images_of, own))
 
     @staticmethod
     def _images_of(chunk: Chunk) -> int:
@@ -131,6 +135,7 @@ class Estimate:
             "samples": self._tabulate, "novelty": self._learn,
             "place": self._place, "join": self._join, "beside": self._beside, "level": self._level,
             "manifest": self._manifest, "pictures": self._pictures, "icons": self._sheet,
+            "landings": self._landings, "drift": self._drift,
         }  # fmt: skip
         return works[step or chunk.stage](chunk)
 
@@ -291,6 +296,15 @@ class Estimate:
         inputs = (self._plan.by_key[key] for key in chunk.inputs)
         shown = [self._pictures(one).bytes for one in inputs if one.stage == "render"]
         return Cost(PUBLISH_SECONDS + PIXEL_SECONDS * sum(shown) / POSTER_PIXEL_BYTES, sum(shown))
+
+    def _landings(self, chunk: Chunk) -> Cost:
+        landed = chunk.parameters["images"] * chunk.parameters["points"]
+        return Cost(landed * (LANDING_SECONDS + LANDING_SAMPLE_SECONDS * self._of_layer(chunk)[0]), 22.0 * landed)
+
+    def _drift(self, chunk: Chunk) -> Cost:
+        request = chunk.parameters["request"]
+        pairs = (2.0 * request["images"]) ** 2
+        return Cost(len(request["layers"]) * (1 + PERMUTED_PAIR_SECONDS * pairs * request["permutations"]), DRIFT_BYTES)
 
     def _level(self, chunk: Chunk) -> Cost:
         side = chunk.parameters["side"]

@@ -113,9 +113,10 @@ def drop_samples(job_id: str, store: Store, ledger: Ledger | None) -> Swept:
 def _spent(job: Document) -> tuple[str, ...]:
     """The stages whose chunks' work a job has no use for any more.
 
-    Icons have none at any time: their atlas keeps it until it has succeeded, and from then on it has told the classes.
+    What is asked of an atlas has none at any time: the atlas keeps it until it has succeeded, and from then on it has
+    told the classes.
     """
-    spent = job["state"] == "succeeded" or job["kind"] == "icons"
+    spent = job["state"] == "succeeded" or job["kind"] != "atlas"
     return dropped_stages(job["spec"].get("keep", "atlas")) if spent else ()
 
 

@@ -265,11 +265,7 @@ def plan_icons(atlas: Plan, request: IconsRequest) -> Plan:
     ground = [atlas.cells_of(str(request.layer)).key]
     if _speaks(request):
         ground.append(atlas.classes_of(str(request.layer)).key)
-    needed = set(ground)
-    for chunk in reversed(atlas.chunks):
-        if chunk.key in needed:
-            needed.update(chunk.inputs)
-    chunks = [chunk for chunk in atlas.chunks if chunk.key in needed]
+    chunks = atlas.needed(ground)
     content = request.model_dump(mode="json")
     recipe: Recipe | None = None if request.recipe is None else recipe_named(request.recipe)
     common = {"layer": request.layer, "request": content, "model": atlas.model.id,
@@ -282,7 +278,8 @@ def plan_icons(atlas: Plan, request: IconsRequest) -> Plan:
     ]
     last = Chunk.of("publish", {"step": "icons", **common}, [*ground, *(part.key for part in parts)])
     return Plan(id=icons_id(atlas.id, request), spec=atlas.spec, model=atlas.model, dataset=atlas.dataset,
-                chunks=(*chunks, *parts, last), anchor=atlas.anchor, atlas=atlas.id, request=content)  # fmt: skip
+                chunks=(*chunks, *parts, last), anchor=atlas.anchor, atlas=atlas.id, request=content,
+                ground=len(chunks))  # fmt: skip
 
 
 def _speaks(request: IconsRequest) -> bool:

@@ -6,7 +6,7 @@ import difflib
 from collections import Counter
 from collections.abc import Iterable, Set
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -129,10 +129,19 @@ class Chunk(Card):
         return self.stage in ("preview", "render") and "step" not in self.parameters
 
 
+class Compared(Card):
+    """A dataset that is compared with an atlas's own: as it is collected, and the keys of its shards."""
+
+    dataset: DatasetFacts
+    spec: AtlasSpec
+    collected: list[str]
+
+
 class Plan(Card):
     """Every chunk of a job, in order of priority; inputs come before what needs them.
 
-    A plan of an atlas has no `request`; that of icons has one, and the id of their `atlas`, whose spec it shares.
+    A plan of an atlas has no `request`; that of icons or of a drift has one, and the id of its `atlas`, whose spec it
+    shares: the first `ground` chunks are the atlas's. That of a drift has a dataset that is `compared`.
     """
 
     id: str
@@ -143,15 +152,43 @@ class Plan(Card):
     anchor: AnchorFacts | None = None
     atlas: str | None = None
     request: dict[str, Any] | None = None
+    ground: int = 0
+    compared: Compared | None = None
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Literal["atlas", "icons", "drift"]:
         """Kind of the job."""
-        return "atlas" if self.request is None else "icons"
+        if self.request is None:
+            return "atlas"
+        return "icons" if self.compared is None else "drift"
 
     def brings(self, chunk: Chunk) -> bool:
-        """Whether a chunk is this job's own: all of an atlas's are; of icons' those that are not the atlas's."""
-        return self.request is None or "request" in chunk.parameters
+        """Whether a chunk is this job's own: all of an atlas's are; of another's those that are not the atlas's."""
+        return chunk.key not in self.grounded
+
+    @cached_property
+    def grounded(self) -> Set[str]:
+        """Keys of the chunks that are the atlas's."""
+        return {chunk.key for chunk in self.chunks[: self.ground]}
+
+    def needed(self, keys: Iterable[str]) -> tuple[Chunk, ...]:
+        """The chunks of these keys with all that they are made of, in order."""
+        wanted = set(keys)
+        for chunk in reversed(self.chunks):
+            if chunk.key in wanted:
+                wanted.update(chunk.inputs)
+        return tuple(chunk for chunk in self.chunks if chunk.key in wanted)
+
+    @property
+    def other(self) -> Plan:
+        """This plan as the shards of the dataset that is compared see it: as that dataset's."""
+        if self.compared is None:
+            return self
+        return self.model_copy(update={"dataset": self.compared.dataset, "spec": self.compared.spec})
+
+    def seen_by(self, chunk: Chunk) -> Plan:
+        """This plan, of the dataset that a chunk is about."""
+        return self.other if self.compared is not None and chunk.key in self.compared.collected else self
 
     @cached_property
     def own(self) -> list[Chunk]:

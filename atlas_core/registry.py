@@ -169,9 +169,10 @@ def anchor_facts(store: Store, name: str) -> AnchorFacts:
     )  # fmt: skip
 
 
-def icons_of(store: Store, atlas: str) -> list[Document]:
-    """The jobs of icons of an atlas that were not dropped, in order of creation."""
-    return [job for job in documents(store, "jobs") if job.get("atlas") == atlas and not job.get("deleted")]
+def asked_of(store: Store, atlas: str, kind: str | None = None) -> list[Document]:
+    """The jobs that were asked of an atlas and not dropped, of all kinds or of one, in order of creation."""
+    return [job for job in documents(store, "jobs")
+            if job.get("atlas") == atlas and kind in (None, job["kind"]) and not job.get("deleted")]  # fmt: skip
 
 
 def put_plan(store: Store, plan: Plan) -> None:

@@ -99,7 +99,7 @@ class Artifacts:
         """
         found = self._store.get_document("jobs", name)
         if found is None or found.get("deleted") or kind not in (None, found["kind"]):
-            what = "are no icons" if kind == "icons" else "is no atlas"
+            what = "are no icons" if kind == "icons" else f"is no {kind or 'job'}"
             raise NotFoundError(f"there {what} {name!r} here; list /v1/atlases for those there are")
         return found
 

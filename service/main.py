@@ -17,10 +17,12 @@ from service.routers import (
     aliases,
     atlases,
     blobs,
+    drift,
     events,
     health,
     icons,
     levels,
+    metrics,
     projections,
     registered,
     samples,
@@ -71,7 +73,8 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     app.state.services = services
     errors.install(app, settings.trusted_hosts)
     # `levels` and `samples` take the rest of a path as a layer's name, so the others stand before it.
-    for module in (health, blobs, registered, aliases, atlases, events, webhooks, projections, icons, samples, levels):
+    first = (health, metrics, blobs, registered, aliases, atlases, events, webhooks, projections, icons, drift)
+    for module in (*first, samples, levels):
         app.include_router(module.router)
     webhooks.describe_events(app)
     _add_viewer(app)

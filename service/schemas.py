@@ -7,6 +7,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, field_serializer
 
 from atlas_core.cards import Card, DatasetCard, LayerInfo, ModelCard, Name
+from atlas_core.drift_plan import DriftRequest
 from atlas_core.icons import IconsRequest
 from atlas_core.spec import AtlasSpec
 from atlas_core.webhooks import EVENTS, Event
@@ -154,12 +155,12 @@ class JobError(BaseModel):
 
 
 class Job(BaseModel):
-    """A job; an atlas's id is its job's id. Icons name their atlas, whose spec they share, and what was asked for."""
+    """A job; an atlas's id is its job's id. What is asked of an atlas names it, has its spec, and says its request."""
 
     id: str
     kind: str
     atlas: str | None = None
-    request: IconsRequest | None = None
+    request: IconsRequest | DriftRequest | None = None
     name: str | None
     state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
     attempt: int

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from atlas_core.cards import InputCard, LayerInfo
     from atlas_core.whitening import Whitening
 
-LEAST_BATCH, BATCH, BATCH_PIXELS = 4, 16, 150_000
+LEAST_BATCH, BATCH, BATCH_PIXELS = 4, 32, 110_000
 GPU_BATCH = 1024
 SMALLEST_CAPTURED = 16
 TRIED = 8
@@ -84,7 +84,7 @@ class Renderer:
         )
 
     def batches(self, *, few: bool = False) -> Batches:
-        """How many icons at once: on a GPU as many as its free memory does for, 1,024 at most; on a CPU 4 to 16.
+        """How many icons at once: on a GPU as many as its free memory does for, 1,024 at most; on a CPU 4 to 32.
 
         On a CPU every batch is filled up to its size: networks sum floats in another order for another size, and many
         steps let that grow. So icons are the same to the bit in whatever company.

@@ -33,6 +33,7 @@ def run_chunk(
     from atlas_core.stages.beside import compare
     from atlas_core.stages.classes import tell_classes
     from atlas_core.stages.comparable import measure_twins
+    from atlas_core.stages.drift import land, publish_drift
     from atlas_core.stages.icons import publish_icons, render_pictures
     from atlas_core.stages.landmarks import join, place
     from atlas_core.stages.maps import build_index, find_neighbours, lay_out, make_cells
@@ -63,6 +64,8 @@ def run_chunk(
         "publish manifest": publish_manifest,
         "render pictures": render_pictures,
         "publish icons": publish_icons,
+        "publish landings": land,
+        "publish drift": publish_drift,
     }
     store = runtime.store
     if store.has_record(chunk.stage, chunk.key):
@@ -71,7 +74,8 @@ def run_chunk(
     began, cpu_began = time.monotonic(), time.process_time()
     with TemporaryDirectory(prefix="atlas-chunk-") as folder:
         with repairing(plan, runtime):
-            output = steps[name](Step(plan, chunk, runtime, on_progress or (lambda done, total: None), Path(folder)))
+            seen = plan.seen_by(chunk)
+            output = steps[name](Step(seen, chunk, runtime, on_progress or (lambda done, total: None), Path(folder)))
         blobs = {name: _put(store, data) for name, data in output.blobs.items()}
         store.put_record(
             chunk.stage,

@@ -82,11 +82,11 @@ def cancel_atlas(atlas: AtlasId, services: ServicesDep) -> Any:
 
 @router.delete("/atlases/{atlas}", status_code=204, tags=["atlases"])
 def delete_atlas(atlas: AtlasId, services: ServicesDep) -> None:
-    """Drop an atlas and its icons; what still runs is cancelled. What nothing else uses is deleted soon after."""
+    """Drop an atlas and what was asked of it; what still runs is cancelled. What nothing else uses goes soon after."""
     services.artifacts.job(atlas)
     with services.ledger.lock(lock_of("atlas", atlas)):
         check_unnamed(services.store, "atlas", atlas)
-        for job in (*registry.icons_of(services.store, atlas), services.artifacts.job(atlas)):
+        for job in (*registry.asked_of(services.store, atlas), services.artifacts.job(atlas)):
             drop(services, job["id"])
     with suppress(DependencyError):  # then a later one finds it
         clear_up(services.ledger, services.enqueue)
@@ -125,14 +125,14 @@ def drop(services: Services, name: str) -> None:
 def links_of(job: Document) -> dict[str, str]:
     """Where a job and its result are."""
     own = f"/v1/jobs/{job['id']}"
-    if job["kind"] == "icons":
-        base = f"/v1/atlases/{job['atlas']}/icons/{job['id']}"
-        made = {"sheet": f"{base}/sheet"} if job["state"] == "succeeded" else {}
+    if job["atlas"] is not None:
+        base = f"/v1/atlases/{job['atlas']}/{job['kind']}/{job['id']}"
+        made = {"sheet": f"{base}/sheet"} if (job["kind"], job["state"]) == ("icons", "succeeded") else {}
         return {"self": base, "job": own, "events": f"{own}/events", "cancel": f"{own}/cancel",
                 "atlas": f"/v1/atlases/{job['atlas']}", **made}  # fmt: skip
     base = f"/v1/atlases/{job['id']}"
     links = {"self": base, "job": own, "events": f"{base}/events", "cancel": f"{base}/cancel",
-             "icons": f"{base}/icons", "viewer": f"/?atlas={job['id']}"}  # fmt: skip
+             "icons": f"{base}/icons", "drift": f"{base}/drift", "viewer": f"/?atlas={job['id']}"}  # fmt: skip
     if job["state"] == "succeeded":
         links |= {"manifest": f"{base}/manifest", "projections": f"{base}/projections"}
     return links

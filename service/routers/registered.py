@@ -91,7 +91,7 @@ def _drop(services: Services, kind: Inspected, one: AliasKind, name: str) -> Non
     with services.ledger.lock(lock_of(one, name)):
         check_unnamed(services.store, one, name)
         for job in registry.documents(services.store, "jobs"):
-            if not job.get("deleted") and job["spec"].get(one) == name:
+            if not job.get("deleted") and name in (job["spec"].get(one), (job.get("request") or {}).get(one)):
                 raise ConflictError(f"the {one} {name} is used by {job['kind']} {job['id']}; delete that first")
         services.store.delete_document(kind, name)
 

@@ -13,6 +13,7 @@ import pytest
 
 from atlas_core import registry
 from atlas_core.build import plan
+from atlas_core.drift_plan import DriftRequest, plan_drift, resolve as resolve_drift
 from atlas_core.errors import DatasetError, SpecError
 from atlas_core.icon_plan import plan_icons, resolve
 from atlas_core.icons import parse_request
@@ -117,6 +118,20 @@ def test_the_search_finds_what_a_standard_atlas_keeps(standard: Made) -> None:
 def test_a_strict_store_holds_no_pixel_of_the_dataset(standard: Made, strict: Made) -> None:
     assert found(strict, pixels_of(standard)) == set()
     assert strict.plan.find("render")[0].parameters["recipe"] == "pure"
+
+
+def test_a_comparison_with_a_strict_atlas_keeps_no_pixel_and_no_name(standard: Made, strict: Made) -> None:
+    facts = strict.plan.dataset
+    request = resolve_drift(DriftRequest(dataset=facts.id, images=25, seed=3), strict.plan, facts)
+    drift = plan_drift(strict.plan, request, facts)
+    run_all(drift, strict.runtime)
+    record = strict.runtime.record(drift, drift.chunks[-1].key)
+    described = json.loads(strict.runtime.store.get_blob(record["blobs"]["description"]))
+    assert 23 <= described["sets"]["dataset"]["compared"] <= 25  # two cannot be read
+    patches = [patch for layer in described["layers"].values() for patch in layer["without_home"]["images"]]
+    assert all(isinstance(patch["image"], int) for patch in patches)
+    assert SECRET not in json.dumps(described).encode()
+    assert found(strict, pixels_of(standard)) == set()
 
 
 def test_icons_on_request_of_a_strict_atlas_are_pure(standard: Made, strict: Made) -> None:

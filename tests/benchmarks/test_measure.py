@@ -38,7 +38,7 @@ def test_runs_are_measured_once_and_told(prepared_file: Path) -> None:
     fast, start = (Run.read(path) for path in sorted(runs.glob("fast*"), key=lambda path: -_steps(path)))
     assert fast.facts["multiply_adds"] > start.facts["multiply_adds"] >= 0
     assert np.median(fast.columns["whitened_cosine"]) > np.median(start.columns["whitened_cosine"])
-    assert len(fast.facts["seconds"]) == 3
+    assert len(fast.facts["seconds"]) == 1
     before = {path: path.stat().st_mtime_ns for path in runs.iterdir()}
     measure_file(file, folder, "cpu", bounds)
     assert {path: path.stat().st_mtime_ns for path in runs.iterdir()} == before

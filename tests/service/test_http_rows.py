@@ -13,6 +13,8 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from tests.service.test_drift import dataset_of
+
 if TYPE_CHECKING:
     from tests.service.conftest import Live
 
@@ -98,19 +100,20 @@ def call(live: Live, described: dict[str, dict[str, Any]]) -> Iterator[Caller]:
 
 
 def test_every_operation_answers_as_described(
-    live: Live, cards: Path, described: dict[str, dict[str, Any]], call: Caller
+    live: Live, cards: Path, described: dict[str, dict[str, Any]], call: Caller, tmp_path: Path
 ) -> None:
     _blobs(call)
     _models_and_datasets(call, live)
     _atlases(call, live)
     _levels(call, live)
     _icons(call, live)
+    _drift(call, live, dataset_of(live, tmp_path, (1,), noise=50))
     _aliases(call, live)
     _webhooks(call)
     image = (cards / "pictures" / "waves" / "02.png").read_bytes()
     call("POST /v1/atlases/{atlas}/projections", 200, atlas=live.atlas["id"], content=image,
          headers={"content-type": "image/png"})  # fmt: skip
-    for path in ("/healthz", "/readyz", "/"):
+    for path in ("/healthz", "/readyz", "/metrics", "/"):
         call(f"GET {path}", 200)
     assert call.called == set(described)
 
@@ -179,6 +182,26 @@ def _icons(call: Caller, live: Live) -> None:
     call(f"GET {base}/{{icons}}/pictures/{{n}}", 404, n="1", **names)
     call(f"DELETE {base}/{{icons}}", 204, **names)
     call(f"GET {base}/{{icons}}", 404, **names)
+
+
+def _drift(call: Caller, live: Live, dataset: str) -> None:
+    base = "/v1/atlases/{atlas}/drift"
+    atlas = {"atlas": live.atlas["id"]}
+    job = call(f"POST {base}", 202, body={"dataset": dataset, "series": "rows"}, **atlas).json()
+    live.client.made_drift(job)
+    names = {**atlas, "drift": job["id"]}
+    listed = call(f"GET {base}", 200, params={"page_size": 1, "series": "rows"}, **atlas).json()["items"]
+    assert [one["summary"]["verdict"] for one in listed] == ["drift"]
+    made = call(f"GET {base}/{{drift}}", 200, **names).json()["description"]
+    patch = made["layers"][OF_A_LEVEL["layer"]]["cells"]["moved"][0]["exemplars"][0]
+    version = patch["url"].partition("?v=")[2]
+    answer = call(f"GET {base}/{{drift}}/exemplars/{{n}}", 200, n=str(patch["n"]), params={"v": version}, **names)
+    assert "immutable" in answer.headers["cache-control"]
+    call(f"GET {base}/{{drift}}/exemplars/{{n}}", 304, n=str(patch["n"]),
+         headers={"if-none-match": answer.headers["etag"]}, **names)  # fmt: skip
+    call(f"GET {base}/{{drift}}/exemplars/{{n}}", 404, n="99999", **names)
+    call(f"DELETE {base}/{{drift}}", 204, **names)
+    call(f"GET {base}/{{drift}}", 404, **names)
 
 
 def _levels(call: Caller, live: Live) -> None:

@@ -220,11 +220,11 @@ def test_garbage_spares_what_icons_refer_to_until_they_are_dropped(tiny_atlas: T
     blobs = [kept, found["sheet"]["sha256"], found["pictures"][0]["sha256"]]
     collect_garbage(store, None, grace=timedelta(0))
     assert None not in map(store.blob_size, blobs)
-    assert [job["id"] for job in registry.icons_of(store, tiny_atlas.plan.id)] == [plan.id]
+    assert [job["id"] for job in registry.asked_of(store, tiny_atlas.plan.id, "icons")] == [plan.id]
     registry.update(store, "jobs", plan.id, deleted=True)
     collect_garbage(store, None, grace=timedelta(0))
     assert list(map(store.blob_size, blobs)) == [None] * 3
-    assert registry.icons_of(store, tiny_atlas.plan.id) == []
+    assert registry.asked_of(store, tiny_atlas.plan.id, "icons") == []
     chunk = tiny_atlas.plan.cells_of(LAYER)
     whitening = tiny_atlas.runtime.record(tiny_atlas.plan, chunk.key)["blobs"]["whitening"]
     assert tables.unpack(store.get_blob(whitening))

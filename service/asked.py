@@ -1,0 +1,101 @@
+"""What is asked of an atlas beyond itself, icons and drift: jobs of their own, which go with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from fastapi import Request, Response
+
+from atlas_core import registry
+from atlas_core.advance import TERMINAL, clear_up, submit
+from atlas_core.errors import DependencyError, NotFoundError
+from atlas_core.plan import Plan
+from atlas_core.registry import Document
+from service.dependencies import Paging, Services
+from service.names import lock_of
+from service.routers.atlases import RETRY_SECONDS, described, drop
+from service.routers.levels import FOREVER, REVALIDATE, matches
+
+
+class Asked:
+    """Something that was asked of an atlas.
+
+    Args:
+        services: What reads it.
+        atlas: The atlas's id.
+        kind: Kind of the job, which is the last part of the path below the atlas.
+        name: Id of the job.
+
+    Raises:
+        NotFoundError: The atlas has none of this id and kind.
+    """
+
+    def __init__(self, services: Services, atlas: str, kind: str, name: str) -> None:
+        """Find its job."""
+        self.services = services
+        self.job = services.artifacts.job(name, kind)
+        if self.job["atlas"] != atlas:
+            raise NotFoundError(f"the atlas {atlas} has no {kind} {name!r}; list /v1/atlases/{atlas}/{kind}")
+
+    @property
+    def plan(self) -> Plan:
+        """Its plan."""
+        return self.services.artifacts.plan(self.job["id"], self.job["kind"])
+
+    @property
+    def record(self) -> Document | None:
+        """What was made, None while it is not complete."""
+        return self.services.artifacts.record(self.plan.chunks[-1])
+
+    @property
+    def description(self) -> Document | None:
+        """What it says, None while it is not complete."""
+        record = self.record if self.job["state"] == "succeeded" else None
+        if record is None:
+            return None
+        found: Document = json.loads(self.services.store.get_blob(record["blobs"]["description"]))
+        return found
+
+    def drop(self) -> None:
+        """Drop it; a job that still runs is cancelled."""
+        with self.services.ledger.lock(lock_of("atlas", self.job["atlas"])):  # not asked for again meanwhile
+            drop(self.services, self.job["id"])
+        with suppress(DependencyError):  # then a later one finds it
+            clear_up(self.services.ledger, self.services.enqueue)
+
+
+def ask(services: Services, plan: Plan, response: Response) -> Document:
+    """Submit what a plan makes of its atlas; the same twice is the same job."""
+    with services.ledger.lock(lock_of("atlas", str(plan.atlas))):
+        services.artifacts.job(str(plan.atlas))  # not dropped meanwhile
+        job = submit(plan, None, services.store, services.ledger, services.enqueue)
+    response.headers["Location"] = f"/v1/atlases/{plan.atlas}/{plan.kind}/{job['id']}"
+    response.headers["Retry-After"] = "0" if job["state"] in TERMINAL else RETRY_SECONDS
+    return described(services, job)
+
+
+def page_of(services: Services, paging: Paging, jobs: list[Document]) -> dict[str, Any]:
+    """Part of a list of jobs."""
+    page = paging.page(jobs)
+    return page | {"items": [described(services, job) for job in page["items"]]}
+
+
+def asked_of(services: Services, atlas: str, kind: str) -> list[Document]:
+    """What was asked of an atlas, of a kind, in order.
+
+    Raises:
+        NotFoundError: There is no such atlas.
+    """
+    services.artifacts.job(atlas)
+    return registry.asked_of(services.store, atlas, kind)
+
+
+def picture(read: Callable[[], bytes], tag: str, request: Request, version: str | None) -> Response:
+    """The answer with a PNG, read unless it is known already; immutable where it was asked for by its tag."""
+    headers = {"ETag": f'"{tag}"', "Cache-Control": FOREVER if version == tag else REVALIDATE}
+    if matches(request, f'"{tag}"'):
+        return Response(status_code=304, headers=headers)
+    return Response(read(), headers=headers, media_type="image/png")
