@@ -47,7 +47,8 @@ def _smooth(deviation: float) -> Change:
     def smooth(pixels: Pixels, random: np.random.Generator) -> Pixels:
         sigma = deviation * pixels.shape[0]
         noise = ndimage.gaussian_filter(random.standard_normal(pixels.shape), (sigma, sigma, 0), mode="wrap")
-        return (128 + 50 * noise / noise.std()).clip(0, 255).astype(np.uint8)
+        smoothed: Pixels = (128 + 50 * noise / noise.std()).clip(0, 255).astype(np.uint8)
+        return smoothed
 
     return smooth
 
