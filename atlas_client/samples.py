@@ -136,11 +136,12 @@ def caption(sample: Document) -> str:
     """A sample's label, and what the network said where it is something else."""
     label, predicted = (one and one["name"].split(", ")[0] for one in (sample["label"], sample["predicted"]))
     if label and sample["right"] is False:
-        return f"{label} → {predicted}"
+        return f"{label} > {predicted}"
     return str(label or predicted or sample["image"])
 
 
+# The font that Pillow brings has neither an arrow nor an ellipsis.
 def _write(pen: ImageDraw.ImageDraw, at: tuple[int, int], text: str, font: Any, colour: tuple[int, int, int]) -> None:
     while len(text) > 1 and pen.textlength(text, font) > CROP_SIDE:
-        text = text.rstrip("…")[:-1] + "…"
+        text = f"{text.rstrip('.')[:-1]}.."
     pen.text(at, text, fill=colour, font=font)

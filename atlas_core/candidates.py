@@ -1,4 +1,4 @@
-"""The stored samples nearest to a position: candidates along principal axes, then ranked anew in all channels.
+"""The stored samples that are probably nearest to a position: those nearest along principal axes.
 
 Every position is worked out for itself, in one order of sums, so its bytes do not depend on its company. All that
 company does is that a block of samples, once in the processor's cache, serves every position before the next is read.
@@ -28,8 +28,6 @@ ROOM = 4
 SAMPLE = 2**32 - 1
 """A sample's part of a key; above it stand the bits of its distance."""
 NONE = -1
-HALF_SCALE = 2.0**112
-"""From a float16's exponent, put where a float32 has its own, to its value."""
 
 
 def along_axes(
@@ -88,30 +86,35 @@ def nearest_along(
     return found
 
 
-def nearest_exactly(
-    activations: NDArray[np.float16],
-    length: NDArray[np.float32],
-    unit: NDArray[np.float32],
-    candidates: NDArray[np.int64],
+def nearest_along_in_lists(
+    projected: NDArray[np.float32],
+    images: NDArray[np.int64],
+    along: NDArray[np.float32],
+    own: NDArray[np.int64],
     count: int,
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The nearest of each position's candidates by cosine in all channels.
+    order: NDArray[np.int64],
+    start: NDArray[np.int64],
+    lists: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """The same among the samples of some lists, those of each position for itself.
 
     Args:
-        activations: Of the samples, finite, shape (n, channels).
-        length: Their lengths, shape (n,).
-        unit: Unit activations of the positions, shape (p, channels).
-        candidates: As `nearest_along` gives them, shape (p, c).
+        projected: As in `nearest_along`, as are the next four.
+        images: Shape (n,).
+        along: Shape (p, axes).
+        own: Shape (p,).
         count: Samples wanted.
+        order: Samples by list, shape (n,).
+        start: Where each list begins in `order`, and where the last ends.
+        lists: Numbers of the lists that a position looks through, shape (p, probes).
 
     Returns:
-        Samples and their cosine distances, each of shape (p, count), by distance, then by number; behind them -1,
-        infinitely far, where there are fewer.
+        As `nearest_along`.
     """
-    samples = np.full((len(unit), count), NONE, dtype=np.int64)
-    distance = np.full(samples.shape, np.inf)
-    _rank(activations.view(np.uint16), length, unit, candidates, samples, distance)
-    return samples, distance
+    found = np.full((len(along), count), NONE, dtype=np.int64)
+    keys = np.empty((len(along), ROOM * count), np.int64)
+    _listed(projected, images, along, own, order, start, lists, keys, found)
+    return found
 
 
 def _prepare_rows(rows: Any, mean: Any, axes: Any, unit: Any, along: Any) -> int:
@@ -195,7 +198,8 @@ def _likely_bounds(projected: Any, images: Any, along: Any, own: Any, count: int
     rank = 2 * count // STRIDE
     taken = projected.shape[0] // STRIDE
     if rank == 0 or taken < 4 * rank:
-        bounds[:] = np.inf
+        for row in range(along.shape[0]):
+            bounds[row] = np.inf
         return
     squared, keys = np.empty(taken, np.float32), np.empty(taken, np.int64)
     bits = squared.view(np.int32)
@@ -212,82 +216,80 @@ def _likely_bounds(projected: Any, images: Any, along: Any, own: Any, count: int
 _bounds = compiled(_likely_bounds)
 
 
-def _scan_blocks(projected: Any, images: Any, along: Any, own: Any, bounds: Any, keys: Any, found: Any) -> None:
-    rows, count, room = along.shape[0], found.shape[1], keys.shape[1]
-    held = np.zeros(rows, np.int64)
-    squared, within = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.int64)
+def _keep_nearest(
+    samples: Any, size: int, squared: Any, images: Any, own: int, keys: Any, held: int, bound: Any, count: int
+) -> Any:
+    """Take samples within the bound among those held; where these are too many, drop the farther and draw it nearer."""
+    within = np.empty(BLOCK, np.int64)
     bits = squared.view(np.int32)  # of floats from 0 up they sort as the floats do
-    for first in range(0, projected.shape[0], BLOCK):
-        last = min(projected.shape[0], first + BLOCK)
-        for row in range(rows):
-            _distances(projected, along[row], first, last, 1, squared)
-            hits = 0
-            for place in range(last - first):  # without a branch, which a processor could not foresee
-                within[hits] = place
-                hits += squared[place] < bounds[row]
-            for hit in range(hits):
-                place = within[hit]
-                if images[first + place] == own[row] or not squared[place] < bounds[row]:
-                    continue
-                keys[row, held[row]] = (np.int64(bits[place]) << 32) | (first + place)
-                held[row] += 1
-                if held[row] == room:
-                    _select(keys[row], room, count)
-                    held[row] = count
-                    bounds[row] = _squared_of(keys[row, count - 1])
-    for row in range(rows):
-        kept = min(held[row], count)
+    hits = 0
+    for place in range(size):  # without a branch, which a processor could not foresee
+        within[hits] = place
+        hits += squared[place] < bound
+    for hit in range(hits):
+        place = within[hit]
+        if images[samples[place]] == own or not squared[place] < bound:
+            continue
+        keys[held] = (np.int64(bits[place]) << 32) | samples[place]
+        held += 1
+        if held == keys.shape[0]:
+            _select(keys, held, count)
+            held, bound = count, _squared_of(keys[count - 1])
+    return held, bound
+
+
+_keep = compiled(_keep_nearest)
+
+
+def _found_rows(keys: Any, held: Any, found: Any) -> None:
+    for row in range(found.shape[0]):
+        kept = min(held[row], found.shape[1])
         _select(keys[row], held[row], kept)
-        found[row, :kept] = keys[row, :kept] & SAMPLE
+        for place in range(kept):
+            found[row, place] = keys[row, place] & SAMPLE
 
 
-_scan = compiled(_scan_blocks)
+_found = compiled(_found_rows)
 
 
-def _unpack_half(half: Any, bits: Any) -> None:
-    for channel in range(half.shape[0]):
-        value = np.int32(half[channel])
-        bits[channel] = ((value & 0x8000) << 16) | ((value & 0x7FFF) << 13)
+def _scan_all(projected: Any, images: Any, along: Any, own: Any, bounds: Any, keys: Any, found: Any) -> None:
+    count = found.shape[1]
+    held = np.zeros(along.shape[0], np.int64)
+    squared, samples = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.int64)
+    for first in range(0, projected.shape[0], BLOCK):
+        size = min(projected.shape[0] - first, BLOCK)
+        for place in range(size):
+            samples[place] = first + place
+        for row in range(along.shape[0]):
+            _distances(projected, along[row], first, first + size, 1, squared)
+            held[row], bounds[row] = _keep(
+                samples, size, squared, images, own[row], keys[row], held[row], bounds[row], count
+            )
+    _found(keys, held, found)
 
 
-_unpack = compiled(_unpack_half)
+_scan = compiled(_scan_all)
 
 
-def _cosine_distance(unit: Any, shifted: Any, length: Any) -> float:
-    total = 0.0
-    for channel in range(unit.shape[0]):
-        total += unit[channel] * np.float64(shifted[channel] * np.float32(HALF_SCALE) / length)
-    return min(2.0, max(0.0, 1.0 - total))
+def _scan_lists(
+    projected: Any, images: Any, along: Any, own: Any, order: Any, start: Any, lists: Any, keys: Any, found: Any
+) -> None:
+    held = np.zeros(along.shape[0], np.int64)
+    squared, rows = np.empty(BLOCK, np.float32), np.empty((BLOCK, projected.shape[1]), np.float32)
+    for row in range(along.shape[0]):
+        bound = np.float32(np.inf)
+        for number in lists[row]:
+            for first in range(start[number], start[number + 1], BLOCK):
+                samples = order[first : min(start[number + 1], first + BLOCK)]
+                for place in range(samples.shape[0]):
+                    sample = samples[place]
+                    for axis in range(projected.shape[1]):
+                        rows[place, axis] = projected[sample, axis]
+                _distances(rows, along[row], 0, samples.shape[0], 1, squared)
+                held[row], bound = _keep(
+                    samples, samples.shape[0], squared, images, own[row], keys[row], held[row], bound, found.shape[1]
+                )
+    _found(keys, held, found)
 
 
-_cosine = compiled(_cosine_distance, fast=True)
-
-
-def _is_before(far: float, sample: int, other_far: float, other: int) -> bool:
-    return far < other_far or (far == other_far and sample < other)
-
-
-_before = compiled(_is_before)
-
-
-def _rank_rows(half: Any, length: Any, unit: Any, candidates: Any, samples: Any, distance: Any) -> None:
-    bits = np.empty(half.shape[1], np.int32)
-    shifted = bits.view(np.float32)
-    last = samples.shape[1] - 1
-    for row in range(candidates.shape[0]):
-        asked = unit[row].astype(np.float64)
-        for candidate in candidates[row]:
-            if candidate == NONE:
-                break
-            _unpack(half[candidate], bits)
-            far = _cosine(asked, shifted, length[candidate])
-            if not _before(far, candidate, distance[row, last], samples[row, last]):
-                continue
-            place = last
-            while place > 0 and _before(far, candidate, distance[row, place - 1], samples[row, place - 1]):
-                distance[row, place], samples[row, place] = distance[row, place - 1], samples[row, place - 1]
-                place -= 1
-            distance[row, place], samples[row, place] = far, candidate
-
-
-_rank = compiled(_rank_rows)
+_listed = compiled(_scan_lists)

@@ -76,10 +76,20 @@ class InvertedLists:
         start = np.searchsorted(home[order], np.arange(lists + 1))
         return cls(centres, order, start.astype(np.int64))
 
+    def nearest(self, unit: NDArray[np.float32], probes: int = PROBES) -> NDArray[np.int64]:
+        """Numbers of the lists nearest to each of some directions, shape (p, probes or fewer), each row by itself.
+
+        Args:
+            unit: Shape (p, channels).
+            probes: Lists wanted.
+        """
+        probes = min(probes, len(self.centres))
+        lists = [np.argpartition(-(self.centres @ one), probes - 1)[:probes] for one in unit]
+        return np.array(lists, dtype=np.int64).reshape(len(unit), probes)
+
     def near(self, unit: NDArray[np.float32], probes: int = PROBES) -> NDArray[np.int64]:
         """Samples of the lists nearest to one direction, shape (channels,), ascending."""
-        probes = min(probes, len(self.centres))
-        lists = np.argpartition(-(self.centres @ unit), probes - 1)[:probes]
+        (lists,) = self.nearest(unit[None], probes)
         return np.sort(np.concatenate([self.order[self.start[number] : self.start[number + 1]] for number in lists]))
 
     def propose(

@@ -10,16 +10,18 @@ positions. A position has a distance and its percentile among the atlas's sample
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atlas_core.candidates import AXES, NONE, along_axes, nearest_along, nearest_exactly
+from atlas_core.candidates import AXES, NONE, along_axes, nearest_along, nearest_along_in_lists
 from atlas_core.errors import LayoutError
 from atlas_core.inverted import InvertedLists, list_count
 from atlas_core.layout.placement import geometric_median, heaviest_cluster, neighbour_weights, spread_of
 from atlas_core.layout.plane import strongest_axes
 from atlas_core.nearest import NO_IMAGE, unit_rows
+from atlas_core.ranking import nearest_exactly
 from atlas_core.tables import allocate
 from atlas_core.whitening import Moments
 
@@ -213,27 +215,20 @@ class ProjectionIndex:
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The nearest samples of positions and their cosine distances, by distance; as `nearest_exactly` gives them."""
         unit, along = along_axes(activations, self.mean, self.axes)
+        look_through_all = partial(nearest_along, self.projected, self.images, count=CANDIDATES)
         if self.lists is None:
-            candidates = nearest_along(self.projected, self.images, along, own, CANDIDATES)
+            candidates = look_through_all(along, own)
         else:
-            rows = [slice(row, row + 1) for row in range(len(unit))]
-            listed = [self._listed(self.lists, unit[row], along[row], own[row]) for row in rows]
-            candidates = np.concatenate([np.zeros((0, CANDIDATES), np.int64), *listed])
+            near = self.lists.nearest(unit, PROBES)
+            candidates = nearest_along_in_lists(self.projected, self.images, along, own, CANDIDATES,
+                                                self.lists.order, self.lists.start, near)  # fmt: skip
+            short = candidates[:, NEIGHBOURS - 1] == NONE
+            if short.any():  # its lists hold nearly nothing but its own image
+                candidates[short] = look_through_all(along[short], own[short])
         samples, distance = nearest_exactly(self.activations, self.length, unit, candidates, NEIGHBOURS)
         if (samples[:, 0] == NONE).any():
             raise LayoutError("the atlas has no samples of other images to place this one by")
         return samples, distance
-
-    def _listed(
-        self, lists: InvertedLists, unit: NDArray[np.float32], along: NDArray[np.float32], own: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
-        """Candidates of one row from the lists nearest to it, or from all where they hold nearly nothing else."""
-        some = lists.near(unit[0], PROBES)
-        candidates = nearest_along(self.projected[some], self.images[some], along, own, CANDIDATES)
-        if candidates[0, NEIGHBOURS - 1] == NONE:
-            return nearest_along(self.projected, self.images, along, own, CANDIDATES)
-        candidates[candidates != NONE] = some[candidates[candidates != NONE]]
-        return candidates
 
     def to_tables(self) -> dict[str, NDArray[Any]]:
         """The fields as named arrays, those of the lists beside the others."""

@@ -83,6 +83,7 @@ class Samples:
             at: Row and column of the position of an image that each is most like, if so.
         """
         images, table = None if self.plan.spec.strict else self._artifacts.images(self.plan), self.table
+        url = self.url
         told = []
         for place, row in enumerate(rows.tolist()):
             number, image = int(table.sample[row]), int(table.image[row])
@@ -97,7 +98,7 @@ class Samples:
                 "label": _named(label, self._labels),
                 "predicted": _named(predicted, self._predictions),
                 "right": None if NONE in (label, predicted) else label == predicted,
-                "crop": None if images is None else f"{self.url}/{number}/crop?v={self._blob}",
+                "crop": None if images is None else f"{url}/{number}/crop?v={self._blob}",
             })  # fmt: skip
             if distance is not None:
                 told[-1]["distance"] = round(float(distance[place]), 6)

@@ -172,11 +172,13 @@ def _cluster_rows(points: Any, weights: Any, gap: float, share: Any) -> None:
                     for member in range(k):
                         if cluster[member] == joined:
                             cluster[member] = kept
-        total = 0.0
+        total, heaviest = 0.0, 0.0
         for place in range(k):
             weight[cluster[place]] += weights[row, place]
             total += weights[row, place]
-        share[row] = weight.max() / total
+        for place in range(k):
+            heaviest = max(heaviest, weight[place])
+        share[row] = heaviest / total
 
 
 _clusters = compiled(_cluster_rows)

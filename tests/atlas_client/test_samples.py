@@ -96,10 +96,11 @@ def test_options_say_what_is_asked_for() -> None:
 def test_a_sheet_shows_every_crop_and_frames_what_is_wrong() -> None:
     assert caption(SAMPLE) == "cat"
     wrong = {**SAMPLE, "predicted": DOG, "right": False}
-    assert caption(wrong) == "cat → dog"
+    assert caption(wrong) == "cat > dog"
     assert caption({**SAMPLE, "label": None, "right": None, "predicted": DOG}) == "dog"
     colours = [(12 * place, 200, 90) for place in range(12)]
-    found = [wrong if place == 11 else SAMPLE for place in range(12)]
+    long = {**SAMPLE, "label": {"index": 2, "name": "a name that is wider than any crop"}}
+    found = [wrong if place == 11 else long if place == 3 else SAMPLE for place in range(12)]
     sheet = contact_sheet([Image.new("RGB", (20, 20), colour) for colour in colours], found)
     step, down = CROP_SIDE + MARGIN, CROP_SIDE + CAPTION + MARGIN
     assert sheet.size == (10 * step + MARGIN, 2 * down + MARGIN)
@@ -109,3 +110,5 @@ def test_a_sheet_shows_every_crop_and_frames_what_is_wrong() -> None:
         assert (sheet.getpixel((left - 1, top + 40)) == WRONG) == (place == 11)
         below = np.asarray(sheet)[top + CROP_SIDE + 2 : top + CROP_SIDE + CAPTION, left : left + CROP_SIDE]
         assert below.min() < 120  # written on
+        beside = np.asarray(sheet)[top + CROP_SIDE + 2 : top + CROP_SIDE + CAPTION, left + CROP_SIDE + 1 : left + step]
+        assert beside.min() == 255

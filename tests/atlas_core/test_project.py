@@ -4,7 +4,8 @@ import pytest
 from atlas_core.binning import assign_cells
 from atlas_core.cards import LayerInfo
 from atlas_core.errors import ImageError, UnknownLayerError
-from atlas_core.project import chosen_positions, project_image, strongest
+from atlas_core.project import chosen_positions, project_image, project_images, strongest
+from atlas_core.runtime import Runtime
 from tests.atlas_core.conftest import TinyAtlas
 from tests.tiny import LAYER, picture
 
@@ -14,6 +15,28 @@ def test_an_answer_depends_on_its_image_alone(tiny_atlas: TinyAtlas) -> None:
     project_image(tiny_atlas.plan, tiny_atlas.runtime, picture("stripes", 5))
     assert project_image(tiny_atlas.plan, tiny_atlas.runtime, picture("disc", 77)) == alone
     assert project_image(tiny_atlas.plan, tiny_atlas.runtime, picture("square", 77)) != alone
+
+
+def test_images_together_have_the_answers_of_each_alone(tiny_atlas: TinyAtlas) -> None:
+    images = [picture(kind, number) for number, kind in enumerate(["disc", "square", "stripes", "disc", "square"])]
+    bad = [images[0], b"no picture", *images[1:]]
+    answers = project_images(tiny_atlas.plan, tiny_atlas.runtime, bad)
+    assert isinstance(answers.pop(1), ImageError)
+    assert answers == [project_image(tiny_atlas.plan, tiny_atlas.runtime, image) for image in images]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("count", [1, 3, 40])
+def test_a_gpu_places_batches_within_a_ten_thousandth_of_the_map(tiny_atlas: TinyAtlas, count: int) -> None:
+    images = [picture(("disc", "square", "stripes")[number % 3], number) for number in range(count)]
+    there = project_images(tiny_atlas.plan, Runtime(tiny_atlas.runtime.store, device="cuda"), images)
+    points = []
+    for answers in (there, project_images(tiny_atlas.plan, tiny_atlas.runtime, images)):
+        placed = [place for answer in answers if isinstance(answer, dict)
+                  for place in answer["layers"][LAYER]["positions"]]  # fmt: skip
+        points.append(np.array([[place["x"], place["y"]] for place in placed]))
+    assert len(points[0]) == len(points[1]) == count * 25
+    assert np.abs(points[0] - points[1]).max() <= 1e-4
 
 
 def test_positions_lie_in_the_cells_they_name(tiny_atlas: TinyAtlas) -> None:

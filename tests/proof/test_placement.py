@@ -34,7 +34,8 @@ import numpy as np
 from atlas_core import tables
 from atlas_core.projection import ProjectionIndex
 with open(sys.argv[1], "rb") as file:
-    placed = ProjectionIndex.from_tables(tables.open_table(file)).place(np.load(sys.argv[2]))
+    index = ProjectionIndex.from_tables(tables.open_table(file))
+placed = index.place(np.load(sys.argv[2]))
 for field in sys.argv[3:]:
     print(hashlib.sha256(np.ascontiguousarray(getattr(placed, field)).tobytes()).hexdigest())
 sys.stdout.flush()
@@ -92,8 +93,8 @@ def test_a_position_is_placed_the_same_alone_in_company_and_in_any_order(
     for row in range(0, len(positions), 7):
         assert bytes_of(index.place(positions[row : row + 1]), 0) == bytes_of(together, row)
     in_memory = ProjectionIndex.from_tables({name: np.array(table) for name, table in index.to_tables().items()})
-    for name in FIELDS:
-        assert getattr(in_memory.place(positions), name).tobytes() == getattr(together, name).tobytes()
+    held = in_memory.place(positions)
+    assert [getattr(held, name).tobytes() for name in FIELDS] == [getattr(together, name).tobytes() for name in FIELDS]
     report("placement", positions=len(positions), samples=len(index.images),
            ambiguous=f"{together.ambiguous.mean():.1%}", typical=f"{together.typical_share:.1%}",
            median_spread=f"{np.median(together.spread):.1%}")  # fmt: skip
@@ -132,8 +133,8 @@ def test_workers_share_an_index_and_agree_to_the_byte(
     here = [hashlib.sha256(np.ascontiguousarray(getattr(placed, name)).tobytes()).hexdigest() for name in FIELDS]
     assert told == [here, here]
     for resident, proportional, own in memory:
-        assert resident > 0.5 * index_blob.stat().st_size
-        assert proportional < 0.7 * resident  # its pages are in memory once
+        assert 0 < resident < 1.1 * index_blob.stat().st_size  # what was looked at
+        assert proportional < 0.9 * resident  # its pages are in memory once
         assert own == 0
     report("an index in two workers, MiB", file=f"{index_blob.stat().st_size / 2**20:.1f}",
            resident=[round(one[0] / 2**20, 1) for one in memory],

@@ -27,6 +27,7 @@ export class SampleGrid {
     try {
       page = await this.ask({ token: this.tokens[place], size: SHOWN, wrong: this.wrong });
     } catch (error) {
+      this.failed = true;
       if (asked === this.asked) this.root.replaceChildren(element("p", { class: "quiet" }, error.message));
       return;
     }

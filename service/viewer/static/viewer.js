@@ -242,11 +242,12 @@ function gridOf(ask, heading) {
 function samplesOf(place, heading) {
   const { layer, source } = state;
   const key = JSON.stringify([layer.name, place]);
-  if (state.grid?.key !== key) {
-    state.grid = { key, root: gridOf((options) => source.samples(layer.name, place, options), heading).root };
+  const again = state.grid?.shown.failed && RUNNING.includes(state.job.state); // they may be there by now
+  if (state.grid?.key !== key || again) {
+    state.grid = { key, shown: gridOf((options) => source.samples(layer.name, place, options), heading) };
     map.marked = null;
   }
-  return state.grid.root;
+  return state.grid.shown.root;
 }
 
 function samplesShown(cell) {
