@@ -2,8 +2,7 @@
 
     python benchmarks/novelty.py MODEL_CARD DATASET_CARD NEW_CARD --out FILE
 
-Novelty is learnt of the dataset's pictures as an atlas learns it, and asked of the others. docs/novelty.webp was made
-with
+Novelty is learnt of the dataset's pictures as an atlas learns it, and asked of the others. For the demo
 
     atlas demo --data-only world
     python -c "from pathlib import Path; from service.demo.world import write_world; write_world(Path('new'), 1, 500)"
