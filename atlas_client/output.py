@@ -161,6 +161,8 @@ def put_projection(answer: dict[str, Any]) -> None:
         return
     classes = ", ".join(f"{one['name']} {one['probability']:.1%}" for one in answer.get("classes") or ())
     put(f"{answer['image']}: {classes or 'no classes'}")
+    if novelty := answer.get("novelty"):
+        put(f"  {novelty['word']} as a whole: p {novelty['novelty_p']:.3g} among {novelty['n']} images of the atlas")
     for name, layer in answer["layers"].items():
         positions = layer["positions"]
         for side in positions[0]["cells"] if positions else ():

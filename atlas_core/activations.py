@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,9 @@ from atlas_core.errors import ImageError, ModelError
 from atlas_core.featurevis.recipes import THUMBNAIL_SIDE, thumbnail_window
 from atlas_core.memory import Batches
 from atlas_core.models.preprocessing import read_pixels, to_unit
+from atlas_core.pooling import ITSELF, Kept, Pooled, Watch, pool
 from atlas_core.sampling import Positions, centres, points, positions
+from atlas_core.spoiled import spoil
 from atlas_core.thumbnails import cut_thumbnails
 
 if TYPE_CHECKING:
@@ -52,12 +54,14 @@ class Collected:
             uint8 (n, 20, 20, channels of the input), point.
         skipped: Image id and reason of every image that could not be read.
         halved: Images a forward pass in the end, where memory did not do for the usual ones.
+        novelty: What `pooling.Kept` gathered, empty where nothing was watched.
     """
 
     images: Table
     layers: dict[str, Table]
     skipped: list[dict[str, str]]
     halved: int | None = None
+    novelty: Table = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ def collect_shard(
     counts: Sequence[int],
     seed: int,
     *,
+    watch: Watch | None = None,
     batch: int = BATCH,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Collected:
@@ -87,6 +92,7 @@ def collect_shard(
         layers: The layers, as they were found when the model was inspected.
         counts: Points of each of these images, as `sampling.allocation` gives them; an image with none is left out.
         seed: Seed of the atlas.
+        watch: What to keep for novelty besides.
         batch: Images a forward pass; half as many, and half again, where memory runs out.
         on_progress: Called with images done and all of them after every batch; cancels by raising.
 
@@ -95,6 +101,8 @@ def collect_shard(
         MemoryLimitError: Memory does not do for a single image.
     """
     names = [layer.name for layer in layers]
+    read_too = list(dict.fromkeys([*names, *(watch.at if watch else ())]))
+    kept = Kept()
     wanted = [(int(index), int(count)) for index, count in zip(indices, counts, strict=True) if count > 0]
     skipped: list[_Skipped] = []
     rows: list[Table] = []
@@ -107,18 +115,21 @@ def collect_shard(
             skipped += [entry for entry in part if isinstance(entry, dict)]
             good = [entry for entry in part if isinstance(entry, _Prepared)]
             while good:
-                some, read, logits = batches.run(partial(_forward, model, good, names), len(good))
+                some, read, logits = batches.run(partial(_forward, model, good, read_too), len(good))
                 rows.append(_image_rows(dataset, some, logits))
                 rows[-1] |= {unit_column(name): mean_unit(read[name]) for name in names}
                 for name in names:
                     tables[name].append(_sample_rows(name, read[name], some))
+                if watch is not None:
+                    _watch(watch, kept, model, dataset, some, read, logits, batches)
                 good = good[len(some) :]
             if on_progress is not None:
                 on_progress(done, len(wanted))
     halved = batches.size if batches.halved else None
     if not rows:
         return Collected({}, {}, skipped)
-    return Collected(_joined(rows), {name: _joined(parts) for name, parts in tables.items()}, skipped, halved)
+    samples = {name: _joined(parts) for name, parts in tables.items()}
+    return Collected(_joined(rows), samples, skipped, halved, kept.table())
 
 
 def _forward(
@@ -127,6 +138,45 @@ def _forward(
     some = good[:size]
     read, logits = model.activations(to_unit(np.stack([entry.pixels for entry in some])), layers, logits=True)
     return some, read, logits
+
+
+def _watch(
+    watch: Watch,
+    kept: Kept,
+    model: LoadedModel,
+    dataset: Dataset,
+    some: Sequence[_Prepared],
+    read: dict[str, NDArray[np.float32]],
+    logits: NDArray[np.float32] | None,
+    batches: Batches,
+) -> None:
+    """Keep of some images what novelty needs, and of spoiled copies of them, which pass through the network here."""
+    copies: list[tuple[int, int, NDArray[np.uint8]]] = []
+    for place, entry in enumerate(some):
+        image = dataset.listing.images[entry.index]
+        if watch.keeps(image):
+            kept.add(entry.index, ITSELF, _pooled(watch, read, logits, place))
+            copies += [(entry.index, kind, spoil(entry.pixels, kind, image)) for kind in watch.kinds(image)]
+    while copies:
+        passed = batches.run(partial(_forward_copies, watch, model, copies), len(copies))
+        for place, (index, kind, _) in enumerate(copies[: len(passed)]):
+            kept.add(index, kind, passed[place])
+        copies = copies[len(passed) :]
+
+
+def _forward_copies(
+    watch: Watch, model: LoadedModel, copies: Sequence[tuple[int, int, NDArray[np.uint8]]], size: int
+) -> list[Pooled]:
+    pixels = np.stack([pixels for _, _, pixels in copies[:size]])
+    read, logits = model.activations(to_unit(pixels), watch.at, logits=True)
+    return [_pooled(watch, read, logits, place) for place in range(len(pixels))]
+
+
+def _pooled(
+    watch: Watch, read: dict[str, NDArray[np.float32]], logits: NDArray[np.float32] | None, place: int
+) -> Pooled:
+    one = {name: read[name][place] for name in watch.at}
+    return pool(one, None if logits is None else logits[place], watch.at)
 
 
 def _prepare(

@@ -214,6 +214,7 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
         tiles.of(*stages[0], layer, cells[layer])
 
     classes: dict[str, str] = {}
+    novelty = ""
     indexes = []
     for layer in spec.layers:
         # What each sample adds to each class, and on average in every cell; not before the cells are there, because a
@@ -224,8 +225,10 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
                           for key in collected]  # fmt: skip
         classes[layer] = add("cells", [cells[layer], layouts[layer], *attributed], step="classes", layer=layer,
                              levels=spec.levels)  # fmt: skip
-        indexes.append(add("publish", [layouts[layer], *collected], [classes[layer]], step="index", layer=layer,
-                           levels=spec.levels))  # fmt: skip
+        # What tells whether an image is new, whichever layers are mapped: before any image can be placed.
+        novelty = novelty or add("publish", collected, [classes[layer]], step="novelty")
+        indexes.append(add("publish", [layouts[layer], *collected], [novelty, classes[layer]], step="index",
+                           layer=layer, levels=spec.levels))  # fmt: skip
         # Its samples in the order of the map, for whoever asks what lies in a part of it.
         indexes.append(add("publish", [layouts[layer], *collected], [classes[layer]], step="samples", layer=layer))
 
@@ -242,7 +245,7 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
             pictures = [*pictures, beside]
         levels.append(add("publish", [cells[layer], classes[layer], *pictures], step="level", layer=layer, side=side))
     atlas = job_id(spec)
-    add("publish", [*levels, *indexes, *compared], step="manifest", atlas=atlas)
+    add("publish", [*levels, *indexes, *compared, novelty], step="manifest", atlas=atlas)
     return Plan(id=atlas, spec=spec, model=model, dataset=dataset, chunks=tuple(chunks), anchor=anchor)
 
 

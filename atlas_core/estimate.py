@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from atlas_core.batch import PART_IMAGES
 from atlas_core.build import BESIDE_CELLS, TILE_SIDE
 from atlas_core.featurevis.recipes import THUMBNAIL_SIDE, at_layer, canvas_size, recipe_named
+from atlas_core.pooling import IMAGES, Watch, depths
 from atlas_core.sampling import capacity
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ PLACED_AMONG = 15
 UMAP_FACTOR, TWINS_FACTOR = 4.0, 1.75
 CELLS_SECONDS, CELLS_VALUE_SECONDS = 0.15, 4.4e-8
 INDEX_SECONDS, INDEX_VALUE_SECONDS = 2.2e-5, 2.2e-7
+SPOIL_SECONDS, LEARN_SECONDS = 5e-8, 1.5e-9
 STEP_PASSES, STEP_SECONDS = 1.6, 3.5e-4
 MEASURING_STEPS = 4
 COMPOSED_STEPS = 48
@@ -132,7 +134,7 @@ class Estimate:
             "classes": self._tell,
             "preview": self._preview, "render": self._render,
             "neighbours": self._neighbours, "optimise": self._optimise, "twins": self._twins, "index": self._index,
-            "samples": self._tabulate,
+            "samples": self._tabulate, "novelty": self._learn,
             "place": self._place, "join": self._join, "beside": self._beside, "level": self._level,
             "manifest": self._manifest, "pictures": self._pictures, "icons": self._sheet,
             "landings": self._landings, "drift": self._drift, "projected": self._projected, "projections": self._lines,
@@ -143,12 +145,32 @@ class Estimate:
         images = self._images_of(chunk)
         seconds = COLLECT_SECONDS + images * (self._forward + DECODE_SECONDS * self._pixels)
         size = images * (8.0 + 4 * self._classes)
+        copies = self._watch.copies * self._watch.copied * images / max(1, self._images)
+        seconds += copies * (self._forward + SPOIL_SECONDS * self._pixels)
+        size += (min(images, IMAGES) + copies) * 2 * self._pooled
         for layer in chunk.parameters["layers"]:
             samples = self._samples(images, layer)
             seconds += samples * SAMPLE_SECONDS
             size += samples * (2 * self._channels(layer) + self._thumbnail + SAMPLE_BYTES)
             size += images * 2 * self._channels(layer)
         return Cost(seconds, size)
+
+    @cached_property
+    def _watch(self) -> Watch:
+        return Watch(tuple(depths(self._plan.model.layers)), self._images)
+
+    @cached_property
+    def _pooled(self) -> int:
+        """Values that an image leaves for novelty."""
+        channels = [self._channels(name) for name in self._watch.at]
+        return 2 * sum(channels) + channels[-1] + channels[max(0, len(channels) - 2)]
+
+    def _learn(self, chunk: Chunk) -> Cost:
+        del chunk
+        images, copies = min(self._images, IMAGES), self._watch.copies * self._watch.copied
+        rows = min(images + copies, self._pooled)
+        seconds = LEARN_SECONDS * (images + copies) * self._pooled * rows
+        return Cost(seconds, 4.0 * images * self._pooled / 3)
 
     def _attribute(self, chunk: Chunk) -> Cost:
         layer, method = chunk.parameters["layer"], chunk.parameters["method"]

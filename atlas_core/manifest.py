@@ -81,6 +81,7 @@ def assemble(
     classes: list[str] | None,
     skipped: list[dict[str, Any]],
     halved: list[dict[str, Any]],
+    novelty: dict[str, Any],
 ) -> dict[str, Any]:
     """Put a manifest together.
 
@@ -94,6 +95,7 @@ def assemble(
         classes: Names of the model's classes.
         skipped: Images that could not be read, with the reason of each.
         halved: Which chunks had to halve their batch for lack of memory; their floats may differ in the last digits.
+        novelty: Images that it is calibrated on, depths, AUROC of spoiled copies and its table; or why there is none.
     """
     model, dataset = plan.model, plan.dataset
     manifest: dict[str, Any] = {
@@ -118,6 +120,7 @@ def assemble(
         },
         "seeded_from_data": bool(seeded_from_data(plan.spec)),
         "halved": halved,
+        "novelty": novelty,
         "layers": layers,
         "artifacts": dict(sorted(artifacts.items())),
     }

@@ -9,6 +9,7 @@ import numpy as np
 from atlas_core.binning import assign_cells
 from atlas_core.errors import ImageError, UnknownLayerError
 from atlas_core.models.preprocessing import read_pixels, to_unit
+from atlas_core.pooling import depths, pool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,7 +42,8 @@ def project_image(
     Returns:
         `classes`, the strongest five with logit and probability, and by layer `positions`: row and column in the
         layer's grid, x and y on the map, spread, ambiguous, cell at each level, distance and its percentile; and
-        `typical_share`, the share of them whose distance is under the 95th percentile of the atlas's own samples.
+        `typical_share`, the share of them whose distance is under the 95th percentile of the atlas's own samples;
+        `novelty` of the whole image, or null with a `novelty_reason`.
 
     Raises:
         ImageError: The bytes are no picture.
@@ -74,10 +76,13 @@ def project_images(
                 f"the atlas has no layer {name!r}; it has {', '.join(plan.spec.layers)}", pointer="/layers"
             )
     pixels = [_pixels(data, plan) for data in images]
-    read = iter(_forward(plan, runtime, [one for one in pixels if not isinstance(one, ImageError)], wanted))
+    # Always the same layers are read, whichever are asked for: what a network reads may change its last digits.
+    every = list(dict.fromkeys([*plan.spec.layers, *depths(plan.model.layers)]))
+    read = iter(_forward(plan, runtime, [one for one in pixels if not isinstance(one, ImageError)], every))
     return [
-        one if isinstance(one, ImageError) else _described(plan, runtime, *next(read), positions) for one in pixels
-    ]  # fmt: skip
+        one if isinstance(one, ImageError) else _described(plan, runtime, *next(read), wanted, positions)
+        for one in pixels
+    ]
 
 
 def _pixels(data: bytes, plan: Plan) -> NDArray[np.uint8] | ImageError:
@@ -108,14 +113,25 @@ def _forward(
 
 def _described(
     plan: Plan, runtime: Runtime, read: dict[str, NDArray[np.float32]], logits: NDArray[np.float32] | None,
-    positions: Positions,
+    layers: Sequence[str], positions: Positions,
 ) -> dict[str, Any]:  # fmt: skip
     labels = plan.model.card.labels
     return {
         "atlas": plan.atlas or plan.id,
         "classes": [] if logits is None else strongest(logits, labels if isinstance(labels, list) else []),
-        "layers": {name: _placed(plan, runtime, name, values, positions) for name, values in read.items()},
+        "layers": {name: _placed(plan, runtime, name, read[name], positions) for name in layers},
+        **_novelty(plan, runtime, read, logits),
     }
+
+
+def _novelty(
+    plan: Plan, runtime: Runtime, read: dict[str, NDArray[np.float32]], logits: NDArray[np.float32] | None
+) -> dict[str, Any]:
+    """Whether the image as a whole is new to the atlas."""
+    known, at = runtime.novelty(plan), depths(plan.model.layers)
+    if isinstance(known, str):
+        return {"novelty": None, "novelty_reason": known}
+    return {"novelty": {**known.told(pool(read, logits, at)), "layers": at}}
 
 
 def strongest(logits: NDArray[np.float32], names: list[str]) -> list[dict[str, Any]]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from atlas_core.featurevis.recipes import Recipe
     from atlas_core.featurevis.render import Renderer
     from atlas_core.models.base import LoadedModel
+    from atlas_core.novelty import Novelty
     from atlas_core.plan import Chunk, Plan
     from atlas_core.projection import ProjectionIndex
     from atlas_core.store import Store
@@ -91,6 +92,7 @@ class Runtime:
         self._tables: Recent[tables.Table] = Recent(TABLES_BYTES, tables.size)
         self._allocations: Recent[tuple[NDArray[np.int64], NDArray[np.int32]]] = Recent(DATASETS)
         self._indexes: Recent[ProjectionIndex] = Recent(INDEXES)
+        self._novelties: Recent[Novelty | str] = Recent(INDEXES)
         self._renderers: Recent[Renderer] = Recent(RENDERERS)
 
     def model(self, card: ModelCard) -> LoadedModel:
@@ -187,3 +189,24 @@ class Runtime:
                 return ProjectionIndex.from_tables(tables.open_table(file))
 
         return self._indexes.get(key, read)
+
+    def novelty(self, plan: Plan) -> Novelty | str:
+        """What tells whether an image is new to a plan's atlas, or why there is nothing that does.
+
+        Raises:
+            NotFoundError: The chunk is not done.
+        """
+        from atlas_core.novelty import Novelty
+
+        chunks = plan.find("publish", step="novelty")
+        if not chunks:
+            return "the atlas was planned by an earlier version, which learnt nothing of novelty"
+
+        def read() -> Novelty | str:
+            record = self.record(plan, chunks[0].key)
+            if "novelty" not in record["blobs"]:
+                return str(record["info"]["reason"])
+            with self.store.open_blob(record["blobs"]["novelty"]) as file:
+                return Novelty.from_table(tables.open_table(file))
+
+        return self._novelties.get(chunks[0].key, read)

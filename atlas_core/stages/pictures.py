@@ -131,7 +131,8 @@ def publish_manifest(step: Step) -> Output:
         skipped += step.runtime.record(plan, chunk.key)["info"]["skipped"]
     labels = plan.model.card.labels
     names = labels if isinstance(labels, list) else None
-    manifest = assemble(plan, layers, artifacts, names, skipped, _halved(step))
+    (novelty,) = step.inputs("publish", step="novelty")
+    manifest = assemble(plan, layers, artifacts, names, skipped, _halved(step), {**novelty["info"], **novelty["blobs"]})
     return Output({"manifest": canonical_json(manifest)}, {"digest": manifest["digest"]})
 
 

@@ -6,6 +6,7 @@ from atlas_core import tables
 from atlas_core.activations import collect_shard
 from atlas_core.attribution import attribute_shard
 from atlas_core.privacy import without_names, without_pictures
+from atlas_core.stages.novelty import watch_of
 from atlas_core.stages.step import Output, Step, marked
 
 
@@ -22,6 +23,7 @@ def collect(step: Step) -> Output:
         [plan.model.layer(name) for name in parameters["layers"]],
         points[part].tolist(),
         parameters["seed"],
+        watch=watch_of(plan, int((points > 0).sum())),
         on_progress=step.on_progress,
     )
     layers, skipped = made.layers, made.skipped
@@ -29,6 +31,7 @@ def collect(step: Step) -> Output:
         layers = {name: without_pictures(table) for name, table in layers.items()}
         skipped = without_names(skipped, dataset.listing)
     blobs = {"images": tables.pack(made.images)} if made.images else {}
+    blobs |= {"novelty": tables.pack(made.novelty)} if made.novelty else {}
     blobs |= {f"layer {name}": tables.pack(table) for name, table in layers.items()}
     return Output(blobs, {"images": len(places[part]), "skipped": skipped, **marked(made.halved)})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
@@ -54,9 +54,39 @@ class PlacedLayer(BaseModel):
     typical_share: Annotated[float, Field(ge=0, le=1)]
 
 
+class NoveltyPart(BaseModel):
+    """One look at an image: its p-value among the atlas's images, and how often its logarithm counts in the whole."""
+
+    p: Annotated[float, Field(gt=0, le=1)]
+    word: Literal["ordinary", "rare", "unseen"]
+    weight: int
+    says: str
+
+
+class ImageNovelty(BaseModel):
+    """Whether an image as a whole is new to the atlas.
+
+    `novelty_p` is the share of images, this one among them, that are at least as strange, judged on `n` images of the
+    atlas; small is strange: up to .01 `unseen`, up to .05 `rare`, else `ordinary`. `layers` are read for it, whichever
+    the atlas maps. `blind_spots` says what it is known not to see.
+    """
+
+    novelty_p: Annotated[float, Field(gt=0, le=1)]
+    word: Literal["ordinary", "rare", "unseen"]
+    n: int
+    parts: dict[str, NoveltyPart]
+    blind_spots: list[str]
+    layers: list[str]
+
+
 class Projection(BaseModel):
-    """Where an image lands on an atlas; the same bytes whoever asks, whenever, beside whom."""
+    """Where an image lands on an atlas; the same bytes whoever asks, whenever, beside whom.
+
+    `novelty` is null where the atlas cannot tell, for the `novelty_reason`.
+    """
 
     atlas: str
     classes: list[ImageClass]
     layers: dict[str, PlacedLayer]
+    novelty: ImageNovelty | None
+    novelty_reason: str | None = None

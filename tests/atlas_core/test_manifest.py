@@ -16,10 +16,10 @@ def test_an_artifact_is_named_by_digest_and_size() -> None:
 
 def test_the_digest_covers_the_content_and_leaves_out_names_and_versions() -> None:
     planned = _plan()
-    one = assemble(planned, {}, {"a": artifact(b"a")}, None, [], [])
+    one = assemble(planned, {}, {"a": artifact(b"a")}, None, [], [], {})
     renamed = planned.model_copy(update={"dataset": planned.dataset.model_copy(update={"name": "other"})})
-    assert assemble(renamed, {}, {"a": artifact(b"a")}, None, [], [])["digest"] == one["digest"]
-    assert assemble(planned, {}, {"a": artifact(b"b")}, None, [], [])["digest"] != one["digest"]
+    assert assemble(renamed, {}, {"a": artifact(b"a")}, None, [], [], {})["digest"] == one["digest"]
+    assert assemble(planned, {}, {"a": artifact(b"b")}, None, [], [], {})["digest"] != one["digest"]
     assert verify(one)
     assert verify({**one, "versions": {}})
     assert not verify({**one, "seed": 99})
