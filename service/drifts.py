@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from atlas_core.drift_plan import DriftRequest
-from service.schemas import Job
+from service.schemas.jobs import Job
 
 Verdict = Literal["drift", "no drift", "inconclusive"]
 

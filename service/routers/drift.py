@@ -21,7 +21,8 @@ from service.idempotency import IDEMPOTENT, IdempotentRoute
 from service.names import AtlasId
 from service.routers.atlases import described
 from service.routers.levels import PNG, Version
-from service.schemas import Job, Page
+from service.schemas.jobs import Job
+from service.schemas.pages import Page
 
 router = APIRouter(prefix="/v1/atlases/{atlas}/drift", tags=["drift"], route_class=IdempotentRoute)
 PICTURE = PNG | {304: {"description": "It has not changed"}}

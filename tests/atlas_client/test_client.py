@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from atlas_client import client as module, uploads
+from atlas_client import uploads
+from atlas_client.calls import jobs
 from atlas_client.client import Client
 from atlas_client.errors import (
     BadInputError,
@@ -106,8 +107,8 @@ def _states(server: Answers, *documents: dict[str, object]) -> None:
 
 @pytest.fixture
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "POLL_FIRST", 0.001)
-    monkeypatch.setattr(module, "POLL_LAST", 0.001)
+    monkeypatch.setattr(jobs, "POLL_FIRST", 0.001)
+    monkeypatch.setattr(jobs, "POLL_LAST", 0.001)
 
 
 @pytest.mark.usefixtures("_quick")
