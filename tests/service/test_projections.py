@@ -194,7 +194,7 @@ def sent(url: str, body: bytes, length: int | None = None) -> socket.socket:
     """A connection on which an image was sent, and no answer read."""
     place = urlsplit(url)
     connection = socket.create_connection((str(place.hostname), int(place.port or 0)), timeout=WAIT_SECONDS)
-    head = f"POST {place.path} HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\n"
+    head = f"POST {place.path} HTTP/1.1\r\nHost: {place.netloc}\r\nContent-Type: image/jpeg\r\n"
     connection.sendall(f"{head}Content-Length: {len(body) if length is None else length}\r\n\r\n".encode() + body)
     return connection
 
