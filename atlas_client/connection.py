@@ -93,6 +93,14 @@ class Connection:
             raise UnavailableError(f"what answers at {self.url}{path} is no atlas service")
         return value
 
+    def lines(self, path: str) -> Iterator[bytes]:
+        """The lines of an answer, as they come; errors of `request`, also of one that breaks off."""
+        rest = b""
+        with reaching(self.url), self._http.stream("GET", path) as response:
+            for piece in check(response).iter_bytes():
+                *whole, rest = (rest + piece).split(b"\n")
+                yield from whole
+
     def items(self, path: str, **filters: str) -> Iterator[Document]:
         """Everything of a list, or what its filters let through, page by page; errors of `request`."""
         token: str | None = None

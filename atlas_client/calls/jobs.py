@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from atlas_client.connection import Connection, Document, OnDocument, path_of
 from atlas_client.errors import ClientError, JobError, RefusedError, UnavailableError
 from atlas_client.events import OUTAGE, TERMINAL, follow
+from atlas_client.problems import slug_of
 
 POLL_FIRST, POLL_LAST = 0.2, 2.0  # seconds between looks at a job, growing
 LOOK = 1.0  # seconds between looks at a job of which events come
@@ -73,7 +74,7 @@ def job_error(value: Document) -> JobError | RefusedError:
     """Why a job that ended did not succeed, from its document."""
     error = value.get("error") or {}
     detail = str(error.get("detail") or error.get("title") or "no reason given")
-    slug = str(error.get("type", "")).rstrip("/").rpartition("/")[2]
+    slug = slug_of(error)
     what = "atlas" if value.get("kind", "atlas") == "atlas" else "job"
     if value["state"] == "cancelled":
         return JobError(f"the {what} {value['id']} was cancelled; submit it again to continue", "cancelled")
