@@ -16,7 +16,7 @@ from atlas_core.keys import record_key
 from atlas_core.spec import AtlasSpec
 
 STAGES = ("collect", "attribute", "layout", "cells", "preview", "render", "publish")
-VERSIONS = {**dict.fromkeys(STAGES, 1), "collect": 3, "layout": 2, "cells": 4, "render": 2, "publish": 2}
+VERSIONS = {**dict.fromkeys(STAGES, 1), "collect": 4, "layout": 2, "cells": 4, "render": 2, "publish": 2}
 DROPPED_STAGES = ("attribute", "preview")
 """What chunks of these made is of no use once all that depends on it is done, and dropped with the atlas's success."""
 KEPT_SAMPLES = ("attribute",)
