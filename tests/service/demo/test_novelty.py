@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -28,9 +28,10 @@ def test_a_demo_picture_is_ordinary_and_noise_is_unseen(live: Live, tmp_path: Pa
     client.wait_ready("models", model)
     atlas = client.wait(client.submit({"model": model, "dataset": dataset, **SPEC})["id"])["id"]
 
-    def asked(name: str, data: bytes) -> dict[str, object]:
+    def asked(name: str, data: bytes) -> dict[str, Any]:
         (tmp_path / name).write_bytes(data)
-        return client.project(atlas, tmp_path / name)["novelty"]
+        novelty: dict[str, Any] = client.project(atlas, tmp_path / name)["novelty"]
+        return novelty
 
     fresh = [asked(f"{number}.jpg", encode(picture))
              for number, (*_, picture) in enumerate(generate(1, 10, shortcut=True))]  # fmt: skip
