@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from atlas_client.client import Client, Document
+from atlas_client.client import Client
+from atlas_client.connection import Document
 from atlas_client.errors import BadInputError, ClientError
 from atlas_client.place import Place, place_of
 from atlas_client.samples import Question, crop, samples

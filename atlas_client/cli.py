@@ -12,7 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
-from atlas_client.client import DEFAULT_URL, Client, Document
+from atlas_client.client import Client
+from atlas_client.connection import DEFAULT_URL, Document
 from atlas_client.drift import drift
 from atlas_client.errors import BAD_INPUT, COULD_NOT_RUN, BadInputError, ClientError
 from atlas_client.icons import icons

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-from urllib.parse import quote
 
 from PIL import Image, ImageDraw, ImageFont
 
-from atlas_client.client import Client, Document
+from atlas_client.client import Client
+from atlas_client.connection import Document, path_of
 from atlas_client.errors import NotFoundError
 
 COMMON, CHANGED = 24, 24
@@ -37,7 +37,7 @@ def histogram(client: Client, document: Document, layer: str | None = None) -> b
     changed.sort(key=lambda cell: cell["shares"][0] - cell["shares"][1])
     rows = [("most frequent in the dataset", cells[:COMMON]), ("changed most: gained on the left, lost on the right",
                                                               changed)]  # fmt: skip
-    level = f"/v1/atlases/{quote(document['atlas'], safe='')}/layers/{quote(name, safe='')}/levels/{concepts['z']}"
+    level = path_of("atlases", document["atlas"], "layers", name, "levels", concepts["z"])
     sets = found["sets"]
     page = _Page(f"Concepts of {name}", (sets["atlas"]["name"], sets["dataset"]["name"]), said_of(document["spec"]))
     highest = max((share for _, row in rows for cell in row for share in cell["shares"]), default=1) or 1

@@ -10,8 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from atlas_client.client import DEFAULT_URL, Client, Document
+from atlas_client.client import Client
 from atlas_client.concepts import histogram
+from atlas_client.connection import DEFAULT_URL, Document
 from atlas_client.errors import GATE_FAILED, INCONCLUSIVE, BadInputError
 from atlas_client.output import put, put_json
 from atlas_client.progress import job_bars

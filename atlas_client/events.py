@@ -101,6 +101,4 @@ def follow(
 
 def _opened(response: httpx.Response) -> bool:
     """Whether a stream follows; False where the job has ended and the last event is known."""
-    if response.status_code >= 400:
-        response.read()
     return check(response).status_code != httpx.codes.NO_CONTENT

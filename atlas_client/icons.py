@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from atlas_client.client import DEFAULT_URL, Client, Document
+from atlas_client.client import Client
+from atlas_client.connection import DEFAULT_URL, Document
 from atlas_client.errors import BadInputError
 from atlas_client.output import put_icons, put_json
 from atlas_client.progress import job_bars, upload_bar

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from atlas_client.atlas import Atlas
+from atlas_client.connection import path_of
 from atlas_client.errors import BadInputError
 from atlas_client.place import Place
 from atlas_client.projection import Projection
@@ -34,7 +34,7 @@ def write_landings(
     """
     if out.suffix.lower() == ".png" and len(answers) > 1:
         raise BadInputError(f"{out} is one picture; name a folder to draw {len(answers)} images into")
-    where = place.folder if place.folder is not None else f"{place.url}/v1/atlases/{quote(place.id, safe='')}"
+    where = place.folder if place.folder is not None else place.url + path_of("atlases", place.id)
     written = []
     for answer, file in zip(answers, _files(answers, out), strict=True):
         if "error" in answer:

@@ -14,12 +14,18 @@ PATIENT = (425, 429)
 
 
 def problem(response: httpx.Response) -> dict[str, Any]:
-    """The problem+json of a response that was read; an empty one where it has none."""
+    """The problem+json of a response; an empty one where it has none."""
+    response.read()
     try:
         value = response.json()
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def slug_of(problem: dict[str, Any]) -> str:
+    """The last part of a problem's `type`, such as `unknown-layer`; empty where it has none."""
+    return str(problem.get("type", "")).rstrip("/").rpartition("/")[2]
 
 
 def retry_after(response: httpx.Response) -> float | None:
@@ -30,7 +36,7 @@ def retry_after(response: httpx.Response) -> float | None:
 
 
 def check(response: httpx.Response) -> httpx.Response:
-    """Pass a successful response on.
+    """Pass a successful response on, also one that is not read yet.
 
     Raises:
         RefusedError: 4xx; of the status's own kind.
@@ -43,9 +49,8 @@ def check(response: httpx.Response) -> httpx.Response:
     status = response.status_code
     if status >= 500 or status in PATIENT:
         raise UnavailableError(f"the service answered {status}: {detail}", retry_after(response))
-    slug = str(value.get("type", "")).rstrip("/").rpartition("/")[2]
     errors = tuple(error for error in value.get("errors") or () if isinstance(error, dict))
-    raise BY_STATUS.get(status, RefusedError)(str(detail), status, slug, errors)
+    raise BY_STATUS.get(status, RefusedError)(str(detail), status, slug_of(value), errors)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from atlas_client.client import OnDocument
+from atlas_client.connection import OnDocument
 from atlas_client.uploads import OnBytes
 
 ETA = "left"

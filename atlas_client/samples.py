@@ -6,11 +6,11 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from PIL import Image, ImageDraw, ImageFont
 
-from atlas_client.client import Client, Document
+from atlas_client.client import Client
+from atlas_client.connection import Document, path_of
 from atlas_client.errors import BadInputError
 from atlas_client.pictures import Picture, media_type, picture_bytes
 
@@ -81,7 +81,7 @@ def samples(client: Client, atlas: str, layer: str, question: Question, most: in
     Raises:
         RefusedError: There is no such place or class, or the image is none.
     """
-    path = f"/v1/atlases/{quote(atlas, safe='')}/layers/{quote(layer, safe='')}"
+    path = path_of("atlases", atlas, "layers", layer)
     if question.cell is not None:
         path += f"/levels/{question.level}/cells/{question.cell[0]}-{question.cell[1]}"
     sent: Document = {}

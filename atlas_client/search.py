@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from atlas_client.client import DEFAULT_URL, Client, Document
+from atlas_client.client import Client
+from atlas_client.connection import DEFAULT_URL, Document
 from atlas_client.errors import BadInputError
 from atlas_client.icons import cell as written_cell
 from atlas_client.output import put, put_json, put_table

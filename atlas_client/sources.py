@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from atlas_client.client import Client, Document
+from atlas_client.client import Client
+from atlas_client.connection import Document, path_of
 from atlas_client.errors import BadInputError, ConflictError, NotFoundError
 
 
@@ -150,4 +151,4 @@ class ServiceSource:
         if layer not in self._sides:
             self.manifest()
         z = self._sides[layer].index(side)
-        return f"/v1/atlases/{quote(self.name, safe='')}/layers/{quote(layer, safe='')}/levels/{z}"
+        return path_of("atlases", self.name, "layers", layer, "levels", z)

@@ -13,7 +13,7 @@ from atlas_client.errors import BadInputError, RefusedError, UnavailableError
 from atlas_client.problems import check
 
 if TYPE_CHECKING:
-    from atlas_client.client import Client
+    from atlas_client.connection import Connection
 
 OnBytes: TypeAlias = Callable[[int, int], None]
 PIECE = 1 << 20
@@ -35,7 +35,7 @@ class Upload:
         on_bytes: Called with bytes sent and bytes in all.
     """
 
-    def __init__(self, client: Client, file: Path, digest: str, size: int, on_bytes: OnBytes | None = None) -> None:
+    def __init__(self, client: Connection, file: Path, digest: str, size: int, on_bytes: OnBytes | None = None) -> None:
         """Nothing is sent yet."""
         self._client = client
         self._file = file

@@ -116,7 +116,8 @@ def rows_of(model: LoadedModel, dataset: Dataset, judged: Judge) -> list[tuple[s
         ("The least novel", [new[place] for place in order[: -ACROSS - 1 : -1]]),
         (f"The picture in the middle, of p {new[middle].p:.3f}, spoiled",
          [judged(spoil(pixels, kind, images[middle]), name) for kind, name in enumerate(KINDS)]),
-        ("From no world, and the same picture changed in ways that nothing was shown", [judged(one, name) for name, one in strange(pixels).items()]),
+        ("From no world, and the same picture changed as none was to learn from",
+         [judged(one, name) for name, one in strange(pixels).items()]),
     ]  # fmt: skip
 
 

@@ -29,7 +29,7 @@ from service.routers import (
     samples,
     webhooks,
 )
-from service.schemas import Problem
+from service.schemas.problems import Problem
 from service.settings import ServiceSettings
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {

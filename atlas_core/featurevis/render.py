@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from atlas_core.cards import InputCard, LayerInfo
     from atlas_core.whitening import Whitening
 
-LEAST_BATCH, BATCH, BATCH_PIXELS = 4, 32, 110_000
+BATCHES, BATCH_PIXELS = (25, 20, 10, 5, 4), 160_000
+"""On a CPU: parts of a tile's 100 icons, so that the last one is full as well."""
 GPU_BATCH = 1024
 SMALLEST_CAPTURED = 16
 TRIED = 8
@@ -84,7 +85,7 @@ class Renderer:
         )
 
     def batches(self, *, few: bool = False) -> Batches:
-        """How many icons at once: on a GPU as many as its free memory does for, 1,024 at most; on a CPU 4 to 32.
+        """How many icons at once: on a GPU as many as its free memory does for, 1,024 at most; on a CPU 4 to 25.
 
         On a CPU every batch is filled up to its size: networks sum floats in another order for another size, and many
         steps let that grow. So icons are the same to the bit in whatever company.
@@ -92,12 +93,12 @@ class Renderer:
         Args:
             few: Whether there may be one icon or two, for which a CPU takes batches of 4.
         """
-        return Batches(LEAST_BATCH if few and self.device.type != "cuda" else self._most, "icon")
+        return Batches(BATCHES[-1] if few and self.device.type != "cuda" else self._most, "icon")
 
     @cached_property
     def _most(self) -> int:
         if self.device.type != "cuda":
-            return int(np.clip(1 << int(np.log2(BATCH_PIXELS / self.canvas**2)), LEAST_BATCH, BATCH))
+            return next((size for size in BATCHES if size * self.canvas**2 <= BATCH_PIXELS), BATCHES[-1])
         targets = self.whiten.mean.expand(TRIED, -1)
         seeds = np.zeros((TRIED, THUMBNAIL_SIDE, THUMBNAIL_SIDE, self.channels), np.float32)
         fitting = self._ascent.fitting(self._start(seeds, range(TRIED)), self.whiten(targets), GPU_BATCH)

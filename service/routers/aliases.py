@@ -10,7 +10,8 @@ from atlas_core import aliases
 from atlas_core.aliases import Expected
 from service.dependencies import PagingDep, ServicesDep
 from service.names import lock_of
-from service.schemas import Alias, AliasItem, AliasRequest, Page
+from service.schemas.aliases import Alias, AliasItem, AliasRequest
+from service.schemas.pages import Page
 
 router = APIRouter(prefix="/v1/aliases", tags=["aliases"])
 AliasName = Annotated[str, Path(description="letters, digits, `.`, `_`, `@` and `-`, at most 64")]

@@ -21,7 +21,9 @@ from service.idempotency import IDEMPOTENT, IdempotentRoute
 from service.names import AtlasId, JobId, lock_of
 from service.progress import progress_of, standing
 from service.routers.registered import check_ready
-from service.schemas import Atlas, AtlasRequest, DryRun, Job, Page
+from service.schemas.atlases import Atlas, AtlasRequest, DryRun
+from service.schemas.jobs import Job
+from service.schemas.pages import Page
 
 router = APIRouter(prefix="/v1", route_class=IdempotentRoute)
 RETRY_SECONDS = "2"

@@ -13,7 +13,8 @@ from service.batches import MEDIA_TYPE
 from service.dependencies import PagingDep, ServicesDep
 from service.names import AtlasId
 from service.routers.atlases import described
-from service.schemas import Job, Page
+from service.schemas.jobs import Job
+from service.schemas.pages import Page
 
 router = APIRouter(prefix="/v1/atlases/{atlas}/projections", tags=["projections"])
 RESULTS: dict[int | str, dict[str, Any]] = {

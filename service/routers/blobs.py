@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from atlas_core.errors import ConflictError, InputError, NotFoundError
 from service.dependencies import Services, ServicesDep
 from service.errors import TooLargeError, problem
-from service.schemas import Blob, BlobPart, SignedUpload
+from service.schemas.blobs import Blob, BlobPart, SignedUpload
 
 router = APIRouter(prefix="/v1/blobs", tags=["blobs"])
 SIGNED_SECONDS = 3600

@@ -13,7 +13,7 @@ from service.dependencies import Services, ServicesDep
 from service.event_stream import EventStreamResponse
 from service.names import AtlasId, JobId
 from service.progress import progress_of, standing
-from service.schemas import EventPage
+from service.schemas.events import EventPage
 
 router = APIRouter(prefix="/v1")
 EVENT_ID = "^[0-9]{1,16}(-[0-9]{1,16})?$"

@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from atlas_core.advance import QUEUES
 from atlas_core.errors import DependencyError
 from service.dependencies import ServicesDep
-from service.schemas import Health, Readiness
+from service.schemas.health import Health, Readiness
 
 router = APIRouter(tags=["health"])
 

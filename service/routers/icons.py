@@ -19,7 +19,9 @@ from service.idempotency import IDEMPOTENT, IdempotentRoute
 from service.names import AtlasId
 from service.routers.atlases import described
 from service.routers.levels import PNG, Version
-from service.schemas import Icons, Job, Page
+from service.schemas.icons import Icons
+from service.schemas.jobs import Job
+from service.schemas.pages import Page
 
 router = APIRouter(prefix="/v1/atlases/{atlas}/icons", tags=["icons"], route_class=IdempotentRoute)
 

@@ -22,7 +22,8 @@ from atlas_core.pyramid import png
 from service.artifacts import Tile, said_of_tile
 from service.dependencies import Services, ServicesDep
 from service.names import AtlasId
-from service.schemas import Level, Page
+from service.schemas.levels import Level
+from service.schemas.pages import Page
 
 # A layer's name may hold slashes, percent-encoded; servers decode them before routing, so it is matched as a path.
 LEVEL = "/v1/atlases/{atlas}/layers/{layer:path}/levels/{z}"

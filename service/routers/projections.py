@@ -23,7 +23,8 @@ from service.errors import MediaTypeError, TooLargeError
 from service.kept_batches import check_kept, keep
 from service.names import AtlasId
 from service.routers.blobs import check_length
-from service.schemas import Job, Projection
+from service.schemas.jobs import Job
+from service.schemas.projections import Projection
 
 router = APIRouter(prefix="/v1/atlases/{atlas}", tags=["projections"])
 MULTIPART_OVERHEAD = 64 << 10

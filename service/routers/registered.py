@@ -17,7 +17,8 @@ from atlas_core.registration import dataset_content
 from service.dependencies import PagingDep, Services, ServicesDep
 from service.idempotency import IDEMPOTENT, IdempotentRoute
 from service.names import DatasetId, ModelId, lock_of
-from service.schemas import Dataset, DatasetRequest, Model, ModelRequest, Page
+from service.schemas.pages import Page
+from service.schemas.registered import Dataset, DatasetRequest, Model, ModelRequest
 
 router = APIRouter(prefix="/v1", route_class=IdempotentRoute)
 RETRY = {"Retry-After": "1"}

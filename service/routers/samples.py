@@ -18,7 +18,7 @@ from service.names import AtlasId
 from service.routers.levels import FOREVER, PICTURE, REVALIDATE, Coordinate, PlaceDep, Version, matches
 from service.routers.projections import BODY, gone_from, question_about, sent_image, while_connected
 from service.samples import Samples
-from service.schemas import SamplePage
+from service.schemas.samples import SamplePage
 
 router = APIRouter(prefix="/v1/atlases/{atlas}/layers/{layer:path}", tags=["samples"])
 MOST_LIKE = 1000

@@ -11,7 +11,8 @@ from atlas_core.deliveries import allowed_by, of_webhook
 from atlas_core.outgoing import target_of
 from service.dependencies import PagingDep, ServicesDep
 from service.idempotency import IDEMPOTENT, IdempotentRoute
-from service.schemas import NewWebhook, Page, Webhook, WebhookDetails, WebhookEvent, WebhookRequest
+from service.schemas.pages import Page
+from service.schemas.webhooks import NewWebhook, Webhook, WebhookDetails, WebhookEvent, WebhookRequest
 
 ANSWERS: dict[int | str, dict[str, Any]] = {
     410: {"description": "Never to be sent again"},

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from atlas_client import client as module, uploads
+from atlas_client import uploads
+from atlas_client.calls import jobs
 from atlas_client.client import Client
 from atlas_client.errors import (
     BadInputError,
@@ -21,10 +22,7 @@ from atlas_client.errors import (
 )
 
 if TYPE_CHECKING:
-    from atlas_client.pictures import Picture
     from tests.atlas_client.conftest import Answers
-
-PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def test_upload_sends_what_the_service_lacks(server: Answers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,8 +104,8 @@ def _states(server: Answers, *documents: dict[str, object]) -> None:
 
 @pytest.fixture
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "POLL_FIRST", 0.001)
-    monkeypatch.setattr(module, "POLL_LAST", 0.001)
+    monkeypatch.setattr(jobs, "POLL_FIRST", 0.001)
+    monkeypatch.setattr(jobs, "POLL_LAST", 0.001)
 
 
 @pytest.mark.usefixtures("_quick")
@@ -145,30 +143,6 @@ def test_a_refused_model_says_why(server: Answers) -> None:
     server.add("GET /v1/models/m", 200, {"id": "m", "name": "net", "state": "refused", "reasons": ["a pickle"]})
     with Client(server.url) as client, pytest.raises(BadInputError, match="'net' was refused: a pickle"):
         client.wait_ready("models", "m")
-
-
-def test_project(server: Answers) -> None:
-    server.add("POST /v1/atlases/a/projections", 200, {"layers": {}})
-    with Client(server.url) as client:
-        client.project("a", PNG, ["features.5", "x y"], "all")
-    method, path, body, headers = server.requests[0]
-    assert (method, body, headers["content-type"]) == ("POST", PNG, "image/png")
-    assert path.partition("?")[2] in ("layers=features.5&layers=x+y&positions=all",
-                                      "layers=features.5&layers=x%20y&positions=all")  # fmt: skip
-
-
-def test_project_many_puts_errors_in_their_place(server: Answers, tmp_path: Path) -> None:
-    server.add("POST /v1/atlases/a/projections", 200, {"n": 1})
-    server.add("POST /v1/atlases/a/projections", 422, {"detail": "no image"})
-    server.add("POST /v1/atlases/a/projections", 200, {"n": 3})
-    with Client(server.url) as client:
-        images: list[Picture] = [PNG, b"text", tmp_path / "gone.png", PNG]
-        first, second, gone, third = client.project_many("a", images, at_a_time=1)
-    assert (first, third) == ({"n": 1}, {"n": 3})
-    assert isinstance(second, InvalidError)
-    assert isinstance(gone, BadInputError)
-    with Client(server.url) as client, pytest.raises(NotFoundError):
-        list(client.project_many("b", [PNG]))
 
 
 def test_cards_travel_resolved(server: Answers, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from atlas_client import client as module
+from atlas_client.calls import jobs
 from atlas_client.client import Client
 from atlas_client.errors import NotFoundError, UnavailableError
 from atlas_client.events import Event, parse_events
@@ -59,7 +59,7 @@ def test_a_job_that_is_not_there(server: Answers) -> None:
 
 
 def test_waiting_follows_events_and_looks_when_one_comes(server: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LOOK", 0)
+    monkeypatch.setattr(jobs, "LOOK", 0)
     server.add("GET /v1/atlases/a", body={"id": "a", "state": "running"})
     server.add("GET /v1/atlases/a", body={"id": "a", "state": "running", "eta_seconds": 3})
     server.add("GET /v1/atlases/a", body={"id": "a", "state": "running", "eta_seconds": 2})

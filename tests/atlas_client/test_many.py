@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 
-import httpx
 import pytest
 
-from atlas_client.client import Client
-from atlas_client.errors import BadInputError, UnavailableError
+from atlas_client.errors import UnavailableError
 from atlas_client.many import in_order, patiently
 
 
@@ -64,25 +61,3 @@ def test_patience_ends_and_is_none_with_who_cannot_be_reached() -> None:
     with pytest.raises(UnavailableError):
         patiently(lambda: ask(None), 60)
     assert asked == [0.01, None]
-
-
-def test_images_are_projected_side_by_side_with_each_answer_in_its_place() -> None:
-    together, refused = threading.Barrier(4), set[bytes]()
-
-    def service(request: httpx.Request) -> httpx.Response:
-        image = request.content
-        if image == b"bad":
-            return httpx.Response(422, json={"type": "/problems/invalid-image", "detail": "no picture"})
-        if image == b"3" and image not in refused:
-            refused.add(image)
-            return httpx.Response(429, headers={"retry-after": "0.01"}, json={"detail": "too many"})
-        together.wait(10)
-        return httpx.Response(200, json={"image": image.decode()})
-
-    images = [b"0", b"1", b"bad", b"2", b"3"]
-    with Client("http://x", transport=httpx.MockTransport(service)) as client:
-        answers = list(client.project_many("a", images, at_a_time=5))
-    assert [answer if isinstance(answer, dict) else type(answer) for answer in answers] == [
-        {"image": "0"}, {"image": "1"}, type(answers[2]), {"image": "2"}, {"image": "3"},
-    ]  # fmt: skip
-    assert isinstance(answers[2], BadInputError)

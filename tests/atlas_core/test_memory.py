@@ -173,8 +173,8 @@ def test_a_halved_atlas_says_so_and_is_the_same_but_for_that(
     store = open_store("memory://")
     made = planned(store, tiny_atlas.model, tiny_atlas.dataset, levels=[3])
     manifest = _marked(made, Runtime(store))
-    assert tried[:4] == [32, 16, 8, 4]
-    assert manifest["halved"] == [{"stage": "render", "layer": LAYER, "batch": 4}]
+    assert tried[:4] == [25, 12, 6, 3]
+    assert manifest["halved"] == [{"stage": "render", "layer": LAYER, "batch": 3}]
     assert verify(manifest)
     assert tiny_atlas.manifest["halved"] == []
     for path in (f"{LAYER}/3/cells.json",):

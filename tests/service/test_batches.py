@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from atlas_client.errors import BadInputError, InvalidError
 from atlas_core.ledger import connect
 from atlas_core.mailbox import Mailbox, Request
 from tests.service.test_main import assert_problem, settings
@@ -209,6 +210,22 @@ def test_a_batch_that_nobody_waits_for_is_a_job_with_the_same_lines(live: Live, 
     assert job["id"] in [one["id"] for one in httpx.get(base, timeout=WAIT_SECONDS).json()["items"]]
     assert httpx.delete(url, timeout=WAIT_SECONDS).status_code == 204
     assert httpx.get(url, timeout=WAIT_SECONDS).status_code == 404
+
+
+def test_a_client_projects_later_what_it_projects_now(live: Live, cards: Path) -> None:
+    images, atlas = pictures(cards)[:3], live.atlas["id"]
+    *found, bad = live.client.projected(live.client.project_later(atlas, [*images, b"bad"]))
+    assert found == [live.client.project(atlas, image) for image in images]
+    assert isinstance(bad, InvalidError)
+    assert bad.slug == "invalid-image"
+
+
+def test_a_batch_that_breaks_off_is_no_job(live: Live, cards: Path) -> None:
+    path = f"/v1/atlases/{live.atlas['id']}/projections"
+    before = list(live.client.items(path))
+    with pytest.raises(BadInputError, match="cannot read"):
+        live.client.project_later(live.atlas["id"], [*pictures(cards), cards / "gone.png"])
+    assert list(live.client.items(path)) == before
 
 
 def test_a_batch_on_its_way_has_no_results_and_an_empty_one_is_refused(settings: ServiceSettings) -> None:

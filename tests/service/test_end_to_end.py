@@ -15,7 +15,7 @@ from PIL import Image
 
 from atlas_client.errors import ClientError
 from atlas_core.manifest import verify
-from service.schemas import Projection
+from service.schemas.projections import Projection
 
 if TYPE_CHECKING:
     from tests.service.conftest import Live

@@ -13,7 +13,7 @@ import httpx
 import pytest
 import redis
 
-from atlas_client import client as client_module
+from atlas_client.calls import jobs
 from atlas_client.cli import run
 from atlas_client.client import Client
 from atlas_client.errors import JobError
@@ -268,7 +268,7 @@ def test_waiting_for_a_job_ends_with_its_last_event(waiting: Waiting, monkeypatc
                 end_job(waiting.job, waiting.services.store, waiting.services.ledger, state="cancelled")
             yield event
 
-    monkeypatch.setattr(client_module, "follow", noted)
+    monkeypatch.setattr(jobs, "follow", noted)
     with Client(waiting.url) as client, pytest.raises(JobError, match="was cancelled"):
         client.wait(waiting.job)
     assert told == ["queued", "cancelled"]

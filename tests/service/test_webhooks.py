@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from atlas_client.errors import NotFoundError, RefusedError
-from service.schemas import WebhookEvent
+from service.schemas.webhooks import WebhookEvent
 from tests.receiver import receiving
 
 if TYPE_CHECKING:

@@ -14,9 +14,8 @@ from atlas_core.pooling import COPIES, ITSELF
 from atlas_core.project import project_image
 from atlas_core.runtime import Runtime
 from atlas_core.spoiled import KINDS
-from atlas_core.stages import run_chunk
 from atlas_core.store import open_store
-from tests.atlas_core.conftest import TinyAtlas, planned
+from tests.atlas_core.conftest import TinyAtlas, planned, run_all
 from tests.tiny import CLASSES, LAYER, picture, write_dataset
 
 if TYPE_CHECKING:
@@ -36,8 +35,7 @@ def placing(tiny_cards: tuple[Path, Path], tmp_path_factory: pytest.TempPathFact
                    attribution="none")  # fmt: skip
     registry.add_job(store, made)
     runtime = Runtime(store)
-    for chunk in made.chunks:
-        run_chunk(made, chunk, runtime)
+    run_all(made, runtime)
     return made, runtime
 
 

@@ -1,4 +1,4 @@
-"""What a comparison of a dataset with an atlas says, as it goes over the wire."""
+"""Comparisons of datasets with an atlas over the wire."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from atlas_core.drift_plan import DriftRequest
-from service.schemas import Job
+from service.schemas.jobs import Job
 
 Verdict = Literal["drift", "no drift", "inconclusive"]
 
