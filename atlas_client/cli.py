@@ -17,6 +17,7 @@ from atlas_client.connection import DEFAULT_URL, Document
 from atlas_client.drift import drift
 from atlas_client.errors import BAD_INPUT, COULD_NOT_RUN, BadInputError, ClientError
 from atlas_client.icons import icons
+from atlas_client.options import AtlasId, Json, Url
 from atlas_client.output import (
     put,
     put_alias,
@@ -25,14 +26,12 @@ from atlas_client.output import (
     put_event,
     put_job,
     put_json,
-    put_line,
-    put_projection,
     put_registered,
     put_table,
 )
-from atlas_client.place import Place, place_of
-from atlas_client.plugins import MissingExtraError, core_commands, extra_of, is_missing_extra, register_all
+from atlas_client.plugins import MissingExtraError, extra_of, is_missing_extra, register_all
 from atlas_client.progress import inspection_bar, job_bars, upload_bar
+from atlas_client.project import project
 from atlas_client.search import search
 
 INTERRUPTED = 130
@@ -41,11 +40,8 @@ NOT_THE_CALLERS = ("internal", "dependency-down", "integrity", "cancelled")
 # typer brings click along or inside; either way this is its base of usage errors.
 USAGE_ERRORS: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
-Url = Annotated[str, typer.Option("--url", envvar="ATLAS_URL", help="Where the service is.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on the standard output.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait for the end, showing progress.")]
 Card = Annotated[Path, typer.Argument(help="A card: model.json or dataset.json.")]
-AtlasId = Annotated[str, typer.Argument(metavar="ATLAS", help="Id or alias of an atlas.")]
 AliasName = Annotated[str, typer.Argument(metavar="NAME", help="An alias, such as pan-vision@prod.")]
 
 models = typer.Typer(help="Models of the service.")
@@ -222,56 +218,6 @@ def cancel(atlas: AtlasId, url: Url = DEFAULT_URL, as_json: Json = False) -> Non
     with Client(url) as client:
         document = client.cancel(atlas)
     put_json(document) if as_json else put_job(document, client.url)
-
-
-def project(
-    atlas: Annotated[
-        str, typer.Argument(metavar="ATLAS", help="A local folder, an id or alias, or the URL of an atlas.")
-    ],
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="JPEG, PNG or WebP files.")],
-    out: Annotated[Path | None, typer.Option(help="Draw it: a PNG, or a folder for one of each image.")] = None,
-    layer: Annotated[str | None, typer.Option(help="The layer to draw, the last by default.")] = None,
-    level: Annotated[int | None, typer.Option(help="The level to draw, from 0, the coarsest.")] = None,
-    as_lines: Annotated[bool, typer.Option("--lines", help="Print JSON, a line for each image, as they come.")] = False,
-    url: Url = DEFAULT_URL,
-    as_json: Json = False,
-) -> None:
-    """Show where images land on an atlas; with --out, draw each beside the map that it lands on."""
-    place = place_of(atlas, url)
-    found = _projected(place, images)
-    if as_lines:
-        refused = False
-        for answer in found:
-            put_line(answer)
-            refused = refused or "error" in answer
-        raise typer.Exit(BAD_INPUT if refused else 0)
-    answers = list(found)
-    if out is not None:
-        from atlas_client.landings import write_landings
-
-        write_landings(answers, place, out, layer, level)
-    if as_json:
-        put_json(answers)
-    else:
-        for answer in answers:
-            put_projection(answer)
-    if any("error" in answer for answer in answers):
-        raise typer.Exit(BAD_INPUT)
-
-
-def _projected(place: Place, images: Sequence[Path]) -> Iterator[Document]:
-    if place.folder is not None:
-        yield from core_commands("project").project_directory(place.folder, images)
-        return
-    with Client(place.url) as client:
-        for image, result in zip(images, client.project_many(place.id, images), strict=True):
-            yield _answer(image, result)
-
-
-def _answer(image: Path, result: Document | BadInputError) -> Document:
-    if isinstance(result, BadInputError):
-        return {"image": str(image), "error": result.detail}
-    return {"image": str(image), **result}
 
 
 OWN: dict[str, Callable[..., None]] = {

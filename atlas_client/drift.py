@@ -13,8 +13,9 @@ from rich.table import Table
 from atlas_client.client import Client
 from atlas_client.concepts import histogram
 from atlas_client.connection import DEFAULT_URL, Document
-from atlas_client.errors import GATE_FAILED, INCONCLUSIVE, BadInputError
-from atlas_client.output import put, put_json
+from atlas_client.errors import GATE_FAILED, INCONCLUSIVE
+from atlas_client.options import AtlasId, Json, Url
+from atlas_client.output import put, put_file, put_json
 from atlas_client.progress import job_bars
 
 EXITS = {"drift": GATE_FAILED, "inconclusive": INCONCLUSIVE, "no drift": 0}
@@ -23,7 +24,7 @@ Row = tuple[str, ...]
 
 
 def drift(
-    atlas: Annotated[str, typer.Argument(metavar="ATLAS", help="Id or alias of an atlas.")],
+    atlas: AtlasId,
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Id or alias of a dataset.")],
     fail_below: Annotated[float | None, typer.Option(help="Exit 1 where p is at most this; 3 if inconclusive.")] = None,
     detect: Annotated[float | None, typer.Option(help="Share replaced that must not go unnoticed; .2.")] = None,
@@ -34,8 +35,8 @@ def drift(
     series: Annotated[str | None, typer.Option(help="A name under which results are kept in time.")] = None,
     picture: Annotated[Path | None, typer.Option(help="Write the histogram of learned concepts, a PNG.")] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
-    url: Annotated[str, typer.Option("--url", envvar="ATLAS_URL", help="Where the service is.")] = DEFAULT_URL,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
+    url: Url = DEFAULT_URL,
+    as_json: Json = False,
 ) -> None:
     """Say whether a dataset differs from the one that an atlas was made of, where, and what could have been seen."""
     options = {"alpha": fail_below, "detect": detect, "layers": layer, "images": images, "permutations": permutations,
@@ -45,20 +46,13 @@ def drift(
         with job_bars() as on_progress:
             document = client.made_drift(job, on_progress)
         if picture is not None:
-            _write(picture, histogram(client, document))
+            put_file(picture, histogram(client, document))
     if as_json:
         put_json(document)
     else:
         put("\n".join(as_markdown(document))) if markdown else put_drift(document)
     if fail_below is not None:
         raise typer.Exit(EXITS[document["description"]["verdict"]])
-
-
-def _write(path: Path, data: bytes) -> None:
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise BadInputError(f"cannot write {path}: {error.strerror}") from None
 
 
 def headline(found: Document) -> str:

@@ -11,7 +11,8 @@ import typer
 from atlas_client.client import Client
 from atlas_client.connection import DEFAULT_URL, Document
 from atlas_client.errors import BadInputError
-from atlas_client.output import put_icons, put_json
+from atlas_client.options import AtlasId, Json, Url
+from atlas_client.output import put_file, put_icons, put_json
 from atlas_client.progress import job_bars, upload_bar
 
 CELL = re.compile(r"(\d{1,3})-(\d{1,3})")
@@ -141,7 +142,7 @@ def _dream(options: Document) -> Document:
 
 
 def icons(
-    atlas: Annotated[str, typer.Argument(metavar="ATLAS", help="Id or alias of an atlas.")],
+    atlas: AtlasId,
     channel: Annotated[list[int] | None, typer.Option(help="A channel of the layer; repeat it for more.")] = None,
     of_class: Annotated[list[str] | None, typer.Option("--class", help="A class by index or name; repeatable.")] = None,
     logit: Annotated[bool, typer.Option("--logit", help="With --class: its logit, through the whole network.")] = False,
@@ -164,8 +165,8 @@ def icons(
     level: Annotated[int | None, typer.Option(help="Of the cells, from 0, the coarsest.")] = None,
     recipe: Annotated[str | None, typer.Option(help="fast, detail, vivid or pure.")] = None,
     out: Annotated[Path, typer.Option(help="The picture to write, a PNG.")] = Path("icons.png"),
-    url: Annotated[str, typer.Option("--url", envvar="ATLAS_URL", help="Where the service is.")] = DEFAULT_URL,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
+    url: Url = DEFAULT_URL,
+    as_json: Json = False,
 ) -> None:
     """Render a direction, the grid of an image, a dream or a composition, and write it as one picture."""
     given: dict[str, Any] = {
@@ -180,8 +181,5 @@ def icons(
         with job_bars() as on_progress:
             document = client.made_icons(job, on_progress)
         picture = client.picture(document["description"]["sheet"]["url"])
-    try:
-        out.write_bytes(picture)
-    except OSError as error:
-        raise BadInputError(f"cannot write {out}: {error.strerror}") from None
+    put_file(out, picture)
     put_json(document) if as_json else put_icons(document, str(out))

@@ -6,11 +6,13 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from atlas_client.errors import BadInputError
 from atlas_client.progress import duration, stage_counts
 
 SHOWN_CELLS = 3
@@ -38,6 +40,18 @@ def put_line(value: Any) -> None:
     """A value as one line of JSON on the standard output, at once."""
     put(json.dumps(value, ensure_ascii=False))
     sys.stdout.flush()
+
+
+def put_file(path: Path, data: bytes) -> None:
+    """A file that was asked for.
+
+    Raises:
+        BadInputError: It cannot be written.
+    """
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise BadInputError(f"cannot write {path}: {error.strerror}") from None
 
 
 def put_error(detail: str) -> None:

@@ -12,7 +12,9 @@ from atlas_client.client import Client
 from atlas_client.connection import DEFAULT_URL, Document
 from atlas_client.errors import BadInputError
 from atlas_client.icons import cell as written_cell
-from atlas_client.output import put, put_json, put_table
+from atlas_client.options import Json, Url
+from atlas_client.output import put, put_file, put_json, put_table
+from atlas_client.pictures import picture_bytes
 from atlas_client.place import place_of
 from atlas_client.samples import Question, contact_sheet, crop, samples
 
@@ -72,8 +74,8 @@ def search(
     layer: Annotated[str | None, typer.Option(help="The atlas's first by default.")] = None,
     most: Annotated[int, typer.Option(min=1, help="Samples at most.")] = 50,
     sheet: Annotated[Path | None, typer.Option(help="Write their crops as one picture, a PNG.")] = None,
-    url: Annotated[str, typer.Option("--url", envvar="ATLAS_URL", help="Where the service is.")] = DEFAULT_URL,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
+    url: Url = DEFAULT_URL,
+    as_json: Json = False,
 ) -> None:
     """List the samples of a cell, of a rectangle, near a point of the map, or most like an image."""
     question = question_of(cell, level, box, near, image, at, label, predicted, wrong=wrong)
@@ -84,7 +86,7 @@ def search(
         named = layer or client.status(place.id)["spec"]["layers"][0]
         found = list(samples(client, place.id, named, question, most))
         if sheet is not None:
-            _write(sheet, client, found)
+            put_file(sheet, picture_bytes(contact_sheet([crop(client, one) for one in found], found)))
     if as_json:
         put_json(found)
         return
@@ -93,14 +95,6 @@ def search(
     put_table(rows, *(name for name in columns if any(row[name] is not None for row in rows)))
     if sheet is not None:
         put(str(sheet))
-
-
-def _write(sheet: Path, client: Client, found: list[Document]) -> None:
-    picture = contact_sheet([crop(client, one) for one in found], found)
-    try:
-        picture.save(sheet, "PNG")
-    except OSError as error:
-        raise BadInputError(f"cannot write {sheet}: {error.strerror or error}") from None
 
 
 def _row(sample: Document) -> Document:

@@ -19,9 +19,8 @@ from atlas_core.errors import ImageError, ModelError
 from atlas_core.featurevis.recipes import THUMBNAIL_SIDE, thumbnail_window
 from atlas_core.memory import Batches
 from atlas_core.models.preprocessing import read_pixels, to_unit
-from atlas_core.pooling import ITSELF, Kept, Pooled, Watch, pool
+from atlas_core.pooling import ITSELF, Kept, Watch, pooled
 from atlas_core.sampling import Positions, centres, points, positions
-from atlas_core.spoiled import spoil
 from atlas_core.thumbnails import cut_thumbnails
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ FAR_DECODERS = 8
 LARGEST_HALF = 65504.0  # beyond it float16 is infinite
 
 Table = dict[str, "NDArray[np.generic]"]
-_Skipped = dict[str, str]  # image id and reason
+Skipped = dict[str, str]  # image id and reason
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Collected:
             uint8 (n, 20, 20, channels of the input), point.
         skipped: Image id and reason of every image that could not be read.
         halved: Images a forward pass in the end, where memory did not do for the usual ones.
-        novelty: What `pooling.Kept` gathered, empty where nothing was watched.
+        novelty: What `pooling.Kept` gathered of the images, empty where nothing was watched.
     """
 
     images: Table
@@ -65,7 +64,9 @@ class Collected:
 
 
 @dataclass(frozen=True)
-class _Prepared:
+class Prepared:
+    """An image that is read: its place in the listing, and its pixels, shape (height, width, channels)."""
+
     index: int
     pixels: NDArray[np.uint8]
     samples: dict[str, tuple[Positions, NDArray[np.uint8]]]
@@ -104,24 +105,25 @@ def collect_shard(
     read_too = list(dict.fromkeys([*names, *(watch.at if watch else ())]))
     kept = Kept()
     wanted = [(int(index), int(count)) for index, count in zip(indices, counts, strict=True) if count > 0]
-    skipped: list[_Skipped] = []
+    skipped: list[Skipped] = []
     rows: list[Table] = []
     tables: dict[str, list[Table]] = {name: [] for name in names}
     done = 0
     batches = Batches(batch, "image")
-    with closing(_prefetched(dataset, wanted, layers, model.card.input, seed, batch)) as parts:
+    with closing(prefetched(dataset, wanted, layers, model.card.input, seed, batch)) as parts:
         for part in parts:
             done += len(part)
             skipped += [entry for entry in part if isinstance(entry, dict)]
-            good = [entry for entry in part if isinstance(entry, _Prepared)]
+            good = [entry for entry in part if isinstance(entry, Prepared)]
             while good:
                 some, read, logits = batches.run(partial(_forward, model, good, read_too), len(good))
                 rows.append(_image_rows(dataset, some, logits))
                 rows[-1] |= {unit_column(name): mean_unit(read[name]) for name in names}
                 for name in names:
                     tables[name].append(_sample_rows(name, read[name], some))
-                if watch is not None:
-                    _watch(watch, kept, model, dataset, some, read, logits, batches)
+                for place, entry in enumerate(some):
+                    if watch is not None and watch.keeps(dataset.listing.images[entry.index]):
+                        kept.add(entry.index, ITSELF, pooled(watch.at, read, logits, place))
                 good = good[len(some) :]
             if on_progress is not None:
                 on_progress(done, len(wanted))
@@ -133,55 +135,16 @@ def collect_shard(
 
 
 def _forward(
-    model: LoadedModel, good: Sequence[_Prepared], layers: Sequence[str], size: int
-) -> tuple[Sequence[_Prepared], dict[str, NDArray[np.float32]], NDArray[np.float32] | None]:
+    model: LoadedModel, good: Sequence[Prepared], layers: Sequence[str], size: int
+) -> tuple[Sequence[Prepared], dict[str, NDArray[np.float32]], NDArray[np.float32] | None]:
     some = good[:size]
     read, logits = model.activations(to_unit(np.stack([entry.pixels for entry in some])), layers, logits=True)
     return some, read, logits
 
 
-def _watch(
-    watch: Watch,
-    kept: Kept,
-    model: LoadedModel,
-    dataset: Dataset,
-    some: Sequence[_Prepared],
-    read: dict[str, NDArray[np.float32]],
-    logits: NDArray[np.float32] | None,
-    batches: Batches,
-) -> None:
-    """Keep of some images what novelty needs, and of spoiled copies of them, which pass through the network here."""
-    copies: list[tuple[int, int, NDArray[np.uint8]]] = []
-    for place, entry in enumerate(some):
-        image = dataset.listing.images[entry.index]
-        if watch.keeps(image):
-            kept.add(entry.index, ITSELF, _pooled(watch, read, logits, place))
-            copies += [(entry.index, kind, spoil(entry.pixels, kind, image)) for kind in watch.kinds(image)]
-    while copies:
-        passed = batches.run(partial(_forward_copies, watch, model, copies), len(copies))
-        for place, (index, kind, _) in enumerate(copies[: len(passed)]):
-            kept.add(index, kind, passed[place])
-        copies = copies[len(passed) :]
-
-
-def _forward_copies(
-    watch: Watch, model: LoadedModel, copies: Sequence[tuple[int, int, NDArray[np.uint8]]], size: int
-) -> list[Pooled]:
-    pixels = np.stack([pixels for _, _, pixels in copies[:size]])
-    read, logits = model.activations(to_unit(pixels), watch.at, logits=True)
-    return [_pooled(watch, read, logits, place) for place in range(len(pixels))]
-
-
-def _pooled(
-    watch: Watch, read: dict[str, NDArray[np.float32]], logits: NDArray[np.float32] | None, place: int
-) -> Pooled:
-    one = {name: read[name][place] for name in watch.at}
-    return pool(one, None if logits is None else logits[place], watch.at)
-
-
 def _prepare(
     dataset: Dataset, index: int, count: int, layers: Sequence[LayerInfo], given: InputCard, seed: int
-) -> _Prepared | _Skipped:
+) -> Prepared | Skipped:
     image = dataset.listing.images[index]
     try:
         pixels = read_pixels(dataset.read(image), given)
@@ -193,20 +156,29 @@ def _prepare(
         found = positions(where, layer, given)
         middles = centres(found.row, found.column, layer, given)
         samples[layer.name] = found, cut_thumbnails(pixels, middles, thumbnail_window(layer, given), THUMBNAIL_SIDE)
-    return _Prepared(index, pixels, samples)
+    return Prepared(index, pixels, samples)
 
 
-def _prefetched(
+def prefetched(
     dataset: Dataset,
     wanted: Sequence[tuple[int, int]],
     layers: Sequence[LayerInfo],
     given: InputCard,
     seed: int,
     batch: int,
-) -> Generator[list[_Prepared | _Skipped], None, None]:
-    """Batches in order, the next one being prepared while the caller works on this one."""
+) -> Generator[list[Prepared | Skipped], None, None]:
+    """Batches of images in order, the next one being prepared while the caller works on this one.
+
+    Args:
+        dataset: Where the images are.
+        wanted: Places in its listing, each with the points to sample.
+        layers: That positions are wanted of.
+        given: The input that the network takes.
+        seed: Of the positions.
+        batch: Images of a batch.
+    """
     _ = dataset.listing  # list before there are threads
-    waiting: deque[list[Future[_Prepared | _Skipped]]] = deque()
+    waiting: deque[list[Future[Prepared | Skipped]]] = deque()
     pool = ThreadPoolExecutor(FAR_DECODERS if dataset.far else DECODERS, thread_name_prefix="decode")
     try:
         for start in range(0, len(wanted), batch):
@@ -220,7 +192,7 @@ def _prefetched(
         pool.shutdown(cancel_futures=True)
 
 
-def _image_rows(dataset: Dataset, good: Sequence[_Prepared], logits: NDArray[np.float32] | None) -> Table:
+def _image_rows(dataset: Dataset, good: Sequence[Prepared], logits: NDArray[np.float32] | None) -> Table:
     index = np.array([entry.index for entry in good], dtype=np.int32)
     rows: Table = {"image": index, "label": dataset.listing.labels[index]}
     if logits is not None:
@@ -248,7 +220,7 @@ def mean_unit(activations: NDArray[np.float32]) -> NDArray[np.float16]:
     return mean
 
 
-def _sample_rows(name: str, activations: NDArray[np.float32], good: Sequence[_Prepared]) -> Table:
+def _sample_rows(name: str, activations: NDArray[np.float32], good: Sequence[Prepared]) -> Table:
     samples = [entry.samples[name] for entry in good]
     owner = np.repeat(np.arange(len(good)), [len(found.row) for found, _ in samples])
     found = Positions(*(np.concatenate(column) for column in zip(*(found for found, _ in samples), strict=True)))

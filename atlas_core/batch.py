@@ -63,17 +63,18 @@ def _line(name: Name, what: str, value: bytes) -> bytes:
 
 
 def plan_batch(atlas: Plan, request: BatchRequest) -> Plan:
-    """Plan a batch: the chunks of the atlas that make its indexes, done as a rule, and its own.
+    """Plan a batch: the chunks of the atlas that its answers rest on, done as a rule, and its own.
 
     Args:
         atlas: The atlas's plan.
         request: Its layers are the atlas's.
     """
-    indexes = [chunk.key for chunk in atlas.find("publish", step="index")
-               if request.layers is None or chunk.parameters["layer"] in request.layers]  # fmt: skip
-    ground = atlas.needed(indexes)
+    made = [chunk.key for chunk in atlas.find("publish", step="index")
+            if request.layers is None or chunk.parameters["layer"] in request.layers]  # fmt: skip
+    made += [chunk.key for chunk in atlas.find("publish", step="novelty")]
+    ground = atlas.needed(made)
     asked = {"layers": request.layers, "positions": request.positions, "version": BATCH_VERSION}
-    parts = [Chunk.of("publish", {"step": "projected", "part": part, **asked}, indexes) for part in request.parts]
+    parts = [Chunk.of("publish", {"step": "projected", "part": part, **asked}, made) for part in request.parts]
     parts = list({chunk.key: chunk for chunk in parts}.values())  # equal parts are answered once
     content = request.model_dump(mode="json")
     last = Chunk.of("publish", {"step": "projections", "parts": request.parts}, [part.key for part in parts])

@@ -151,9 +151,17 @@ def samples_of(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, layer:
     return min(spec.samples, dataset.sampled(spec) * capacity(model.layer(layer)))
 
 
+def _copying(images: int, shards: int, model: ModelFacts) -> int:
+    """Chunks that pass spoiled copies of so many images through the network, of about a shard's work each."""
+    from atlas_core.pooling import COPIES, LEAST_IMAGES  # loads numpy, which the command line's help does without
+
+    pixels = model.card.input.height * model.card.input.width
+    return 0 if images < LEAST_IMAGES else min(shards, -(-COPIES * pixels // SHARD_PIXELS))
+
+
 def _runs(total: int, count: int) -> Iterable[tuple[int, int]]:
     """So many runs of about the same length."""
-    return itertools.pairwise(total * index // count for index in range(count + 1))
+    return itertools.pairwise(total * index // max(1, count) for index in range(count + 1))
 
 
 def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: AnchorFacts | None = None) -> Plan:
@@ -214,7 +222,6 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
         tiles.of(*stages[0], layer, cells[layer])
 
     classes: dict[str, str] = {}
-    novelty = ""
     indexes = []
     for layer in spec.layers:
         # What each sample adds to each class, and on average in every cell; not before the cells are there, because a
@@ -225,10 +232,8 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
                           for key in collected]  # fmt: skip
         classes[layer] = add("cells", [cells[layer], layouts[layer], *attributed], step="classes", layer=layer,
                              levels=spec.levels)  # fmt: skip
-        # What tells whether an image is new, whichever layers are mapped: before any image can be placed.
-        novelty = novelty or add("publish", collected, [classes[layer]], step="novelty")
-        indexes.append(add("publish", [layouts[layer], *collected], [novelty, classes[layer]], step="index",
-                           layer=layer, levels=spec.levels))  # fmt: skip
+        indexes.append(add("publish", [layouts[layer], *collected], [classes[layer]], step="index", layer=layer,
+                           levels=spec.levels))  # fmt: skip
         # Its samples in the order of the map, for whoever asks what lies in a part of it.
         indexes.append(add("publish", [layouts[layer], *collected], [classes[layer]], step="samples", layer=layer))
 
@@ -244,6 +249,13 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
                          **tiles.options(stage, side, layer))  # fmt: skip
             pictures = [*pictures, beside]
         levels.append(add("publish", [cells[layer], classes[layer], *pictures], step="level", layer=layer, side=side))
+
+    # What tells whether an image is new, whichever layers are mapped. Nothing that is seen waits for it: copies of
+    # images pass through the network again.
+    copied = _copying(dataset.sampled(spec), len(collected), model)
+    copies = [add("publish", collected[start:stop], classes.values(), step="copies")
+              for start, stop in _runs(len(collected), copied)]  # fmt: skip
+    novelty = add("publish", [*collected, *copies], step="novelty")
     atlas = job_id(spec)
     add("publish", [*levels, *indexes, *compared, novelty], step="manifest", atlas=atlas)
     return Plan(id=atlas, spec=spec, model=model, dataset=dataset, chunks=tuple(chunks), anchor=anchor)

@@ -134,7 +134,7 @@ class Estimate:
             "classes": self._tell,
             "preview": self._preview, "render": self._render,
             "neighbours": self._neighbours, "optimise": self._optimise, "twins": self._twins, "index": self._index,
-            "samples": self._tabulate, "novelty": self._learn,
+            "samples": self._tabulate, "copies": self._copies, "novelty": self._learn,
             "place": self._place, "join": self._join, "beside": self._beside, "level": self._level,
             "manifest": self._manifest, "pictures": self._pictures, "icons": self._sheet,
             "landings": self._landings, "drift": self._drift, "projected": self._projected, "projections": self._lines,
@@ -145,9 +145,7 @@ class Estimate:
         images = self._images_of(chunk)
         seconds = COLLECT_SECONDS + images * (self._forward + DECODE_SECONDS * self._pixels)
         size = images * (8.0 + 4 * self._classes)
-        copies = self._watch.copies * self._watch.copied * images / max(1, self._images)
-        seconds += copies * (self._forward + SPOIL_SECONDS * self._pixels)
-        size += (min(images, IMAGES) + copies) * 2 * self._pooled
+        size += min(images, IMAGES) * 2 * self._pooled
         for layer in chunk.parameters["layers"]:
             samples = self._samples(images, layer)
             seconds += samples * SAMPLE_SECONDS
@@ -164,6 +162,15 @@ class Estimate:
         """Values that an image leaves for novelty."""
         channels = [self._channels(name) for name in self._watch.at]
         return 2 * sum(channels) + channels[-1] + channels[max(0, len(channels) - 2)]
+
+    def _copies(self, chunk: Chunk) -> Cost:
+        images = sum(self._images_of(self._plan.by_key[key]) for key in chunk.inputs
+                     if self._plan.by_key[key].stage == "collect")  # fmt: skip
+        share = images / max(1, self._images)
+        copies = self._watch.copies * self._watch.copied * share
+        seconds = COLLECT_SECONDS + self._watch.copied * share * DECODE_SECONDS * self._pixels
+        seconds += copies * (self._forward + SPOIL_SECONDS * self._pixels)
+        return Cost(seconds, copies * 2 * self._pooled)
 
     def _learn(self, chunk: Chunk) -> Cost:
         del chunk

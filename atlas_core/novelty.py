@@ -1,11 +1,13 @@
 """Has the model's atlas ever seen anything like this image? One calibrated p-value for a whole image.
 
-Four parts look at an image: how far the most similar images of the atlas are, how unlike theirs its texture is half way
-through the network, how little the logits say, and how much it resembles copies of the atlas's images that were turned,
-inverted or damaged. Each gets a p-value among the atlas's own images, each of which is looked at as if the atlas did
-not have it: its neighbours are other images, and what tells copies apart was found without it. So the atlas's images
-stand for new ones, none is set aside, and n is large. The parts depend on each other, so the sum of their logarithms is
-calibrated in the same way: novelty_p is the share of images, the new one among them, that are at least as strange.
+Four parts look at an image: how far the most similar images of the atlas are, how unlike theirs its texture is half
+way through the network, how little the logits say, and how much it resembles copies of the atlas's images that were
+turned, inverted or damaged. Each gets a p-value among the atlas's own images, each of which is looked at as if the
+atlas did not have it: its neighbours are other images, and what tells copies apart was found without its fold. A new
+image is looked at as one more of the first fold: one discriminant judges it, as one judges each of the others; the
+mean of several would be surer than theirs, and never call an image strange as often as it says. So the atlas's images
+stand for new ones, none is set aside, and n is large. The parts depend on each other, so the sum of their logarithms
+is calibrated in the same way: novelty_p is the share of images, the new one among them, that are at least as strange.
 """
 
 from __future__ import annotations
@@ -50,13 +52,12 @@ class Novelty:
         deep: The images' mean activations at the last depth, of unit length, shape (n, channels) float32.
         middle: Their mean unit activations at the depth before, divided by `scale`, shape (n, channels) float32.
         scale: Shape (channels,) float32.
-        weights: Of the discriminant found without each fold, shape (folds, values, kinds) float32.
-        offset: Shape (folds, kinds) float32.
+        weights: Of the discriminant that judges a new image, shape (values, kinds) float32.
+        offset: Shape (kinds,) float32.
         neighbours: The part's statistic of the images themselves, ascending, shape (n,).
         texture: Likewise.
         energy: Likewise.
-        spoiled: Likewise, ascending within each fold, fold after fold.
-        folds: Images of each fold, shape (folds,) int64.
+        spoiled: Likewise.
         sums: The sum of the parts, ascending, shape (n,).
         seen: AUROC of each kind of copies against the images, NaN of a kind without copies, shape (kinds,).
     """
@@ -70,7 +71,6 @@ class Novelty:
     texture: NDArray[np.float64]
     energy: NDArray[np.float64]
     spoiled: NDArray[np.float64]
-    folds: NDArray[np.int64]
     sums: NDArray[np.float64]
     seen: NDArray[np.float64]
 
@@ -131,10 +131,7 @@ class Novelty:
         report(FOLDS + 1, FOLDS + 1)
         return cls(
             deep=deep, middle=middle, scale=scale,
-            weights=np.stack([one.weights for one in found]), offset=np.stack([one.offset for one in found]),
-            neighbours=ordered["neighbours"], texture=ordered["texture"], energy=ordered["energy"],
-            spoiled=np.concatenate([np.sort(own["spoiled"][fold == one]) for one in range(FOLDS)]),
-            folds=np.bincount(fold, minlength=FOLDS), sums=np.sort(sums),
+            weights=found[0].weights, offset=found[0].offset, **ordered, sums=np.sort(sums),
             seen=np.array([auroc(sums, spoiled[kinds == kind]) for kind in range(len(KINDS))]),
         )  # fmt: skip
 
@@ -146,18 +143,9 @@ class Novelty:
             "neighbours": (self.neighbours, _nearest(deep, self.deep, nobody, _cosine)),
             "texture": (self.texture, _nearest(middle, self.middle, nobody, _euclidean)),
             "energy": (self.energy, image.energy.astype(np.float64).reshape(1)),
+            "spoiled": (self.spoiled, Discriminant(self.weights, self.offset).score(image.spread[None])),
         }
-        values = {name: float(_among(ordered, value)[0]) for name, (ordered, value) in found.items()}
-        return {**values, "spoiled": self._spoiled(image)}
-
-    def _spoiled(self, image: Pooled) -> float:
-        """Each fold's images are compared with what the same discriminant, found without them, says of the image."""
-        reached, first = 1, 0
-        for weights, offset, count in zip(self.weights, self.offset, self.folds.tolist(), strict=True):
-            value = Discriminant(weights, offset).score(image.spread[None])[0]
-            reached += count - int(np.searchsorted(self.spoiled[first : first + count], value, side="left"))
-            first += count
-        return reached / (self.n + 1)
+        return {name: float(_among(ordered, value)[0]) for name, (ordered, value) in found.items()}
 
     def p(self, parts: dict[str, float]) -> float:
         """novelty_p from the parts' p-values: small is strange."""

@@ -16,7 +16,7 @@ from atlas_core.keys import record_key
 from atlas_core.spec import AtlasSpec
 
 STAGES = ("collect", "attribute", "layout", "cells", "preview", "render", "publish")
-VERSIONS = {**dict.fromkeys(STAGES, 1), "collect": 3, "layout": 2, "cells": 4, "render": 2, "publish": 2}
+VERSIONS = {**dict.fromkeys(STAGES, 1), "collect": 4, "layout": 2, "cells": 4, "render": 2, "publish": 2}
 DROPPED_STAGES = ("attribute", "preview")
 """What chunks of these made is of no use once all that depends on it is done, and dropped with the atlas's success."""
 KEPT_SAMPLES = ("attribute",)
@@ -221,10 +221,7 @@ class Plan(Card):
         Raises:
             ConflictError: The plan is of a version that had no such chunks.
         """
-        found = self.find("cells", layer=layer, step="classes")
-        if not found:
-            raise self._outdated()
-        return found[0]
+        return self._of_newer("cells", layer, "classes")
 
     def samples_of(self, layer: str) -> Chunk:
         """The chunk that puts the samples of a layer in the order of the map.
@@ -232,14 +229,15 @@ class Plan(Card):
         Raises:
             ConflictError: The plan is of a version that had no such chunks.
         """
-        found = self.find("publish", layer=layer, step="samples")
-        if not found:
-            raise self._outdated()
-        return found[0]
+        return self._of_newer("publish", layer, "samples")
 
-    def _outdated(self) -> ConflictError:
-        return ConflictError(f"the atlas {self.id} was planned by an earlier version; delete it and ask for it again, "
-                             "or ask under another seed")  # fmt: skip
+    def _of_newer(self, stage: str, layer: str, step: str) -> Chunk:
+        """A chunk that plans of earlier versions lack."""
+        found = self.find(stage, layer=layer, step=step)
+        if not found:
+            raise ConflictError(f"the atlas {self.id} was planned by an earlier version; delete it and ask for it "
+                                "again, or ask under another seed")  # fmt: skip
+        return found[0]
 
     def tiles(self, layer: str, side: int, stage: str = "render") -> list[Chunk]:
         """The chunks that render the tiles of a level, or with `preview` their previews, row by row."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 IMAGES = 5_000
 """That are kept of an atlas at most: each is compared with every image that is asked about."""
-COPIES = 2_000
+COPIES = 1_000
 """That these leave in all, so many of each as that allows: each is a forward pass."""
 LEAST_IMAGES = 100
 """Fewer cannot tell one in a hundred, and leave no copies."""
@@ -92,6 +92,13 @@ def pool(read: Mapping[str, NDArray[np.float32]], logits: NDArray[np.float32] | 
         np.concatenate(parts).astype(np.float16), units[max(0, len(units) - 2)].astype(np.float16),
         mean.astype(np.float16), np.array(energy, np.float32),
     )  # fmt: skip
+
+
+def pooled(
+    at: Sequence[str], read: Mapping[str, NDArray[np.float32]], logits: NDArray[np.float32] | None, place: int
+) -> Pooled:
+    """Pool one image of a batch; arguments as for `pool`, with one more axis in front."""
+    return pool({name: read[name][place] for name in at}, None if logits is None else logits[place], at)
 
 
 def _log_sum_exp(logits: NDArray[np.float32]) -> float:

@@ -191,11 +191,7 @@ class Runtime:
         return self._indexes.get(key, read)
 
     def novelty(self, plan: Plan) -> Novelty | str:
-        """What tells whether an image is new to a plan's atlas, or why there is nothing that does.
-
-        Raises:
-            NotFoundError: The chunk is not done.
-        """
+        """What tells whether an image is new to a plan's atlas, or why there is nothing that does."""
         from atlas_core.novelty import Novelty
 
         chunks = plan.find("publish", step="novelty")
@@ -209,4 +205,9 @@ class Runtime:
             with self.store.open_blob(record["blobs"]["novelty"]) as file:
                 return Novelty.from_table(tables.open_table(file))
 
-        return self._novelties.get(chunks[0].key, read)
+        try:
+            return self._novelties.get(chunks[0].key, read)
+        except NotFoundError:
+            if self.store.has_record("publish", chunks[0].key):
+                raise
+            return "the atlas is not complete, and what tells new images comes last; ask again when it is"

@@ -40,7 +40,8 @@ class Question(NamedTuple):
     Attributes:
         atlas: Its id.
         attempt: Of its job.
-        indexes: Keys of the chunks that made the indexes of the layers asked for.
+        made: Keys of the chunks that made what answers: the indexes of the layers asked for and, once it is there, what
+            tells new images.
         layers: None for all of the atlas.
         positions: As `project.project_image` takes them.
         like: Asks for samples most like an image, in the place of its positions, as `resembling.Like` takes it.
@@ -48,14 +49,14 @@ class Question(NamedTuple):
 
     atlas: str
     attempt: int
-    indexes: tuple[str, ...]
+    made: tuple[str, ...]
     layers: list[str] | None
     positions: Literal["default", "all"]
     like: dict[str, Any] | None = None
 
     def about(self, data: bytes) -> str:
         """Digest of this question about an image."""
-        return digest([VERSION, *self[:2], list(self.indexes), *self[3:], hashlib.sha256(data).hexdigest()])
+        return digest([VERSION, *self[:2], list(self.made), *self[3:], hashlib.sha256(data).hexdigest()])
 
 
 class Asking:

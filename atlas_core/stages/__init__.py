@@ -37,7 +37,7 @@ def run_chunk(
     from atlas_core.stages.icons import publish_icons, render_pictures
     from atlas_core.stages.landmarks import join, place
     from atlas_core.stages.maps import build_index, find_neighbours, lay_out, make_cells
-    from atlas_core.stages.novelty import learn_novelty
+    from atlas_core.stages.novelty import learn_novelty, pass_copies
     from atlas_core.stages.pictures import preview_tile, publish_level, publish_manifest, render_tile
     from atlas_core.stages.projections import project_part, publish_projections
     from atlas_core.stages.repair import repairing
@@ -57,6 +57,7 @@ def run_chunk(
         "cells classes": tell_classes,
         "publish index": build_index,
         "publish samples": tabulate,
+        "publish copies": pass_copies,
         "publish novelty": learn_novelty,
         "preview": preview_tile,
         "render": render_tile,

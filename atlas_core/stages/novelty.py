@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from atlas_core import tables
+from atlas_core.copies import pool_copies
 from atlas_core.novelty import Novelty
 from atlas_core.pooling import ITSELF, LEAST_IMAGES, Watch, depths
 from atlas_core.spoiled import KINDS
-from atlas_core.stages.step import Output, Step
+from atlas_core.stages.step import Output, Step, marked
 
 if TYPE_CHECKING:
     from atlas_core.plan import Plan
@@ -21,9 +22,23 @@ def watch_of(plan: Plan, images: int) -> Watch:
     return Watch(tuple(depths(plan.model.layers)), images)
 
 
+def pass_copies(step: Step) -> Output:
+    """Pass spoiled copies of some collected images through the network, for what tells copies from images."""
+    plan = step.plan
+    _, points = step.runtime.sampled(plan)
+    collected = [step.table(record, "novelty") for record in step.inputs("collect") if "novelty" in record["blobs"]]
+    kept, halved = pool_copies(
+        step.runtime.model(plan.model.card), step.runtime.dataset(plan),
+        [image for table in collected for image in table["image"].tolist()],
+        watch_of(plan, int((points > 0).sum())), step.on_progress,
+    )  # fmt: skip
+    return Output({"copies": tables.pack(kept)} if kept else {}, marked(halved))
+
+
 def learn_novelty(step: Step) -> Output:
     """Calibrate novelty on the atlas's own images; says why where there are too few."""
-    parts = [step.table(record, "novelty") for record in step.inputs("collect") if "novelty" in record["blobs"]]
+    made = [("novelty", step.inputs("collect")), ("copies", step.inputs("publish", step="copies"))]
+    parts = [step.table(record, name) for name, records in made for record in records if name in record["blobs"]]
     kept = tables.concatenate(parts) if parts else {"kind": np.zeros(0, np.int8)}
     own = kept["kind"] == ITSELF
     info: dict[str, Any] = {"n": int(own.sum()), "layers": depths(step.plan.model.layers), "reason": None}

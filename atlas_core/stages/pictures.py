@@ -139,9 +139,12 @@ def publish_manifest(step: Step) -> Output:
 def _halved(step: Step) -> list[dict[str, Any]]:
     """By stage and layer, the smallest batch that memory did for where it did not for the usual one."""
     smallest: dict[tuple[str, str], int] = {}
-    for stage, field, told_as in (("collect", "halved", "collect"), ("cells", "attribute_halved", "attribute"),
-                                  ("render", "halved", "render")):  # fmt: skip
-        for chunk in step.plan.find(stage):
+    find = step.plan.find
+    for chunks, field, told_as in (
+        (find("collect"), "halved", "collect"), (find("cells"), "attribute_halved", "attribute"),
+        (find("render"), "halved", "render"), (find("publish", step="copies"), "halved", "copies"),
+    ):  # fmt: skip
+        for chunk in chunks:
             size = step.runtime.record(step.plan, chunk.key)["info"].get(field)
             if size is not None:
                 place = told_as, chunk.parameters.get("layer", "")

@@ -16,11 +16,11 @@ from atlas_core.keys import digest
 from atlas_core.registry import Document
 from service.asked import Asked, ask, asked_of, page_of, picture
 from service.dependencies import PagingDep, Services, ServicesDep
-from service.drifts import Drift, DriftJob
 from service.idempotency import IDEMPOTENT, IdempotentRoute
 from service.names import AtlasId
 from service.routers.atlases import described
 from service.routers.levels import PNG, Version
+from service.schemas.drift import Drift, DriftJob
 from service.schemas.jobs import Job
 from service.schemas.pages import Page
 

@@ -176,7 +176,8 @@ def question_about(services: Services, atlas: str, layers: list[str] | None, pos
                if chunk.parameters["layer"] in (layers or plan.spec.layers)]  # fmt: skip
     if any(services.artifacts.record(chunk) is None for chunk in indexes):
         raise ConflictError(f"the atlas {atlas} cannot place images yet; ask again when its layout is done")
-    return Question(atlas, job["attempt"], tuple(chunk.key for chunk in indexes), layers, positions)
+    learnt = [chunk for chunk in plan.find("publish", step="novelty") if services.artifacts.record(chunk) is not None]
+    return Question(atlas, job["attempt"], tuple(chunk.key for chunk in (*indexes, *learnt)), layers, positions)
 
 
 def _kind(request: Request) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from atlas_client import cli
+from atlas_client import project
 from atlas_client.cli import run
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def test_project_on_a_folder_asks_the_core(
         return [{"image": str(image), "layers": {}} for image in images]
 
     core = SimpleNamespace(project_directory=project_directory)
-    monkeypatch.setattr(cli, "core_commands", lambda command: core)
+    monkeypatch.setattr(project, "core_commands", lambda command: core)
     assert run(["project", str(corners), "x.png", "--json"]) == 0
     assert asked == [(corners, [Path("x.png")])]
     assert json.loads(capsys.readouterr().out) == [{"image": "x.png", "layers": {}}]
@@ -201,7 +201,7 @@ def test_errors_of_the_core_are_one_line_too(
         raise CoreError
 
     monkeypatch.setattr(CoreError, "slug", slug, raising=False)
-    monkeypatch.setattr(cli, "core_commands", lambda command: SimpleNamespace(project_directory=project_directory))
+    monkeypatch.setattr(project, "core_commands", lambda command: SimpleNamespace(project_directory=project_directory))
     assert run(["project", str(corners), "x.png"]) == exit_code
     assert capsys.readouterr().err == "atlas: error: so it is\n"
 
@@ -227,7 +227,7 @@ def test_what_nobody_foresaw_is_one_line_and_ends_in_2(
         raise error
 
     monkeypatch.setenv("ATLAS_DEBUG", "1" if debug else "")
-    monkeypatch.setattr(cli, "core_commands", lambda command: SimpleNamespace(project_directory=project_directory))
+    monkeypatch.setattr(project, "core_commands", lambda command: SimpleNamespace(project_directory=project_directory))
     assert run(["project", str(corners), "x.png"]) == 2
     *trace, line = capsys.readouterr().err.splitlines()
     assert line == f"atlas: error: {says}"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from atlas_client import cli
+from atlas_client import project
 from atlas_client.cli import run
 from tests.landed import LAYER, answer, image
 
@@ -20,7 +20,7 @@ def core(monkeypatch: pytest.MonkeyPatch) -> None:
             {"image": str(name), **({"error": "no image"} if "wrong" in name.name else answer())} for name in images
         ]
 
-    monkeypatch.setattr(cli, "core_commands", lambda command: SimpleNamespace(project_directory=project_directory))
+    monkeypatch.setattr(project, "core_commands", lambda command: SimpleNamespace(project_directory=project_directory))
 
 
 def pictures(folder: Path, *names: str) -> list[str]:

@@ -12,9 +12,8 @@ from torch import nn
 from atlas_core.activations import Collected, collect_shard, mean_unit
 from atlas_core.errors import ModelError
 from atlas_core.models.preprocessing import to_unit
-from atlas_core.pooling import ITSELF, Watch, pool
+from atlas_core.pooling import ITSELF, Watch, pooled
 from atlas_core.sampling import allocation
-from atlas_core.spoiled import spoil
 from atlas_core.thumbnails import cut_thumbnails
 from tests.atlas_core.tiny import TinyModel, noise_pictures, picture_dataset
 
@@ -186,24 +185,17 @@ def test_progress_is_told_and_can_cancel(model: TinyModel, dataset: Dataset) -> 
     assert told == [(2, 7), (4, 7)]
 
 
-def test_what_is_watched_is_kept_of_images_and_of_their_copies(model: TinyModel, dataset: Dataset) -> None:
-    watch = Watch(("pick", "coarse"), 300)  # six copies each
+def test_what_is_watched_is_kept_of_each_image(model: TinyModel, dataset: Dataset) -> None:
+    watch = Watch(("pick", "coarse"), 300)
     found = collect_shard(model, dataset, [0, 1, 2], [], [1] * 3, 0, batch=2, watch=watch).novelty
     assert sorted(found) == ["deep", "energy", "image", "kind", "middle", "spread"]
+    assert found["image"].tolist() == [0, 1, 2]
+    assert found["kind"].tolist() == [ITSELF] * 3
     for place in range(3):
-        image = dataset.listing.images[place]
-        rows = np.flatnonzero(found["image"] == place)
-        assert found["kind"][rows].tolist() == [ITSELF, *watch.kinds(image)]
-        for row in rows:
-            pixels = pixels_of(dataset, place)
-            kind = int(found["kind"][row])
-            read, logits = model.activations(
-                to_unit((pixels if kind == ITSELF else spoil(pixels, kind, image))[None]), watch.at, logits=True
-            )
-            assert logits is not None
-            wanted = pool({name: values[0] for name, values in read.items()}, logits[0], watch.at)
-            assert np.allclose(found["spread"][row], wanted.spread, atol=2e-3)
-            assert found["energy"][row] == pytest.approx(float(wanted.energy), abs=1e-5)
+        read, logits = model.activations(to_unit(pixels_of(dataset, place)[None]), watch.at, logits=True)
+        wanted = pooled(watch.at, read, logits, 0)
+        assert np.allclose(found["spread"][place], wanted.spread, atol=2e-3)
+        assert found["energy"][place] == pytest.approx(float(wanted.energy), abs=1e-5)
 
 
 def test_nothing_is_kept_unwatched(model: TinyModel, dataset: Dataset) -> None:

@@ -33,7 +33,8 @@ def test_a_plan_needs_the_indexes_and_answers_a_part_a_chunk(tiny_atlas: TinyAtl
     assert [(chunk.parameters["step"], chunk.parameters.get("part", "")[:1]) for chunk in plan.own] == [
         ("projected", "a"), ("projected", "b"), ("projections", ""),
     ]  # fmt: skip
-    assert tiny_atlas.plan.find("publish", step="index")[0].key in plan.grounded
+    for step in ("index", "novelty"):
+        assert tiny_atlas.plan.find("publish", step=step)[0].key in plan.grounded
     others = [requested(["a" * 64], 16), requested(["a" * 64], 16, positions="all")]
     assert len({plan.id, *(plan_batch(tiny_atlas.plan, other).id for other in others)}) == 3
 

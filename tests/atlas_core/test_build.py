@@ -2,10 +2,11 @@ from typing import Any
 
 import pytest
 
-from atlas_core.build import plan, shards
+from atlas_core.build import SHARD_PIXELS, plan, shards
 from atlas_core.cards import LayerInfo, ModelCard
 from atlas_core.errors import SpecError, UnknownLayerError, UnsupportedOperatorError
 from atlas_core.plan import DatasetFacts, ModelFacts, Plan, lacking
+from atlas_core.pooling import COPIES, LEAST_IMAGES
 from atlas_core.spec import parse_spec
 
 CARD = ModelCard.model_validate({
@@ -80,7 +81,7 @@ def test_first_come_pictures_of_the_coarsest_level_and_then_classes(
 
     assert _stages(**changes) == [
         ("collect", None), *seen("early", "neighbours", "optimise"), *seen("late", "neighbours", "optimise", "twins"),
-        ("attribute", "early"), ("classes", "early"), ("novelty", None), ("index", "early"), ("samples", "early"),
+        ("attribute", "early"), ("classes", "early"), ("index", "early"), ("samples", "early"),
         ("attribute", "late"), ("classes", "late"),
     ]  # fmt: skip
 
@@ -95,6 +96,25 @@ def test_what_is_not_to_be_seen_soon_keeps_no_worker_from_pictures() -> None:
     plain = _plan(attribution="none")
     indexes = [[one.key for one in each.find("publish", step="index")] for each in (made, plain)]
     assert indexes[0] == indexes[1]
+
+
+def test_what_tells_new_images_comes_last_and_nothing_but_the_manifest_waits_for_it() -> None:
+    made = _plan(dataset=DATASET.model_copy(update={"images": 2_000}))
+    copies, (novelty,) = made.find("publish", step="copies"), made.find("publish", step="novelty")
+    collected = [chunk.key for chunk in made.find("collect")]
+    classes = [made.classes_of(layer).key for layer in ("early", "late")]
+    assert [chunk.stage for chunk in made.chunks[-len(copies) - 2 :]] == ["publish"] * (len(copies) + 2)
+    assert made.chunks[-2] == novelty
+    assert len(copies) == -(-COPIES * 224**2 // SHARD_PIXELS)  # each about the work of a shard
+    assert [key for chunk in copies for key in chunk.inputs if key not in classes] == collected
+    assert all(set(classes) < set(chunk.inputs) for chunk in copies)
+    assert novelty.inputs == (*collected, *(chunk.key for chunk in copies))
+    waiting = {chunk.key for chunk in made.chunks for key in chunk.inputs if key in novelty.inputs[len(collected) :]}
+    assert waiting == {novelty.key}
+    assert [chunk.key for chunk in made.chunks if novelty.key in chunk.inputs] == [made.chunks[-1].key]
+    few = _plan(dataset=DATASET.model_copy(update={"images": LEAST_IMAGES - 1}), levels=[10])
+    assert few.find("publish", step="copies") == []
+    assert few.find("publish", step="novelty")
 
 
 def test_no_picture_waits_for_an_attribution_and_a_published_level_does() -> None:

@@ -95,9 +95,9 @@ def test_what_was_planted_is_found(known: Novelty) -> None:
 def test_p_values_are_what_the_formula_says() -> None:
     base = Novelty(
         deep=np.array([[1, 0], [0, 1], [0.6, 0.8]], np.float32), middle=np.array([[0, 0], [2, 0], [4, 0]], np.float32),
-        scale=np.array([0.5, 1], np.float32), weights=np.zeros((1, 2, 1), np.float32),
-        offset=np.zeros((1, 1), np.float32), neighbours=np.array([0.1, 0.2, 0.3]), texture=np.array([1.0, 2.0, 3.0]),
-        energy=np.array([-3.0, -2.0, -1.0]), spoiled=np.array([-1.0, 0.0, 1.0]), folds=np.array([3]),
+        scale=np.array([0.5, 1], np.float32), weights=np.zeros((2, 1), np.float32),
+        offset=np.zeros(1, np.float32), neighbours=np.array([0.1, 0.2, 0.3]), texture=np.array([1.0, 2.0, 3.0]),
+        energy=np.array([-3.0, -2.0, -1.0]), spoiled=np.array([-1.0, 0.0, 1.0]),
         sums=np.array([1.0, 2.0, 3.0]), seen=np.full(len(KINDS), np.nan),
     )  # fmt: skip
     image = Pooled(

@@ -85,9 +85,14 @@ def test_costs_follow_the_work() -> None:
     cost = ESTIMATE.cost(chunk)
     samples = 20 * images
     assert cost.seconds == pytest.approx(0.1 + images * (0.75 + 4e-8 * 224**2) + 2 * samples * 5e-5)
-    thumbnail = ESTIMATE._thumbnail
+    thumbnail, pooled = ESTIMATE._thumbnail, 2 * (2 * (8 + 16) + 8 + 16)
     assert cost.bytes == pytest.approx(
-        images * (8 + 4 * 5 + 2 * (8 + 16)) + samples * (2 * 8 + 2 * 16 + 2 * thumbnail + 16)
+        images * (8 + 4 * 5 + 2 * (8 + 16) + pooled) + samples * (2 * 8 + 2 * 16 + 2 * thumbnail + 16)
+    )
+    copies = [ESTIMATE.cost(chunk) for chunk in PLAN.find("publish", step="copies")]
+    assert sum(one.bytes for one in copies) == pytest.approx(5 * 200 * pooled)  # five of each image
+    assert sum(one.seconds for one in copies) == pytest.approx(
+        0.1 * len(copies) + 200 * 4e-8 * 224**2 + 5 * 200 * (0.75 + 5e-8 * 224**2)
     )
     attribute = PLAN.find("attribute", layer="early")[0]
     assert ESTIMATE.cost(attribute).bytes == pytest.approx(2 * samples * 5)

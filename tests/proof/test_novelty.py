@@ -17,12 +17,14 @@ from scipy import ndimage, stats
 
 from atlas_core.activations import collect_shard
 from atlas_core.cards import resolve_dataset_card
+from atlas_core.copies import pool_copies
 from atlas_core.datasets.dataset import Dataset, open_dataset
 from atlas_core.models.preprocessing import preprocess, read_pixels, to_unit
 from atlas_core.novelty import Novelty, auroc
 from atlas_core.pooling import ITSELF, Pooled, Watch, depths, pool
 from atlas_core.registration import load_card
 from atlas_core.spoiled import KINDS, spoil
+from atlas_core.tables import concatenate
 
 if TYPE_CHECKING:
     from atlas_core.models.base import LoadedModel
@@ -170,7 +172,9 @@ def _open(card: Path) -> Dataset:
 def _world(folder: Path, atlas: Dataset, ids: list[int], held_out: list[tuple[Dataset, int]], other: Path) -> World:
     model = load_card(folder / "model.json")
     watch = Watch(tuple(depths(model.layers)), len(ids))
-    kept = collect_shard(model, atlas, ids, [], [1] * len(ids), 0, watch=watch).novelty
+    own = collect_shard(model, atlas, ids, [], [1] * len(ids), 0, watch=watch).novelty
+    copies, _ = pool_copies(model, atlas, own["image"].tolist(), watch)
+    kept = concatenate([own, copies])
     names = [
         (data.listing.images[place], int(data.listing.labels[place]), read_pixels(data.read(data.listing.images[place]),
          model.card.input)) for data, place in held_out

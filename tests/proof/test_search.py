@@ -24,6 +24,7 @@ from atlas_core.runtime import Runtime
 from atlas_core.store import open_store
 from service.main import create_app
 from service.settings import ServiceSettings
+from tests.paging import all_of
 from tests.proof.conftest import Report, built
 
 if TYPE_CHECKING:
@@ -46,16 +47,7 @@ class Searched:
 
     def all(self, path: str, **parameters: Any) -> list[dict[str, Any]]:
         """Every sample of a list, page after page."""
-        found: list[dict[str, Any]] = []
-        token = None
-        while True:
-            asked = {**parameters, "page_size": PAGE} | ({"page_token": token} if token else {})
-            page = self.api.get(path, params=asked).raise_for_status().json()
-            found += page["items"]
-            token = page["next_page_token"]
-            if token is None:
-                assert page["total"] == len(found)
-                return found
+        return all_of(lambda asked: self.api.get(path, params=asked).raise_for_status().json(), PAGE, **parameters)
 
 
 @pytest.fixture(scope="module")

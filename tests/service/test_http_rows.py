@@ -179,12 +179,17 @@ def _icons(call: Caller, live: Live) -> None:
     assert job["id"] in [one["id"] for one in call(f"GET {base}", 200, **atlas).json()["items"]]
     made = call(f"GET {base}/{{icons}}", 200, **names).json()["description"]
     for path, sha256 in (("pictures/{n}", made["pictures"][0]["sha256"]), ("sheet", made["sheet"]["sha256"])):
-        answer = call(f"GET {base}/{{icons}}/{path}", 200, n="0", params={"v": sha256}, **names)
-        assert "immutable" in answer.headers["cache-control"]
-        call(f"GET {base}/{{icons}}/{path}", 304, n="0", headers={"if-none-match": answer.headers["etag"]}, **names)
+        _picture(call, f"GET {base}/{{icons}}/{path}", sha256, n="0", **names)
     call(f"GET {base}/{{icons}}/pictures/{{n}}", 404, n="1", **names)
     call(f"DELETE {base}/{{icons}}", 204, **names)
     call(f"GET {base}/{{icons}}", 404, **names)
+
+
+def _picture(call: Caller, operation: str, version: str, **names: Any) -> None:
+    """A picture by its version never changes, and is not sent to who has it."""
+    answer = call(operation, 200, params={"v": version}, **names)
+    assert "immutable" in answer.headers["cache-control"]
+    call(operation, 304, headers={"if-none-match": answer.headers["etag"]}, **names)
 
 
 def _drift(call: Caller, live: Live, dataset: str) -> None:
@@ -198,10 +203,7 @@ def _drift(call: Caller, live: Live, dataset: str) -> None:
     made = call(f"GET {base}/{{drift}}", 200, **names).json()["description"]
     patch = made["layers"][OF_A_LEVEL["layer"]]["cells"]["moved"][0]["exemplars"][0]
     version = patch["url"].partition("?v=")[2]
-    answer = call(f"GET {base}/{{drift}}/exemplars/{{n}}", 200, n=str(patch["n"]), params={"v": version}, **names)
-    assert "immutable" in answer.headers["cache-control"]
-    call(f"GET {base}/{{drift}}/exemplars/{{n}}", 304, n=str(patch["n"]),
-         headers={"if-none-match": answer.headers["etag"]}, **names)  # fmt: skip
+    _picture(call, f"GET {base}/{{drift}}/exemplars/{{n}}", version, n=str(patch["n"]), **names)
     call(f"GET {base}/{{drift}}/exemplars/{{n}}", 404, n="99999", **names)
     call(f"DELETE {base}/{{drift}}", 204, **names)
     call(f"GET {base}/{{drift}}", 404, **names)

@@ -76,6 +76,15 @@ def request_of(api: TestClient, **changes: Any) -> dict[str, Any]:
     return {"model": model, "dataset": dataset, "layers": [LAYER], "samples": 300, "levels": [5], **changes}
 
 
+def indexed(api: TestClient) -> str:
+    """An atlas that says it can place images."""
+    atlas = str(api.post("/v1/atlases", json=request_of(api)).json()["id"])
+    store = services(api).store
+    for chunk in registry.plan_of(store, atlas).find("publish", step="index"):
+        store.put_record("publish", chunk.key, {"blobs": {"index": SHA}, "info": {}})
+    return atlas
+
+
 def assert_problem(answer: Any, status: int, slug: str) -> dict[str, Any]:
     assert answer.headers["content-type"] == "application/problem+json"
     body: dict[str, Any] = answer.json()
@@ -284,10 +293,7 @@ def test_a_projection_on_an_atlas_that_is_not_ready_is_a_conflict(api: TestClien
 
 
 def test_a_projection_that_nobody_answers_ends(api: TestClient) -> None:
-    atlas = api.post("/v1/atlases", json=request_of(api)).json()["id"]
-    store = services(api).store
-    for chunk in registry.plan_of(store, atlas).find("publish", step="index"):
-        store.put_record("publish", chunk.key, {"blobs": {"index": SHA}, "info": {}})
+    atlas = indexed(api)
     answer = api.post(f"/v1/atlases/{atlas}/projections", content=b"x", headers={"content-type": "image/png"})
     assert_problem(answer, 504, "timeout")
     unknown = api.post(f"/v1/atlases/{atlas}/projections", content=b"x", params={"layers": "other"})

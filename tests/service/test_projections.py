@@ -24,7 +24,6 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from atlas_core import registry
 from atlas_core.ledger import connect
 from atlas_core.mailbox import PACE, WAITING, Answer, Mailbox, Request
 from atlas_core.run import die_with_parent
@@ -32,7 +31,7 @@ from service.embedded import _environment, _worker_command
 from service.main import create_app
 from tests.service.serving import serving
 from tests.service.stack import descendants
-from tests.service.test_main import SHA, assert_problem, request_of, services, settings
+from tests.service.test_main import assert_problem, indexed, settings
 
 if TYPE_CHECKING:
     import redis
@@ -180,13 +179,10 @@ def client(settings: ServiceSettings) -> Iterator[redis.Redis]:
 @contextmanager
 def placing(settings: ServiceSettings, **changes: Any) -> Iterator[str]:
     """The URL of projections onto an atlas that can place images, with no worker behind it."""
-    app = create_app(settings.model_copy(update={"projection_seconds": WAIT_SECONDS, **changes}))
-    with TestClient(app) as api:
-        atlas = api.post("/v1/atlases", json=request_of(api)).json()["id"]
-        store = services(api).store
-        for chunk in registry.plan_of(store, atlas).find("publish", step="index"):
-            store.put_record("publish", chunk.key, {"blobs": {"index": SHA}, "info": {}})
-    with serving(create_app(settings.model_copy(update={"projection_seconds": WAIT_SECONDS, **changes}))) as url:
+    changed = settings.model_copy(update={"projection_seconds": WAIT_SECONDS, **changes})
+    with TestClient(create_app(changed)) as api:
+        atlas = indexed(api)
+    with serving(create_app(changed)) as url:
         yield f"{url}/v1/atlases/{atlas}/projections"
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 from atlas_client.atlas import Atlas
 from atlas_client.cli import run
 from atlas_client.errors import BadInputError
+from tests.paging import all_of
 from tests.service.conftest import CLASSES
 from tests.service.test_end_to_end import get
 
@@ -31,19 +32,7 @@ def of_layer(live: Live) -> str:
 
 
 def pages(live: Live, path: str, size: int = 1000, **parameters: Any) -> list[dict[str, Any]]:
-    """All samples of a list, page by page; checks what pages say of the whole."""
-    found: list[dict[str, Any]] = []
-    token = None
-    while True:
-        asked = {**parameters, "page_size": size} | ({"page_token": token} if token else {})
-        page = live.client.json("GET", path, params=asked)
-        found += page["items"]
-        token = page["next_page_token"]
-        if token is None:
-            assert page["total"] == len(found)
-            return found
-        assert len(page["items"]) == size
-        assert page["total"] > len(found)
+    return all_of(lambda asked: live.client.json("GET", path, params=asked), size, **parameters)
 
 
 @pytest.fixture(scope="module")

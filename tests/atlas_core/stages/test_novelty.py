@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from atlas_core import registry
 from atlas_core.novelty import Novelty
+from atlas_core.pooling import COPIES, ITSELF
 from atlas_core.project import project_image
 from atlas_core.runtime import Runtime
-from atlas_core.stages import run_chunk
+from atlas_core.spoiled import KINDS
 from atlas_core.store import open_store
-from tests.atlas_core.conftest import TinyAtlas, planned
+from tests.atlas_core.conftest import TinyAtlas, planned, run_all
 from tests.tiny import CLASSES, LAYER, picture, write_dataset
 
 if TYPE_CHECKING:
@@ -33,8 +35,7 @@ def placing(tiny_cards: tuple[Path, Path], tmp_path_factory: pytest.TempPathFact
                    attribution="none")  # fmt: skip
     registry.add_job(store, made)
     runtime = Runtime(store)
-    for chunk in made.chunks:
-        run_chunk(made, chunk, runtime)
+    run_all(made, runtime)
     return made, runtime
 
 
@@ -56,6 +57,35 @@ def test_the_manifest_says_what_novelty_rests_on(placing: tuple[Plan, Runtime]) 
     assert isinstance(known, Novelty)
     assert known.n == IMAGES
     assert runtime.store.blob_size(found["novelty"]) is not None
+
+
+def test_images_can_be_placed_before_anything_is_known_of_novelty(placing: tuple[Plan, Runtime]) -> None:
+    made, runtime = placing
+    whole = project_image(made, runtime, picture("disc", 1001))
+    (novelty,) = made.find("publish", step="novelty")
+    record = runtime.store.get_record("publish", novelty.key)
+    assert record is not None
+    runtime.store.delete_record("publish", novelty.key)
+    other = Runtime(runtime.store)
+    early = project_image(made, other, picture("disc", 1001))
+    assert early["novelty"] is None
+    assert "not complete" in early["novelty_reason"]
+    assert early["layers"] == whole["layers"]
+    runtime.store.put_record("publish", novelty.key, record)
+    assert project_image(made, other, picture("disc", 1001)) == whole
+
+
+def test_nothing_that_is_collected_is_of_a_copy_and_every_kind_of_copies_is_made(placing: tuple[Plan, Runtime]) -> None:
+    made, runtime = placing
+
+    def kept(stage: str, name: str, **which: str) -> list[np.ndarray]:
+        records = [runtime.record(made, chunk.key) for chunk in made.find(stage, **which)]
+        return [runtime.table(record["blobs"][name])["kind"] for record in records]
+
+    assert set(np.concatenate(kept("collect", "novelty")).tolist()) == {ITSELF}
+    copies = np.concatenate(kept("publish", "copies", step="copies"))
+    assert len(copies) == IMAGES * min(len(KINDS), COPIES // IMAGES)
+    assert set(copies.tolist()) == set(range(len(KINDS)))
 
 
 def test_of_few_images_nothing_is_said_and_why(tiny_atlas: TinyAtlas) -> None:

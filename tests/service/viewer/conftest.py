@@ -39,6 +39,16 @@ def serving(folder: Path) -> Iterator[str]:
             thread.join()
 
 
+def at(page: Page, side: int, column: float, row: float) -> tuple[float, float]:
+    """A place of a level in pixels of the window; its cells are counted from the top left corner."""
+    box = page.locator("#map").bounding_box()
+    assert box is not None
+    left, top, size = (
+        float(page.locator("#map").get_attribute(f"data-{name}") or "") for name in ("left", "top", "size")
+    )
+    return box["x"] + left + column / side * size, box["y"] + top + row / side * size
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     binary = which("chromium")

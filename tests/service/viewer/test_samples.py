@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, Route, expect
 
+from tests.service.viewer.conftest import at
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -28,16 +30,6 @@ def page(live: Live, open_page: OpenPage) -> Page:
     expect(page.locator("#map")).to_have_attribute("aria-label", re.compile(f"{LAYER}, {SIDE} cells a side"))
     page.wait_for_timeout(200)  # painted in the next frames
     return page
-
-
-def at(page: Page, column: float, row: float) -> tuple[float, float]:
-    """A place of the level, cells counted from the top left corner, in pixels of the window."""
-    box = page.locator("#map").bounding_box()
-    assert box is not None
-    left, top, size = (
-        float(page.locator("#map").get_attribute(f"data-{name}") or "") for name in ("left", "top", "size")
-    )
-    return box["x"] + left + column / SIDE * size, box["y"] + top + row / SIDE * size
 
 
 def fullest(live: Live) -> dict[str, Any]:
@@ -56,7 +48,7 @@ def addresses(page: Page) -> list[str]:
 def test_all_samples_of_a_chosen_cell_page_by_page(live: Live, page: Page) -> None:
     cell = fullest(live)
     expect(page.locator(".samples")).to_have_count(0)
-    page.mouse.click(*at(page, cell["column"] + 0.5, cell["row"] + 0.5))
+    page.mouse.click(*at(page, SIDE, cell["column"] + 0.5, cell["row"] + 0.5))
     expect(page.locator(".samples h3")).to_have_text(f"All {cell['count']} samples")
     expect(crops(page)).to_have_count(SHOWN)
     seen = addresses(page)
@@ -84,20 +76,20 @@ def test_all_samples_of_a_chosen_cell_page_by_page(live: Live, page: Page) -> No
 
 def test_a_page_of_samples_stays_while_other_cells_are_pointed_at(live: Live, page: Page) -> None:
     cell = fullest(live)
-    page.mouse.click(*at(page, cell["column"] + 0.5, cell["row"] + 0.5))
+    page.mouse.click(*at(page, SIDE, cell["column"] + 0.5, cell["row"] + 0.5))
     page.get_by_role("button", name="Next").click()
     expect(page.locator(".pager span")).to_have_text(re.compile(f"^{SHOWN + 1}–"))
     other = next(one for one in live.client.items(f"{live.level}/cells") if one != cell)
-    page.mouse.move(*at(page, other["column"] + 0.5, other["row"] + 0.5))
+    page.mouse.move(*at(page, SIDE, other["column"] + 0.5, other["row"] + 0.5))
     expect(page.locator("figure.cell figcaption")).to_contain_text(f"Column {other['column']}, row {other['row']}")
     expect(page.locator(".samples")).to_have_count(0)
-    page.mouse.move(*at(page, cell["column"] + 0.5, cell["row"] + 0.5))
+    page.mouse.move(*at(page, SIDE, cell["column"] + 0.5, cell["row"] + 0.5))
     expect(page.locator(".pager span")).to_have_text(re.compile(f"^{SHOWN + 1}–"))
 
 
 @pytest.mark.parametrize("way", ["shift", "button"])
 def test_all_samples_of_a_rectangle(live: Live, page: Page, way: str) -> None:
-    corners = at(page, 0.4, 1.1), at(page, 2.3, 2.6)
+    corners = at(page, SIDE, 0.4, 1.1), at(page, SIDE, 2.3, 2.6)
     if way == "button":
         page.get_by_role("button", name="Choose a part of the map").click()
         expect(page.locator("#zoom-box")).to_have_attribute("aria-pressed", "true")
@@ -149,7 +141,7 @@ def test_a_rectangle_by_keyboard(live: Live, page: Page) -> None:
 def _lightness(page: Page) -> Any:
     """How light the map's cells are painted, shape (side, side)."""
     shot = np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB"), float).mean(axis=2)
-    middles = [[at(page, column + 0.5, row + 0.5) for column in range(SIDE)] for row in range(SIDE)]
+    middles = [[at(page, SIDE, column + 0.5, row + 0.5) for column in range(SIDE)] for row in range(SIDE)]
     return np.array(
         [[shot[int(y) - 20 : int(y) + 20, int(x) - 20 : int(x) + 20].mean() for x, y in row] for row in middles]
     )

@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 from tests.corners import COLOURS, corner_cells, write_corners
-from tests.service.viewer.conftest import STATIC, serving
+from tests.service.viewer.conftest import STATIC, at, serving
 
 OpenPage = Callable[..., Page]
 PAGE = re.compile(r"""(?:src|href|from|import|fetch\()\s*=?\s*["'](https?:)?//""")
@@ -27,12 +27,7 @@ def _ready(page: Page, side: int) -> Page:
 
 def _place(page: Page, side: int, column: int, row: int) -> tuple[float, float]:
     """Middle of a cell in pixels of the window."""
-    box = page.locator("#map").bounding_box()
-    assert box is not None
-    left, top, size = (
-        float(page.locator("#map").get_attribute(f"data-{name}") or "") for name in ("left", "top", "size")
-    )
-    return box["x"] + left + (column + 0.5) / side * size, box["y"] + top + (row + 0.5) / side * size
+    return at(page, side, column + 0.5, row + 0.5)
 
 
 def _pixel(page: Page, x: float, y: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What a comparison of a dataset with an atlas says, as it goes over the wire."""
+"""Comparisons of datasets with an atlas over the wire."""
 
 from __future__ import annotations
 
