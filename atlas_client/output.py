@@ -177,6 +177,8 @@ def put_projection(answer: dict[str, Any]) -> None:
     put(f"{answer['image']}: {classes or 'no classes'}")
     if novelty := answer.get("novelty"):
         put(f"  {novelty['word']} as a whole: p {novelty['novelty_p']:.3g} among {novelty['n']} images of the atlas")
+        if novelty["word"] != "ordinary":
+            put(f"  strangest is {min(novelty['parts'].values(), key=lambda part: part['p'])['says']}")
     for name, layer in answer["layers"].items():
         positions = layer["positions"]
         for side in positions[0]["cells"] if positions else ():

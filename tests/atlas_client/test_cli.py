@@ -165,11 +165,16 @@ def test_project_puts_a_line_for_each_image(
 def test_project_for_people(server: Answers, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     places = [{"cells": {"10": {"column": column, "row": 3}}} for column in (1, 2, 2)]
     classes = [{"name": "heron", "probability": 0.75}, {"name": "tractor", "probability": 0.25}]
-    server.add("POST /v1/atlases/a/projections", body={"classes": classes, "layers": {"l": {"positions": places}}})
+    parts = {"energy": {"p": 0.5, "says": "how little"}, "spoiled": {"p": 0.01, "says": "how much it looks turned"}}
+    novelty = {"word": "rare", "novelty_p": 0.02, "n": 300, "parts": parts}
+    body = {"classes": classes, "layers": {"l": {"positions": places}}, "novelty": novelty}
+    server.add("POST /v1/atlases/a/projections", body=body)
     one = _pictures(tmp_path)[0]
     assert run(["project", "a", one, "--url", server.url]) == 0
     assert capsys.readouterr().out.splitlines() == [
         f"{one}: heron 75.0%, tractor 25.0%",
+        "  rare as a whole: p 0.02 among 300 images of the atlas",
+        "  strangest is how much it looks turned",
         "  l, 10 cells a side: 3 positions in 2 cells; most in 2-3 (2), 1-3 (1)",
     ]
 

@@ -64,6 +64,18 @@ def test_new_images_like_the_atlass_are_called_strange_as_often_as_said(known: N
     assert known.n == N
 
 
+def test_of_few_images_they_are_called_strange_as_often_as_of_many() -> None:
+    """Directions found in few images are noise; a mean of several would be less noise than those that calibrate."""
+    found = []
+    for number in range(12):
+        images = pooled(100, 20 + 2 * number)
+        known = Novelty.fit(images, *copies_of(images, shift=0.0))
+        found += judged(known, pooled(100, 21 + 2 * number)).tolist()
+    for rate in (0.05, 0.1):
+        deviation = np.sqrt(rate * (1 - rate) * (1 / 100 + 1 / 100) / 12)
+        assert abs((np.array(found) <= rate).mean() - rate) < 2.6 * deviation
+
+
 def test_each_part_is_calibrated_by_itself(known: Novelty) -> None:
     fresh = pooled(NEW, 2)
     parts = [known.parts(one(fresh, row)) for row in range(NEW)]

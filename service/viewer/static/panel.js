@@ -187,7 +187,9 @@ const NOVELTY = {
 function noveltyDetails(novelty) {
   if (!novelty?.word) return null;
   const share = novelty.novelty_p === undefined ? "" : ` (${percent(novelty.novelty_p)} of them are as strange)`;
-  return element("p", { class: novelty.word === "ordinary" ? "quiet novelty" : "note novelty" }, `${NOVELTY[novelty.word] ?? novelty.word}${share}.`);
+  const [part] = Object.values(novelty.parts ?? {}).sort((one, other) => one.p - other.p);
+  const strangest = part && novelty.word !== "ordinary" ? ` Strangest is ${part.says}.` : "";
+  return element("p", { class: novelty.word === "ordinary" ? "quiet novelty" : "note novelty" }, `${NOVELTY[novelty.word] ?? novelty.word}${share}.${strangest}`);
 }
 
 // layer: of the answer; like: the grid of the samples most like it, once asked for; onLike(): asks for them.

@@ -150,7 +150,8 @@ def _lightness(page: Page) -> Any:
 def test_where_a_picture_lands_is_lit_and_what_is_like_it(live: Live, cards: Path, page: Page) -> None:
     def told(route: Route) -> None:
         answer = route.fetch()
-        novelty = {"novelty_p": 0.02, "word": "rare"}
+        parts = {"energy": {"p": 0.5, "says": "how little"}, "spoiled": {"p": 0.01, "says": "how much it looks turned"}}
+        novelty = {"novelty_p": 0.02, "word": "rare", "parts": parts}
         route.fulfill(response=answer, body=json.dumps(answer.json() | {"novelty": novelty}))
 
     page.route("**/projections", told)
@@ -160,6 +161,7 @@ def test_where_a_picture_lands_is_lit_and_what_is_like_it(live: Live, cards: Pat
     landing = page.locator("#landing")
     expect(landing).to_contain_text("of them lie among samples like themselves")
     expect(landing).to_contain_text("Rare: few images of the atlas are as strange (2.0 % of them are as strange).")
+    expect(landing).to_contain_text("Strangest is how much it looks turned.")
     page.wait_for_timeout(200)
     veiled = _lightness(page) - before
     answer = live.client.project(live.atlas["id"], picture)["layers"][LAYER]["positions"]
