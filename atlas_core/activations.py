@@ -21,6 +21,7 @@ from atlas_core.memory import Batches
 from atlas_core.models.preprocessing import read_pixels, to_unit
 from atlas_core.pooling import ITSELF, Kept, Watch, pooled
 from atlas_core.sampling import Positions, centres, points, positions
+from atlas_core.tables import LARGEST_HALF
 from atlas_core.thumbnails import cut_thumbnails
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ BATCH = 32
 DECODERS = 1
 FAR_DECODERS = 8
 """Of a dataset in object storage: they wait for it most of the time."""
-LARGEST_HALF = 65504.0  # beyond it float16 is infinite
 
 Table = dict[str, "NDArray[np.generic]"]
 Skipped = dict[str, str]  # image id and reason

@@ -17,6 +17,7 @@ from atlas_core.ablation import LocalTail
 from atlas_core.errors import ModelError, SpecError
 from atlas_core.memory import Batches
 from atlas_core.models.preprocessing import read_pixels, to_unit
+from atlas_core.tables import LARGEST_HALF
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,7 +34,6 @@ METHODS = ("auto", "ablation", "jvp", "none")
 VARIANTS = 64  # at once, fewer where the layer is large
 VARIANT_VALUES = 16_000_000  # of activations, over all variants at once
 VARIANTS_AN_IMAGE = 4  # an image's maps, all kept, weigh about as much as this many variants
-LARGEST_HALF = 65504.0
 
 Measure = Callable[["Places"], "Tensor"]  # attributions, shape (n, classes)
 

@@ -29,7 +29,6 @@ BESIDE_CELLS = 64
 PLACED_SAMPLES = 50_000
 """Samples that a chunk places among landmarks, more or less."""
 PLACED_EPOCHS = 30
-INDEX_PATH = "index.safetensors"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from atlas_core.build import collecting
 from atlas_core.cards import Card
-from atlas_core.errors import SpecError, UnknownLayerError
+from atlas_core.errors import SpecError
 from atlas_core.keys import digest
 from atlas_core.plan import Chunk, Compared, DatasetFacts, Plan
 
@@ -64,9 +64,7 @@ def resolve(request: DriftRequest, atlas: Plan, dataset: DatasetFacts) -> DriftR
         SpecError: There are too few images.
     """
     for number, layer in enumerate(request.layers or ()):
-        if layer not in atlas.spec.layers:
-            raise UnknownLayerError(f"the atlas has no layer {layer!r}; it has {', '.join(atlas.spec.layers)}",
-                                    pointer=f"/layers/{number}")  # fmt: skip
+        atlas.check_layer(layer, f"/layers/{number}")
     for facts in (atlas.dataset, dataset):
         if facts.images < LEAST_IMAGES:
             raise SpecError(f"the dataset {facts.name!r} has {facts.images} images, of which nothing can be said; a "

@@ -11,7 +11,6 @@ from atlas_core.errors import (
     InputError,
     NotFoundError,
     SpecError,
-    UnknownLayerError,
     UnsupportedOperatorError,
 )
 from atlas_core.featurevis.recipes import recipe_named
@@ -70,9 +69,7 @@ def resolve(request: IconsRequest, plan: Plan, cells_of: Callable[[str, int], Ce
         reasons = "; ".join(plan.model.unconvertible)
         raise UnsupportedOperatorError(f"icons of the model {plan.model.card.name!r} cannot be rendered: {reasons}")
     layer = request.layer or plan.spec.layers[0]
-    if layer not in plan.spec.layers:
-        raise UnknownLayerError(f"the atlas has no layer {layer!r}; it has {', '.join(plan.spec.layers)}",
-                                pointer="/layer")  # fmt: skip
+    plan.check_layer(layer, "/layer")
     levels = plan.spec.levels or []
     if request.z >= len(levels):
         raise NotFoundError(f"the atlas has no level {request.z}; it has 0 to {len(levels) - 1}, coarse to fine",

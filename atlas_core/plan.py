@@ -249,6 +249,20 @@ class Plan(Card):
             return "the atlas was made with attribution `none`; one made with `auto` has classes"
         return self.model.unattributed(layer)
 
+    def check_layer(self, name: str, pointer: str | None = None) -> None:
+        """Refuse a layer that the atlas does not map.
+
+        Args:
+            name: Of the layer.
+            pointer: To where it was named.
+
+        Raises:
+            UnknownLayerError: It is none of the atlas's; names these.
+        """
+        if name not in self.spec.layers:
+            raise UnknownLayerError(f"the atlas has no layer {name!r}; it has {', '.join(self.spec.layers)}",
+                                    pointer=pointer)  # fmt: skip
+
     def find(self, stage: str, **parameters: Any) -> list[Chunk]:
         """Chunks of a stage that have these parameters, in order."""
         return [

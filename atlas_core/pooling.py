@@ -13,6 +13,7 @@ import numpy as np
 
 from atlas_core.errors import ModelError
 from atlas_core.spoiled import KINDS, kinds_of, within
+from atlas_core.tables import LARGEST_HALF
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +29,6 @@ COPIES = 1_000
 """That these leave in all, so many of each as that allows: each is a forward pass."""
 LEAST_IMAGES = 100
 """Fewer cannot tell one in a hundred, and leave no copies."""
-LARGEST_HALF = 65504.0
 ITSELF = -1
 """In the place of a kind: an image as it is."""
 

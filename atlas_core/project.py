@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from atlas_core.binning import assign_cells
-from atlas_core.errors import ImageError, UnknownLayerError
+from atlas_core.errors import ImageError
 from atlas_core.models.preprocessing import read_pixels, to_unit
 from atlas_core.pooling import depths, pool
 
@@ -71,10 +71,7 @@ def project_images(
     """
     wanted = layers or plan.spec.layers
     for name in wanted:
-        if name not in plan.spec.layers:
-            raise UnknownLayerError(
-                f"the atlas has no layer {name!r}; it has {', '.join(plan.spec.layers)}", pointer="/layers"
-            )
+        plan.check_layer(name, "/layers")
     pixels = [_pixels(data, plan) for data in images]
     # Always the same layers are read, whichever are asked for: what a network reads may change its last digits.
     every = list(dict.fromkeys([*plan.spec.layers, *depths(plan.model.layers)]))
@@ -156,16 +153,17 @@ def chosen_positions(layer: LayerInfo, positions: Positions) -> tuple[NDArray[np
     if positions == "all":
         rows, columns = np.arange(height), np.arange(width)
     else:
-        rows, columns = _evenly(height), _evenly(width)
+        rows, columns = evenly(height, GRID), evenly(width, GRID)
     grid = np.meshgrid(rows, columns, indexing="ij")
     return grid[0].ravel(), grid[1].ravel()
 
 
-def _evenly(side: int) -> NDArray[np.int64]:
+def evenly(side: int, most: int) -> NDArray[np.int64]:
+    """Places inside the border of a grid's side, ascending: all, or so many, spread evenly."""
     inside = np.arange(1, side - 1) if side >= 3 else np.arange(side)
-    if len(inside) <= GRID:
+    if len(inside) <= most:
         return inside
-    chosen: NDArray[np.int64] = inside[np.round(np.linspace(0, len(inside) - 1, GRID)).astype(int)]
+    chosen: NDArray[np.int64] = inside[np.round(np.linspace(0, len(inside) - 1, most)).astype(int)]
     return chosen
 
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from atlas_core import tables
-from atlas_core.errors import InputError, UnknownLayerError
+from atlas_core.errors import InputError
 from atlas_core.models.preprocessing import read_pixels, to_unit
 from atlas_core.nearest import exact_distances, unit_rows
+from atlas_core.project import evenly
 from atlas_core.search import EVERY, SampleTable, Wanted
 
 if TYPE_CHECKING:
@@ -78,8 +79,7 @@ def resembling(plan: Plan, runtime: Runtime, data: bytes, layer: str, like: Like
         UnknownLayerError: The atlas has no such layer.
         NotFoundError: The atlas has no index yet.
     """
-    if layer not in plan.spec.layers:
-        raise UnknownLayerError(f"the atlas has no layer {layer!r}; it has {', '.join(plan.spec.layers)}")
+    plan.check_layer(layer)
     rows, columns = positions_of(plan.model.layer(layer).shape[1:], like)
     pixels = to_unit(read_pixels(data, plan.model.card.input)[None])
     read, _ = runtime.model(plan.model.card).activations(pixels, [layer], logits=False)
@@ -101,18 +101,13 @@ def positions_of(grid: tuple[int, ...], like: Like) -> tuple[NDArray[np.int64], 
         InputError: The grid has no such position.
     """
     if like.row is None or like.column is None:
-        spread = np.meshgrid(*(_evenly(side) for side in grid), indexing="ij")
+        spread = np.meshgrid(*(evenly(side, POSITIONS) for side in grid), indexing="ij")
         return spread[0].ravel(), spread[1].ravel()
     for name, value, side in (("row", like.row, grid[0]), ("column", like.column, grid[1])):
         if not 0 <= value < side:
             raise InputError(f"{name} {value} is outside of the layer's grid of {grid[0]} rows and {grid[1]} columns",
                              pointer=f"/{name}")  # fmt: skip
     return np.array([like.row]), np.array([like.column])
-
-
-def _evenly(side: int) -> NDArray[np.int64]:
-    inside = np.arange(1, side - 1) if side >= 3 else np.arange(side)
-    return np.unique(inside[np.round(np.linspace(0, len(inside) - 1, min(len(inside), POSITIONS))).astype(np.int64)])
 
 
 def _kept(plan: Plan, runtime: Runtime, layer: str, wanted: Wanted) -> NDArray[np.bool_]:

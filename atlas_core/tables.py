@@ -18,6 +18,8 @@ from atlas_core.errors import IntegrityError
 Table = dict[str, NDArray[Any]]
 Fields = Mapping[str, tuple[Any, tuple[int, ...]]]
 """Type and shape of each array of a table."""
+LARGEST_HALF = 65504.0
+"""What is stored as float16 is cut here: beyond it is infinity."""
 TYPES: dict[str, Any] = {
     "U64": np.uint64, "I64": np.int64, "F64": np.float64, "F32": np.float32, "U32": np.uint32, "I32": np.int32,
     "F16": np.float16, "U16": np.uint16, "I16": np.int16, "I8": np.int8, "U8": np.uint8, "BOOL": np.bool_,

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
 from atlas_core.advance import plan_of_attempt
-from atlas_core.errors import ConflictError, ImageError, InputError, UnknownLayerError
+from atlas_core.errors import ConflictError, ImageError, InputError
 from service import batches
 from service.asking import Question
 from service.dependencies import Services, ServicesDep
@@ -168,10 +168,7 @@ def question_about(services: Services, atlas: str, layers: list[str] | None, pos
     job = services.artifacts.job(atlas)
     plan = plan_of_attempt(services.store, atlas, job["attempt"])
     for name in layers or ():
-        if name not in plan.spec.layers:
-            raise UnknownLayerError(
-                f"the atlas has no layer {name!r}; it has {', '.join(plan.spec.layers)}", pointer="/layers"
-            )
+        plan.check_layer(name, "/layers")
     indexes = [chunk for chunk in plan.find("publish", step="index")
                if chunk.parameters["layer"] in (layers or plan.spec.layers)]  # fmt: skip
     if any(services.artifacts.record(chunk) is None for chunk in indexes):
