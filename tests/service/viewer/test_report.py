@@ -15,7 +15,7 @@ from atlas_core.reports.formats import render
 from tests.audits import HOSTILE, audit, clean, pictures
 
 OpenPage = Callable[..., Page]
-FINDING = "#finding-shortcuts-3f9c2a71d0e4"
+FINDING = "#finding-3f9c2a71d0e4"
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(open_page: OpenPage, address: 
     assert _violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") == width
     overflowing = page.evaluate(
-        "[...document.querySelectorAll('h1, h2, h3, p, dd, figcaption, img, .chart, .number')]"
+        "[...document.querySelectorAll('h1, h2, h3, p, dd, figcaption, figure img, .chart, .number')]"
         ".filter(each => each.getBoundingClientRect().right > innerWidth + 1).map(each => each.textContent)"
     )
     assert overflowing == []
@@ -64,7 +64,7 @@ def test_the_verdict_and_its_reason_are_seen_at_once_and_pictures_are_shown(open
     assert first.evaluate("each => each.naturalWidth") == 96
     box = first.bounding_box()
     assert box is not None
-    assert box["y"] + box["height"] < 1000
+    assert box["y"] < 850
 
 
 def test_it_asks_nothing_of_any_other_place_and_runs_no_script_of_a_users_name(
