@@ -124,7 +124,8 @@ def publish_manifest(step: Step) -> Output:
             artifacts[f"{folder}/cells.json"] = artifact(store.get_blob(record["blobs"]["cells"]))
             artifacts[f"{folder}/poster.png"] = artifact(store.get_blob(record["blobs"]["poster"]))
             if quality["blobs"]:
-                artifacts[f"{folder}/quality.safetensors"] = artifact(store.get_blob(quality["blobs"][f"quality-{side}"]))
+                table = store.get_blob(quality["blobs"][f"quality-{side}"])
+                artifacts[f"{folder}/quality.safetensors"] = artifact(table)
             for chunk in plan.tiles(name, side):
                 tile = step.runtime.record(plan, chunk.key)
                 if tile["info"]["icons"]:
