@@ -196,7 +196,10 @@ class Plan(Card):
     def _as(self, other: Other | None) -> Plan:
         if other is None:
             return self
-        return self.model_copy(update={"spec": other.spec, "model": other.model, "dataset": other.dataset})
+        update: dict[str, Any] = {"spec": other.spec, "model": other.model, "dataset": other.dataset}
+        if other.model.id != self.model.id:  # an atlas of its own, whose layouts and cells are found by layer and side
+            update["chunks"] = tuple(chunk for chunk in self.chunks if chunk.key in other.keys)
+        return self.model_copy(update=update)
 
     @cached_property
     def own(self) -> list[Chunk]:
@@ -236,6 +239,14 @@ class Plan(Card):
             ConflictError: The plan is of a version that had no such chunks.
         """
         return self._of_newer("publish", layer, "samples")
+
+    def quality_of(self, layer: str) -> Chunk:
+        """The chunk that tells how right the model is in a layer's cells; or why nobody can.
+
+        Raises:
+            ConflictError: The plan is of a version that had no such chunks.
+        """
+        return self._of_newer("publish", layer, "quality")
 
     def _of_newer(self, stage: str, layer: str, step: str) -> Chunk:
         """A chunk that plans of earlier versions lack."""
