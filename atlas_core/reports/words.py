@@ -43,8 +43,9 @@ CHECKS: Mapping[str, CheckWords] = MappingProxyType(
             means="Pasted on pictures of other classes, this piece changes the prediction far more often than pieces "
             "of the same size that were cut at random. The model reads it as a sign of the class, so it will be "
             "wrong wherever the piece stands beside something else.",
-            noted="Pasted on pictures of other classes, this piece changes the prediction too. It does not fail the check: "
-            "it may be what makes the class, the baseline may have it as well, or there were too few pictures to be sure.",
+            noted="Pasted on pictures of other classes, this piece changes the prediction too. It does not fail the "
+            "check: it may be what makes the class, the baseline may have it as well, or there were too few pictures "
+            "to be sure.",
             todo="Look for the piece in the training pictures of the class. Remove or cover it there, or add pictures "
             "that show it with other classes, and train again. Where that takes too long, mute its direction.",
         ),
