@@ -12,8 +12,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from atlas_core.batch import PART_IMAGES
-from atlas_core.build import BESIDE_CELLS, TILE_SIDE
+from atlas_core.build import BESIDE_CELLS
 from atlas_core.featurevis.recipes import THUMBNAIL_SIDE, at_layer, canvas_size, recipe_named
+from atlas_core.mapping import TILE_SIDE
 from atlas_core.pooling import IMAGES, Watch, depths
 from atlas_core.sampling import capacity
 

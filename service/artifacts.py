@@ -13,13 +13,13 @@ from PIL import Image
 
 from atlas_core import registry, tables
 from atlas_core.advance import TERMINAL, plan_of_attempt
-from atlas_core.build import TILE_SIDE
 from atlas_core.cards import DatasetCard
 from atlas_core.dataset_stores import registered
 from atlas_core.datasets.dataset import Dataset, open_dataset
 from atlas_core.datasets.listing import Listing
 from atlas_core.errors import NotFoundError
 from atlas_core.manifest import said_of_icons
+from atlas_core.mapping import TILE_SIDE
 from atlas_core.models.preprocessing import read_pixels
 from atlas_core.plan import Chunk, Plan
 from atlas_core.pyramid import decode_tile, displayed, png

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from atlas_core import tables
-from atlas_core.build import TILE_SIDE
 from atlas_core.keys import canonical_json
 from atlas_core.manifest import artifact, assemble, level_folder, said_of_icons
+from atlas_core.mapping import TILE_SIDE
 from atlas_core.marks import MEASURES, icon_entries, summary
 from atlas_core.pyramid import compose_counts, compose_poster, tile_shape
 from atlas_core.stages.beside import beside
