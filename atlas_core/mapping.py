@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from atlas_core.featurevis.recipes import recipe_named
-from atlas_core.plan import AnchorFacts, Chunk, ModelFacts
-from atlas_core.spec import AtlasSpec
+from atlas_core.plan import Chunk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from atlas_core.plan import AnchorFacts, ModelFacts
+    from atlas_core.spec import AtlasSpec
 
 PREVIEW = "fast"
 """The recipe of previews."""
@@ -104,6 +108,15 @@ class Mapping(list[Chunk]):
                               seed=spec.seed)  # fmt: skip
         self.layouts[layer] = layout
 
+    def compare(self, layer: str, collected: Sequence[str], attributed: Sequence[str], classes: list[int]) -> None:
+        """Lay samples out by what they add to one of two classes and not to the other."""
+        options = self._spec.layout
+        self.layouts[layer] = self.add(
+            "layout", [*collected, *attributed], step="compare", layer=layer, classes=classes,
+            neighbours=options.neighbours, epochs=options.epochs, minimum_distance=options.minimum_distance,
+            seed=self._spec.seed,
+        )  # fmt: skip
+
     def average(self, layer: str, collected: Sequence[str]) -> None:
         """Average a layer's activations in the cells of every level."""
         self.cells[layer] = self.add("cells", [self.layouts[layer], *collected, *self._whole], layer=layer,
@@ -142,8 +155,10 @@ class Mapping(list[Chunk]):
                                        side=side))  # fmt: skip
 
     def tiles(self, stage: str, side: int, layer: str) -> list[str]:
-        """Keys of a level's tiles, or with `preview` of their previews, row by row, added where they are first asked
-        for; of none without icons."""
+        """Keys of a level's tiles, or with `preview` of their previews, row by row; of none without icons.
+
+        They are added where they are first asked for.
+        """
         if not self._spec.rendered:
             return []
         if (stage, side, layer) not in self._tiles:

@@ -212,7 +212,7 @@ class Plan(Card):
     @property
     def apart(self) -> bool:
         """Whether it is a map of its own of some of an atlas's samples: a selection, or two classes compared."""
-        compares = self.kind == "comparison" and self.request is not None and self.request["kind"] == "classes"
+        compares = self.kind == "comparison" and (self.request or {}).get("kind") == "classes"
         return self.kind == "selection" or compares
 
     def brings(self, chunk: Chunk) -> bool:

@@ -11,11 +11,12 @@ import numpy as np
 from pydantic import Field, TypeAdapter, model_validator
 
 from atlas_core.cards import Card
+from atlas_core.errors import ConflictError
 from atlas_core.icons import Cell, Label, Share
 from atlas_core.search import Box, Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -106,31 +107,40 @@ def speaks(request: Chosen) -> bool:
 
 
 def samples_of(
-    request: Chosen, table: SampleTable, index: Callable[[], ClassIndex], levels: list[int]
+    request: Chosen, table: SampleTable, index: ClassIndex | None, levels: Sequence[int]
 ) -> NDArray[np.int64]:
     """The samples that a resolved request means.
 
     Args:
         request: With indices for names.
         table: Where the layer's samples lie.
-        index: Gives its class index; called where classes count.
+        index: The layer's class index, where classes count.
         levels: Cells a side of the atlas's levels.
 
     Returns:
-        Their numbers in the order of the listing, ascending.
+        Their numbers in the order of the listing, ascending, each once.
+
+    Raises:
+        ConflictError: Classes count, and the atlas has no index of them.
     """
     match request:
         case OfClass(label=label, by="rank"):
-            return index().by_rank(int(label))
+            return _known(index).by_rank(int(label))
         case OfClass(label=label):
-            return index().by_magnitude(int(label))
+            return _known(index).by_magnitude(int(label))
         case OfClasses(classes=classes):
-            return np.unique(np.concatenate([index().by_magnitude(int(label)) for label in classes]))
+            return np.unique(np.concatenate([_known(index).by_magnitude(int(label)) for label in classes]))
         case OfErrors(label=label):
             rows = Wanted(label=None if label is None else int(label), wrong=True).of(table, np.arange(len(table)))
         case OfRegion(box=(x0, y0, x1, y1)):
             rows = table.in_box(Box(x0, y0, x1, y1))
-        case OfRegion(cells=cells):
-            parts = [table.in_cell(levels[request.z], cell.column, cell.row) for cell in cells or ()]
-            rows = np.unique(np.concatenate(parts))
-    return np.sort(table.sample[rows]).astype(np.int64)
+        case OfRegion(cells=cells, z=z):
+            rows = np.concatenate([table.in_cell(levels[z], cell.column, cell.row) for cell in cells or ()])
+    return np.unique(table.sample[rows]).astype(np.int64)
+
+
+def _known(index: ClassIndex | None) -> ClassIndex:
+    if index is None:
+        raise ConflictError("the atlas was made by an earlier version, which kept no index of classes; delete it and "
+                            "ask for it again, or ask under another seed")  # fmt: skip
+    return index

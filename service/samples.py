@@ -149,4 +149,3 @@ def _named(index: int, names: Sequence[str]) -> dict[str, Any] | None:
     if index == NONE:
         return None
     return {"index": index, "name": names[index] if index < len(names) else str(index)}
-

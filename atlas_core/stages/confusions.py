@@ -24,12 +24,16 @@ def tell_confusions(step: Step) -> Output:
             images = step.table(record, "images")
             found.add(images["logits"], images["label"] if labelled else images["logits"].argmax(axis=1))
     names = plan.model.card.labels
-    told = [_told(pair, names if isinstance(names, list) else [], labelled=labelled) for pair in found.pairs(MOST_PAIRS)]
+    told = [
+        _told(pair, names if isinstance(names, list) else [], labelled=labelled) for pair in found.pairs(MOST_PAIRS)
+    ]
     return Output({"confusions": canonical_json(told)}, {"images": found.images, "labelled": labelled})
 
 
 def _told(pair: Pair, names: list[str], *, labelled: bool) -> dict[str, Any]:
-    classes = [{"index": one, "name": names[one] if one < len(names) else str(one)} for one in (pair.first, pair.second)]
+    classes = [
+        {"index": one, "name": names[one] if one < len(names) else str(one)} for one in (pair.first, pair.second)
+    ]
     often = {"confused": list(pair.confused), "share": significant(pair.share),
              "interval": [significant(end) for end in pair.interval]}  # fmt: skip
     unknown = dict.fromkeys(often)
