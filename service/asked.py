@@ -69,9 +69,10 @@ class Asked:
 
 
 def ask(services: Services, plan: Plan, response: Response) -> Document:
-    """Submit what a plan makes of its atlas; the same twice is the same job."""
-    with services.ledger.lock(lock_of("atlas", str(plan.atlas))):
-        services.artifacts.job(str(plan.atlas))  # not dropped meanwhile
+    """Submit what a plan makes of its atlas, or of none; the same twice is the same job."""
+    with services.ledger.lock(lock_of("atlas", plan.atlas or plan.id)):
+        if plan.atlas is not None:
+            services.artifacts.job(plan.atlas)  # not dropped meanwhile
         job = submit(plan, None, services.store, services.ledger, services.enqueue)
     response.headers["Location"] = registry.address_of(job)
     response.headers["Retry-After"] = "0" if job["state"] in TERMINAL else RETRY_SECONDS

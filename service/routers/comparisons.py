@@ -100,7 +100,7 @@ def _compared_classes(services: Services, plan: Plan) -> Document | None:
 @router.delete("/{comparison}", status_code=204)
 def delete_comparison(job: JobDep, services: ServicesDep) -> None:
     """Drop a comparison; one that still runs is cancelled."""
-    with services.ledger.lock(lock_of("atlas", str(job["atlas"]))):  # not asked for again meanwhile
+    with services.ledger.lock(lock_of("atlas", job["atlas"] or job["id"])):  # not asked for again meanwhile
         drop_all(services, job["id"])
     with suppress(DependencyError):  # then a later one finds it
         clear_up(services.ledger, services.enqueue)
