@@ -184,7 +184,7 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
         # What each sample adds to each class, and on average in every cell; not before the cells are there, because a
         # worker at a long chunk, and those that wait in its queue, would keep pictures waiting.
         chunks.tell(layer, chunks.attribute(layer, collected, [chunks.cells[layer]]))
-        # What new images are placed by; samples in the order of the map, for whoever asks what lies in a part of it; and
+        # What new images are placed by; samples in the order of the map, for whoever asks what lies in a part; and
         # how right the model is in every cell, where there are labels.
         chunks.tabulate(layer, collected)
 
