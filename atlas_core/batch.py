@@ -79,5 +79,6 @@ def plan_batch(atlas: Plan, request: BatchRequest) -> Plan:
     content = request.model_dump(mode="json")
     last = Chunk.of("publish", {"step": "projections", "parts": request.parts}, [part.key for part in parts])
     name = digest(["projections", atlas.id, content])[:24]
-    return Plan(id=name, spec=atlas.spec, model=atlas.model, dataset=atlas.dataset, chunks=(*ground, *parts, last),
-                anchor=atlas.anchor, atlas=atlas.id, request=content, ground=len(ground))  # fmt: skip
+    return Plan(id=name, kind="projections", spec=atlas.spec, model=atlas.model, dataset=atlas.dataset,
+                chunks=(*ground, *parts, last), anchor=atlas.anchor, atlas=atlas.id, request=content,
+                ground=len(ground))  # fmt: skip

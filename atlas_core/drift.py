@@ -189,16 +189,6 @@ def _jensen_shannon(p: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[n
     return np.asarray(np.sqrt(np.maximum((towards(p) + towards(q)) / 2, 0)))
 
 
-def adjusted(p: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Benjamini and Hochberg's adjusted p-values: those under q hold a share of false ones of at most q."""
-    n = len(p)
-    order = np.argsort(p, kind="stable")
-    scaled = np.asarray(p, np.float64)[order] * n / np.arange(1, n + 1)
-    found = np.empty(n)
-    found[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1)
-    return found
-
-
 def smallest_share(kernel: NDArray[np.float64], first: int, tested: Measured, alpha: float, seed: int) -> float | None:
     """The smallest share of images of one kind in the place of others that would have been found 4 times in 5.
 

@@ -10,7 +10,7 @@ from atlas_core.build import collecting
 from atlas_core.cards import Card
 from atlas_core.errors import SpecError
 from atlas_core.keys import digest
-from atlas_core.plan import Chunk, Compared, DatasetFacts, Plan
+from atlas_core.plan import Chunk, DatasetFacts, Other, Plan
 
 if TYPE_CHECKING:
     from atlas_core.spec import AtlasSpec
@@ -113,9 +113,9 @@ def plan_drift(atlas: Plan, request: DriftRequest, dataset: DatasetFacts) -> Pla
                     [*(chunk.key for chunk in landings), *dict.fromkeys([*shards, *mine])])  # fmt: skip
     known = {chunk.key for chunk in ground}
     own = [chunk for chunk in (*collect, *landings, last) if chunk.key not in known]
-    return Plan(id=drift_id(atlas.id, request), spec=atlas.spec, model=atlas.model, dataset=atlas.dataset,
+    return Plan(id=drift_id(atlas.id, request), kind="drift", spec=atlas.spec, model=atlas.model, dataset=atlas.dataset,
                 chunks=(*ground, *own), anchor=atlas.anchor, atlas=atlas.id, request=content, ground=len(ground),
-                compared=Compared(dataset=dataset, spec=spec, collected=mine))  # fmt: skip
+                others=(Other(name="dataset", spec=spec, model=atlas.model, dataset=dataset, keys=mine),))  # fmt: skip
 
 
 def _collected_spec(atlas: Plan, request: DriftRequest, dataset: DatasetFacts) -> AtlasSpec:

@@ -111,8 +111,8 @@ class Estimate:
     @cached_property
     def _images(self) -> int:
         """Of the atlas, not of a dataset that is compared with it."""
-        own = [chunk for chunk in self._plan.find("collect") if not (self._plan.compared and self._plan.brings(chunk))]
-        return sum(map(self._images_of, own))
+        others = {key for other in self._plan.others for key in other.keys} - self._plan.grounded
+        return sum(self._images_of(chunk) for chunk in self._plan.find("collect") if chunk.key not in others)
 
     @staticmethod
     def _images_of(chunk: Chunk) -> int:

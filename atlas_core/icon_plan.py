@@ -274,7 +274,7 @@ def plan_icons(atlas: Plan, request: IconsRequest) -> Plan:
         for first in range(0, total, most)
     ]
     last = Chunk.of("publish", {"step": "icons", **common}, [*ground, *(part.key for part in parts)])
-    return Plan(id=icons_id(atlas.id, request), spec=atlas.spec, model=atlas.model, dataset=atlas.dataset,
+    return Plan(id=icons_id(atlas.id, request), kind="icons", spec=atlas.spec, model=atlas.model, dataset=atlas.dataset,
                 chunks=(*chunks, *parts, last), anchor=atlas.anchor, atlas=atlas.id, request=content,
                 ground=len(chunks))  # fmt: skip
 

@@ -129,22 +129,31 @@ class Chunk(Card):
         return self.stage in ("preview", "render") and "step" not in self.parameters
 
 
-class Compared(Card):
-    """A dataset that is compared with an atlas's own: as it is collected, and the keys of its shards."""
+Kind = Literal["atlas", "icons", "drift", "projections", "selection", "comparison", "patches", "audit"]
 
-    dataset: DatasetFacts
+
+class Other(Card):
+    """What some chunks of a plan are about in place of the plan's own spec, model and dataset, and their keys.
+
+    `name` is how the job calls it: the `dataset` of a drift, the `base` images or the `baseline` of an audit.
+    """
+
+    name: str
     spec: AtlasSpec
-    collected: list[str]
+    model: ModelFacts
+    dataset: DatasetFacts
+    keys: list[str]
 
 
 class Plan(Card):
     """Every chunk of a job, in order of priority; inputs come before what needs them.
 
-    A plan of an atlas has no `request`; that of icons or of a drift has one, and the id of its `atlas`, whose spec it
-    shares: the first `ground` chunks are the atlas's. That of a drift has a dataset that is `compared`.
+    A plan of an atlas has no `request`; that of what is asked of an `atlas` has one, and shares its spec: the first
+    `ground` chunks are the atlas's. Chunks that are about another dataset or model say so in `others`.
     """
 
     id: str
+    kind: Kind = "atlas"
     spec: AtlasSpec
     model: ModelFacts
     dataset: DatasetFacts
@@ -153,16 +162,7 @@ class Plan(Card):
     atlas: str | None = None
     request: dict[str, Any] | None = None
     ground: int = 0
-    compared: Compared | None = None
-
-    @property
-    def kind(self) -> Literal["atlas", "icons", "drift", "projections"]:
-        """Kind of the job."""
-        if self.request is None:
-            return "atlas"
-        if self.request.get("kind") == "projections":
-            return "projections"
-        return "icons" if self.compared is None else "drift"
+    others: tuple[Other, ...] = ()
 
     def brings(self, chunk: Chunk) -> bool:
         """Whether a chunk is this job's own: all of an atlas's are; of another's those that are not the atlas's."""
@@ -181,16 +181,22 @@ class Plan(Card):
                 wanted.update(chunk.inputs)
         return tuple(chunk for chunk in self.chunks if chunk.key in wanted)
 
-    @property
-    def other(self) -> Plan:
-        """This plan as the shards of the dataset that is compared see it: as that dataset's."""
-        if self.compared is None:
-            return self
-        return self.model_copy(update={"dataset": self.compared.dataset, "spec": self.compared.spec})
+    def other(self, name: str) -> Other | None:
+        """What a job calls by this name, None where that is the plan's own."""
+        return next((other for other in self.others if other.name == name), None)
+
+    def seen_as(self, name: str) -> Plan:
+        """This plan with the spec, model and dataset of what a job calls by this name; itself where that is its own."""
+        return self._as(self.other(name))
 
     def seen_by(self, chunk: Chunk) -> Plan:
-        """This plan, of the dataset that a chunk is about."""
-        return self.other if self.compared is not None and chunk.key in self.compared.collected else self
+        """This plan, with the spec, model and dataset that a chunk is about."""
+        return self._as(next((other for other in self.others if chunk.key in other.keys), None))
+
+    def _as(self, other: Other | None) -> Plan:
+        if other is None:
+            return self
+        return self.model_copy(update={"spec": other.spec, "model": other.model, "dataset": other.dataset})
 
     @cached_property
     def own(self) -> list[Chunk]:

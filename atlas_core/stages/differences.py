@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from atlas_core.binning import assign_cells
-from atlas_core.drift import Counted, Measured, adjusted, counted, discrepancy, kernel, smallest_share
+from atlas_core.drift import Counted, Measured, counted, discrepancy, kernel, smallest_share
 from atlas_core.stages.step import significant
+from atlas_core.statistics import adjusted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

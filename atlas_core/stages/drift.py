@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from atlas_core import tables
-from atlas_core.drift import adjusted
 from atlas_core.drift_plan import DriftRequest
 from atlas_core.keys import canonical_json, digest
 from atlas_core.stages.differences import Difference, mixes
 from atlas_core.stages.sides import Side, landings, shared_images, sides_of
 from atlas_core.stages.step import Output, Step, significant
+from atlas_core.statistics import adjusted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -43,7 +43,8 @@ class Side:
     @property
     def plan(self) -> Plan:
         """The plan, of this set's dataset."""
-        return self.step.plan if self.name == "atlas" else self.step.plan.other
+        plan = self.step.plan
+        return plan if self.name == NAMES[0] else plan.seen_as(self.name)
 
     @property
     def listing(self) -> Listing:
@@ -61,7 +62,7 @@ class Side:
     def _shards(self) -> Iterator[dict[str, Any]]:
         plan = self.step.plan
         if self.name == "dataset":
-            keys: Sequence[str] = plan.compared.collected if plan.compared is not None else ()
+            keys: Sequence[str] = plan.others[0].keys
         else:
             keys = [chunk.key for chunk in plan.chunks[: plan.ground] if chunk.stage == "collect"]
         return (self.step.runtime.record(plan, key) for key in keys)

@@ -101,7 +101,7 @@ def get_exemplar(
         raise NotFoundError("this comparison is not complete yet; ask again when its state is succeeded")
     for layer, patch in _patches(found):
         if patch["n"] == n:
-            seen = plan if patch["of"] == "atlas" else plan.other
+            seen = plan if patch["of"] == "atlas" else plan.seen_as("dataset")
             return picture(partial(made.services.artifacts.exemplar, seen, layer, patch), _tag(found, n), request, v)
     raise NotFoundError(f"this comparison shows no patch {n}")
 

@@ -10,7 +10,6 @@ import pytest
 from atlas_core.drift import (
     BLOCK,
     Measured,
-    adjusted,
     counted,
     discrepancy,
     kernel,
@@ -118,12 +117,6 @@ def test_counts_give_shares_their_distance_and_where_they_differ() -> None:
     assert found.distance.p == pytest.approx(1 / 200)
     assert found.p.tolist() == pytest.approx([1 / 200, 1 / 200, 1])
     assert counted(counts[:, :0], 30, 99, seed=0).distance.value == 0
-
-
-def test_adjusted_p_are_benjamini_and_hochbergs() -> None:
-    assert adjusted(np.array([0.03, 0.01, 0.02, 0.9])).tolist() == pytest.approx([0.04, 0.04, 0.04, 0.9])
-    assert adjusted(np.array([0.04, 0.01])).tolist() == pytest.approx([0.04, 0.02])
-    assert adjusted(np.array([0.2])).tolist() == [0.2]
 
 
 def kinds_of_images(rng: np.random.Generator, count: int) -> np.ndarray:

@@ -57,13 +57,12 @@ def test_what_cannot_be_compared_is_refused(tiny_atlas: TinyAtlas, other: str) -
 
 def test_its_own_chunks_collect_the_dataset_place_both_and_compare(tiny_atlas: TinyAtlas, other: str) -> None:
     made = planned(tiny_atlas, other)
-    assert made.compared is not None
     assert (made.kind, made.atlas, made.spec) == ("drift", tiny_atlas.plan.id, tiny_atlas.plan.spec)
     steps = [(chunk.stage, chunk.parameters.get("step"), chunk.parameters.get("of")) for chunk in made.own]
     collected = [chunk for chunk in made.own if chunk.stage == "collect"]
     assert steps[len(collected) :] == [("publish", "landings", "atlas"), ("publish", "landings", "dataset"),
                                        ("publish", "drift", None)]  # fmt: skip
-    assert [chunk.key for chunk in collected] == made.compared.collected
+    assert [chunk.key for chunk in collected] == made.others[0].keys
     assert lacking(made, {chunk.key for chunk in tiny_atlas.plan.chunks}) == made.own
     assert all(Estimate(made, ModelCost()).cost(chunk).seconds > 0 for chunk in made.own)
     assert points_of(tiny_atlas.plan) == 4  # of 240 samples of 60 images
@@ -73,18 +72,16 @@ def test_its_own_chunks_collect_the_dataset_place_both_and_compare(tiny_atlas: T
 def test_a_chunk_sees_the_dataset_that_it_is_about(tiny_atlas: TinyAtlas, other: str) -> None:
     made = planned(tiny_atlas, other)
     seen = {chunk.key: made.seen_by(chunk).dataset.id for chunk in made.chunks}
-    assert made.compared is not None
-    assert {seen[key] for key in made.compared.collected} == {other}
-    assert {name for key, name in seen.items() if key not in made.compared.collected} == {tiny_atlas.plan.dataset.id}
-    assert tiny_atlas.plan.other is tiny_atlas.plan
+    assert {seen[key] for key in made.others[0].keys} == {other}
+    assert {name for key, name in seen.items() if key not in made.others[0].keys} == {tiny_atlas.plan.dataset.id}
+    assert tiny_atlas.plan.seen_by(tiny_atlas.plan.chunks[0]) is tiny_atlas.plan
 
 
 def test_what_was_collected_for_an_atlas_serves_again(tiny_atlas: TinyAtlas, other: str) -> None:
     spec = tiny_atlas.plan.spec.model_copy(update={"dataset": other, "samples": 300})
     atlas = plan(spec, tiny_atlas.plan.model, registry.dataset_facts(tiny_atlas.store, other))
     made = planned(tiny_atlas, other)
-    assert made.compared is not None
-    assert made.compared.collected == [chunk.key for chunk in atlas.find("collect")]
+    assert made.others[0].keys == [chunk.key for chunk in atlas.find("collect")]
 
 
 def test_a_series_and_a_seed_are_jobs_of_their_own_and_compute_only_what_is_new(
@@ -108,8 +105,7 @@ def test_an_atlas_compared_with_its_own_dataset_has_no_chunk_twice(tiny_atlas: T
     made = planned(tiny_atlas, tiny_atlas.plan.dataset.id)
     keys = [chunk.key for chunk in made.chunks]
     assert len(keys) == len(set(keys))
-    assert made.compared is not None
-    assert set(made.compared.collected) <= set(keys[: made.ground])
+    assert set(made.others[0].keys) <= set(keys[: made.ground])
 
 
 def test_a_plan_is_read_as_it_was_written(tiny_atlas: TinyAtlas, other: str) -> None:

@@ -14,11 +14,12 @@ from atlas_core import registry
 from atlas_core.activations import unit_column
 from atlas_core.binning import assign_cells
 from atlas_core.build import plan
-from atlas_core.drift import adjusted, counted, discrepancy, kernel, smallest_share
+from atlas_core.drift import counted, discrepancy, kernel, smallest_share
 from atlas_core.drift_plan import DriftRequest, plan_drift, resolve
 from atlas_core.registration import register_cards
 from atlas_core.runtime import Runtime
 from atlas_core.spec import parse_spec
+from atlas_core.statistics import adjusted
 from atlas_core.store import open_store
 from tests.atlas_core.conftest import run_all
 

@@ -204,11 +204,10 @@ def test_a_lost_shard_of_the_dataset_is_collected_from_that_dataset_again(tiny_a
     plan = planned(tiny_atlas, shifted, seed=7)
     run_all(plan, tiny_atlas.runtime)
     before = described(tiny_atlas, plan)
-    assert plan.compared is not None
-    key = plan.compared.collected[0]
+    key = plan.others[0].keys[0]
     record = tiny_atlas.store.get_record("collect", key)
     assert record is not None
-    for chunk in plan.own[len(plan.compared.collected) :]:
+    for chunk in plan.own[len(plan.others[0].keys) :]:
         tiny_atlas.store.delete_record(chunk.stage, chunk.key)
     tiny_atlas.store.delete_blob(record["blobs"]["images"])
     runtime = Runtime(tiny_atlas.store)

@@ -1,0 +1,1 @@
+"""Audits: what is wrong with a model, with evidence that stands up."""

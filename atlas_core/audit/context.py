@@ -1,0 +1,32 @@
+"""What a check of an audit is given to plan with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from atlas_core.plan import Plan
+
+
+@dataclass(frozen=True)
+class Context:
+    """An audit while it is planned.
+
+    Args:
+        atlas: Plan of the atlas of the model that is audited.
+        base: Keys of the chunks that hold what the model says of the base images, held out of the atlas.
+        layers: That are looked at.
+        side: Of the level whose cells are looked at.
+        seed: Of all that is drawn by chance.
+        passes: Forward passes that the check may take.
+        baseline: The same of the model that it is compared with, on the same images; None without one.
+    """
+
+    atlas: Plan
+    base: tuple[str, ...]
+    layers: tuple[str, ...]
+    side: int
+    seed: int
+    passes: int
+    baseline: Context | None = None

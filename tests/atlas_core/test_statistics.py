@@ -1,0 +1,42 @@
+"""Shares, their intervals, and many tests at once: against the textbook's numbers and other implementations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest, fisher_exact
+
+from atlas_core.statistics import adjusted, fisher_greater, wilson
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 10), (3, 10), (10, 10), (75, 300), (1, 1), (299, 300)])
+@pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99])
+def test_wilson_intervals_are_scipys(hits: int, n: int, confidence: float) -> None:
+    expected = binomtest(hits, n).proportion_ci(confidence, method="wilson")
+    low, high = wilson(hits, n, confidence)
+    assert (float(low), float(high)) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+def test_of_no_trials_nothing_is_known() -> None:
+    low, high = wilson([0, 5], [0, 10])
+    assert (low[0], high[0]) == (0, 1)
+    assert 0.2 < low[1] < 0.5 < high[1] < 0.8
+
+
+@pytest.mark.parametrize("counts", [(5, 10, 1, 10), (0, 10, 3, 10), (10, 10, 0, 10), (225, 300, 15, 300), (1, 2, 1, 2)])
+def test_fishers_test_is_scipys(counts: tuple[int, int, int, int]) -> None:
+    hits, n, control_hits, control_n = counts
+    table = [[hits, n - hits], [control_hits, control_n - control_hits]]
+    assert float(fisher_greater(*counts)) == pytest.approx(fisher_exact(table, alternative="greater").pvalue)
+
+
+def test_fishers_test_takes_arrays_and_says_nothing_without_trials() -> None:
+    p = fisher_greater(np.array([5, 0, 3]), np.array([10, 0, 3]), 1, np.array([10, 10, 0]))
+    assert p[0] == pytest.approx(float(fisher_greater(5, 10, 1, 10)))
+    assert p[1:].tolist() == [1, 1]
+
+
+def test_adjusted_p_are_benjamini_and_hochbergs() -> None:
+    assert adjusted(np.array([0.03, 0.01, 0.02, 0.9])).tolist() == pytest.approx([0.04, 0.04, 0.04, 0.9])
+    assert adjusted(np.array([0.04, 0.01])).tolist() == pytest.approx([0.04, 0.02])
+    assert adjusted(np.array([0.2])).tolist() == [0.2]
