@@ -11,14 +11,14 @@ import numpy as np
 from atlas_core.layout.neighbours import Neighbours
 from atlas_core.layout.twins import twins
 from atlas_core.stages.landmarks import SAMPLE
-from atlas_core.stages.step import Step
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from atlas_core import tables
     from atlas_core.cards import LayerInfo
-    from atlas_core.plan import Plan
+    from atlas_core.plan import ModelFacts, Plan
+    from atlas_core.stages.step import Step
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,11 @@ def models_at_layer(step: Step) -> tuple[Seen, Seen]:
     """The old and the new model at the layers that a step compares; the same where a model is compared with itself."""
     near = _views(step, "layout", "neighbours")
     return Seen(near[0]), Seen(near[-1])
+
+
+def facts_of(step: Step, model: str) -> ModelFacts:
+    """What a step's plan knows of a model whose shards are among its inputs."""
+    return next(view.plan.model for view in _views(step, "collect", None) if view.parameters["model"] == model)
 
 
 def told_of_images(step: Step, model: str) -> dict[str, NDArray[np.int64]]:

@@ -56,9 +56,9 @@ def compared(old: NDArray[np.bool_], new: NDArray[np.bool_]) -> Accuracy:
     n, lost, won = len(old), int((old & ~new).sum()), int((new & ~old).sum())
     moved, total = lost + won + 1, n + 2
     middle = (won - lost) / total
-    error = np.sqrt(moved - (won - lost) ** 2 / total) / total
-    return Accuracy(n, float(old.mean()), float(new.mean()), lost, won, mcnemar(lost, won),
-                    max(-1.0, float(middle - DEVIATIONS * error)), min(1.0, float(middle + DEVIATIONS * error)))  # fmt: skip
+    half = DEVIATIONS * float(np.sqrt(moved - (won - lost) ** 2 / total)) / total
+    low, high = max(-1.0, middle - half), min(1.0, middle + half)
+    return Accuracy(n, float(old.mean()), float(new.mean()), lost, won, mcnemar(lost, won), low, high)
 
 
 def mcnemar(lost: int, won: int) -> float:

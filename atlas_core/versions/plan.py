@@ -129,8 +129,9 @@ def versions_chunks(
     told: list[str] = []
     for pair in pairs:
         near = _neighbours(old, pair.old), _neighbours(new, pair.new)
+        floor = (near[0], near[0])
         maps = [_coupled(old, both, [shards[0], other], weight, seed)
-                for both, other, seed in ((near, shards[1], 0), ((near[0], near[0]), shards[0], FLOOR_SEED))]  # fmt: skip
+                for both, other, seed in ((near, shards[1], 0), (floor, shards[0], FLOOR_SEED))]  # fmt: skip
         options: dict[str, Any] = {"side": side or _side(old, new, pair), "alpha": alpha}
         layer = Chunk.of("publish", {"step": "version", "layer": pair.old, "other": pair.new, "version": VERSION,
                                      **options},

@@ -14,6 +14,8 @@ Layers = Annotated[list[Annotated[str, Field(min_length=1, max_length=300)]], Fi
 SAMPLED = ("model", "dataset", "samples", "seed", "images", "images_per_class", "privacy")
 """What says of which samples, where no atlas does."""
 
+DEFAULT_SAMPLES = 20_000
+
 
 class VersionsRequest(Card):
     """Two models on the same samples, or two layers of one: how alike they see them, and what changed.
@@ -61,9 +63,5 @@ class VersionsRequest(Card):
     def sampled(self) -> AtlasSpec:
         """The spec of the old model's atlas, where none is named: a map without icons or classes."""
         told: dict[str, Any] = {name: getattr(self, name) for name in SAMPLED if getattr(self, name) is not None}
-        strict = self.privacy == "strict"
         return AtlasSpec(layers=list(dict.fromkeys(self.layers or [])), recipe="none", attribution="none",
-                         **{"samples": DEFAULT_SAMPLES, **told}, **({"privacy": "strict"} if strict else {}))  # fmt: skip
-
-
-DEFAULT_SAMPLES = 20_000
+                         **{"samples": DEFAULT_SAMPLES, **told})  # fmt: skip
