@@ -196,7 +196,10 @@ class Plan(Card):
     def _as(self, other: Other | None) -> Plan:
         if other is None:
             return self
-        return self.model_copy(update={"spec": other.spec, "model": other.model, "dataset": other.dataset})
+        update: dict[str, Any] = {"spec": other.spec, "model": other.model, "dataset": other.dataset}
+        if other.model.id != self.model.id:  # an atlas of its own, whose layouts and cells are found by layer and side
+            update["chunks"] = tuple(chunk for chunk in self.chunks if chunk.key in other.keys)
+        return self.model_copy(update=update)
 
     @cached_property
     def own(self) -> list[Chunk]:
