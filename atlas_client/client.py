@@ -8,7 +8,8 @@ from atlas_client.calls.drift import Drift
 from atlas_client.calls.icons import Icons
 from atlas_client.calls.projections import Projections
 from atlas_client.calls.registered import Registered
+from atlas_client.calls.versions import Versions
 
 
-class Client(Registered, Aliases, Atlases, Icons, Drift, Projections):
+class Client(Registered, Aliases, Atlases, Icons, Drift, Versions, Projections):
     """One service, and all that can be asked of it; arguments as of `Connection`."""

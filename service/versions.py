@@ -18,6 +18,8 @@ from service.routers.registered import check_ready
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
     from atlas_core.plan import ModelFacts, Plan
     from atlas_core.registry import Document
     from atlas_core.versions.request import VersionsRequest
@@ -94,6 +96,20 @@ def blob_of(services: Services, plan: Plan, name: str) -> str:
     if name not in record["blobs"]:
         raise NotFoundError(f"this comparison has no {name.replace('-', ' ')}")
     return str(record["blobs"][name])
+
+
+def points_of(services: Services, plan: Plan, n: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The points of both halves of a layer's map, float32 of shape (samples, 2) each.
+
+    Raises:
+        NotFoundError: There is no such layer, or it is not complete.
+    """
+    chunks = plan.find("publish", step="version")
+    record = services.artifacts.record(chunks[n]) if n < len(chunks) else None
+    if record is None:
+        raise NotFoundError(f"this comparison has no layer {n}, or is not complete yet")
+    table = services.artifacts.table(record["blobs"]["points"])
+    return table["old"], table["new"]
 
 
 def exemplar(services: Services, plan: Plan, n: int) -> tuple[str, Callable[[], bytes]]:

@@ -41,6 +41,7 @@ def publish_versions(step: Step) -> Output:
             patch["n"] = next(numbers)
     models = {which: facts_of(step, step.parameters[which]) for which in ("old", "new")}
     description: Told = {
+        "kind": "models",
         "schema_version": 1,
         **{which: {"model": model.id, "name": model.card.name} for which, model in models.items()},
         "dataset": {"dataset": step.plan.dataset.id, "name": step.plan.dataset.name},

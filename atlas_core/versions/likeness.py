@@ -59,7 +59,7 @@ def gram(activations: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """
     rows = np.asarray(activations, dtype=np.float64)
     rows = rows - rows.mean(axis=0)
-    products = rows @ rows.T
+    products = np.asarray(rows @ rows.T)
     np.fill_diagonal(products, 0)
     return products
 

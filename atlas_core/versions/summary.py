@@ -62,9 +62,7 @@ def _cell(kind: str, cell: Told) -> str:
     if kind == "moved":
         origin = f"{cell['from']['column']}-{cell['from']['row']}"
         return f"moved: {cell['astray']:,} images ({_mix(cell)}) went from cell {origin} to {where}"
-    return (
-        f"{kind}: cell {where} ({_mix(cell)}), {cell['images']:,} images; the other model has {cell['others']:,} there"
-    )
+    return f"{kind}: cell {where} ({_mix(cell)}), {cell['images']:,} images; the other has {cell['others']:,} there"
 
 
 def _mix(cell: Told) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from atlas_core.versions.changes import Half, changes, halves
+from atlas_core.versions.changes import Changes, Half, changes, halves
 
 SIDE = 10
 FLOOR = np.abs(np.random.default_rng(9).normal(0, 0.01, 2000))
@@ -22,7 +22,7 @@ def at(cells: list[int], seed: int) -> np.ndarray:
     return (np.stack([middle(cell) for cell in cells]) + noise).astype(np.float32)
 
 
-def found(old: list[int], new: list[int]) -> tuple[Half, Half, object]:
+def found(old: list[int], new: list[int]) -> tuple[Half, Half, Changes]:
     both = halves(at(old, 1), np.arange(len(old)), at(new, 2), np.arange(len(new)), np.arange(len(old)))
     return (*both, changes(*both, FLOOR, SIDE, 0.05))
 
