@@ -37,10 +37,10 @@ def versions(
     named = {"atlas" if dataset is None else "model": old}
     options: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
     with Client(url) as client:
-        job = client.versions(new, **named, **options)
+        job = client.compare_models(new, **named, **options)
         with job_bars() as on_progress:
-            document = client.made_versions(job, on_progress)
-        summary = client.versions_summary(document)
+            document = client.made_comparison(job, on_progress)
+        summary = client.comparison_summary(document["id"])
         if picture is not None:
             put_file(picture, client.picture(document["description"]["layers"][0]["picture"]["url"]))
     if as_json:

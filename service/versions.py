@@ -47,7 +47,7 @@ def _old(services: Services, request: VersionsRequest) -> Plan:
         model, dataset, _ = check_ready(services, spec.model, spec.dataset)
         return plan_atlas(spec, model, dataset)
     try:
-        return services.artifacts.plan(resolve_name(services.store, "atlas", request.atlas))
+        return services.artifacts.plan(resolve_name(services.store, "atlas", request.atlas), "atlas")
     except NotFoundError as error:
         raise CardError(error.detail, pointer="/atlas") from None
 
