@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NAME = "versions"
 LARGEST_ALPHA = 0.05
 """Under which changes are measured; a policy may ask for surer ones."""
+STATISTICS = ("images", "others", "astray", "old", "new", "p", "q")
 Told = dict[str, Any]
 
 
@@ -133,7 +134,7 @@ def _mix(cell: Told) -> str:
 
 def _finding(what: str, title: str, told: Told, *, gate: bool, key: str, **where: Any) -> Finding:
     """A finding, named by what it is about and not by how much."""
-    statistics = {name: told[name] for name in ("images", "others", "astray", "old", "new", "p", "q") if name in told}
+    statistics: dict[str, Any] = {name: told[name] for name in STATISTICS if name in told}
     if "change" in told:
         statistics["lost"] = -told["change"]
     if "low" in told:

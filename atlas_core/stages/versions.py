@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from atlas_core.keys import canonical_json, digest
+from atlas_core.stages.compared import Compared
 from atlas_core.stages.models import facts_of, told_of_images
 from atlas_core.stages.step import Output, Step, significant
-from atlas_core.stages.version_layer import LayerVersions
+from atlas_core.stages.version_layer import picture_of, points_of, told_layer
 from atlas_core.statistics import adjusted, wilson
 from atlas_core.versions.paired import Accuracy, compared
 from atlas_core.versions.summary import findings, markdown
@@ -26,8 +27,8 @@ Told = dict[str, Any]
 
 def compare_layer(step: Step) -> Output:
     """Compare two models at a layer: how alike they see the samples, and what changed on their map."""
-    found = LayerVersions(step)
-    return Output({"told": canonical_json(found.told()), "picture": found.picture(), **found.blobs()})
+    both = Compared(step)
+    return Output({"told": canonical_json(told_layer(both)), "picture": picture_of(both), "points": points_of(both)})
 
 
 def publish_versions(step: Step) -> Output:

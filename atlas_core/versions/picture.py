@@ -79,7 +79,7 @@ def colour_of(index: int, classes: int) -> Colour:
 def colours_of(label: NDArray[np.integer], classes: int) -> NDArray[np.uint8]:
     """The colour of each point, shape (n, 3); grey without a class."""
     table = np.array([*(colour_of(index, classes) for index in range(classes)), NO_CLASS], np.uint8)
-    return table[label]
+    return np.asarray(table[label])
 
 
 class _Page:

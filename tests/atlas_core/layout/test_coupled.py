@@ -82,11 +82,11 @@ def test_both_halves_move_and_twins_stay_together() -> None:
     group = np.arange(200) % 5
     activations = random.normal(size=(5, 12))[group] + 0.3 * random.normal(size=(200, 12))
     images = np.arange(200)
-    graphs = [graph(neighbours(activations + 0.05 * random.normal(size=activations.shape), images, 10))
-              for _ in range(2)]  # fmt: skip
+    first, second = (graph(neighbours(activations + 0.05 * random.normal(size=activations.shape), images, 10))
+                     for _ in range(2))  # fmt: skip
     start = np.tile(random.normal(size=(200, 2)).astype(np.float32) * 5, (2, 1))
     start[200:] += random.normal(0, 0.01, (200, 2)).astype(np.float32)
-    points = optimise(joined(*graphs, np.arange(200)), start, epochs=60)
+    points = optimise(joined(first, second, np.arange(200)), start, epochs=60)
     apart = np.median(np.hypot(*(points[:200] - points[200:]).T))
     chance = np.median(np.hypot(*(points[:200] - points[200 + random.permutation(200)]).T))
     assert apart < 0.3 * chance
