@@ -11,6 +11,10 @@ import pytest
 from PIL import Image
 
 from atlas_core import tables
+from atlas_core.stages.compared import Compared
+from atlas_core.stages.step import Step
+from atlas_core.stages.version_cells import told_cells
+from atlas_core.versions.changes import changes, halves
 from atlas_core.versions.plan import plan_versions, resolve
 from atlas_core.versions.request import VersionsRequest
 from tests.atlas_core.conftest import TinyAtlas, run_all
@@ -18,6 +22,8 @@ from tests.atlas_core.versions.damaged import damaged_model
 from tests.tiny import CLASSES, LAYER
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from atlas_core.plan import ModelFacts, Plan
 
 
@@ -114,6 +120,36 @@ def test_the_points_of_both_halves_are_kept(tiny_atlas: TinyAtlas, damaged: tupl
     assert points["old image"].tolist() == points["new image"].tolist()
     assert points["old"].min() >= 0
     assert points["new"].max() <= 1
+
+
+def test_cells_that_changed_come_with_their_classes_and_patches(
+    tiny_atlas: TinyAtlas, damaged: tuple[Plan, dict[str, Any]], tmp_path: Path
+) -> None:
+    """On a map made by hand, whose third class has gone from one corner to another."""
+    plan, _ = damaged
+    (chunk,) = plan.find("publish", step="version")
+    both = Compared(Step(plan, chunk, tiny_atlas.runtime, lambda done, total: None, tmp_path))
+    image = both.old.samples["image"]
+    kind = both.label[image]
+    corners = np.array([[0.1, 0.1], [0.9, 0.9], [0.1, 0.9]], np.float32)
+    new = corners[kind] * 1.0
+    new[kind == 2] = (0.9, 0.1)
+    both.halves = halves(corners[kind], image, new, image, both.twin)
+    both.found = changes(*both.halves, np.zeros(100), both.side, both.alpha)
+    told = told_cells(both)
+    assert told["numbers"] == {"born": 0, "lost": 0, "moved": 1}
+    (one,) = told["moved"]
+    last = both.side - 1
+    assert ((one["column"], one["row"]), one["from"]) == ((last, last), {"column": 0, "row": 0})
+    assert (one["images"], one["others"], one["astray"]) == (20, 0, 20)
+    assert one["classes"] == [{"name": CLASSES[2], "share": 1.0}]
+    assert len(one["exemplars"]) == 4
+    where = set(zip(image.tolist(), both.old.places["row"].tolist(), both.old.places["column"].tolist(), strict=True))
+    listed = tiny_atlas.runtime.dataset(plan).listing.images
+    for patch in one["exemplars"]:
+        assert patch["image"].startswith(CLASSES[2])
+        assert (listed.index(patch["image"]), patch["row"], patch["column"]) in where
+        assert (patch["of"], patch["layer"]) == ("new", LAYER)
 
 
 def test_two_layers_of_one_model(tiny_atlas: TinyAtlas) -> None:
