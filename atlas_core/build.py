@@ -184,7 +184,8 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
         # What each sample adds to each class, and on average in every cell; not before the cells are there, because a
         # worker at a long chunk, and those that wait in its queue, would keep pictures waiting.
         chunks.tell(layer, chunks.attribute(layer, collected, [chunks.cells[layer]]))
-        # What new images are placed by; and samples in the order of the map, for whoever asks what lies in a part.
+        # What new images are placed by; samples in the order of the map, for whoever asks what lies in a part; and
+        # how right the model is in every cell, where there are labels.
         chunks.tabulate(layer, collected)
 
     # Render for each cell the picture that excites the layer in the cell's direction, coarse levels first.

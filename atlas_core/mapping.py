@@ -136,10 +136,15 @@ class Mapping(list[Chunk]):
                                        layer=layer, levels=self._spec.levels, strongest=STRONGEST)  # fmt: skip
 
     def tabulate(self, layer: str, collected: Sequence[str]) -> None:
-        """Make the index that new images are placed by, and the table of a layer's samples in the order of the map."""
+        """Tell where a layer's samples lie and what is known of them.
+
+        The index that new images are placed by, the samples in the order of the map, and, where there are labels, how
+        right the model is in every cell.
+        """
         inputs, after = [self.layouts[layer], *collected], [self.classes[layer]]
         self.published.append(self.add("publish", inputs, after, step="index", layer=layer, levels=self._spec.levels))
         self.published.append(self.add("publish", inputs, after, step="samples", layer=layer))
+        self.published.append(self.add("publish", inputs, after, step="quality", layer=layer, levels=self._spec.levels))
 
     def draw(self, stage: str, side: int, layer: str) -> None:
         """Render and publish a level of a layer; or with `preview` render its previews."""

@@ -69,7 +69,7 @@ class Asked:
 
 
 def ask(services: Services, plan: Plan, response: Response) -> Document:
-    """Submit what a plan makes, of its atlas where it has one; the same twice is the same job."""
+    """Submit what a plan makes of its atlas, or of none; the same twice is the same job."""
     with services.ledger.lock(lock_of("atlas", plan.atlas or plan.id)):
         if plan.atlas is not None:
             services.artifacts.job(plan.atlas)  # not dropped meanwhile

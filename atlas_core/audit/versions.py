@@ -103,22 +103,23 @@ def _answers(measured: Told, thresholds: Thresholds) -> Iterator[Finding]:
 
 def _cells(measured: Told, thresholds: Thresholds) -> Iterator[Finding]:
     for number, layer in enumerate(measured["layers"]):
-        at, side = layer["layer"], layer["cells"]["side"]
-        shown = [Evidence(name=f"evidence-{number}", role="map",
-                          caption=f"{at}: the baseline's half of the map, and the model's")]  # fmt: skip
         for cell in layer["cells"]["accuracy"]:
             if cell["q"] <= thresholds.alpha and cell["change"] < 0:
                 title = (f"images with {_mix(cell)} are recognised less often: {cell['old']:.1%} before, "
                          f"{cell['new']:.1%} now")  # fmt: skip
-                yield _finding(f"accuracy {at} {cell['column']}-{cell['row']}", title, cell, key="region_lost",
-                               gate=-cell["change"] > thresholds.region_lost, layer=at, side=side,
-                               cell=FoundAt(column=cell["column"], row=cell["row"]), evidence=shown)  # fmt: skip
+                yield _in_cell(number, layer, cell, "worse", title, gate=-cell["change"] > thresholds.region_lost,
+                               key="region_lost")  # fmt: skip
         for kind in ("lost", "born", "moved"):
             for cell in layer["cells"][kind]:
                 if cell["q"] <= thresholds.alpha:
-                    yield _finding(f"{kind} {at} {cell['column']}-{cell['row']}", _title(kind, cell), cell,
-                                   gate=thresholds.changed_cells == "fail", key="changed_cells", layer=at, side=side,
-                                   cell=FoundAt(column=cell["column"], row=cell["row"]), evidence=shown)  # fmt: skip
+                    yield _in_cell(number, layer, cell, kind, _title(kind, cell), key="changed_cells",
+                                   gate=thresholds.changed_cells == "fail")  # fmt: skip
+
+
+def _in_cell(number: int, layer: Told, cell: Told, kind: str, title: str, *, gate: bool, key: str) -> Finding:
+    at, place = layer["layer"], FoundAt(column=cell["column"], row=cell["row"])
+    return _finding(f"{kind} {at} {place.column}-{place.row}", title, cell, gate=gate, key=key, kind=kind, layer=at,
+                    side=layer["cells"]["side"], cell=place, evidence=[Evidence(**_map(number, at))])  # fmt: skip
 
 
 def _title(kind: str, cell: Told) -> str:
@@ -132,9 +133,9 @@ def _mix(cell: Told) -> str:
     return ", ".join(one["name"] for one in cell["classes"]) or "no class"
 
 
-def _finding(what: str, title: str, told: Told, *, gate: bool, key: str, **where: Any) -> Finding:
+def _finding(what: str, title: str, told: Told, *, gate: bool, key: str, kind: str = "worse", **where: Any) -> Finding:
     """A finding, named by what it is about and not by how much."""
-    statistics: dict[str, Any] = {name: told[name] for name in STATISTICS if name in told}
+    statistics: dict[str, Any] = {"kind": kind, **{name: told[name] for name in STATISTICS if name in told}}
     if "change" in told:
         statistics["lost"] = -told["change"]
     if "low" in told:
@@ -144,9 +145,24 @@ def _finding(what: str, title: str, told: Told, *, gate: bool, key: str, **where
 
 
 def _tables(measured: Told) -> Told:
-    """What a report shows besides: the accuracy of every class, and how alike the two are at each layer."""
-    layers = [{"layer": layer["layer"], "cka": layer["likeness"]["cka"], "neighbours": layer["likeness"]["neighbours"],
-               "twins": layer["map"]["twins"], "retrieval": layer["map"]["retrieval"],
-               "evidence": f"evidence-{number}"} for number, layer in enumerate(measured["layers"])]  # fmt: skip
+    """What a report shows besides: agreement, the accuracy of every class, and how alike both see at each layer."""
     accuracy = measured["accuracy"] or {"classes": []}
-    return {"agreement": measured["agreement"], "classes": accuracy["classes"], "layers": layers}
+    classes = [{name: one[name] for name in ("name", "images", "old", "new", "change", "low", "high", "q")}
+               for one in accuracy["classes"]]  # fmt: skip
+    return {"agreement": measured["agreement"], "classes": classes,
+            "layers": [_layer(number, layer) for number, layer in enumerate(measured["layers"])]}  # fmt: skip
+
+
+def _layer(number: int, layer: Told) -> Told:
+    alike, twins = layer["likeness"], layer["map"]["twins"]
+    return {
+        "layer": layer["layer"], "cka": alike["cka"] and alike["cka"]["value"],
+        "common_neighbours": alike["neighbours"] and alike["neighbours"]["value"], "chance": alike["chance"],
+        "twins_apart": twins["distance"], "floor": twins["floor"],
+        "cells_changed": sum(layer["cells"]["numbers"].values()), "map": _map(number, layer["layer"]),
+    }  # fmt: skip
+
+
+def _map(number: int, layer: str) -> Told:
+    return {"name": f"evidence-{number}", "caption": f"{layer}: the baseline's half of the map, and the model's",
+            "role": "map"}  # fmt: skip

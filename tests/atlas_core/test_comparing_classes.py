@@ -24,12 +24,11 @@ def test_what_is_alike_lies_together_along_the_line_and_no_seed_leads_off_it() -
     groups = np.repeat(np.arange(3), 40)
     activations = np.eye(8)[groups * 2] + rng.normal(0, 0.1, (120, 8))
     found = neighbours(activations, np.arange(120), 10)
-    options = {"epochs": 60, "min_dist": 0.05, "seed": 4}
-    y = along_line(activations, found, **options)
+    y = along_line(activations, found, epochs=60, min_dist=0.05, seed=4)
     assert y.shape == (120,)
     assert y.min() >= 0
     assert y.max() <= 1
     spread = max(np.ptp(np.sort(y[groups == group])[2:-2]) for group in range(3))
     middles = np.sort([np.median(y[groups == group]) for group in range(3)])
     assert np.diff(middles).min() > spread
-    np.testing.assert_array_equal(y, along_line(activations, found, **options))
+    np.testing.assert_array_equal(y, along_line(activations, found, epochs=60, min_dist=0.05, seed=4))

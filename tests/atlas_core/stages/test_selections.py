@@ -108,12 +108,12 @@ def test_errors_are_the_samples_of_images_that_the_network_got_wrong(tiny_atlas:
 
 
 def test_icons_are_whitened_as_the_atlas_s_are_and_drawn_by_the_recipe(tiny_atlas: TinyAtlas) -> None:
-    plan = made(tiny_atlas, kind="class", label=1, side=3)
+    plan = made(tiny_atlas, kind="class", label=1, side=2)
     (whole,), (own,) = (table_of(tiny_atlas, one, "cells", "whitening", step=None) for one in (tiny_atlas.plan, plan))
     for name, values in whole.items():
         np.testing.assert_array_equal(values, own[name])
     level = manifest_of(plan, tiny_atlas.store)["layers"][LAYER]["levels"][0]
-    assert level["side"] == 3
+    assert level["side"] == 2
     assert level["icons"]["whitened_cosine"]
     (record,) = [tiny_atlas.runtime.record(plan, chunk.key) for chunk in plan.find("publish", step="level")]
     cells = json.loads(tiny_atlas.store.get_blob(record["blobs"]["cells"]))
