@@ -44,13 +44,16 @@ def damaged(cards: Path, folder: Path, index: int) -> Path:
     return _copied(cards, folder, change)
 
 
-def tuned(cards: Path, folder: Path) -> tuple[Path, list[float]]:
-    """A copy that was trained on for a while, the names of its tensors kept; and the mean loss of each third."""
+def tuned(cards: Path, folder: Path, steps: int = STEPS, rate: float = RATE) -> tuple[Path, list[float]]:
+    """A copy that was trained on for a while, the names of its tensors kept; and the mean loss of each third.
+
+    Batch normalisation keeps its means, so at the usual rate the copy answers otherwise in places; at a tenth, hardly.
+    """
     from atlas_core.registration import load_card
 
     model = load_card(cards / "model.json")
     before = {name: value.detach().numpy().copy() for name, value in model.network().module.named_parameters()}
-    losses = _train(model, cards)
+    losses = _train(model, cards, steps, rate)
     after = {name: value.detach().numpy() for name, value in model.network().module.named_parameters()}
     return _copied(cards, folder, lambda graph: _written(graph, before, after)), losses
 
@@ -72,7 +75,7 @@ def _written(graph: Any, before: dict[str, np.ndarray], after: dict[str, np.ndar
     assert written == len(before)
 
 
-def _train(model: LoadedModel, cards: Path) -> list[float]:
+def _train(model: LoadedModel, cards: Path, steps: int, rate: float) -> list[float]:
     """Train with SGD on the training pictures; returns the mean loss of each third."""
     import torch
 
@@ -84,7 +87,7 @@ def _train(model: LoadedModel, cards: Path) -> list[float]:
     random = np.random.default_rng(0)
     net, normalise = model.network().reader([], logits=True), Normalise(model.card.input)
     model.network().module.requires_grad_(True)
-    optimiser = torch.optim.SGD(model.network().module.parameters(), lr=RATE, momentum=0.9)
+    optimiser = torch.optim.SGD(model.network().module.parameters(), lr=rate, momentum=0.9)
     losses = []
 
     def no_blob(sha256: str) -> Any:
@@ -92,7 +95,7 @@ def _train(model: LoadedModel, cards: Path) -> list[float]:
 
     with open_dataset(resolve_dataset_card(cards / "dataset-train.json"), no_blob) as dataset:
         listing = dataset.listing
-        chosen = random.permutation(len(listing.images))[: STEPS * BATCH].reshape(STEPS, -1)
+        chosen = random.permutation(len(listing.images))[: steps * BATCH].reshape(steps, -1)
         for batch in chosen:
             pixels = [read_pixels(dataset.read(listing.images[place]), model.card.input) for place in batch]
             labels = torch.from_numpy(listing.labels[batch].astype(np.int64))
