@@ -42,13 +42,14 @@ def junit_xml(audit: Audit) -> bytes:
 
 def _suite(root: Xml.Element, audit: Audit, check: str, cases: list[Xml.Element], output: str) -> None:
     """Add a check with its cases."""
-    counts = {
+    counts: dict[str, str] = {
         name: str(sum(case.find(outcome) is not None for case in cases))
         for name, outcome in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped"))
     }
     suite = Xml.SubElement(
-        root, "testsuite", name=CHECKS[check].title, id=str(len(root)), package="audit", timestamp=EPOCH, hostname=HOST,
-        time=NO_TIME, tests=str(len(cases)), **counts,
+        root, "testsuite",
+        {"name": CHECKS[check].title, "id": str(len(root)), "package": "audit", "timestamp": EPOCH, "hostname": HOST,
+         "time": NO_TIME, "tests": str(len(cases)), **counts},
     )  # fmt: skip
     properties = Xml.SubElement(suite, "properties")
     for name, value in {"model": audit.model.name, "dataset": audit.dataset.name, "audit": audit.id}.items():
