@@ -57,7 +57,11 @@ class Check:
     needs: str | None = None
 
 
-CHECKS: Mapping[CheckName, Check] = MappingProxyType({"shortcuts": Check(share=0.7, strength="flips")})
+CHECKS: Mapping[CheckName, Check] = MappingProxyType({
+    "shortcuts": Check(share=0.7, strength="flips"),
+    "versions": Check(share=0.01, strength="lost", needs="baseline"),
+    "drift": Check(share=0.01, strength="discrepancy", needs="drift"),
+})  # fmt: skip
 """In the order in which they are run and reported."""
 
 

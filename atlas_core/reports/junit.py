@@ -16,7 +16,7 @@ from xml.etree import ElementTree as Xml
 
 from atlas_core.reports.order import failing
 from atlas_core.reports.readings import readings
-from atlas_core.reports.words import CHECKS, place, sentence, standing
+from atlas_core.reports.words import CHECKS, place, sentence, standing, words_of
 
 if TYPE_CHECKING:
     from atlas_core.audit.findings import Audit, CheckResult, Finding
@@ -42,13 +42,14 @@ def junit_xml(audit: Audit) -> bytes:
 
 def _suite(root: Xml.Element, audit: Audit, check: str, cases: list[Xml.Element], output: str) -> None:
     """Add a check with its cases."""
-    counts = {
+    counts: dict[str, str] = {
         name: str(sum(case.find(outcome) is not None for case in cases))
         for name, outcome in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped"))
     }
     suite = Xml.SubElement(
-        root, "testsuite", name=CHECKS[check].title, id=str(len(root)), package="audit", timestamp=EPOCH, hostname=HOST,
-        time=NO_TIME, tests=str(len(cases)), **counts,
+        root, "testsuite",
+        {"name": CHECKS[check].title, "id": str(len(root)), "package": "audit", "timestamp": EPOCH, "hostname": HOST,
+         "time": NO_TIME, "tests": str(len(cases)), **counts},
     )  # fmt: skip
     properties = Xml.SubElement(suite, "properties")
     for name, value in {"model": audit.model.name, "dataset": audit.dataset.name, "audit": audit.id}.items():
@@ -95,7 +96,7 @@ def _evidence(finding: Finding) -> str:
         *(f"{reading.label}: {reading.whole}" for reading in readings(finding.statistics)),
         *(f"{each.role}: {each.caption}" for each in finding.evidence),
         f"remedy: {finding.remedy.summary}" if finding.remedy else "",
-        CHECKS[finding.check].todo if standing(finding) == "fails" else "",
+        words_of(finding).todo if standing(finding) == "fails" else "",
     ]
     return "\n".join(filter(None, lines))
 
