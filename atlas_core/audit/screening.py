@@ -15,8 +15,14 @@ if TYPE_CHECKING:
 
 FEWEST_KEPT = 12
 NO_CLASS = -1
+HALF = 0.5
 USUAL = 0.25
 """Of the shorter side: the size of patches that margins are meant for."""
+
+
+FOREIGN = 2.5
+"""Times the margin, for a cell of which less than half is of the class: clean networks have cells that look a little
+like a class and turn up to half of all pictures into it."""
 
 
 def allowance(share: float) -> float:
@@ -60,7 +66,9 @@ class Screened:
     gain: NDArray[np.float64]
 
 
-def candidates(found: Screened, classes: int, keep: float, most: int, shares: Sequence[float]) -> list[Candidate]:
+def candidates(
+    found: Screened, classes: int, keep: float, most: int, shares: Sequence[float], purity: NDArray[np.floating]
+) -> list[Candidate]:
     """The cells that turned most images into some class, beyond what pasting anything of that size does.
 
     A cell may turn images into another class than it was thought to speak for: what is confirmed on fresh images may
@@ -72,14 +80,16 @@ def candidates(found: Screened, classes: int, keep: float, most: int, shares: Se
         keep: Share of the cells that are kept, at least 12.
         most: Cells that are kept at most.
         shares: Sides of patches over the shorter side of the input.
+        purity: Share of each suspect's samples that come from each class's pictures, shape (suspects, classes).
 
     Returns:
         One for each cell that is kept, at its strongest size, the strongest first.
     """
     if not len(found.suspect):
         return []
-    allowed = np.array([allowance(share) for share in shares])[found.size]
-    excess = _excess(found, classes) / allowed[:, None]  # (t, classes)
+    foreign = FOREIGN * np.array([allowance(share) for share in shares])[found.size]
+    excess = _excess(found, classes)  # (t, classes)
+    excess = np.where((purity[found.suspect] < HALF) & (excess > 0), excess / foreign[:, None], excess)
     rows = np.arange(len(excess))
     best = excess.argmax(axis=1)
     known = found.target != NO_CLASS

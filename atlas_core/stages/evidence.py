@@ -10,7 +10,6 @@ from PIL import Image
 
 from atlas_core.pyramid import displayed, png
 from atlas_core.sheets import compose_sheet, in_rows
-from atlas_core.stages.transplants import DONORS, laid_over, noise_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8]
     Strips = list[tuple[str, str, list[Pixels]]]
 
-PICTURED, CLASSES, SHOWN, GAP, SMALLEST = 10, 2, 8, 4, 96
+PICTURED, SHOWN, GAP, SMALLEST = 10, 8, 4, 96
 SAID = "real pictures"
 
 
@@ -37,16 +36,14 @@ def strip(pictures: Sequence[Pixels], visible: tuple[int, ...]) -> bytes:
 
 
 def put_evidence(
-    audit: ShortcutAudit, found: Sequence[dict[str, Any]], controls: Mapping[str, Any],
-    transplants: Sequence[dict[str, Any]],
-) -> dict[str, bytes]:  # fmt: skip
-    """Draw the strongest cells and classes, and write into each under `evidence` what its pictures are.
+    audit: ShortcutAudit, found: Sequence[dict[str, Any]], controls: Mapping[str, Any]
+) -> dict[str, bytes]:
+    """Draw the strongest cells, and write into each under `evidence` what its pictures are.
 
     Args:
         audit: Reads and cuts pictures.
         found: Candidates as they were confirmed.
         controls: Those of each class and size.
-        transplants: Of each class, where it was tried.
 
     Returns:
         PNGs by their names.
@@ -69,8 +66,6 @@ def put_evidence(
 
     for one in sorted(found, key=excess, reverse=True)[:PICTURED]:
         put(one, _of_cell(audit, one))
-    for one in sorted(transplants, key=share, reverse=True)[:CLASSES]:
-        put(one, _of_class(audit, one))
     return blobs
 
 
@@ -84,20 +79,6 @@ def _of_cell(audit: ShortcutAudit, one: dict[str, Any]) -> Strips:
     name = audit.bench.names[one["target"]]
     return [("exemplar", caption, patches), *_before_and_after(audit, one, patches),
             ("control", f"crops at random places of pictures taken for {name!r}", crops)]  # fmt: skip
-
-
-def _of_class(audit: ShortcutAudit, one: dict[str, Any]) -> Strips:
-    donors = audit.bench.controls(one["target"], DONORS, "donors")
-    name = audit.bench.names[one["target"]]
-    before = [audit.bench.base_picture(shown["place"]) for shown in one["shown"]]
-    given = [donors[shown["donor"]] for shown in one["shown"]]
-    after: list[Pixels] = []
-    if before:
-        noise = noise_of(audit.seed, one["target"], [shown["row"] for shown in one["shown"]], before[0].shape[:2])
-        after = list(laid_over(np.stack(before), np.stack(given), noise))
-    return [("exemplar", f"pictures taken for {name!r}, whose grain was laid over others", given),
-            ("before", "pictures that the model recognises", before),
-            ("after", f"the same pictures with it, now taken for {name!r}", after)]  # fmt: skip
 
 
 def _before_and_after(audit: ShortcutAudit, one: dict[str, Any], patches: Sequence[Pixels]) -> Strips:
