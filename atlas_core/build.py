@@ -29,6 +29,8 @@ BESIDE_CELLS = 64
 PLACED_SAMPLES = 50_000
 """Samples that a chunk places among landmarks, more or less."""
 PLACED_EPOCHS = 30
+INDEX_VERSION = 2
+"""Of a projection index's form."""
 
 
 @dataclass(frozen=True)
@@ -232,7 +234,7 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
         classes[layer] = add("cells", [cells[layer], layouts[layer], *attributed], step="classes", layer=layer,
                              levels=spec.levels)  # fmt: skip
         indexes.append(add("publish", [layouts[layer], *collected], [classes[layer]], step="index", layer=layer,
-                           levels=spec.levels))  # fmt: skip
+                           levels=spec.levels, version=INDEX_VERSION))  # fmt: skip
         # Its samples in the order of the map, for whoever asks what lies in a part of it.
         indexes.append(add("publish", [layouts[layer], *collected], [classes[layer]], step="samples", layer=layer))
 
