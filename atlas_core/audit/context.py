@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from atlas_core.plan import Plan
+    from atlas_core.plan import DatasetFacts, Plan
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Context:
         seed: Of all that is drawn by chance.
         passes: Forward passes that the check may take.
         baseline: The same of the model that it is compared with, on the same images; None without one.
+        drift: A dataset that is compared with the atlas's own; None without one.
     """
 
     atlas: Plan
@@ -30,3 +31,4 @@ class Context:
     seed: int
     passes: int
     baseline: Context | None = None
+    drift: DatasetFacts | None = None

@@ -112,19 +112,34 @@ class PolicyText(Card):
     sha256: str
 
 
+class Accuracy(Card):
+    """Share of the labelled base images that the model is right on, with Wilson's 95 % interval."""
+
+    top1: float
+    interval: Interval
+    images: int
+
+
 class Audit(Card):
-    """An audit's document; `digest` is over all the rest."""
+    """An audit's document; `digest` is over all the rest.
+
+    `skipped` are checks that the policy asks for and that had nothing to compare with, each with the reason; `warnings`
+    are the policy's. `atlas` is None where there were too few images to make one.
+    """
 
     schema_version: Literal[1] = 1
     id: str
     verdict: Verdict
     reason: str = Field(description="one sentence")
-    atlas: str
+    atlas: str | None
     model: Named
     dataset: Named
     base: Named
     baseline: Named | None = None
     policy: PolicyText
     seed: int
+    accuracy: Accuracy | None = None
     checks: list[CheckResult]
+    skipped: dict[CheckName, str] = Field(default_factory=dict)
+    warnings: list[str] = Field(default_factory=list)
     digest: str

@@ -20,7 +20,7 @@ def look_at_base(step: Step) -> Output:
     parameters = step.parameters
     plan = step.plan.seen_as(NAME)
     places = held_out(step.runtime, step.plan, parameters["seed"])[parameters["start"] : parameters["stop"]]
-    made = collect_shard(step.runtime.model(plan.model.card), step.runtime.dataset(plan), places.tolist(), [],
+    made = collect_shard(step.runtime.model(step.plan.model.card), step.runtime.dataset(plan), places.tolist(), [],
                          [1] * len(places), parameters["seed"], on_progress=step.on_progress)  # fmt: skip
     blobs = {"base": tables.pack(made.images)} if made.images else {}
     return Output(blobs, {"images": len(made.images.get("image", ())), "skipped": len(made.skipped),
