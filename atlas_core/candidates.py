@@ -1,4 +1,4 @@
-"""The stored samples that are probably nearest to a position: those of least cosine distance along principal axes.
+"""The stored samples that are probably nearest to a position: those nearest along principal axes.
 
 Samples stand in blocks, whose numbers along an axis lie side by side, so that the processor works on many samples at a
 time. Every position is worked out for itself, in one order of sums, so its bytes do not depend on its company. All that

@@ -56,9 +56,9 @@ def block_starts(start: NDArray[np.int64]) -> NDArray[np.int64]:
 def stand_in_block(
     unit: NDArray[np.float32], slots: NDArray[np.int64], mean: NDArray[np.float32], axes: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """The numbers of a block's samples, so that (1, along the axes) times them are cosine distances from a position.
+    """The numbers of a block's samples: (1, a position along the axes) times them are squared distances along the axes.
 
-    A constant of the position is missing, and so is what lies off the axes.
+    The position's own square is missing.
 
     Args:
         unit: Unit activations of the block's samples, where none stands anything, shape (LANES, channels).
@@ -69,7 +69,8 @@ def stand_in_block(
     Returns:
         Shape (1 + axes, LANES).
     """
-    numbers = -np.concatenate([[unit @ mean], axes @ (unit - mean).T])
+    along = axes @ (unit - mean).T
+    numbers = np.concatenate([(along * along).sum(axis=0, keepdims=True), -2 * along])
     numbers[:, slots == NONE] = 0
     numbers[0, slots == NONE] = np.inf
     return numbers

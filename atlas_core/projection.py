@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from atlas_core.tables import Fields, Table
 
 NEIGHBOURS = 15
-CANDIDATES = 168
+CANDIDATES = 200
 CLUSTER_GAP = 0.05
 """Neighbours nearer than this in the map, a cell of a level of 20, hang together in one cluster."""
 AMBIGUOUS_BELOW = 0.5

@@ -27,14 +27,14 @@ def test_a_list_begins_a_block() -> None:
     assert slots[2, :4].tolist() == [2, 1, 0, NONE]
 
 
-def test_numbers_of_a_block_give_cosine_distances_up_to_a_constant_of_the_position() -> None:
+def test_numbers_of_a_block_give_squared_distances_along_the_axes_less_the_position_s_own_square() -> None:
     rng = np.random.default_rng(0)
-    unit = rng.normal(size=(LANES, 6)).astype(np.float32)
-    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
-    mean, position = unit[:40].mean(axis=0), unit[7]
+    unit, axes, mean = rng.normal(size=(LANES, 6)), rng.normal(size=(4, 6)), rng.normal(size=6)
     slots = np.where(np.arange(LANES) < 50, np.arange(LANES), NONE)
-    numbers = stand_in_block(unit, slots, mean, np.eye(6, dtype=np.float32))  # all of the space
-    distance = np.concatenate([[1], position - mean]) @ numbers
-    constant = distance[:50] - (1 - unit[:50] @ position)
-    assert np.ptp(constant) < 1e-6
-    assert np.isposinf(distance[50:]).all()
+    numbers = stand_in_block(unit.astype(np.float32), slots, mean.astype(np.float32),
+                             axes.astype(np.float32))  # fmt: skip
+    along = rng.normal(size=4)
+    told = np.concatenate([[1], along]) @ numbers
+    squared = ((axes @ (unit - mean).T - along[:, None]) ** 2).sum(axis=0)
+    np.testing.assert_allclose(told[:50] + along @ along, squared[:50], rtol=1e-5)
+    assert np.isposinf(told[50:]).all()
