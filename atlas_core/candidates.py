@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from atlas_core.compiled import compiled
-from atlas_core.errors import LayoutError
 from atlas_core.lanes import AT_A_TIME, LANES, NONE
 
 if TYPE_CHECKING:
@@ -31,30 +30,6 @@ ROOM = 4
 """Times as many samples as are wanted are held until the farther ones are dropped."""
 SAMPLE = 2**32 - 1
 """A sample's part of a key; above it stand the bits of its distance."""
-
-
-def along_axes(
-    activations: NDArray[np.floating[Any]], mean: NDArray[np.float32], axes: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Unit activations of positions, and where these lie along some axes.
-
-    Args:
-        activations: Shape (p, channels); zeros stay zeros.
-        mean: Subtracted from a unit activation, shape (channels,).
-        axes: Shape (axes, channels).
-
-    Returns:
-        Unit rows, shape (p, channels), and shape (p, axes).
-
-    Raises:
-        LayoutError: A number is not finite.
-    """
-    rows = np.ascontiguousarray(activations, dtype=np.float32)
-    unit, along = np.empty_like(rows), np.empty((len(rows), len(axes)), dtype=np.float32)
-    wrong = _prepare(rows, mean, axes, unit, along)
-    if wrong != NONE:
-        raise LayoutError(f"position {wrong} holds a number that is not finite; check the model's normalisation")
-    return unit, along
 
 
 def nearest_along(
@@ -144,27 +119,6 @@ def _aligned(projected: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArr
     skipped = -room.ctypes.data % (4 * LINE) // 4
     room = room[skipped : skipped + (rows + 2) * LANES].reshape(rows + 2, LANES)
     return room[:rows], room[rows:]
-
-
-def _prepare_rows(rows: Any, mean: Any, axes: Any, unit: Any, along: Any) -> int:
-    for row in range(rows.shape[0]):
-        total = 0.0
-        for channel in range(rows.shape[1]):
-            total += np.float64(rows[row, channel]) * np.float64(rows[row, channel])
-        if not total < np.inf:
-            return row
-        length = np.float32(math.sqrt(total)) if total > 0 else np.float32(1)
-        for channel in range(rows.shape[1]):
-            unit[row, channel] = rows[row, channel] / length
-        for axis in range(axes.shape[0]):
-            place = np.float32(0)
-            for channel in range(rows.shape[1]):
-                place += axes[axis, channel] * (unit[row, channel] - mean[channel])
-            along[row, axis] = place
-    return NONE
-
-
-_prepare = compiled(_prepare_rows, fast=True)
 
 
 # Arrays go to kernels whole, with the row that is meant: a view of a row costs as much as a block's distances.

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atlas_core.candidates import along_axes, nearest_along, nearest_along_in_lists
+from atlas_core.along import along_axes
+from atlas_core.candidates import nearest_along, nearest_along_in_lists
 from atlas_core.errors import ConflictError, LayoutError
 from atlas_core.inverted import InvertedLists, list_count
 from atlas_core.lanes import LANES, NONE, axes_of, block_starts, listed_blocks, spread_blocks, stand_in_block

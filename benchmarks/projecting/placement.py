@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atlas_core import tables
-from atlas_core.candidates import along_axes
+from atlas_core.along import along_axes
 from atlas_core.projection import ProjectionIndex
 from atlas_core.ranking import nearest_exactly
 
