@@ -77,8 +77,8 @@ CHECKS: Mapping[str, CheckWords] = MappingProxyType(
             title="Versions",
             one="Change",
             asks="What does this model see, or no longer see, that the baseline did?",
-            means="Between the baseline and this model something changed by more than the same model changes when it "
-            "is only trained with another seed.",
+            means="Between the baseline and this model something changed for the worse by more than chance explains: "
+            "images that the baseline gets right, or what lies where on a map of both.",
             noted="The two models differ here by more than chance, within what the policy allows.",
             todo="Decide whether the change was meant. If it was, accept it; if not, compare what differs in data and "
             "training.",
