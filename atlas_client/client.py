@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from atlas_client.calls.aliases import Aliases
 from atlas_client.calls.atlases import Atlases
+from atlas_client.calls.audits import Audits
 from atlas_client.calls.drift import Drift
 from atlas_client.calls.icons import Icons
 from atlas_client.calls.projections import Projections
 from atlas_client.calls.registered import Registered
 
 
-class Client(Registered, Aliases, Atlases, Icons, Drift, Projections):
+class Client(Registered, Aliases, Atlases, Icons, Drift, Projections, Audits):
     """One service, and all that can be asked of it; arguments as of `Connection`."""

@@ -29,6 +29,8 @@ router = APIRouter(prefix="/v1", route_class=IdempotentRoute)
 RETRY_SECONDS = "2"
 RESULTS = {"icons": "sheet", "projections": "results"}
 """Last part of the path to what a job of a kind has made."""
+OWN_PATHS = {"audit": "/v1/audits"}
+"""Of kinds of jobs that stand for themselves: they outlive the atlas that they look at."""
 
 
 @router.post(
@@ -90,7 +92,8 @@ def delete_atlas(atlas: AtlasId, services: ServicesDep) -> None:
     services.artifacts.job(atlas)
     with services.ledger.lock(lock_of("atlas", atlas)):
         check_unnamed(services.store, "atlas", atlas)
-        for job in (*registry.asked_of(services.store, atlas), services.artifacts.job(atlas)):
+        asked = [job for job in registry.asked_of(services.store, atlas) if job["kind"] not in OWN_PATHS]
+        for job in (*asked, services.artifacts.job(atlas)):
             drop(services, job["id"])
     with suppress(DependencyError):  # then a later one finds it
         clear_up(services.ledger, services.enqueue)
@@ -130,7 +133,8 @@ def links_of(job: Document) -> dict[str, str]:
     """Where a job and its result are."""
     own = f"/v1/jobs/{job['id']}"
     if job["atlas"] is not None:
-        base = f"/v1/atlases/{job['atlas']}/{job['kind']}/{job['id']}"
+        folder = OWN_PATHS.get(job["kind"], f"/v1/atlases/{job['atlas']}/{job['kind']}")
+        base = f"{folder}/{job['id']}"
         made = {}
         if job["state"] == "succeeded" and job["kind"] in RESULTS:
             made = {RESULTS[job["kind"]]: f"{base}/{RESULTS[job['kind']]}"}
