@@ -16,7 +16,7 @@ from tests.proof.conftest import SEED, Report
 if TYPE_CHECKING:
     from atlas_client.client import Client
 
-pytestmark = pytest.mark.proof
+pytestmark = [pytest.mark.proof, pytest.mark.alone]
 
 READABLE_SECONDS = 30.0
 AFTER_CELLS_SECONDS = 5.0

@@ -1,0 +1,112 @@
+"""report.html: one page that needs nothing else, neither scripts nor files nor a network."""
+
+from __future__ import annotations
+
+import base64
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from atlas_core.reports.order import before_and_after, by_role, explained, in_order
+from atlas_core.reports.readings import in_words, readings, scale
+from atlas_core.reports.snippet import acceptance
+from atlas_core.reports.tabled import tabled
+from atlas_core.reports.words import CHECKS, STANDINGS, place, standing
+
+if TYPE_CHECKING:
+    from atlas_core.audit.findings import Audit, Finding
+
+VERDICTS = {
+    "pass": ("Pass", "passes the audit"),
+    "fail": ("Fail", "fails the audit"),
+    "inconclusive": ("Inconclusive", "could not be judged"),
+}
+PNG_SIZE = slice(16, 24)
+"""Where a PNG file says its width and height."""
+SMALL = 128
+"""Pictures of fewer pixels a side are enlarged in whole pixels and not smoothed."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture inside the page.
+
+    Args:
+        address: Data URI.
+        width: In pixels.
+        height: In pixels.
+    """
+
+    address: str
+    width: int
+    height: int
+
+    @property
+    def is_small(self) -> bool:
+        """Whether its pixels are to be seen."""
+        return max(self.width, self.height) < SMALL
+
+
+def report_html(audit: Audit, pictures: Mapping[str, bytes], service: str | None) -> bytes:
+    """The audit as a page."""
+    findings = in_order(audit)
+    page = _environment().get_template("report.html.jinja")
+    return page.render(
+        audit=audit,
+        findings=findings,
+        explained=explained(findings),
+        counts={name: sum(standing(each) == name for each in findings) for name in STANDINGS},
+        lines=_by_line(findings),
+        pictures={name: _picture(data) for name, data in pictures.items()},
+        service=service,
+        version=version("activation-atlas"),
+    ).encode()
+
+
+def viewer_link(audit: Audit, finding: Finding | None, service: str) -> str:
+    """The address of a finding's cell in the viewer, or of the atlas."""
+    address = f"{service}/?{urlencode({'atlas': audit.atlas})}"
+    if finding is None or finding.layer is None:
+        return address
+    parts = {"layer": finding.layer}
+    if finding.cell is not None and finding.side is not None:
+        parts |= {"side": str(finding.side), "cell": f"{finding.cell.column}-{finding.cell.row}"}
+    return f"{address}#{urlencode(parts)}"
+
+
+@cache
+def _environment() -> Environment:
+    """Everything that a document says is escaped, and a name that is not there is an error."""
+    environment = Environment(
+        loader=PackageLoader("atlas_core.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(CHECKS=CHECKS, STANDINGS=STANDINGS, VERDICTS=VERDICTS)
+    told: tuple[Any, ...] = (
+        acceptance, before_and_after, by_role, in_words, place, readings, scale, standing, tabled, viewer_link,
+    )  # fmt: skip
+    environment.globals.update({function.__name__: function for function in told})
+    return environment
+
+
+def _by_line(findings: list[Finding]) -> dict[int, list[Finding]]:
+    """The findings that break each line of the policy."""
+    lines: dict[int, list[Finding]] = {}
+    for finding in findings:
+        if finding.policy_line is not None:
+            lines.setdefault(finding.policy_line, []).append(finding)
+    return lines
+
+
+def _picture(png: bytes) -> Picture:
+    width, height = struct.unpack(">II", png[PNG_SIZE])
+    return Picture(f"data:image/png;base64,{base64.b64encode(png).decode()}", width, height)
