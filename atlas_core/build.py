@@ -235,6 +235,9 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
                            levels=spec.levels))  # fmt: skip
         # Its samples in the order of the map, for whoever asks what lies in a part of it.
         indexes.append(add("publish", [layouts[layer], *collected], [classes[layer]], step="samples", layer=layer))
+        # How right the model is in every cell, where there are labels.
+        indexes.append(add("publish", [layouts[layer], *collected], [classes[layer]], step="quality", layer=layer,
+                           levels=spec.levels))  # fmt: skip
 
     # Render for each cell the picture that excites the layer in the cell's direction, coarse levels first.
     levels = []

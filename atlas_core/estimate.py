@@ -135,7 +135,7 @@ class Estimate:
             "classes": self._tell,
             "preview": self._preview, "render": self._render,
             "neighbours": self._neighbours, "optimise": self._optimise, "twins": self._twins, "index": self._index,
-            "samples": self._tabulate, "copies": self._copies, "novelty": self._learn,
+            "samples": self._tabulate, "quality": self._tabulate, "copies": self._copies, "novelty": self._learn,
             "place": self._place, "join": self._join, "beside": self._beside, "level": self._level,
             "manifest": self._manifest, "pictures": self._pictures, "icons": self._sheet,
             "landings": self._landings, "drift": self._drift, "projected": self._projected, "projections": self._lines,

@@ -240,6 +240,14 @@ class Plan(Card):
         """
         return self._of_newer("publish", layer, "samples")
 
+    def quality_of(self, layer: str) -> Chunk:
+        """The chunk that tells how right the model is in a layer's cells; or why nobody can.
+
+        Raises:
+            ConflictError: The plan is of a version that had no such chunks.
+        """
+        return self._of_newer("publish", layer, "quality")
+
     def _of_newer(self, stage: str, layer: str, step: str) -> Chunk:
         """A chunk that plans of earlier versions lack."""
         found = self.find(stage, layer=layer, step=step)

@@ -42,6 +42,7 @@ def run_chunk(
     from atlas_core.stages.novelty import learn_novelty, pass_copies
     from atlas_core.stages.pictures import preview_tile, publish_level, publish_manifest, render_tile
     from atlas_core.stages.projections import project_part, publish_projections
+    from atlas_core.stages.quality import publish_quality
     from atlas_core.stages.repair import repairing
     from atlas_core.stages.samples import tabulate
     from atlas_core.stages.step import Step
@@ -59,6 +60,7 @@ def run_chunk(
         "cells classes": tell_classes,
         "publish index": build_index,
         "publish samples": tabulate,
+        "publish quality": publish_quality,
         "publish copies": pass_copies,
         "publish novelty": learn_novelty,
         "preview": preview_tile,

@@ -103,6 +103,7 @@ def publish_manifest(step: Step) -> Output:
         classes = step.runtime.record(plan, plan.classes_of(name).key)["info"]
         layout = step.runtime.record(plan, plan.layout_of(name).key)["info"]
         index = step.runtime.record(plan, plan.find("publish", layer=name, step="index")[0].key)
+        quality = step.runtime.record(plan, plan.quality_of(name).key)
         layers[name] = {
             "shape": list(plan.model.layer(name).shape),
             "samples": cells["samples"],
@@ -111,6 +112,7 @@ def publish_manifest(step: Step) -> Output:
             "condition_number": cells["condition"],
             "index": index["blobs"]["index"],
             "layout": layout,
+            "quality": quality["info"],
             "levels": [],
         }
         for chunk in plan.find("layout", layer=name, step="twins"):
@@ -121,6 +123,9 @@ def publish_manifest(step: Step) -> Output:
             folder = level_folder(name, side)
             artifacts[f"{folder}/cells.json"] = artifact(store.get_blob(record["blobs"]["cells"]))
             artifacts[f"{folder}/poster.png"] = artifact(store.get_blob(record["blobs"]["poster"]))
+            if quality["blobs"]:
+                table = store.get_blob(quality["blobs"][f"quality-{side}"])
+                artifacts[f"{folder}/quality.safetensors"] = artifact(table)
             for chunk in plan.tiles(name, side):
                 tile = step.runtime.record(plan, chunk.key)
                 if tile["info"]["icons"]:

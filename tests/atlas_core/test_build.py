@@ -82,6 +82,7 @@ def test_first_come_pictures_of_the_coarsest_level_and_then_classes(
     assert _stages(**changes) == [
         ("collect", None), *seen("early", "neighbours", "optimise"), *seen("late", "neighbours", "optimise", "twins"),
         ("attribute", "early"), ("classes", "early"), ("index", "early"), ("samples", "early"),
+        ("quality", "early"),
         ("attribute", "late"), ("classes", "late"),
     ]  # fmt: skip
 

@@ -57,7 +57,7 @@ def test_a_map_without_icons_is_built_on_this_machine(
     assert run([*command, "--recipe", "none"]) == 0
     assert "no icons" in capsys.readouterr().out
     files = {file.name for file in (tmp_path / "out" / "half" / "5").iterdir()}
-    assert files == {"cells.json", "poster.png"}
+    assert files == {"cells.json", "poster.png", "quality.safetensors"}
 
 
 def test_it_is_ready_lists_its_layers_and_says_what_is_in_the_way(odd: dict[str, Any]) -> None:
@@ -91,7 +91,7 @@ def test_icons_are_refused_by_the_operators_name_and_a_map_without_them_is_made(
     assert manifest["seeded_from_data"] is False
     (entry,) = manifest["layers"]["half"]["levels"]
     assert (entry["icons"], entry["icon_size"], entry["cells"] > 0) == (None, None, True)
-    assert sorted(manifest["artifacts"]) == ["half/5/cells.json", "half/5/poster.png"]
+    assert sorted(manifest["artifacts"]) == ["half/5/cells.json", "half/5/poster.png", "half/5/quality.safetensors"]
 
     level = f"/v1/atlases/{atlas['id']}/layers/half/levels/0"
     assert live.client.json("GET", level)["state"] == "published"
