@@ -40,8 +40,8 @@ def audit(
     if policy is not None:
         options |= {"policy": _text(policy), "policy_name": policy.name}
     options = {name: value for name, value in options.items() if value is not None}
-    named = {"model": model, "dataset": dataset, "base": base, "baseline": baseline, "drift": drift}
-    named = {name: value for name, value in named.items() if value is not None}
+    others = {"base": base, "baseline": baseline, "drift": drift}
+    named = {"model": model, "dataset": dataset} | {name: value for name, value in others.items() if value is not None}
     if local:
         found: Document = core_commands("audit").audit_locally(named, options, out, processes)
     else:
@@ -59,7 +59,7 @@ def _text(policy: Path) -> str:
 
 def _audited(server: str, named: dict[str, str], options: dict[str, Any], out: Path) -> Document:
     with upload_bar() as on_upload, Client(server, on_upload=on_upload) as client:
-        ids = {}
+        ids: dict[str, str] = {}
         for field in sorted(named, key=lambda field: field in ("model", "baseline")):  # these are measured on it
             ids[field] = _registered(client, field, named[field], ids.get("dataset"))
         job = client.audit(**ids, **options)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from atlas_core.audit.findings import CheckName, Finding
     from atlas_core.audit.policy import Policy
+    from atlas_core.plan import ModelFacts
 
 SAID = {"baseline": "the request names no baseline", "drift": "the request names no dataset to compare"}
 
@@ -38,10 +39,7 @@ def publish_audit(step: Step) -> Output:
     request = parameters["request"]
     policy = parse_policy(request["policy"], request["policy_name"])
     measured = [Measured(step, told) for told in parameters["measured"]]
-    accuracy, judgement = None, Judgement("inconclusive", str(parameters["hindrance"]), [])
-    if measured:
-        right = measured[0].right()
-        accuracy, judgement = _accuracy(right), _judged(step, policy, measured, right)
+    judgement = _judged(step, policy, measured)
     subjects = {name: Named(**told) for name, told in parameters["subjects"].items()}
     checks, blobs = _with_pictures(measured, judgement.checks)
     document = Audit(
@@ -50,7 +48,8 @@ def publish_audit(step: Step) -> Output:
         atlas=step.plan.atlas if measured else None, model=subjects["model"], dataset=subjects["dataset"],
         base=subjects.get("base", subjects["dataset"]), baseline=subjects.get("baseline"),
         policy=PolicyText(name=policy.name, text=policy.text, sha256=hashlib.sha256(policy.text.encode()).hexdigest()),
-        seed=request["seed"], accuracy=accuracy, checks=checks, skipped=_skipped(policy, measured),
+        seed=request["seed"], accuracy=_accuracy(measured[0].right()) if measured else None, checks=checks,
+        skipped=_skipped(step, policy),
         warnings=policy.warnings(tuple(parameters["expired"])), digest="",
     ).model_dump(mode="json", exclude={"digest"})  # fmt: skip
     document["digest"] = digest(document)
@@ -103,17 +102,14 @@ class Measured:
         yield from zip(table["image"][inside].tolist(), table["point"][inside].tolist(), strict=True)
 
 
-def _judged(step: Step, policy: Policy, measured: Sequence[Measured], right: NDArray[np.bool_]) -> Judgement:
-    """The verdict; none of a model of which nothing can be said."""
+def _judged(step: Step, policy: Policy, measured: Sequence[Measured]) -> Judgement:
+    """The verdict; inconclusive where nothing can be said whatever was measured."""
+    hindrance = step.parameters["hindrance"] or _hindrance(step.plan.model, measured[0].right())
+    if hindrance is not None:
+        asked = [name for name in CHECKS if name in policy.audit.checks and name not in _skipped(step, policy)]
+        return Judgement("inconclusive", hindrance, [
+            CheckResult(check=name, verdict="inconclusive", reason=hindrance, coverage=0) for name in asked])  # fmt: skip
     audited, *before = measured
-    model = step.plan.model
-    if len(right) < LEAST_IMAGES:
-        return Judgement("inconclusive", f"{len(right)} base images could be read and have a label; an audit takes "
-                         f"{LEAST_IMAGES} or more", [])  # fmt: skip
-    if near_chance(right, model.classes or 1):
-        return Judgement("inconclusive", f"the model {model.card.name!r} is right on {right.sum()} of {len(right)} "
-                         f"base images, near chance (1 in {model.classes}): its weights, its preprocessing or the "
-                         "order of the classes is wrong, and there is nothing to audit", [])  # fmt: skip
 
     def shared(finding: Finding, others: Sequence[Finding]) -> float:
         own = audited.samples([finding])
@@ -122,6 +118,16 @@ def _judged(step: Step, policy: Policy, measured: Sequence[Measured], right: NDA
     known = {result.check: result for result in before[0].results(policy)} if before else None
     return judge_audit(policy, audited.results(policy), expired=step.parameters["expired"], baseline=known,
                        shared=shared)  # fmt: skip
+
+
+def _hindrance(model: ModelFacts, right: NDArray[np.bool_]) -> str | None:
+    """Why nothing can be said of a model by its answers on base images; None where something can."""
+    if len(right) < LEAST_IMAGES:
+        return f"{len(right)} base images could be read and are labelled; an audit takes {LEAST_IMAGES} or more"
+    if near_chance(right, model.classes or 1):
+        return (f"the model {model.card.name!r} is right on {right.sum()} of {len(right)} base images, near chance (1 in "
+                f"{model.classes}): its weights, its preprocessing or the order of the classes is wrong")  # fmt: skip
+    return None
 
 
 def _accuracy(right: NDArray[np.bool_]) -> Accuracy | None:
@@ -141,7 +147,7 @@ def _with_pictures(
         value = result.model_dump(mode="json")
         for shown in _shown(value):
             name = f"{result.check}-{shown['name']}"
-            blobs.setdefault(name, measured[0].blob(result.check, shown["name"]))
+            blobs[name] = blobs.get(name) or measured[0].blob(result.check, shown["name"])
             shown["name"] = name
         told.append(CheckResult.model_validate(value))
     return told, blobs
@@ -157,9 +163,8 @@ def _shown(value: Any) -> Iterator[dict[str, Any]]:
         yield from _shown(inner)
 
 
-def _skipped(policy: Policy, measured: Sequence[Measured]) -> dict[CheckName, str]:
-    """The checks that are asked for and had nothing to look at."""
-    if not measured:
-        return {}
-    return {name: SAID[check.needs] if check.needs else "there was nothing to look at" for name, check in CHECKS.items()
-            if name in policy.audit.checks and name not in measured[0].told["checks"]}  # fmt: skip
+def _skipped(step: Step, policy: Policy) -> dict[CheckName, str]:
+    """The checks that are asked for and have nothing to compare with."""
+    request = step.parameters["request"]
+    return {name: SAID[check.needs] for name, check in CHECKS.items()
+            if name in policy.audit.checks and check.needs and request[check.needs] is None}  # fmt: skip
