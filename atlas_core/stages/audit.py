@@ -107,8 +107,8 @@ def _judged(step: Step, policy: Policy, measured: Sequence[Measured]) -> Judgeme
     hindrance = step.parameters["hindrance"] or _hindrance(step.plan.model, measured[0].right())
     if hindrance is not None:
         asked = [name for name in CHECKS if name in policy.audit.checks and name not in _skipped(step, policy)]
-        return Judgement("inconclusive", hindrance, [
-            CheckResult(check=name, verdict="inconclusive", reason=hindrance, coverage=0) for name in asked])  # fmt: skip
+        told = [CheckResult(check=name, verdict="inconclusive", reason=hindrance, coverage=0) for name in asked]
+        return Judgement("inconclusive", hindrance, told)
     audited, *before = measured
 
     def shared(finding: Finding, others: Sequence[Finding]) -> float:
@@ -125,8 +125,10 @@ def _hindrance(model: ModelFacts, right: NDArray[np.bool_]) -> str | None:
     if len(right) < LEAST_IMAGES:
         return f"{len(right)} base images could be read and are labelled; an audit takes {LEAST_IMAGES} or more"
     if near_chance(right, model.classes or 1):
-        return (f"the model {model.card.name!r} is right on {right.sum()} of {len(right)} base images, near chance (1 in "
-                f"{model.classes}): its weights, its preprocessing or the order of the classes is wrong")  # fmt: skip
+        chance = (
+            f"near chance (1 in {model.classes}): its weights, its preprocessing or the order of the classes is wrong"
+        )
+        return f"the model {model.card.name!r} is right on {right.sum()} of {len(right)} base images, {chance}"
     return None
 
 

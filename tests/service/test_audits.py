@@ -119,9 +119,7 @@ def test_the_atlas_is_one_to_look_at_and_neither_goes_with_the_other(
     assert live.client.json("GET", job["links"]["self"])["description"] == job["description"]
 
 
-def test_the_clean_twin_passes(
-    live: Live, world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_clean_twin_passes(live: Live, world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command(live, world, world.clean, tmp_path / "clean")) == 0
     said = capsys.readouterr().out
     assert said.startswith("PASS: ")
