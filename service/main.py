@@ -19,6 +19,8 @@ from service.routers import (
     audits,
     batched,
     blobs,
+    classes,
+    comparisons,
     drift,
     events,
     health,
@@ -28,6 +30,7 @@ from service.routers import (
     projections,
     registered,
     samples,
+    selections,
     webhooks,
 )
 from service.schemas.problems import Problem
@@ -75,8 +78,9 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     app.state.services = services
     errors.install(app, settings.trusted_hosts)
     # `levels` and `samples` take the rest of a path as a layer's name, so the others stand before it.
-    first = (health, metrics, blobs, registered, aliases, atlases, events, webhooks, projections, batched, icons, drift)
-    for module in (*first, audits, samples, levels):
+    first = (health, metrics, blobs, registered, aliases, atlases, events, webhooks, projections, batched, icons, drift,
+             comparisons, selections, classes, audits)  # fmt: skip
+    for module in (*first, samples, levels):
         app.include_router(module.router)
     webhooks.describe_events(app)
     _add_viewer(app)
