@@ -14,6 +14,5 @@ from atlas_client.calls.registered import Registered
 from atlas_client.calls.selections import Selections
 
 
-class Client(Registered, Aliases, Atlases, Classes, Selections, Comparisons, Icons, Drift, Projections,
-             Audits):
+class Client(Registered, Aliases, Atlases, Classes, Selections, Comparisons, Icons, Drift, Projections, Audits):
     """One service, and all that can be asked of it; arguments as of `Connection`."""
