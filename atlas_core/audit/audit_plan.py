@@ -160,12 +160,10 @@ class Measuring:
         chunks = (*self.base, *(chunk for made in self.checks.values() for chunk in made))
         return list({chunk.key: chunk for chunk in chunks}.values())
 
-    @property
-    def ground(self) -> tuple[Chunk, ...]:
-        """The chunks of the atlas that these are made of, and those that tell which samples a cell holds."""
+    def ground(self, chunks: Iterable[Chunk]) -> tuple[Chunk, ...]:
+        """The chunks of the model's atlas that some chunks are made of."""
         atlas = self.context.atlas
-        wanted = [key for chunk in self.own for key in chunk.inputs if key in atlas.by_key]
-        return atlas.needed([*wanted, *self.layouts.values()])
+        return atlas.needed([key for chunk in chunks for key in chunk.inputs if key in atlas.by_key])
 
     @property
     def layouts(self) -> dict[str, str]:
@@ -196,13 +194,15 @@ def plan_audit(asked: Asked, parties: Parties) -> Plan:
         before = _measuring(asked, parties, atlas_of(asked, parties, parties.baseline), None)
     if parties.hindrance is None:
         audited = _measuring(asked, parties, atlas, before)
-    ground = () if audited is None else audited.ground
-    own = [chunk for made in (before, audited) if made is not None for chunk in (*made.ground, *made.own)]
     last = _judging(asked, parties, audited, before)
-    chunks = {chunk.key: chunk for chunk in (*ground, *own, last)}
+    own = [*([] if audited is None else audited.own), last]
+    ground = () if audited is None else audited.ground(own)
+    theirs = [] if before is None else [*before.ground([*before.own, *own]), *before.own]
+    chunks = {chunk.key: chunk for chunk in (*ground, *theirs, *own)}
+    others = [] if audited is None else [*_baseline(before, theirs), *_base(parties, atlas, audited)]
     return Plan(id=asked.id, kind="audit", spec=atlas.spec, model=atlas.model, dataset=atlas.dataset,
                 chunks=tuple(chunks.values()), atlas=atlas.id, request=asked.request.model_dump(mode="json"),
-                ground=len(ground), others=tuple(_others(parties, atlas, audited, before)))  # fmt: skip
+                ground=len(ground), others=tuple(others))  # fmt: skip
 
 
 def _measuring(asked: Asked, parties: Parties, atlas: Plan, before: Measuring | None) -> Measuring:
@@ -248,12 +248,17 @@ def _told(facts: ModelFacts | DatasetFacts) -> dict[str, Any]:
     return {"id": facts.id, "name": facts.name, "images": facts.images}
 
 
-def _others(parties: Parties, atlas: Plan, audited: Measuring | None, before: Measuring | None) -> Iterable[Other]:
-    """What some chunks are about in place of the model and dataset that are audited."""
+def _baseline(before: Measuring | None, chunks: Iterable[Chunk]) -> Iterable[Other]:
+    """The baseline's model, which these chunks are about."""
     if before is not None:
         of = before.context.atlas
-        keys = [chunk.key for chunk in (*before.ground, *before.own)]
+        keys = [chunk.key for chunk in chunks]
         yield Other(name=BASELINE, spec=of.spec, model=of.model, dataset=of.dataset, keys=keys)
-    if parties.base is not None and audited is not None:
+
+
+def _base(parties: Parties, atlas: Plan, audited: Measuring) -> Iterable[Other]:
+    """The dataset of the base images, where that is another."""
+    if parties.base is not None:
         spec = atlas.spec.model_copy(update={"dataset": parties.base.id, "images": None})
-        yield Other(name=BASE, spec=spec, model=atlas.model, dataset=parties.base, keys=list(audited.context.base))
+        keys = list(audited.context.base)
+        yield Other(name=BASE, spec=spec, model=atlas.model, dataset=parties.base, keys=keys)

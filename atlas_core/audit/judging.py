@@ -55,7 +55,8 @@ def judge_audit(
     active = [one for number, one in enumerate(policy.accepted) if number not in expired]
     judged = []
     for result in results:
-        before = None if baseline is None else baseline[result.check].findings if result.check in baseline else []
+        known = (baseline or {}).get(result.check)
+        before = None if known is None else known.findings
         findings = [_weighed(policy, finding, active, before, shared) for finding in result.findings]
         judged.append(_concluded(policy, result.model_copy(update={"findings": findings})))
     for verdict in ("fail", "inconclusive"):
