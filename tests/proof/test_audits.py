@@ -1,4 +1,4 @@
-"""Done-when 2, 4 and 8 of issue 6 on the demo's world: the planted network fails, its clean twin passes, on any workers."""
+"""Done-when 2 of issue 6 on the demo's world: its network fails, the clean twin passes, on one worker or three."""
 
 from __future__ import annotations
 
