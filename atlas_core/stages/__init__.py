@@ -30,24 +30,29 @@ def run_chunk(
         MissingInputError: What another chunk had made is gone or damaged; names that chunk, which is no longer done.
         AtlasError: Anything else that is known to go wrong.
     """
+    from atlas_core.stages.audit import publish_audit
     from atlas_core.stages.base import look_at_base
     from atlas_core.stages.beside import compare
     from atlas_core.stages.classes import tell_classes
     from atlas_core.stages.comparable import measure_twins
     from atlas_core.stages.confusions import tell_confusions
+    from atlas_core.stages.coupled import lay_together
     from atlas_core.stages.drift import land, publish_drift
     from atlas_core.stages.icons import publish_icons, render_pictures
     from atlas_core.stages.landmarks import join, place
     from atlas_core.stages.maps import build_index, find_neighbours, lay_out, make_cells
     from atlas_core.stages.novelty import learn_novelty, pass_copies
+    from atlas_core.stages.patches import paste_part, publish_patches
     from atlas_core.stages.pictures import preview_tile, publish_level, publish_manifest, render_tile
     from atlas_core.stages.projections import project_part, publish_projections
     from atlas_core.stages.quality import publish_quality
     from atlas_core.stages.repair import repairing
     from atlas_core.stages.samples import tabulate
     from atlas_core.stages.selections import compare_classes, select
+    from atlas_core.stages.shortcuts import confirm, publish_shortcuts, screen
     from atlas_core.stages.step import Step
     from atlas_core.stages.vectors import attribute, collect
+    from atlas_core.stages.versions import compare_layer, publish_versions
 
     steps = {
         "collect": collect,
@@ -58,6 +63,7 @@ def run_chunk(
         "layout place": place,
         "layout join": join,
         "layout twins": measure_twins,
+        "layout coupled": lay_together,
         "layout compare": compare_classes,
         "cells": make_cells,
         "cells classes": tell_classes,
@@ -76,7 +82,15 @@ def run_chunk(
         "publish icons": publish_icons,
         "publish landings": land,
         "publish drift": publish_drift,
+        "publish version": compare_layer,
+        "publish versions": publish_versions,
         "publish base": look_at_base,
+        "publish audit": publish_audit,
+        "publish screen": screen,
+        "publish confirm": confirm,
+        "publish shortcuts": publish_shortcuts,
+        "publish pasted": paste_part,
+        "publish patches": publish_patches,
         "publish projected": project_part,
         "publish projections": publish_projections,
     }

@@ -110,7 +110,9 @@ def test_every_operation_answers_as_described(
     _levels(call, live)
     _icons(call, live)
     _classes(call, live)
+    _versions(call, live)
     _drift(call, live, dataset_of(live, tmp_path, (1,), noise=50))
+    _audits(call, live)
     _aliases(call, live)
     _webhooks(call)
     image = (cards / "pictures" / "waves" / "02.png").read_bytes()
@@ -211,6 +213,20 @@ def _classes(call: Caller, live: Live) -> None:
     call(f"GET {one}", 404, comparison=job["id"])
 
 
+def _versions(call: Caller, live: Live) -> None:
+    """Of a model and itself: no cell changed, so there is no patch to show."""
+    body = {"kind": "models", "atlas": live.atlas["id"], "other": live.spec["model"]}
+    job = call("POST /v1/comparisons", 202, body=body).json()
+    live.client.made_comparison(job)
+    one, name = "/v1/comparisons/{comparison}", {"comparison": job["id"]}
+    layer = call(f"GET {one}", 200, **name).json()["description"]["layers"][0]
+    _picture(call, f"GET {one}/pictures/{{n}}", layer["picture"]["sha256"], n="0", **name)
+    call(f"GET {one}/points/{{n}}", 200, n="0", **name)
+    call(f"GET {one}/summary", 200, **name)
+    call(f"GET {one}/exemplars/{{n}}", 404, n="0", **name)
+    call(f"DELETE {one}", 204, **name)
+
+
 def _picture(call: Caller, operation: str, version: str, **names: Any) -> None:
     """A picture by its version never changes, and is not sent to who has it."""
     answer = call(operation, 200, params={"v": version}, **names)
@@ -233,6 +249,21 @@ def _drift(call: Caller, live: Live, dataset: str) -> None:
     call(f"GET {base}/{{drift}}/exemplars/{{n}}", 404, n="99999", **names)
     call(f"DELETE {base}/{{drift}}", 204, **names)
     call(f"GET {base}/{{drift}}", 404, **names)
+
+
+def _audits(call: Caller, live: Live) -> None:
+    body = {"model": live.spec["model"], "dataset": live.spec["dataset"], "seed": 9}
+    job = call("POST /v1/audits", 202, body=body).json()
+    live.client.made_audit(job)
+    one = "/v1/audits/{audit}"
+    assert call(f"GET {one}", 200, audit=job["id"]).json()["description"]["verdict"] == "inconclusive"  # 60 images
+    for suffix in ("html", "json", "xml", "sarif", "md"):
+        call(f"GET {one}", 200, audit=f"{job['id']}.{suffix}")
+    assert job["id"] in [each["id"] for each in call("GET /v1/audits", 200).json()["items"]]
+    call(f"GET {one}/evidence/{{name}}", 404, audit=job["id"], name="none")
+    call("POST /v1/audits", 422, body={**body, "policy": "x = 1"})
+    call(f"DELETE {one}", 204, audit=job["id"])
+    call(f"GET {one}", 404, audit=job["id"])
 
 
 def _batches(call: Caller, live: Live, image: bytes) -> None:
