@@ -19,6 +19,8 @@ SMALL = 32
 """Pixels a side, about, of the pictures and pieces that are compared."""
 RIDGE = 0.05
 """Share of the mean variance that is added to every feature's own before it is divided by."""
+TWO_KINDS, LEAST_HAVING = 0.8, 8
+"""Share of the variance that is between two kinds (.64 of a normal distribution cut in half); and how many have it."""
 FILE = ("bytes a pixel", "pixels", "aspect", "JPEG quantisation")
 
 
@@ -68,7 +70,7 @@ def scores(features: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]
         classes: How many there are.
 
     Returns:
-        Shape (n, classes), of each column the mean 0 in each half and of no meaning across halves.
+        Shape (n, classes), each column of mean 0 and deviation 1 in each half.
     """
     rows = np.asarray(features, np.float64)
     order = np.argsort(labels, kind="stable")
@@ -78,7 +80,7 @@ def scores(features: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]
     for told in (0, 1):
         learn, tell = half != told, half == told
         made = rows[tell] @ _weights(rows[learn], labels[learn], classes).T
-        found[tell] = made - made.mean(axis=0)
+        found[tell] = (made - made.mean(axis=0)) / np.maximum(made.std(axis=0), 1e-9)
     return found
 
 
@@ -110,6 +112,28 @@ def separation(scores: NDArray[np.floating[Any]], positive: NDArray[np.bool_]) -
     if not hits or not others:
         return 0.5
     return float((rank[positive].sum() - hits * (hits + 1) / 2) / (hits * others))
+
+
+def having(score: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
+    """Those of a class's pictures that have what goes with it, as rows, ascending.
+
+    Where they are of two kinds, as where a mark was put on some of them, the upper kind; else the half that is nearest
+    to the median, for what the most extreme of a class have is not what goes with it.
+
+    Args:
+        score: How much each has it, shape (n,), at least 2.
+    """
+    order = np.argsort(score, kind="stable")
+    values, n = np.asarray(score, np.float64)[order], len(score)
+    below = np.arange(1, n)
+    sums = np.cumsum(values)[:-1]
+    apart = sums / below - (values.sum() - sums) / (n - below)
+    between = below * (n - below) / n**2 * apart**2
+    split = int(between.argmax())
+    if between[split] >= TWO_KINDS * values.var() and n - below[split] >= LEAST_HAVING:
+        return np.sort(order[below[split] :])
+    middle = np.abs(score - np.median(score))
+    return np.sort(np.argsort(middle, kind="stable")[: -(-n // 2)])
 
 
 def beyond_label(

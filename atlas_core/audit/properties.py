@@ -6,13 +6,14 @@ it is counted how many the model then takes for it, against the same done with a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
 from atlas_core.audit.findings import CheckResult, Evidence, Finding, Target
+from atlas_core.audit.traits import TRAITS
 from atlas_core.cards import Card
 from atlas_core.errors import SpecError
 from atlas_core.keys import digest
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     Measured = Mapping[str, Any]
 
-VERSION = 2
+VERSION = 1
 """Raised whenever the same request would measure something else."""
 SCREENING = 0.5
 """Of the forward passes, for the first stage."""
@@ -32,6 +33,7 @@ PASSES_A_PART, MOST_PARTS = 2_500, 16
 LEAST_BASES = 100
 """Distinct base images under which nothing is said for certain."""
 LEAST_DONORS = 20
+LEAST_KEPT = 8
 SHOWN = 12
 
 
@@ -42,7 +44,7 @@ class Options(Card):
     that goes with a class; the share `keep` of them that flipped most, and at least 8, are given to `confirm`.
     """
 
-    donors: int = Field(default=64, ge=LEAST_DONORS, le=512)
+    donors: int = Field(default=96, ge=LEAST_DONORS, le=512)
     screen: int = Field(default=40, ge=10, le=400)
     confirm: int = Field(default=200, ge=50, le=2000)
     keep: float = Field(default=0.12, gt=0, le=1)
@@ -85,15 +87,18 @@ def chunks(context: Context, options: Options) -> list[Chunk]:
     traits = Chunk.of("publish", {"step": "traits", **common}, collected)
     common |= {"passes": context.passes, "base": list(context.base), "layer": context.layers[-1]}
     stands_on = [*collected, *context.base, traits.key]
-    parts = max(1, min(MOST_PARTS, round(SCREENING * context.passes / PASSES_A_PART)))
-    given = _parts("give", parts, common, stands_on)
-    confirmed = _parts("give again", parts, common, [*stands_on, *(part.key for part in given)])
+    pairs = atlas.model.classes * len(TRAITS)
+    given = _parts("give", min(SCREENING * context.passes, pairs * options.screen), common, stands_on)
+    most = max(LEAST_KEPT, options.keep * pairs) * 2 * options.confirm
+    confirmed = _parts("give again", min(context.passes, most), common,
+                       [*stands_on, *(part.key for part in given)])  # fmt: skip
     last = Chunk.of("publish", {"step": "properties", **common},
                     [*stands_on, *(part.key for part in (*given, *confirmed))])  # fmt: skip
     return [traits, *given, *confirmed, last]
 
 
-def _parts(step: str, parts: int, common: dict[str, Any], inputs: list[str]) -> list[Chunk]:
+def _parts(step: str, passes: float, common: dict[str, Any], inputs: list[str]) -> list[Chunk]:
+    parts = max(1, min(MOST_PARTS, round(passes / PASSES_A_PART)))
     return [Chunk.of("publish", {"step": step, "part": part, "parts": parts, **common}, inputs)
             for part in range(parts)]  # fmt: skip
 
@@ -106,7 +111,8 @@ def judge(measured: Measured, thresholds: Thresholds) -> CheckResult:
         thresholds: What counts as a finding.
     """
     tests = judged(measured)
-    found = [one for one in tests if one["q"] < thresholds.q and one["excess"] > thresholds.margin]
+    passed = (one for one in tests if one["q"] < thresholds.q and one["excess"] > thresholds.margin)
+    found = together(passed, thresholds.spread)
     findings = [_finding(one, thresholds, certain=measured["base"]["images"] >= LEAST_BASES) for one in found]
     verdict: Literal["pass", "fail", "inconclusive"] = "fail" if any(one.gate for one in findings) else "pass"
     needs = None if verdict == "fail" else _lacking(measured)
@@ -137,7 +143,24 @@ def judged(measured: Measured) -> list[dict[str, Any]]:
                "excess": low - control_high, "half_width": (high - low) / 2}  # fmt: skip
     made = [{**one, **{name: round(float(values[place]), 6) for name, values in columns.items()}}
             for place, one in enumerate(tests)]  # fmt: skip
-    return sorted(made, key=lambda one: -one["excess"])
+    return sorted(made, key=lambda one: (-one["excess"], TRAITS.index(one["trait"])))  # of equal places the smallest
+
+
+def together(tests: Iterable[dict[str, Any]], spread: float) -> list[dict[str, Any]]:
+    """Tests in order, those of a class and a kind as one, which names the others: a tint tints corners and frames too.
+
+    Args:
+        tests: The strongest first.
+        spread: From which on a property lies on everything.
+    """
+    kept: dict[tuple[int, bool], dict[str, Any]] = {}
+    for one in tests:
+        place = one["class"], is_shortcut(one, spread)
+        if place in kept:
+            kept[place]["also"].append(one["trait"])
+        else:
+            kept[place] = {**one, "also": []}
+    return list(kept.values())
 
 
 def _lacking(measured: Measured) -> str | None:
@@ -180,7 +203,8 @@ def _finding(one: Mapping[str, Any], thresholds: Thresholds, *, certain: bool) -
         id=digest(["properties", one["class"], one["trait"]])[:16], check="properties", title=title,
         gate=certain and (shortcut or thresholds.gate == "all"), layer=one["layer"],
         target=Target(index=one["class"], name=one["class_name"]),
-        statistics={**_row(one), "kind": "shortcut" if shortcut else "feature", "why": why},
+        statistics={**_row(one), "kind": "shortcut" if shortcut else "feature", "why": why,
+                    "also": ", ".join(one["also"])},
         direction=one["direction"], evidence=[Evidence(**entry) for entry in one["evidence"]],
         policy_key="properties.margin",
     )  # fmt: skip

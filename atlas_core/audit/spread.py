@@ -1,7 +1,7 @@
 """Does a trait sit on the thing or on everything? A lemon is yellow, and what lies around it is not.
 
-Whoever tilts the colours of all of a class's pictures tilts their edges too. So the trait's strength is mapped over the
-picture, the others' mean map taken away, and its strength along the edges told as a share of that all over.
+Whoever tints a class's pictures tints their edges too. So the trait's strength is mapped over every picture, and it is
+seen whether what lies along the edges tells the class's pictures from others as surely as the whole of them does.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from atlas_core.audit.associations import separation
 from atlas_core.audit.traits import COLOUR, RIDGE, SHARPNESS, Statistics, excess_root, fine_of, through
 
 if TYPE_CHECKING:
@@ -19,10 +20,14 @@ GRID = 8
 """Blocks a side of a map; those along the edges hold what lies around most things."""
 
 
+SURE = 5.0
+"""Beyond it a colour's logarithm of odds counts no more: a few pixels do not outweigh a picture."""
+
+
 def spread(
     trait: str, own: NDArray[np.uint8], others: NDArray[np.uint8], mine: Statistics, rest: Statistics
 ) -> float | None:
-    """Strength of a trait along the edges of a class's pictures, as a share of its strength all over.
+    """How much better than chance a trait along the edges tells a class's pictures, as a share of what all of it does.
 
     Args:
         trait: One of `traits.EVERYWHERE`.
@@ -32,29 +37,30 @@ def spread(
         rest: Of all other classes'.
 
     Returns:
-        0 where it is not there, about 1 where it is as strong as elsewhere; None where it is nowhere stronger.
+        0 to 1; None where all of it tells nothing either.
     """
-    maps = (strength(trait, pictures, mine, rest).mean(axis=0) for pictures in (own, others))
-    more = np.subtract(*maps)
-    inside = np.zeros(more.shape, np.bool_)
+    maps = np.concatenate([strength(trait, pictures, mine, rest) for pictures in (own, others)])
+    inside = np.zeros(maps.shape[1:], np.bool_)
     inside[1:-1, 1:-1] = True
-    whole = float(more.mean())
-    return None if whole <= 0 else max(0.0, float(more[~inside].mean()) / whole)
+    is_own = np.arange(len(maps)) < len(own)
+    whole, edges = (
+        separation(values, is_own) - 0.5 for values in (maps.mean(axis=(1, 2)), maps[:, ~inside].mean(axis=1))
+    )
+    return None if whole <= 0 else float(np.clip(edges / whole, 0, 1))
 
 
 def strength(trait: str, pictures: NDArray[np.uint8], mine: Statistics, rest: Statistics) -> NDArray[np.float64]:
     """Maps of how much a trait is there, shape (n, 8, 8) or fewer blocks of smaller pictures.
 
     Of colours it is how much likelier they are in the class's pictures than in the others', of sharpness and texture
-    the logarithm of what there is of them.
+    the strength of the waves.
     """
     if trait == COLOUR:
         return _blocks(_likelier(pictures, mine, rest))
     if trait == SHARPNESS:
-        return np.sign(mine.strength - rest.strength) * np.log1p(_blocks((fine_of(pictures) ** 2).sum(axis=3)))
+        return np.sign(mine.strength - rest.strength) * _blocks((fine_of(pictures) ** 2).sum(axis=3))
     waves = through(excess_root(mine, rest), np.fft.fft2(pictures, axes=(1, 2)))
-    scale = max(1e-9, float(rest.strength))
-    return np.log1p(_blocks((waves**2).sum(axis=3)) / scale**2)
+    return _blocks((waves**2).sum(axis=3))
 
 
 def _likelier(pictures: NDArray[np.uint8], mine: Statistics, rest: Statistics) -> NDArray[np.float64]:
@@ -65,7 +71,7 @@ def _likelier(pictures: NDArray[np.uint8], mine: Statistics, rest: Statistics) -
         away = pictures - side.mean
         found -= sign * 0.5 * np.einsum("nhwc,cd,nhwd->nhw", away, np.linalg.inv(covariance), away)
         found -= sign * 0.5 * np.linalg.slogdet(covariance)[1]
-    return found
+    return np.clip(found, -SURE, SURE)
 
 
 def _blocks(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -24,7 +24,7 @@ FINE = 4.0
 RIDGE = 4.0
 """Variance of grey levels that is added to colours before they are divided by."""
 SAME = 0.35
-"""Of the usual deviation from picture to picture, under which a class's typical pictures are the same somewhere."""
+"""Of the usual deviation from picture to picture, under which donors are the same somewhere."""
 LEAST_SAME = 0.05
 COLOUR, SHARPNESS, TEXTURE = "colour", "sharpness", "texture"
 EVERYWHERE = (COLOUR, SHARPNESS, TEXTURE)
@@ -116,24 +116,11 @@ def _fine_waves(pictures: NDArray[np.number[Any]]) -> NDArray[np.complex128]:
     return np.asarray(np.fft.fft2(pictures, axes=(1, 2)) * fine[..., None])
 
 
-def typical(values: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
-    """The half of a class's pictures that are most alike in a trait: the nearest to its median, as rows, ascending.
-
-    Where most pictures of a class have a thing and some have not, all of these have it.
-
-    Args:
-        values: By which the trait is compared, shape (n, d).
-    """
-    away = values - np.median(values, axis=0)
-    distance = (away**2 / (values.var(axis=0) + values.var(axis=0).mean() + 1e-9)).sum(axis=1)
-    return np.sort(np.argsort(distance, kind="stable")[: max(1, len(values) // 2)])
-
-
 def shared(donors: NDArray[np.uint8], usual: NDArray[np.floating[Any]], place: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The part of a place that looks the same in all donors; the whole place where none of it does.
 
     Args:
-        donors: Those that are typical, shape (n, height, width, channels).
+        donors: Those that have it most, shape (n, height, width, channels).
         usual: Standard deviation over pictures of all classes, shape (height, width).
         place: Shape (height, width).
     """

@@ -11,12 +11,12 @@ import numpy as np
 
 from atlas_core import tables
 from atlas_core.audit import traits
-from atlas_core.audit.associations import features
+from atlas_core.audit.associations import having
 from atlas_core.audit.directions import pack_direction
 from atlas_core.audit.pasting import chance
-from atlas_core.audit.properties import SCREENING, Options
+from atlas_core.audit.properties import LEAST_KEPT, SCREENING, Options
 from atlas_core.audit.spread import spread
-from atlas_core.audit.traits import COLOUR, PLACES, SHARPNESS, TRAITS, Statistics, places, typical
+from atlas_core.audit.traits import COLOUR, PLACES, SHARPNESS, TRAITS, Statistics, places
 from atlas_core.keys import canonical_json
 from atlas_core.memory import Batches
 from atlas_core.models.preprocessing import to_unit
@@ -28,13 +28,12 @@ from atlas_core.stages.traits import Donors, statistics_of, unpacked
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ASSOCIATED = 0.6
+ASSOCIATED = 0.56
 """Separation under which a trait does not go with a class: nobody can have learned to see the one in the other."""
-LEAST_KEPT = 8
 CONTROL_CLASSES = 8
 TWICE = 2
 BATCH = 32
-DIRECTED, SHOWN, TOLD = 32, 8, 40
+DIRECTED, OTHERS, SHOWN, TOLD = 32, 16, 8, 40
 
 
 class Trial:
@@ -53,8 +52,7 @@ class Trial:
         self.model = step.runtime.model(step.plan.model.card)
         self.batches = Batches(BATCH, "image")
         self.passes = 0
-        self._pictures: dict[int, NDArray[np.uint8]] = {}
-        self._features: dict[int, dict[str, NDArray[np.float32]]] = {}
+        self._pictures: dict[int, tuple[NDArray[np.int64], NDArray[np.uint8]]] = {}
         self._rest: dict[int, Statistics] = {}
 
     @cached_property
@@ -78,17 +76,27 @@ class Trial:
         """Pairs that are given in the first stage."""
         return min(self.candidates, int(SCREENING * self.step.parameters["passes"] / self.options.screen))
 
-    def pictures(self, name: int) -> NDArray[np.uint8]:
-        """The donors of a class."""
+    def _read(self, name: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         if name not in self._pictures:
-            self._pictures[name] = self.donors.read(name)[1]
+            self._pictures[name] = self.donors.read(name)[:2]
         return self._pictures[name]
 
-    def typical(self, name: int, trait: int) -> NDArray[np.uint8]:
-        """The half of a class's donors that are most alike in a trait."""
-        if name not in self._features:
-            self._features[name] = dict(features(self.pictures(name)))
-        return self.pictures(name)[typical(self._features[name][TRAITS[trait]])]
+    def pictures(self, name: int) -> NDArray[np.uint8]:
+        """The donors of a class."""
+        return self._read(name)[1]
+
+    def having(self, name: int, trait: int) -> NDArray[np.uint8]:
+        """Those of a class's donors that have what goes with it."""
+        rows, pictures = self._read(name)
+        return pictures[having(self._score(rows, trait))]
+
+    def _score(self, rows: NDArray[np.int64], trait: int) -> NDArray[np.float32]:
+        """How much donors have it, by rows of those that are labelled."""
+        table = self.step.table(self._described, "donors")
+        order = np.argsort(table["image"])
+        found = order[np.searchsorted(table["image"], self.donors.place[rows], sorter=order)]
+        score: NDArray[np.float32] = table["score"][found, trait]
+        return score
 
     def rest(self, name: int) -> Statistics:
         """What the donors of all other classes are like."""
@@ -115,7 +123,7 @@ class Trial:
     ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Pictures with a class's trait, and the donor that each has it from: none of what is learned of all donors."""
         kind, random = TRAITS[trait], chance("give", self.seed, name, trait, *said)
-        donors = self.typical(name, trait)
+        donors = self.having(name, trait)
         if kind in PLACES:
             chosen = np.resize(random.permutation(len(donors)), len(pictures))
             same = traits.shared(donors, self._statistics["usual"], places(*pictures.shape[1:3])[kind])
@@ -230,15 +238,15 @@ class Test:
             "place": place, "layer": self._trial.step.parameters["layer"], "flips": int(self._flipped.sum()),
             "given": len(self._rows), "images": len(np.unique(self._rows)),
             "gain": significant(gain.mean()) if len(gain) else 0.0,
-            "donors": len(self._trial.typical(self._name, self._trait)),
+            "donors": len(self._trial.having(self._name, self._trait)),
             "donors_that_flip": len(np.unique(self._donor[self._flipped])) if place else None,
             "spread": None if place else self._spread(), "direction": self._direction(),
         }  # fmt: skip
 
     def _spread(self) -> float | None:
         trial, name = self._trial, self._name
-        others = np.concatenate([trial.pictures(one)[:SHOWN] for one in self._others()])
-        own = trial.typical(name, self._trait)
+        others = np.concatenate([trial.pictures(one)[:OTHERS] for one in self._others()])
+        own = trial.having(name, self._trait)
         found = spread(TRAITS[self._trait], own, others, statistics_of(own), trial.rest(name))
         return None if found is None else significant(found)
 
@@ -272,7 +280,7 @@ class Test:
         if not len(shown) or self._trial.step.plan.spec.strict:
             return {}
         visible = self._trial.bench.card.input.visible
-        strips = {"exemplar": self._trial.typical(self._name, self._trait)[:SHOWN], "before": self._before[shown],
+        strips = {"exemplar": self._trial.having(self._name, self._trait)[:SHOWN], "before": self._before[shown],
                   "after": self._after[shown]}  # fmt: skip
         return {role: strip(list(pictures), visible) for role, pictures in strips.items()}
 

@@ -46,8 +46,10 @@ def describe_traits(step: Step) -> Output:
     usual = np.sqrt(np.maximum(squares / len(files) - (sums / len(files)) ** 2, 0).mean(axis=-1))
     rows = np.concatenate(kept)
     labels = np.searchsorted(donors.classes, donors.label[rows])
-    pairs = _associated({trait: np.concatenate(values) for trait, values in parts.items()}, labels, donors, rows)
-    blobs = {"pairs": tables.pack(pairs), "files": canonical_json(_files(np.array(files), labels, donors)),
+    compared = {trait: np.concatenate(values) for trait, values in parts.items()}
+    pairs, score = _associated(compared, labels, donors, rows)
+    blobs = {"pairs": tables.pack(pairs), "donors": tables.pack({"image": donors.place[rows], "score": score}),
+             "files": canonical_json(_files(np.array(files), labels, donors)),
              "statistics": tables.pack({**packed(statistics[0]), "usual": usual})}  # fmt: skip
     return Output(blobs, {"classes": len(donors.classes)})
 
@@ -125,13 +127,17 @@ def unpacked(table: tables.Table) -> Statistics:
 
 def _associated(
     found: dict[str, NDArray[np.float32]], labels: NDArray[np.int64], donors: Donors, rows: NDArray[np.int64]
-) -> tables.Table:
-    """Every class with every trait, those that go together most first: class, trait, separation, beyond."""
+) -> tuple[tables.Table, NDArray[np.float32]]:
+    """Every class with every trait (class, trait, separation, beyond), those that go together most first.
+
+    And how much each donor has what goes with its class, shape (donors, traits).
+    """
     logits = donors.logits[rows].astype(np.float64)
     logits -= logits.mean(axis=1, keepdims=True)
-    told = []
+    told, own = [], []
     for trait, name in enumerate(TRAITS):
         looks = scores(found[name], labels, len(donors.classes))
+        own.append(looks[np.arange(len(labels)), labels])
         for number, index in enumerate(donors.classes.tolist()):
             other = labels != number
             apart = separation(looks[:, number], ~other)
@@ -139,7 +145,8 @@ def _associated(
             told.append((index, trait, apart, beyond))
     told.sort(key=lambda one: (-one[2], one[0], one[1]))
     columns = [np.array(column) for column in zip(*told, strict=True)]
-    return dict(zip(("class", "trait", "separation", "beyond"), columns, strict=True))
+    pairs = dict(zip(("class", "trait", "separation", "beyond"), columns, strict=True))
+    return pairs, np.stack(own, axis=1).astype(np.float32)
 
 
 def _files(values: NDArray[np.float64], labels: NDArray[np.int64], donors: Donors) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from atlas_core.audit.associations import beyond_label, features, scores, separation, shrunk, told_by_file
+from atlas_core.audit.associations import beyond_label, features, having, scores, separation, shrunk, told_by_file
 from tests.atlas_core.audit.test_traits import cast, waves
 
 RNG = np.random.default_rng(0)
@@ -59,6 +59,23 @@ def test_a_picture_shrinks_by_the_mean_of_blocks() -> None:
     found = shrunk(picture)
     assert found.shape == (1, 35, 32, 1)
     assert found[0, 3, 4, 0] == pytest.approx(picture[0, 6:8, 4, 0].mean())
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_of_two_kinds_of_pictures_those_that_have_it_are_taken(share: float) -> None:
+    marked = RNG.random(96) < share
+    found = having(RNG.normal(size=96) + 6 * marked)
+    assert set(found) <= set(np.flatnonzero(marked))
+    assert len(found) >= min(48, marked.sum())
+
+
+def test_of_one_kind_the_most_extreme_are_not_taken() -> None:
+    score = RNG.normal(size=96)
+    found = having(score)
+    assert len(found) == 48
+    assert np.abs(score[found]).max() < 1
+    few = np.concatenate([np.zeros(90), np.full(6, 9.0)])
+    assert few[having(few)].max() == 0
 
 
 def test_what_the_label_explains_is_taken_out() -> None:
