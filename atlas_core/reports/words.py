@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -43,8 +43,9 @@ CHECKS: Mapping[str, CheckWords] = MappingProxyType(
             means="Pasted on pictures of other classes, this piece changes the prediction far more often than pieces "
             "of the same size that were cut at random. The model reads it as a sign of the class, so it will be "
             "wrong wherever the piece stands beside something else.",
-            noted="Pasted on pictures of other classes, this piece changes the prediction too, but it comes from "
-            "pictures of the class itself: it is a part of what makes the class, and no sign of a fault.",
+            noted="Pasted on pictures of other classes, this piece changes the prediction too. It does not fail the "
+            "check: it may be what makes the class, the baseline may have it as well, or there were too few pictures "
+            "to be sure.",
             todo="Look for the piece in the training pictures of the class. Remove or cover it there, or add pictures "
             "that show it with other classes, and train again. Where that takes too long, mute its direction.",
         ),
@@ -76,8 +77,8 @@ CHECKS: Mapping[str, CheckWords] = MappingProxyType(
             title="Versions",
             one="Change",
             asks="What does this model see, or no longer see, that the baseline did?",
-            means="Between the baseline and this model something changed by more than the same model changes when it "
-            "is only trained with another seed.",
+            means="Between the baseline and this model something changed for the worse by more than chance explains: "
+            "images that the baseline gets right, or what lies where on a map of both.",
             noted="The two models differ here by more than chance, within what the policy allows.",
             todo="Decide whether the change was meant. If it was, accept it; if not, compare what differs in data and "
             "training.",
@@ -94,6 +95,30 @@ CHECKS: Mapping[str, CheckWords] = MappingProxyType(
     }
 )
 
+FEATURE = {
+    "one": "Feature",
+    "means": "Only pictures of the class itself have it, so it may be what makes the class. The policy lets "
+    "no class hang on one such thing alone.",
+    "todo": "Look at it. Where it is what makes the class, accept it in the policy; where it is not, treat it "
+    "as a shortcut.",
+}
+KINDS: Mapping[tuple[str, str], CheckWords] = MappingProxyType(
+    {
+        ("shortcuts", "feature"): replace(CHECKS["shortcuts"], **FEATURE),
+        ("properties", "feature"): replace(CHECKS["properties"], **FEATURE),
+        ("regions", "worse"): replace(
+            CHECKS["regions"],
+            one="Regression",
+            means="Pictures that activate this part of the map are got wrong more often than by the baseline, on "
+            "the same pictures. The average accuracy may hide it.",
+            noted="Pictures that activate this part of the map are got wrong more often than by the baseline, "
+            "within what the policy allows.",
+            todo="Look at the pictures and at what changed since the baseline in data and training.",
+        ),
+    }
+)
+"""Of a check and what its findings give as their `kind`."""
+
 STANDINGS: Mapping[Standing, str] = MappingProxyType(
     {"fails": "Fails the check", "noted": "For your information", "accepted": "Accepted by the policy"}
 )
@@ -104,6 +129,16 @@ def standing(finding: Finding) -> Standing:
     if finding.accepted is not None:
         return "accepted"
     return "fails" if finding.gate else "noted"
+
+
+def words_of(finding: Finding) -> CheckWords:
+    """How reports speak of a finding: by its kind where that says more than its check."""
+    return KINDS.get((finding.check, str(finding.statistics.get("kind"))), CHECKS[finding.check])
+
+
+def sentence(text: str) -> str:
+    """Text with a capital letter in front and a full stop behind."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"
 
 
 def place(finding: Finding) -> str:
