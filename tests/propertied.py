@@ -80,7 +80,7 @@ def _network(loud: float) -> onnx.ModelProto:
     colours = np.array([[-0.5, -0.5, 1], [-0.5, 1, -0.5], [1, -0.5, -0.5], [0.5, -1, 0.5]], np.float32)
     # Waves: differences of the two columns to the left and the two to the right, of either sign, all over.
     waves = np.array([1, 1, -1, -1], np.float32)[None] / 12 * np.ones((3, 1, 1), np.float32)
-    weights = {
+    weights: dict[str, NDArray[Any]] = {
         "see": (colours[:, :, None, None] / STRIDE**2) * np.ones((1, 1, STRIDE, STRIDE), np.float32),
         "see.bias": np.array([-0.1, -0.1, -0.1, -0.5], np.float32),
         "wave": np.stack([waves, -waves]),

@@ -1,7 +1,7 @@
 """Does a trait sit on the thing or on everything? A lemon is yellow, and what lies around it is not.
 
-Whoever tints a class's pictures tints their edges too. So the trait's strength is mapped over every picture, and it is
-seen whether what lies along the edges tells the class's pictures from others as surely as the whole of them does.
+Whoever tints a class's pictures tints their edges too. So the trait's strength is mapped over every picture, the mean
+map of other classes' taken from the class's, and what is left along the edges told as a share of what is left all over.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from atlas_core.audit.associations import separation
 from atlas_core.audit.traits import COLOUR, RIDGE, SHARPNESS, Statistics, excess_root, fine_of, through
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ SURE = 5.0
 def spread(
     trait: str, own: NDArray[np.uint8], others: NDArray[np.uint8], mine: Statistics, rest: Statistics
 ) -> float | None:
-    """How much better than chance a trait along the edges tells a class's pictures, as a share of what all of it does.
+    """Strength of a trait along the edges of a class's pictures, as a share of its strength all over.
 
     Args:
         trait: One of `traits.EVERYWHERE`.
@@ -37,16 +36,14 @@ def spread(
         rest: Of all other classes'.
 
     Returns:
-        0 to 1; None where all of it tells nothing either.
+        0 where it is not there, 1 where it is as strong as elsewhere, or stronger; None where it is nowhere stronger.
     """
-    maps = np.concatenate([strength(trait, pictures, mine, rest) for pictures in (own, others)])
-    inside = np.zeros(maps.shape[1:], np.bool_)
+    maps = (strength(trait, pictures, mine, rest).mean(axis=0) for pictures in (own, others))
+    more = np.subtract(*maps)
+    inside = np.zeros(more.shape, np.bool_)
     inside[1:-1, 1:-1] = True
-    is_own = np.arange(len(maps)) < len(own)
-    whole, edges = (
-        separation(values, is_own) - 0.5 for values in (maps.mean(axis=(1, 2)), maps[:, ~inside].mean(axis=1))
-    )
-    return None if whole <= 0 else float(np.clip(edges / whole, 0, 1))
+    whole = float(more.mean())
+    return None if whole <= 0 else float(np.clip(more[~inside].mean() / whole, 0, 1))
 
 
 def strength(trait: str, pictures: NDArray[np.uint8], mine: Statistics, rest: Statistics) -> NDArray[np.float64]:
@@ -58,7 +55,8 @@ def strength(trait: str, pictures: NDArray[np.uint8], mine: Statistics, rest: St
     if trait == COLOUR:
         return _blocks(_likelier(pictures, mine, rest))
     if trait == SHARPNESS:
-        return np.sign(mine.strength - rest.strength) * _blocks((fine_of(pictures) ** 2).sum(axis=3))
+        sign = 1.0 if mine.strength > rest.strength else -1.0
+        return sign * _blocks((fine_of(pictures) ** 2).sum(axis=3))
     waves = through(excess_root(mine, rest), np.fft.fft2(pictures, axes=(1, 2)))
     return _blocks((waves**2).sum(axis=3))
 
@@ -71,7 +69,7 @@ def _likelier(pictures: NDArray[np.uint8], mine: Statistics, rest: Statistics) -
         away = pictures - side.mean
         found -= sign * 0.5 * np.einsum("nhwc,cd,nhwd->nhw", away, np.linalg.inv(covariance), away)
         found -= sign * 0.5 * np.linalg.slogdet(covariance)[1]
-    return np.clip(found, -SURE, SURE)
+    return np.asarray(np.clip(found, -SURE, SURE))
 
 
 def _blocks(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PICTURED, ACROSS, SIDE, LINE, GAP = 8, 6, 96, 12, 4
-BLOCK = 3
+BLOCK, COARSEST, COVERED = 3, 4, 0.9
 CONFUSED = 3
 
 
@@ -64,42 +63,57 @@ class Map:
     """
 
     def __init__(self, step: Step, layer: str, answers: Answers) -> None:
-        self._step, self.layer, self._answers = step, layer, answers
-        self._side: int = step.parameters["side"]
+        self._step, self.layer, self._count = step, layer, len(answers)
         parts = [step.table(record, f"layer {layer}") for record in step.inputs("publish", step="landed")
                  if f"layer {layer}" in record["blobs"]]  # fmt: skip
-        self._images = np.concatenate([part["image"] for part in parts]) if parts else np.zeros(0, np.int32)
+        images = np.concatenate([part["image"] for part in parts]) if parts else np.zeros(0, np.int32)
         points = np.concatenate([part["points"] for part in parts]) if parts else np.zeros((0, 2), np.float32)
-        self._cells = assign_cells(points, self._side)
+        known = np.isin(images, answers.image)
+        order = np.argsort(answers.image)
+        self._rows = order[np.searchsorted(answers.image, images[known], sorter=order)]
+        self._points = points[known]
 
-    @cached_property
-    def inside(self) -> NDArray[np.bool_]:
-        """Which labelled image has a sample in which cell, shape (images, rows, columns)."""
-        found = np.zeros((len(self._answers), self._side, self._side), np.bool_)
-        order = np.argsort(self._answers.image)
-        known = np.isin(self._images, self._answers.image)
-        row = order[np.searchsorted(self._answers.image, self._images[known], sorter=order)]
-        found[row, self._cells[known, 1], self._cells[known, 0]] = True
-        return found
+    def regions(self, side: int, least: int) -> Iterator[tuple[int, int, int, NDArray[np.int64]]]:
+        """Column, row, number of cells a side and rows of the answers of each region with enough images.
 
-    def regions(self, least: int) -> Iterator[tuple[int, int, int, NDArray[np.int64]]]:
-        """Column, row, number of cells a side and rows of the answers of each region with enough images."""
+        Args:
+            side: Cells a side of the map.
+            least: Distinct images.
+        """
+        cells = assign_cells(self._points, side)
+        inside = np.zeros((side, side, self._count), np.bool_)
+        inside[cells[:, 1], cells[:, 0], self._rows] = True
         reach = BLOCK // 2
-        for row, column in np.ndindex(self._side, self._side):
-            own = np.flatnonzero(self.inside[:, row, column])
+        for row, column in np.ndindex(side, side):
+            own = np.flatnonzero(inside[row, column])
             if len(own) >= least:
                 yield column, row, 1, own
-            block = self.inside[:, max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1]
-            around = np.flatnonzero(block.any(axis=(1, 2)))
+            block = inside[max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1]
+            around = np.flatnonzero(block.any(axis=(0, 1)))
             if len(around) >= least and len(around) > len(own):
                 yield column, row, BLOCK, around
 
-    def direction(self, column: int, row: int, across: int) -> str | None:
-        """The mean activation of a region's cells, weighted by their samples."""
-        level = self._step.table(self._step.inputs("cells", layer=self.layer)[0], f"level-{self._side}")
-        away = np.maximum(np.abs(level["column"] - column), np.abs(level["row"] - row))
-        near = away <= across // 2
+    def direction(self, side: int, column: int, row: int, across: int) -> str | None:
+        """The mean activation of the atlas's samples in a region, by the cells whose middles lie in it."""
+        fine = self._step.parameters["side"]
+        level = self._step.table(self._step.inputs("cells", layer=self.layer)[0], f"level-{fine}")
+        away = [np.abs((level[name] + 0.5) / fine - (place + 0.5) / side)
+                for name, place in (("column", column), ("row", row))]  # fmt: skip
+        near = np.maximum(*away) <= across / 2 / side
         return pack_direction(level["count"][near] @ level["mean"][near]) if near.any() else None
+
+
+def _side(maps: Sequence[Map], finest: int, least: int, images: int) -> int:
+    """Cells a side: the most, halved as often as it takes for nearly every image to lie in a region of every layer."""
+    side = finest
+    while side > COARSEST and any(_covered(one, side, least) < COVERED * images for one in maps):
+        side = max(COARSEST, side // 2)
+    return side
+
+
+def _covered(one: Map, side: int, least: int) -> int:
+    rows = [rows for *_, rows in one.regions(side, least)]
+    return len(np.unique(np.concatenate(rows))) if rows else 0
 
 
 def publish_regions(step: Step) -> Output:
@@ -111,19 +125,21 @@ def publish_regions(step: Step) -> Output:
     before = _baseline(step, answers)
     maps = [Map(step, name, answers) for name in step.parameters["layers"]]
     names = _names(step)
+    least = step.parameters["least"]
+    side = _side(maps, step.parameters["side"], least, len(answers))
     regions, covered = [], np.zeros(len(answers), np.bool_)
     for one in maps:
-        for column, row, across, rows in one.regions(step.parameters["least"]):
+        for column, row, across, rows in one.regions(side, least):
             covered[rows] = True
             place = {"layer": one.layer, "column": column, "row": row, "cells": across**2}
             regions.append({**place, **_counted(answers, before, rows, names),
-                            "direction": one.direction(column, row, across), "evidence": []})  # fmt: skip
+                            "direction": one.direction(side, column, row, across), "evidence": []})  # fmt: skip
     wrong = int(answers.wrong.sum())
     low, high = wilson(wrong, len(answers))
     whole = {"images": len(answers), "wrong": wrong, "error": significant(wrong / max(1, len(answers))),
              "error_interval": [significant(low), significant(high)], "asked": len(base["image"]),
              "covered": int(covered.sum())}  # fmt: skip
-    measured = {"whole": whole, "regions": regions, "side": step.parameters["side"], "least": step.parameters["least"],
+    measured = {"whole": whole, "regions": regions, "side": side, "least": least,
                 "dataset": step.plan.seen_as(NAME).dataset.name, "passes": passed}  # fmt: skip
     blobs = {} if step.plan.spec.strict else _evidence(step, measured, answers, names)
     return Output({"measured": canonical_json(measured), **blobs})

@@ -17,7 +17,9 @@ PICTURES = RNG.integers(60, 160, (128, 16, 16, 3), dtype=np.uint8)
 
 
 def associated(pictures: np.ndarray, of: int) -> dict[str, float]:
-    return {name: separation(scores(values, LABELS, 4)[:, of], of == LABELS) for name, values in features(pictures)}
+    return {
+        name: separation(scores(values, LABELS, 4)[:, of], np.equal(LABELS, of)) for name, values in features(pictures)
+    }
 
 
 def test_separation_counts_pairs() -> None:

@@ -14,7 +14,7 @@ PLAIN = RNG.integers(60, 160, (40, 16, 16, 3), dtype=np.uint8)
 
 def cast(pictures: NDArray[np.uint8], share: float = 0.4) -> NDArray[np.uint8]:
     """A colour mixed in."""
-    return np.rint((1 - share) * pictures + share * np.array([250, 20, 90])).astype(np.uint8)
+    return np.asarray(np.rint((1 - share) * pictures + share * np.array([250, 20, 90])), np.uint8)
 
 
 def waves(pictures: NDArray[np.uint8], wavelength: float = 4.0) -> NDArray[np.uint8]:
@@ -22,7 +22,7 @@ def waves(pictures: NDArray[np.uint8], wavelength: float = 4.0) -> NDArray[np.ui
     phase = np.random.default_rng(1).random((len(pictures), 1, 1))
     stripes = 40 * np.sin(2 * np.pi * (np.arange(16)[None, None] / wavelength + phase))
     stripes = np.broadcast_to(stripes, pictures.shape[:3])[..., None] * np.array([-1, 1, -1])
-    return np.clip(np.rint(pictures + stripes), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(pictures + stripes), 0, 255), np.uint8)
 
 
 def test_places_lie_at_the_edges_and_frames_go_around() -> None:
