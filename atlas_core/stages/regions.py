@@ -137,7 +137,7 @@ def publish_regions(step: Step) -> Output:
     wrong = int(answers.wrong.sum())
     low, high = wilson(wrong, len(answers))
     whole = {"images": len(answers), "wrong": wrong, "error": significant(wrong / max(1, len(answers))),
-             "error_interval": [significant(low), significant(high)], "asked": len(base["image"]),
+             "error_interval": [significant(float(low)), significant(float(high))], "asked": len(base["image"]),
              "covered": int(covered.sum())}  # fmt: skip
     measured = {"whole": whole, "regions": regions, "side": side, "least": least,
                 "dataset": step.plan.seen_as(NAME).dataset.name, "passes": passed}  # fmt: skip

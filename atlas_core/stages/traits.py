@@ -32,7 +32,8 @@ def describe_traits(step: Step) -> Output:
     if not len(donors.classes):
         return Output({}, {"classes": 0})
     parts: dict[str, list[NDArray[np.float32]]] = {trait: [] for trait in TRAITS}
-    kept, files, statistics = [], [], []
+    kept, files = [], []
+    statistics: list[Statistics] = []
     sums, squares = np.zeros(()), np.zeros(())
     for number, name in enumerate(donors.classes.tolist()):
         rows, pictures, told = donors.read(name)

@@ -82,8 +82,10 @@ def test_each_kind_is_found_with_its_class_and_evidence(world: World) -> None:
         assert finding.gate
         assert finding.direction
         assert finding.layer == LAYER
-        low, high = finding.statistics["flips_interval"]  # type: ignore[misc]
-        assert low < finding.statistics["flips"] <= high  # type: ignore[operator]
+        interval, flips = finding.statistics["flips_interval"], finding.statistics["flips"]
+        assert isinstance(interval, tuple)
+        assert isinstance(flips, float)
+        assert interval[0] < flips <= interval[1]
         assert {entry.role for entry in finding.evidence} == {"exemplar", "before", "after"}
         for entry in finding.evidence:
             assert Image.open(io.BytesIO(world.store.get_blob(blobs[str(entry.name)]))).format == "PNG"
