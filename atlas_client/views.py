@@ -13,7 +13,7 @@ from atlas_client.client import Client
 from atlas_client.comparison import draw_comparison
 from atlas_client.connection import DEFAULT_URL, Document
 from atlas_client.errors import BadInputError
-from atlas_client.heatmap import SAID, draw_heatmap, said_of, title_of
+from atlas_client.heatmap import SAID, Sign, draw_heatmap, ends_of, listed, said_of, title_of
 from atlas_client.icons import cell as written_cell, label as written_label
 from atlas_client.options import AtlasId, Json, Url
 from atlas_client.output import put, put_file, put_json, put_table
@@ -22,7 +22,6 @@ from atlas_client.progress import job_bars
 from atlas_client.search import numbers
 from atlas_client.sources import ServiceSource
 
-SHOWN = 5
 Layer = Annotated[str | None, typer.Option(help="The atlas's first by default.")]
 Side = Annotated[int | None, typer.Option(help="Cells a side of the new map.")]
 Recipe = Annotated[str | None, typer.Option(help="fast, detail, vivid, pure or none; the atlas's own by default.")]
@@ -40,6 +39,7 @@ def heatmap(
     atlas: AtlasId,
     of_class: Annotated[str | None, typer.Option("--class", help="A class by index or name.")] = None,
     measure: Annotated[str | None, typer.Option(help="Without a class: count, error, confidence, calibration.")] = None,
+    sign: Annotated[Sign, typer.Option(help="both on one scale, or positive or negative on its own.")] = "both",
     layer: Layer = None,
     level: Annotated[int, typer.Option(help="From 0, the coarsest.")] = 0,
     out: Annotated[Path, typer.Option(help="The picture to write, a PNG.")] = Path("heatmap.png"),
@@ -53,20 +53,17 @@ def heatmap(
         opened = _opened(client, atlas)
         label = None if of_class is None else written_label(of_class)
         heat = client.heatmap(atlas, layer or opened.layers[0], level, label, measure)
-        put_file(out, picture_bytes(draw_heatmap(heat, opened)))
-    put_json(heat) if as_json else _put_heatmap(heat, out)
+        put_file(out, picture_bytes(draw_heatmap(heat, opened, sign)))
+    put_json(heat) if as_json else _put_heatmap(heat, sign, out)
 
 
-def _put_heatmap(heat: Document, out: Path) -> None:
-    known = [
-        cell for cell, value in enumerate(heat["value"]) if value is not None and heat["count"][cell] >= heat["enough"]
-    ]
-    known.sort(key=lambda cell: -heat["value"][cell])
-    strongest = ", ".join(f"{heat['column'][cell]}-{heat['row'][cell]} {said_of(heat['value'][cell], heat['measure'])}"
-                          for cell in known[:SHOWN])  # fmt: skip
-    scale = said_of(heat["scale"], heat["measure"])
-    put(f"{title_of(heat)} at {heat['layer']}, {heat['side']} cells a side; scale {scale}")
-    put(f"strongest cells: {strongest}")
+def _put_heatmap(heat: Document, sign: Sign, out: Path) -> None:
+    low, high = (said_of(end, heat["measure"]) for end in ends_of(heat, sign))
+    put(f"{title_of(heat)} at {heat['layer']}, {heat['side']} cells a side; from {low} to {high}")
+    for title, cells, _ in listed(heat, sign):
+        told = (f"{heat['column'][cell]}-{heat['row'][cell]} {said_of(heat['value'][cell], heat['measure'])}"
+                for cell in cells)  # fmt: skip
+        put(f"{title}: {', '.join(told)}")
     put(f"drawn: {out}")
 
 
