@@ -140,10 +140,8 @@ def _draw_legend(sheet: Sheet, heat: Document, ends: tuple[float, float]) -> flo
     for share, value, anchor in places:
         said = "0" if value == 0 else said_of(value, measure)
         sheet.text(MARGIN + SIDEBAR * share, top + 28, said, 14, anchor=anchor)
-    unit = UNITS.get(measure, "")
-    sheet.text(
-        MARGIN, top + 50, f"{unit}, " * bool(unit) + f"the most of cells with {heat['enough']}+ samples", 13, SOFT
-    )
+    scaled = "; ".join(filter(None, [UNITS.get(measure), f"scaled to cells with {heat['enough']}+ samples"]))
+    sheet.text(MARGIN, top + 50, scaled, 13, SOFT)
     return top + 92
 
 

@@ -20,6 +20,7 @@ from atlas_client.output import put, put_file, put_json, put_table
 from atlas_client.pictures import picture_bytes
 from atlas_client.progress import job_bars
 from atlas_client.search import numbers
+from atlas_client.selection import draw_selection
 from atlas_client.sources import ServiceSource
 
 Layer = Annotated[str | None, typer.Option(help="The atlas's first by default.")]
@@ -122,8 +123,7 @@ def select(
         with job_bars() as on_progress:
             document = client.made_selection(job, on_progress)
         if out is not None:
-            opened = _opened(client, document["id"])
-            put_file(out, picture_bytes(opened.poster(opened.layers[0], opened.levels(opened.layers[0])[0])))
+            put_file(out, picture_bytes(draw_selection(_opened(client, document["id"]))))
     put_json(document) if as_json else _put_selection(document, url)
 
 
