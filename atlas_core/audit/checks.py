@@ -57,7 +57,10 @@ class Check:
     needs: str | None = None
 
 
-CHECKS: Mapping[CheckName, Check] = MappingProxyType({})
+CHECKS: Mapping[CheckName, Check] = MappingProxyType({
+    "versions": Check(share=0.01, strength="lost", needs="baseline"),
+    "drift": Check(share=0.01, strength="discrepancy", needs="drift"),
+})  # fmt: skip
 """In the order in which they are run and reported."""
 
 

@@ -35,6 +35,7 @@ def run_chunk(
     from atlas_core.stages.classes import tell_classes
     from atlas_core.stages.comparable import measure_twins
     from atlas_core.stages.confusions import tell_confusions
+    from atlas_core.stages.coupled import lay_together
     from atlas_core.stages.drift import land, publish_drift
     from atlas_core.stages.icons import publish_icons, render_pictures
     from atlas_core.stages.landmarks import join, place
@@ -48,6 +49,7 @@ def run_chunk(
     from atlas_core.stages.selections import compare_classes, select
     from atlas_core.stages.step import Step
     from atlas_core.stages.vectors import attribute, collect
+    from atlas_core.stages.versions import compare_layer, publish_versions
 
     steps = {
         "collect": collect,
@@ -58,6 +60,7 @@ def run_chunk(
         "layout place": place,
         "layout join": join,
         "layout twins": measure_twins,
+        "layout coupled": lay_together,
         "layout compare": compare_classes,
         "cells": make_cells,
         "cells classes": tell_classes,
@@ -76,6 +79,8 @@ def run_chunk(
         "publish icons": publish_icons,
         "publish landings": land,
         "publish drift": publish_drift,
+        "publish version": compare_layer,
+        "publish versions": publish_versions,
         "publish base": look_at_base,
         "publish projected": project_part,
         "publish projections": publish_projections,

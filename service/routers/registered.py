@@ -92,9 +92,14 @@ def _drop(services: Services, kind: Inspected, one: AliasKind, name: str) -> Non
     with services.ledger.lock(lock_of(one, name)):
         check_unnamed(services.store, one, name)
         for job in registry.documents(services.store, "jobs"):
-            if not job.get("deleted") and name in (job["spec"].get(one), (job.get("request") or {}).get(one)):
+            if not job.get("deleted") and name in (job["spec"].get(one), *_asked_for(job)):
                 raise ConflictError(f"the {one} {name} is used by {job['kind']} {job['id']}; delete that first")
         services.store.delete_document(kind, name)
+
+
+def _asked_for(job: registry.Document) -> list[str]:
+    """What a job's request names: another model or dataset than its spec's."""
+    return [value for value in (job.get("request") or {}).values() if isinstance(value, str)]
 
 
 def _entered(services: Services, response: Response, kind: Inspected, value: registry.Document) -> registry.Document:
