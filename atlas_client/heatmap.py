@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from atlas_client.atlas import Atlas
     from atlas_client.connection import Document
+    from atlas_client.options import Sign
 
 MARGIN, MAP, SIDEBAR, GAP, TITLE = 36, 960, 260, 40, 44
 WARM, COLD = (226, 88, 10), (24, 82, 178)
@@ -24,7 +25,6 @@ PALE = 0.06
 """How present an icon of no value is, so that the map can be made out."""
 LISTED, LISTED_ICON = 5, 56
 UNITS = {"attribution": "logits"}
-Sign: TypeAlias = Literal["both", "positive", "negative"]
 SAID = {
     "count": "Samples in each cell",
     "error": "Share of images that the model gets wrong",

@@ -42,7 +42,7 @@ def test_values_are_over_the_scale_and_stand_in_their_cells() -> None:
 
 
 def test_a_sign_by_itself_has_its_own_scale() -> None:
-    assert [ends_of(HEAT, sign) for sign in ("both", "positive", "negative")] == [  # type: ignore[arg-type]
+    assert [ends_of(HEAT, sign) for sign in ("both", "positive", "negative")] == [
         (-0.5, 0.5), (0, 0.25), (-0.5, 0),
     ]  # fmt: skip
     positive = values_of(HEAT, "positive")

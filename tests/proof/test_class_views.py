@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.proof.conftest import Report
 
 pytestmark = pytest.mark.proof
-LAYER = "/layer3/layer3.0/Relu_1_output_0"
+LAYER = "/layer3/layer3.2/Relu_1_output_0"
 SIDE = 20
 CAT, DOG = 3, 5
 
@@ -37,7 +37,7 @@ class Views(NamedTuple):
     runtime: Runtime
     plan: Plan
     table: SampleTable
-    index: ClassIndex
+    known: ClassIndex
     attributions: np.ndarray
 
     def of(self, request: dict[str, Any]) -> tuple[Plan, float]:
@@ -73,8 +73,8 @@ def test_rank_and_magnitude_are_what_brute_force_finds(views: Views) -> None:
     for label in range(10):
         own = views.attributions[:, label]
         ranked = np.argsort(-own, kind="stable")[:2000]
-        np.testing.assert_array_equal(views.index.by_magnitude(label), np.sort(ranked[own[ranked] > 0]))
-        np.testing.assert_array_equal(views.index.by_rank(label), np.flatnonzero(strongest == label))
+        np.testing.assert_array_equal(views.known.by_magnitude(label), np.sort(ranked[own[ranked] > 0]))
+        np.testing.assert_array_equal(views.known.by_rank(label), np.flatnonzero(strongest == label))
 
 
 def test_a_class_s_heat_map_is_warmest_where_its_images_are(views: Views, report: Report) -> None:
