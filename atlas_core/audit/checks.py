@@ -58,6 +58,7 @@ class Check:
 
 
 CHECKS: Mapping[CheckName, Check] = MappingProxyType({
+    "shortcuts": Check(share=0.7, strength="flips"),
     "versions": Check(share=0.01, strength="lost", needs="baseline"),
     "drift": Check(share=0.01, strength="discrepancy", needs="drift"),
 })  # fmt: skip

@@ -41,12 +41,14 @@ def run_chunk(
     from atlas_core.stages.landmarks import join, place
     from atlas_core.stages.maps import build_index, find_neighbours, lay_out, make_cells
     from atlas_core.stages.novelty import learn_novelty, pass_copies
+    from atlas_core.stages.patches import paste_part, publish_patches
     from atlas_core.stages.pictures import preview_tile, publish_level, publish_manifest, render_tile
     from atlas_core.stages.projections import project_part, publish_projections
     from atlas_core.stages.quality import publish_quality
     from atlas_core.stages.repair import repairing
     from atlas_core.stages.samples import tabulate
     from atlas_core.stages.selections import compare_classes, select
+    from atlas_core.stages.shortcuts import confirm, publish_shortcuts, screen
     from atlas_core.stages.step import Step
     from atlas_core.stages.vectors import attribute, collect
     from atlas_core.stages.versions import compare_layer, publish_versions
@@ -82,6 +84,11 @@ def run_chunk(
         "publish version": compare_layer,
         "publish versions": publish_versions,
         "publish base": look_at_base,
+        "publish screen": screen,
+        "publish confirm": confirm,
+        "publish shortcuts": publish_shortcuts,
+        "publish pasted": paste_part,
+        "publish patches": publish_patches,
         "publish projected": project_part,
         "publish projections": publish_projections,
     }
