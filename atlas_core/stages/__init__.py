@@ -39,11 +39,13 @@ def run_chunk(
     from atlas_core.stages.landmarks import join, place
     from atlas_core.stages.maps import build_index, find_neighbours, lay_out, make_cells
     from atlas_core.stages.novelty import learn_novelty, pass_copies
+    from atlas_core.stages.patches import paste_part, publish_patches
     from atlas_core.stages.pictures import preview_tile, publish_level, publish_manifest, render_tile
     from atlas_core.stages.projections import project_part, publish_projections
     from atlas_core.stages.quality import publish_quality
     from atlas_core.stages.repair import repairing
     from atlas_core.stages.samples import tabulate
+    from atlas_core.stages.shortcuts import confirm, publish_shortcuts, screen
     from atlas_core.stages.step import Step
     from atlas_core.stages.vectors import attribute, collect
 
@@ -72,6 +74,11 @@ def run_chunk(
         "publish landings": land,
         "publish drift": publish_drift,
         "publish base": look_at_base,
+        "publish screen": screen,
+        "publish confirm": confirm,
+        "publish shortcuts": publish_shortcuts,
+        "publish pasted": paste_part,
+        "publish patches": publish_patches,
         "publish projected": project_part,
         "publish projections": publish_projections,
     }

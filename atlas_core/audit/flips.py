@@ -1,0 +1,131 @@
+"""What a patch test says of what was measured: flips with intervals, gains, ranks, and a verdict beside controls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from atlas_core.audit.pasting import chance, image_interval
+from atlas_core.statistics import wilson
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Measured = Mapping[str, NDArray[Any]]  # (sizes, places, bases), of a patch or a control
+
+PLACES = ("fixed", "corners")
+CORNERS = 4
+LEAST_BASES = 100
+"""Distinct base images under which nothing is said for certain."""
+LEAST_CONTROLS = 10
+"""Pictures of the target that control crops come from, likewise."""
+Told = dict[str, Any]
+
+
+def columns(measured: Measured, size: int) -> dict[str, NDArray[np.bool_]]:
+    """Whether each base image flipped: at the top left, in the best corner, at a random place; each (bases,)."""
+    flipped = measured["flipped"][size]
+    found = {"fixed": flipped[0], "corners": flipped[:CORNERS].any(axis=0)}
+    return found | ({"random": flipped[CORNERS]} if len(flipped) > CORNERS else {})
+
+
+def described(
+    measured: Measured, rivals: Sequence[Sequence[float]], target: int, sizes: Sequence[float], pixels: Sequence[int],
+    seed: int,
+) -> Told:  # fmt: skip
+    """A patch at every size.
+
+    Args:
+        measured: Of the patch, or of a control's patches that took turns.
+        rivals: Mean gain, and its rank among classes, of each rival, which were as large as the last size.
+        target: Class.
+        sizes: Sides of patches as shares.
+        pixels: The same in pixels.
+        seed: Of what is drawn by chance.
+
+    Returns:
+        `sizes`, an entry each, `best_size`, the place of that with most flips in the best corner, and among `rivals`
+        the p of the patch's gain.
+    """
+    rows = [_size(measured, number, target, seed) | {"size": sizes[number], "pixels": pixels[number]}
+            for number in range(len(sizes))]  # fmt: skip
+    best = int(np.argmax([row["corners"]["hits"] for row in rows]))
+    told: Told = {"sizes": rows, "best_size": best}
+    if rivals:
+        higher = sum(gain >= rows[-1]["gain"] for gain, _ in rivals)
+        told["rivals"] = {"n": len(rivals), "higher": higher, "p": _short((1 + higher) / (1 + len(rivals)))}
+    return told
+
+
+def _size(measured: Measured, size: int, target: int, seed: int) -> Told:
+    gain, mean = measured["gain"][size][0], measured["mean_gain"][size]
+    low, high = image_interval(gain, np.arange(len(gain)), chance("gain", seed, size))
+    best = measured["probability"][size][:CORNERS].max(axis=0)
+    return {
+        **{name: share(flipped) for name, flipped in columns(measured, size).items()},
+        "gain": _short(gain.mean()), "gain_interval": [_short(low), _short(high)],
+        "gain_rank": 1 + int((mean > mean[target]).sum()),
+        "probability": {"fixed": _short(measured["probability"][size][0].mean()), "corners": _short(best.mean())},
+    }  # fmt: skip
+
+
+def share(flipped: NDArray[np.bool_]) -> Told:
+    """Flips of base images, one paste each, with Wilson's interval."""
+    low, high = wilson(flipped.sum(), len(flipped))
+    return {"hits": int(flipped.sum()), "n": len(flipped), "share": _short(flipped.mean()),
+            "interval": [_short(low), _short(high)]}  # fmt: skip
+
+
+def pooled(
+    measured: Sequence[Measured], target: int, sizes: Sequence[float], pixels: Sequence[int], seed: int
+) -> list[Told]:
+    """All patches together at every size; intervals by drawing base images anew, for one image has many pastes."""
+    del target
+    found = []
+    for number in range(len(sizes)):
+        parts = [columns(one, number) for one in measured]
+        told: Told = {"size": sizes[number], "pixels": pixels[number]}
+        for name in parts[0] if parts else ():
+            flipped = np.stack([part[name] for part in parts])  # (patches, bases)
+            owner = np.tile(np.arange(flipped.shape[1]), len(flipped))
+            low, high = image_interval(flipped.ravel(), owner, chance("pooled", seed, number, name))
+            told[name] = {"hits": int(flipped.sum()), "n": flipped.size, "share": _short(flipped.mean()),
+                          "interval": [_short(low), _short(high)]}  # fmt: skip
+        found.append(told)
+    return found
+
+
+def verdict(
+    pooled: Sequence[Told], controls: Mapping[str, Told], bases: int, control_images: int
+) -> tuple[Literal["flips", "no flips", "inconclusive"], str, str | None]:
+    """Whether the patches flip more than controls do: at their most effective size, in the best corner, all the same.
+
+    Args:
+        pooled: From `pooled`.
+        controls: `described` of each control.
+        bases: Base images.
+        control_images: Pictures of the target that crops were cut from.
+
+    Returns:
+        The verdict, why in a sentence, and what would be needed where it is inconclusive.
+    """
+    if not pooled or "corners" not in pooled[0]:
+        return "inconclusive", "nothing could be pasted", "base images that the model recognises, and a patch"
+    size = int(np.argmax([one["corners"]["hits"] for one in pooled]))
+    own = pooled[size]["corners"]
+    beside = {name: control["sizes"][size]["corners"] for name, control in controls.items()}
+    told = ", ".join(f"{name} {one['share']:.1%}" for name, one in beside.items())
+    reason = f"the patches flip {own['share']:.1%} of {bases} images in the best corner; {told}"
+    if bases < LEAST_BASES:
+        return "inconclusive", reason, f"{LEAST_BASES} recognised base images or more; there are {bases}"
+    if control_images < LEAST_CONTROLS:
+        needs = f"{LEAST_CONTROLS} pictures or more that the model takes for the target, to cut controls from"
+        return "inconclusive", reason, f"{needs}; there are {control_images}"
+    beyond = all(own["interval"][0] > one["interval"][1] for one in beside.values())
+    return ("flips" if beyond else "no flips"), reason, None
+
+
+def _short(value: float) -> float:
+    return float(f"{float(value):.4g}")

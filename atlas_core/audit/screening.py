@@ -1,0 +1,93 @@
+"""What the first stage of the shortcut audit says: which cells to look at closely, at which size, for which class."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FEWEST_KEPT = 12
+NO_CLASS = -1
+
+
+class Candidate(NamedTuple):
+    """A cell that is looked at closely: its place among the suspects, the place of its size, and the class."""
+
+    suspect: int
+    size: int
+    target: int
+
+
+@dataclass(frozen=True)
+class Screened:
+    """Tests of the first stage, a row each.
+
+    Attributes:
+        suspect: Place among the suspects, shape (t,).
+        size: Place among the sizes, shape (t,).
+        target: Class that the cell speaks for, -1 where nobody knows, shape (t,).
+        label: Class of the image that each paste was on, shape (t, pastes).
+        predicted: Class that it was given with the paste, shape (t, pastes).
+        gain: Mean change of the target's logit, shape (t,).
+    """
+
+    suspect: NDArray[np.int64]
+    size: NDArray[np.int64]
+    target: NDArray[np.int64]
+    label: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    gain: NDArray[np.float64]
+
+
+def candidates(found: Screened, classes: int, keep: float, most: int) -> list[Candidate]:
+    """The cells that turned most images into some class, beyond what pasting anything of that size does.
+
+    A cell may turn images into another class than it was thought to speak for: what is confirmed on fresh images may
+    have been chosen by any means.
+
+    Args:
+        found: What the first stage found.
+        classes: Of the model.
+        keep: Share of the cells that are kept, at least 12.
+        most: Cells that are kept at most.
+
+    Returns:
+        One for each cell that is kept, at its strongest size, the strongest first.
+    """
+    if not len(found.suspect):
+        return []
+    excess = _excess(found, classes)  # (t, classes)
+    rows = np.arange(len(excess))
+    best = excess.argmax(axis=1)
+    known = found.target != NO_CLASS
+    same = known & (excess[rows, np.maximum(found.target, 0)] >= excess[rows, best])
+    hit = (found.predicted != found.label).any(axis=1)
+    target = np.where(same | (known & ~hit), found.target, best)
+    order = np.lexsort((rows, -found.gain, -np.where(hit, excess[rows, best], 0)))
+    _, first = np.unique(found.suspect[order], return_index=True)
+    chosen = order[np.sort(first)]
+    count = min(most, max(FEWEST_KEPT, math.ceil(keep * len(chosen))))
+    return [Candidate(int(found.suspect[row]), int(found.size[row]), int(target[row])) for row in chosen[:count]]
+
+
+def _excess(found: Screened, classes: int) -> NDArray[np.float64]:
+    """By test and class, the share of images of other classes turned into it, less that of all tests of its size."""
+    tests, pastes = found.predicted.shape
+    row = np.repeat(np.arange(tests), pastes)
+    turned = (found.predicted != found.label).ravel()
+    hits = _table(row[turned], found.predicted.ravel()[turned], (tests, classes))
+    trials = pastes - _table(row, found.label.ravel(), (tests, classes))
+    share = hits / np.maximum(trials, 1)
+    for size in np.unique(found.size):
+        mine = found.size == size
+        share[mine] -= hits[mine].sum(axis=0) / np.maximum(trials[mine].sum(axis=0), 1)
+    return share
+
+
+def _table(row: NDArray[np.int64], column: NDArray[np.int64], shape: tuple[int, int]) -> NDArray[np.float64]:
+    return np.bincount(row * shape[1] + column, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)

@@ -1,0 +1,79 @@
+"""The shortcut audit: which crops of real pictures make the model see a class that is not there.
+
+Every cell of the map is tried in two stages (method.md, section 9): a few pastes of its exemplars each, then many, on
+fresh images, of those that did most. `atlas_core.audit.verdicts` says what stands out against the controls.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from atlas_core.audit.verdicts import Thresholds, judge
+from atlas_core.cards import Card
+from atlas_core.errors import SpecError
+from atlas_core.plan import Chunk
+
+if TYPE_CHECKING:
+    from atlas_core.audit.context import Context
+
+__all__ = ["Options", "Thresholds", "chunks", "judge"]
+
+VERSION = 1
+"""Raised whenever the same request would measure something else."""
+PASSES_A_PART, MOST_PARTS = 2_500, 32
+SCREENING = 0.5
+"""Of the forward passes, for the first stage."""
+
+
+class Options(Card):
+    """What is measured.
+
+    `sizes` are sides of patches, as shares of the shorter side of the model's input. In the first stage a cell has
+    `screen` pastes at each size; the share `keep` of the cells that did most, and at least 12, have `confirm` pastes in
+    the second.
+    """
+
+    sizes: list[Annotated[float, Field(ge=0.05, le=0.7)]] = Field(default=[0.16, 0.25, 0.4], min_length=1, max_length=5)
+    screen: int = Field(default=40, ge=10, le=400)
+    confirm: int = Field(default=300, ge=50, le=4000)
+    keep: float = Field(default=0.12, gt=0, le=1)
+
+
+def chunks(context: Context, options: Options) -> list[Chunk]:
+    """The chunks of a shortcut audit: parts of the first stage, parts of the second, and what they found together.
+
+    Args:
+        context: Of the audit.
+        options: What is measured.
+
+    Raises:
+        SpecError: The atlas keeps no exemplars, or its model says no classes.
+    """
+    atlas = context.atlas
+    if atlas.spec.strict:
+        raise SpecError("the shortcut audit pastes crops of the dataset's pictures, of which privacy `strict` keeps "
+                        "none; leave the check `shortcuts` out, or ask for privacy `standard`")  # fmt: skip
+    if atlas.model.classes is None:
+        raise SpecError(f"the model {atlas.model.card.name!r} has no logits, so no paste can change its class")
+    common: dict[str, Any] = {
+        "layers": list(context.layers), "side": context.side, "seed": context.seed, "passes": context.passes,
+        "base": list(context.base), "options": options.model_dump(mode="json"), "model": atlas.model.id,
+        "version": VERSION,
+    }  # fmt: skip
+    ground = [chunk.key for chunk in atlas.find("collect")]
+    for layer in context.layers:
+        ground += [atlas.layout_of(layer).key, atlas.cells_of(layer).key, atlas.classes_of(layer).key]
+    stands_on = [*ground, *context.base]
+    parts = max(1, min(MOST_PARTS, round(SCREENING * context.passes / PASSES_A_PART)))
+    screens = _parts("screen", parts, common, stands_on)
+    confirms = _parts("confirm", parts, common, [*stands_on, *(part.key for part in screens)])
+    last = Chunk.of("publish", {"step": "shortcuts", **common},
+                    [*stands_on, *(part.key for part in (*screens, *confirms))])  # fmt: skip
+    return [*screens, *confirms, last]
+
+
+def _parts(step: str, parts: int, common: dict[str, Any], inputs: list[str]) -> list[Chunk]:
+    return [Chunk.of("publish", {"step": step, "part": part, "parts": parts, **common}, inputs)
+            for part in range(parts)]  # fmt: skip

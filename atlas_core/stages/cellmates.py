@@ -1,0 +1,120 @@
+"""The cells of a layer's level with the samples that they hold: what an audit cuts its patches from."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from atlas_core.audit.directions import pack_direction
+from atlas_core.binning import assign_cells
+from atlas_core.stages.bench import Bench, Sample
+from atlas_core.whitening import Whitening
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from atlas_core.stages.step import Step
+    from atlas_core.tables import Table
+
+STRAYS = 8
+
+
+class Cellmates:
+    """Cells of a level of a layer.
+
+    Args:
+        step: Its inputs hold the layer's layout, cells and classes, and all that was collected.
+        bench: Of the step.
+        name: Of the layer.
+        side: Of the level.
+    """
+
+    def __init__(self, step: Step, bench: Bench, name: str, side: int) -> None:
+        """Nothing is read yet."""
+        self.name, self.side = name, side
+        self._step, self._bench = step, bench
+        (self._cells,) = step.inputs("cells", layer=name, step=None)
+
+    @cached_property
+    def level(self) -> Table:
+        """The level's cells."""
+        return self._step.table(self._cells, f"level-{self.side}")
+
+    @cached_property
+    def attribution(self) -> NDArray[np.floating[Any]]:
+        """Mean attribution to every class, shape (classes, m); of no class where nothing is attributed."""
+        (classes,) = self._step.inputs("cells", layer=self.name, step="classes")
+        found: NDArray[np.floating[Any]] = self._step.table(classes, f"attribution-{self.side}")["attribution"]
+        return found
+
+    @cached_property
+    def _told(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(
+            self._step.runtime.store.get_blob(self._cells["blobs"][f"cells-{self.side}"])
+        )
+        return found
+
+    @cached_property
+    def _members(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """By sample the place of its cell, row times side plus column, and its image."""
+        layout = self._step.plan.layout_of(self.name)
+        table = self._step.table(self._step.runtime.record(self._step.plan, layout.key), "layout")
+        place = assign_cells(table["layout"], self.side).astype(np.int64)
+        return place[:, 1] * self.side + place[:, 0], table["image"].astype(np.int64)
+
+    def place(self, cell: int) -> tuple[int, int]:
+        """Column and row of a cell."""
+        return int(self.level["column"][cell]), int(self.level["row"][cell])
+
+    def samples(self, cell: int) -> NDArray[np.int64]:
+        """The samples of a cell, by their number in the layer."""
+        column, row = self.place(cell)
+        return np.flatnonzero(self._members[0] == row * self.side + column)
+
+    def exemplars(self, cell: int) -> list[Sample]:
+        """The samples nearest to the cell's mean, one an image."""
+        place = self._bench.dataset.listing.place
+        return [Sample(found, one["row"], one["column"]) for one in self._told[cell]["exemplars"]
+                if (found := place(one["image"])) is not None]  # fmt: skip
+
+    def _labels(self, samples: NDArray[np.int64]) -> NDArray[np.int32]:
+        labels: NDArray[np.int32] = self._bench.dataset.listing.labels[self._members[1][samples]]
+        return labels
+
+    def described(self, cell: int, target: int) -> dict[str, Any]:
+        """What a cell holds: samples, images, how many are labelled and of a class, and its direction."""
+        samples = self.samples(cell)
+        labels = self._labels(samples)
+        return {"count": len(samples), "images": len(np.unique(self._members[1][samples])),
+                "labelled": int((labels >= 0).sum()), "own": int((labels == target).sum()),
+                "direction": pack_direction(self.level["mean"][cell])}  # fmt: skip
+
+    def strays(self, cell: int, target: int) -> list[Sample]:
+        """Samples of a cell in pictures labelled otherwise, those nearest to its mean, one an image."""
+        samples = self.samples(cell)
+        labels = self._labels(samples)
+        others = samples[(labels >= 0) & (labels != target)]
+        if not len(others):
+            return []
+        found = self._gathered(others)
+        white = Whitening.from_tables(self._step.table(self._cells, "whitening"))
+        mean = white.directions(self.level["mean"][cell][None])[0]
+        nearest = np.argsort(-(white.directions(found["activations"]) @ mean), kind="stable")
+        _, first = np.unique(found["image"][nearest], return_index=True)
+        return [Sample(int(found["image"][one]), int(found["row"][one]), int(found["column"][one]))
+                for one in nearest[np.sort(first)[:STRAYS]]]  # fmt: skip
+
+    def _gathered(self, samples: NDArray[np.int64]) -> Table:
+        """Activations and positions of some samples, ascending."""
+        columns, parts, passed = ("activations", "image", "row", "column"), [], 0
+        for record in self._step.inputs("collect"):
+            if f"layer {self.name}" not in record["blobs"]:
+                continue
+            shard = self._step.table(record, f"layer {self.name}")
+            first, last = np.searchsorted(samples, [passed, passed + len(shard["image"])])
+            parts.append({name: shard[name][samples[first:last] - passed] for name in columns})
+            passed += len(shard["image"])
+        return {name: np.concatenate([part[name] for part in parts]) for name in columns}

@@ -1,0 +1,241 @@
+"""The shortcut audit: screen every cell, confirm those that did most on fresh images, put together what was found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from atlas_core import tables
+from atlas_core.audit.pasting import Pastes, at_random, chance, image_interval, random_crops
+from atlas_core.audit.screening import NO_CLASS, Candidate, Screened, candidates
+from atlas_core.audit.shortcuts import SCREENING, Options
+from atlas_core.audit.suspects import Suspects, interleaved, suspects
+from atlas_core.keys import canonical_json
+from atlas_core.stages.bench import Bases, Bench
+from atlas_core.stages.cellmates import Cellmates
+from atlas_core.stages.evidence import SHOWN, put_evidence
+from atlas_core.stages.step import Output, Step, marked, significant
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+STRAY_PASTES = 100
+CONTROL_PICTURES = 100
+
+
+class Audit:
+    """What all parts of a shortcut audit agree on: the cells and sizes to test, in order, and what fits the budget.
+
+    Args:
+        step: Of the audit.
+    """
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self.options = Options(**step.parameters["options"])
+        self.seed: int = step.parameters["seed"]
+        self.bench = Bench(step, step.parameters["base"], self.seed)
+        given = self.bench.card.input
+        shorter = min(given.height, given.width)
+        self.pixels = [max(2, round(size * shorter)) for size in self.options.sizes]
+        self.layers = [Cellmates(step, self.bench, name, step.parameters["side"]) for name in step.parameters["layers"]]
+        self.suspected: list[Suspects] = [suspects(one.attribution, one.level["count"]) for one in self.layers]
+        self.order = interleaved([len(one) for one in self.suspected])
+
+    @cached_property
+    def tests(self) -> list[tuple[int, int]]:
+        """Suspect and size of every test, the strongest cells first."""
+        return [(suspect, size) for suspect in range(len(self.order)) for size in range(len(self.pixels))]
+
+    @property
+    def mine(self) -> slice:
+        """This part's share of anything."""
+        return slice(self.step.parameters["part"], None, self.step.parameters["parts"])
+
+    def screened(self, images: int) -> int:
+        """Tests of the first stage that fit the budget, on so many base images."""
+        each = max(1, min(self.options.screen, 2 * images))
+        return min(len(self.tests), int(SCREENING * self.step.parameters["passes"] / each))
+
+    def cell(self, suspect: int) -> tuple[Cellmates, int, int, int]:
+        """Layer and cell of a suspect, and the class that it speaks for and that it adds to most, -1 if unknown."""
+        layer, item = self.order[suspect]
+        found = self.suspected[layer]
+        return self.layers[layer], int(found.cell[item]), int(found.target[item]), int(found.strongest[item])
+
+    def patches(self, suspect: int, size: int) -> list[NDArray[np.uint8]]:
+        """The cores of a cell's exemplars."""
+        layer, cell, _, _ = self.cell(suspect)
+        side = self.pixels[size]
+        return [self.bench.cut(layer.name, sample, side, side) for sample in layer.exemplars(cell)]
+
+    def name(self, suspect: int, size: int) -> tuple[Any, ...]:
+        """What a test is called, which its random numbers come from."""
+        layer, cell, _, _ = self.cell(suspect)
+        return self.seed, layer.name, layer.place(cell), self.pixels[size]
+
+    def room(self, size: int) -> tuple[int, int]:
+        """How far a patch can move down and across."""
+        given = self.bench.card.input
+        return given.height - self.pixels[size], given.width - self.pixels[size]
+
+
+def screen(step: Step) -> Output:
+    """Paste the exemplars of a part of the cells a few times each, and see which class every image is given."""
+    audit = Audit(step)
+    bases = audit.bench.bases(audit.bench.halves()[0])
+    rows: list[dict[str, Any]] = []
+    for suspect, size in audit.tests[: audit.screened(len(bases.label))][audit.mine]:
+        patches = audit.patches(suspect, size)
+        target = audit.cell(suspect)[2]
+        random = chance("screen", *audit.name(suspect, size))
+        pastes = at_random(random, np.arange(len(bases.label)), len(patches), audit.options.screen, audit.room(size))
+        logits = audit.bench.logits(bases, patches, pastes)
+        gain = 0.0 if target == NO_CLASS else float((logits - bases.logits[pastes.base])[:, target].mean())
+        rows.append({"suspect": suspect, "size": size, "target": target, "gain": gain,
+                     "label": bases.label[pastes.base], "predicted": logits.argmax(axis=1)})  # fmt: skip
+    if not rows:
+        return Output({}, {"passes": 0})
+    table = {name: np.array([row[name] for row in rows], np.float64 if name == "gain" else np.int64)
+             for name in rows[0]}  # fmt: skip
+    return Output({"screened": tables.pack(table)}, _told(audit))
+
+
+def _told(audit: Audit) -> dict[str, Any]:
+    passes = audit.bench.passes
+    return {"passes": passes.done, **marked(passes.batches.size if passes.batches.halved else None)}
+
+
+def _kept(audit: Audit) -> list[Candidate]:
+    """The cells to confirm, as all parts choose them, and as many as the budget has room for with their controls."""
+    step = audit.step
+    parts = [step.table(record, "screened") for record in step.inputs("publish", step="screen")
+             if "screened" in record["blobs"]]  # fmt: skip
+    if not parts:
+        return []
+    table = tables.concatenate(parts)
+    order = np.lexsort((table["size"], table["suspect"]))
+    found = Screened(**{name: values[order] for name, values in table.items()})
+    spent = found.predicted.size
+    most = max(1, (step.parameters["passes"] - spent) // (2 * audit.options.confirm + STRAY_PASTES))
+    return candidates(found, step.plan.model.classes or 0, audit.options.keep, most)
+
+
+def confirm(step: Step) -> Output:
+    """Paste a part of the cells that are left, and of the controls, many times on fresh images."""
+    audit = Audit(step)
+    kept = _kept(audit)
+    wanted = list(dict.fromkeys((one.target, one.size) for one in kept))
+    if not kept[audit.mine] and not wanted[audit.mine]:
+        return Output({"confirmed": canonical_json({"candidates": {}, "controls": {}})}, {"passes": 0})
+    bases = audit.bench.bases(audit.bench.halves()[1])
+    trial = Trial(audit, bases)
+    places = range(len(kept))[audit.mine]
+    value = {"candidates": {str(place): trial.candidate(kept[place]) for place in places},
+             "controls": {f"{target} {size}": trial.control(target, size) for target, size in wanted[audit.mine]},
+             "bases": len(bases.label)}  # fmt: skip
+    return Output({"confirmed": canonical_json(value)}, _told(audit))
+
+
+class Trial:
+    """The second stage on its own base images.
+
+    Args:
+        audit: What all parts agree on.
+        bases: To confirm on.
+    """
+
+    def __init__(self, audit: Audit, bases: Bases) -> None:
+        self.audit, self.bases = audit, bases
+
+    def _allowed(self, target: int) -> NDArray[np.int64]:
+        return np.flatnonzero(self.bases.label != target)
+
+    def _pasted(self, patches: list[NDArray[np.uint8]], target: int, size: int, most: int,
+                *name: Any) -> tuple[Pastes, NDArray[np.float32]]:  # fmt: skip
+        pastes = at_random(chance(*name), self._allowed(target), len(patches), most, self.audit.room(size))
+        return pastes, self.audit.bench.logits(self.bases, patches, pastes)
+
+    def candidate(self, one: Candidate) -> dict[str, Any]:
+        """A cell's flips, of each exemplar too, what they do to the logits, and what the cell holds."""
+        audit = self.audit
+        layer, cell, attributed, strongest = audit.cell(one.suspect)
+        patches, name = audit.patches(one.suspect, one.size), audit.name(one.suspect, one.size)
+        pastes, logits = self._pasted(patches, one.target, one.size, audit.options.confirm, "confirm", *name)
+        flipped = logits.argmax(axis=1) == one.target
+        gains = logits - self.bases.logits[pastes.base]
+        mean = gains.mean(axis=0) if len(gains) else np.zeros(gains.shape[1])
+        low, high = (image_interval(gains[:, one.target], pastes.base, chance("gain", *name)) if len(gains)
+                     else (0.0, 0.0))  # fmt: skip
+        column, row = layer.place(cell)
+        return {
+            "layer": layer.name, "column": column, "row": row, "target": one.target, "size": one.size,
+            "pixels": audit.pixels[one.size], "attributed": attributed, "strongest": strongest,
+            "hits": int(flipped.sum()), "n": len(flipped), "bases": len(np.unique(pastes.base)),
+            "gain": significant(mean[one.target]), "gain_interval": [significant(low), significant(high)],
+            "gain_rank": 1 + int((mean > mean[one.target]).sum()),
+            "exemplars": [{"hits": int(flipped[pastes.patch == patch].sum()), "n": int((pastes.patch == patch).sum())}
+                          for patch in range(len(patches))],
+            "shown": [self._shown(pastes, int(row)) for row in np.flatnonzero(flipped)[:SHOWN]],
+            "strays": self._strays(one), **layer.described(cell, one.target),
+        }  # fmt: skip
+
+    def _shown(self, pastes: Pastes, row: int) -> dict[str, int]:
+        """A paste, for whoever draws it."""
+        return {"place": int(self.bases.place[pastes.base[row]]), "patch": int(pastes.patch[row]),
+                "top": int(pastes.top[row]), "left": int(pastes.left[row])}  # fmt: skip
+
+    def _strays(self, one: Candidate) -> dict[str, int]:
+        """Flips by crops of the cell's samples in pictures of other classes: the same thing elsewhere."""
+        audit = self.audit
+        layer, cell, _, _ = audit.cell(one.suspect)
+        samples, side = layer.strays(cell, one.target), audit.pixels[one.size]
+        if not samples:
+            return {"images": 0, "hits": 0, "n": 0}
+        patches = [audit.bench.cut(layer.name, sample, side, side) for sample in samples]
+        _, logits = self._pasted(patches, one.target, one.size, STRAY_PASTES, "strays",
+                                 *audit.name(one.suspect, one.size))  # fmt: skip
+        hits = logits.argmax(axis=1) == one.target
+        return {"images": len(samples), "hits": int(hits.sum()), "n": len(hits)}
+
+    def control(self, target: int, size: int) -> dict[str, int]:
+        """Flips by crops at random places of pictures that the model takes for a class."""
+        audit, side = self.audit, self.audit.pixels[size]
+        pictures = audit.bench.controls(target, CONTROL_PICTURES, side)
+        if not pictures:
+            return {"hits": 0, "n": 0, "images": 0}
+        most, random = audit.options.confirm, chance("crops", audit.seed, target, side)
+        crops = random_crops(random, pictures, most, side, side)
+        pastes, logits = self._pasted(crops, target, size, most, "control", audit.seed, target, side)
+        return {"hits": int((logits.argmax(axis=1) == target).sum()), "n": len(pastes),
+                "images": min(len(pictures), len(pastes))}  # fmt: skip
+
+
+def publish_shortcuts(step: Step) -> Output:
+    """Put together what was measured, with pictures of the strongest."""
+    audit = Audit(step)
+    kept: dict[int, dict[str, Any]] = {}
+    controls: dict[str, dict[str, int]] = {}
+    for part in _confirmed(step):
+        kept |= {int(place): value for place, value in part["candidates"].items()}
+        controls |= part["controls"]
+    found = [kept[place] for place in sorted(kept)]
+    screening, confirming = audit.bench.halves()
+    blobs = put_evidence(audit.bench, audit.layers, found, controls, audit.seed)
+    records = [*step.inputs("publish", step="screen"), *step.inputs("publish", step="confirm")]
+    measured = {
+        "tests": len(audit.tests), "screened": audit.screened(len(screening)), "side": step.parameters["side"],
+        "layers": step.parameters["layers"], "sizes": audit.pixels, "classes": audit.bench.names,
+        "base": {"images": audit.bench.looked_at, "screening": len(screening), "confirming": len(confirming)},
+        "passes": sum(record["info"]["passes"] for record in records), "candidates": found, "controls": controls,
+    }  # fmt: skip
+    return Output({"measured": canonical_json(measured), **blobs})
+
+
+def _confirmed(step: Step) -> Iterator[dict[str, Any]]:
+    for record in step.inputs("publish", step="confirm"):
+        yield json.loads(step.runtime.store.get_blob(record["blobs"]["confirmed"]))
