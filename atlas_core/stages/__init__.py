@@ -43,6 +43,7 @@ def run_chunk(
     from atlas_core.stages.pictures import preview_tile, publish_level, publish_manifest, render_tile
     from atlas_core.stages.projections import project_part, publish_projections
     from atlas_core.stages.quality import publish_quality
+    from atlas_core.stages.remedy import publish_remedies, remedy
     from atlas_core.stages.repair import repairing
     from atlas_core.stages.samples import tabulate
     from atlas_core.stages.shortcuts import confirm, publish_shortcuts, screen
@@ -77,6 +78,8 @@ def run_chunk(
         "publish screen": screen,
         "publish confirm": confirm,
         "publish shortcuts": publish_shortcuts,
+        "publish remedy": remedy,
+        "publish remedies": publish_remedies,
         "publish pasted": paste_part,
         "publish patches": publish_patches,
         "publish projected": project_part,

@@ -88,9 +88,10 @@ class Cellmates:
         """What a cell holds: samples, images, how many are labelled and of a class, and its direction."""
         samples = self.samples(cell)
         labels = self._labels(samples)
+        mean = self.level["mean"][cell]
         return {"count": len(samples), "images": len(np.unique(self._members[1][samples])),
                 "labelled": int((labels >= 0).sum()), "own": int((labels == target).sum()),
-                "direction": pack_direction(self.level["mean"][cell])}  # fmt: skip
+                "direction": pack_direction(mean) if mean.any() else None}  # fmt: skip
 
     def strays(self, cell: int, target: int) -> list[Sample]:
         """Samples of a cell in pictures labelled otherwise, those nearest to its mean, one an image."""
