@@ -33,6 +33,7 @@ from atlas_client.plugins import MissingExtraError, extra_of, is_missing_extra, 
 from atlas_client.progress import inspection_bar, job_bars, upload_bar
 from atlas_client.project import project
 from atlas_client.search import search
+from atlas_client.views import compare, heatmap, select
 
 INTERRUPTED = 130
 # Slugs of errors of the core (which the client does not import) that are not the caller's to mend.
@@ -222,7 +223,7 @@ def cancel(atlas: AtlasId, url: Url = DEFAULT_URL, as_json: Json = False) -> Non
 
 OWN: dict[str, Callable[..., None]] = {
     "submit": submit, "status": status, "cancel": cancel, "project": project, "icons": icons,
-    "drift": drift, "search": search,
+    "drift": drift, "search": search, "heatmap": heatmap, "select": select, "compare": compare,
 }  # fmt: skip
 GROUPS = {"models": models, "datasets": datasets, "alias": alias}
 

@@ -67,7 +67,7 @@ def draw_landing(projection: Projection, atlas: Atlas, layer: str, side: int) ->
     places = projection.columns(layer)
     sheet = Sheet(2 * MARGIN + SIDEBAR + GAP + MAP, 2 * MARGIN + TITLE + MAP)
     named = brightest_cells(projection.to_heatmap(layer, side), atlas.raw_cells(layer, side))
-    _draw_map(sheet, places, _lit(*_level_pictures(atlas, layer, side), light(places)), named)
+    _draw_map(sheet, places, _lit(*level_pictures(atlas, layer, side), light(places)), named)
     below = _draw_image(sheet, projection, places, layer, atlas.manifest["model"]["input"])
     below = _draw_classes(sheet, projection, below)
     _draw_legend(sheet, places, projection.typical_share(layer), below)
@@ -156,7 +156,7 @@ def seen_box(size: tuple[int, int], input: dict[str, Any]) -> Box:
     return left, top, min(left + across, size[0]), min(top + down, size[1])
 
 
-def _level_pictures(atlas: Atlas, layer: str, side: int) -> tuple[Image.Image, Image.Image]:
+def level_pictures(atlas: Atlas, layer: str, side: int) -> tuple[Image.Image, Image.Image]:
     """A level as it shines, and as it is where nothing lands; of an atlas without icons how full cells are, tinted."""
     size = atlas.icon_size(layer, side)
     if size is None:

@@ -172,7 +172,7 @@ def _succeed(plan: Plan, store: Store, ledger: Ledger, enqueue: Enqueue) -> Docu
     except AtlasError as error:
         log.warning("what %s took is not learned from: %s", plan.id, error.detail)
     job = end_job(plan.id, store, ledger, state="succeeded", digest=record["info"]["digest"])
-    dropped = dropped_stages(plan.spec.keep) if plan.kind == "atlas" else ()
+    dropped = dropped_stages(plan.spec.keep) if registry.is_map(job) else ()
     if any(chunk.stage in dropped for chunk in plan.chunks):
         with suppress(DependencyError):  # the next garbage collection finds them
             enqueue(DROP_SAMPLES, [plan.id], CPU)

@@ -81,4 +81,4 @@ def plan_batch(atlas: Plan, request: BatchRequest) -> Plan:
     name = digest(["projections", atlas.id, content])[:24]
     return Plan(id=name, kind="projections", spec=atlas.spec, model=atlas.model, dataset=atlas.dataset,
                 chunks=(*ground, *parts, last), anchor=atlas.anchor, atlas=atlas.id, request=content,
-                ground=len(ground))  # fmt: skip
+                ground=len(ground), others=atlas.others)  # fmt: skip

@@ -7,28 +7,22 @@ which other chunks. `atlas_core.stages` holds what each one does.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from atlas_core.errors import SpecError, UnsupportedOperatorError
 from atlas_core.featurevis.recipes import recipe_named
+from atlas_core.mapping import PREVIEW, Mapping, runs, stages_of_levels
 from atlas_core.plan import AnchorFacts, Chunk, DatasetFacts, ModelFacts, Plan
 from atlas_core.spec import AtlasSpec, job_id, resolve_levels
 
-PREVIEW = "fast"
-"""The recipe of previews."""
 SHARD_PIXELS = 4_000_000
 SHARD_IMAGES = 1_000
 SHARD_SAMPLES = 2_000
 """Samples of a layer in one shard: what a collecting process keeps besides its batch does not grow with the job."""
 LEAST_SHARD = 8
-TILE_SIDE = 10
 BESIDE_CELLS = 64
 """Cells of a layer's coarsest level that starts and real patches are measured on: a few seconds, and a mean to .02."""
-PLACED_SAMPLES = 50_000
-"""Samples that a chunk places among landmarks, more or less."""
-PLACED_EPOCHS = 30
 
 
 @dataclass(frozen=True)
@@ -124,7 +118,7 @@ def shards(images: int, samples: int, model: ModelFacts) -> list[Shard]:
     pixels = model.card.input.height * model.card.input.width
     size = max(LEAST_SHARD, min(SHARD_IMAGES, SHARD_PIXELS // pixels, SHARD_SAMPLES * images // samples))
     count = -(-images // size)
-    return [Shard(start, stop) for start, stop in _runs(images, count)]
+    return [Shard(start, stop) for start, stop in runs(images, count)]
 
 
 def collecting(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts) -> list[Chunk]:
@@ -158,11 +152,6 @@ def _copying(images: int, shards: int, model: ModelFacts) -> int:
     return 0 if images < LEAST_IMAGES else min(shards, -(-COPIES * pixels // SHARD_PIXELS))
 
 
-def _runs(total: int, count: int) -> Iterable[tuple[int, int]]:
-    """So many runs of about the same length."""
-    return itertools.pairwise(total * index // max(1, count) for index in range(count + 1))
-
-
 def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: AnchorFacts | None = None) -> Plan:
     """Plan an atlas.
 
@@ -177,134 +166,40 @@ def plan(spec: AtlasSpec, model: ModelFacts, dataset: DatasetFacts, anchor: Anch
         SpecError: The atlas cannot be made as asked.
     """
     spec = resolve_spec(spec, model, dataset, anchor)
-    chunks: list[Chunk] = []
-
-    def add(stage: str, inputs: Iterable[str] = (), after: Iterable[str] = (), /, **parameters: Any) -> str:
-        """Add a chunk; returns its key."""
-        chunks.append(Chunk.of(stage, parameters, inputs, after))
-        return chunks[-1].key
-
     # Run the network over the images; keep a few interior positions of each, with where they came from.
+    chunks = Mapping(spec, model, dataset.digest, anchor)
     chunks += collecting(spec, model, dataset)
     collected = [chunk.key for chunk in chunks]
 
-    layouts: dict[str, str] = {}
-    cells: dict[str, str] = {}
-    compared = []
-    previous: list[str] = []
-    tiles = _Tiles(add, spec, model)
-    stages = list(_stages_of_levels(spec))
+    stages = list(stages_of_levels(spec))
     for layer in spec.layers:
         # Lay the activations out in the plane so that similar ones lie together; a layer starts from the one before,
-        # or is laid out against the anchor's points. How far twins lie apart says how far the maps compare.
-        # Of very many samples only some are laid out, and the others placed among these.
-        samples = samples_of(spec, model, dataset, layer)
-        many = samples > spec.layout.landmarks
-        chosen = {"landmarks": spec.layout.landmarks} if many else {}
-        neighbours = add("layout", collected, step="neighbours", layer=layer, neighbours=spec.layout.neighbours,
-                         seed=spec.seed, **chosen)  # fmt: skip
-        options = {"layer": layer, "epochs": spec.layout.epochs, "minimum_distance": spec.layout.minimum_distance,
-                   "optimiser": spec.layout.optimiser, "seed": spec.seed,
-                   "anchor": anchor and anchor.layers[layer].layout}  # fmt: skip
-        layout = add("layout", [neighbours, *previous], step="optimise", **options)
-        if previous or anchor:
-            compared.append(add("layout", [neighbours, layout, *previous], step="twins", **options))
-        if many:
-            count = min(-(-samples // PLACED_SAMPLES), len(collected))
-            placed = [add("layout", [neighbours, layout, *collected[start:stop]], step="place", layer=layer,
-                          epochs=PLACED_EPOCHS) for start, stop in _runs(len(collected), count)]  # fmt: skip
-            layout = add("layout", [neighbours, layout, *placed, *collected], step="join", layer=layer, seed=spec.seed)
-        previous = [] if anchor else [layout]
-        layouts[layer] = layout
-        # Average activations in the cells of every level, and show at once what the coarsest looks like.
-        cells[layer] = add("cells", [layout, *collected], layer=layer, levels=spec.levels)
-        tiles.of(*stages[0], layer, cells[layer])
+        # or is laid out against the anchor's points. Then average them in the cells of every level, and show at once
+        # what the coarsest looks like.
+        chunks.lay_out(layer, collected, samples_of(spec, model, dataset, layer))
+        chunks.average(layer, collected)
+        chunks.tiles(*stages[0], layer)
 
-    classes: dict[str, str] = {}
-    indexes = []
     for layer in spec.layers:
         # What each sample adds to each class, and on average in every cell; not before the cells are there, because a
         # worker at a long chunk, and those that wait in its queue, would keep pictures waiting.
-        attributed = []
-        if spec.attribution != "none" and model.unattributed(layer) is None:
-            attributed = [add("attribute", [key], [cells[layer]], layer=layer, method=spec.attribution, model=model.id)
-                          for key in collected]  # fmt: skip
-        classes[layer] = add("cells", [cells[layer], layouts[layer], *attributed], step="classes", layer=layer,
-                             levels=spec.levels)  # fmt: skip
-        indexes.append(add("publish", [layouts[layer], *collected], [classes[layer]], step="index", layer=layer,
-                           levels=spec.levels))  # fmt: skip
-        # Its samples in the order of the map, for whoever asks what lies in a part of it.
-        indexes.append(add("publish", [layouts[layer], *collected], [classes[layer]], step="samples", layer=layer))
-        # How right the model is in every cell, where there are labels.
-        indexes.append(add("publish", [layouts[layer], *collected], [classes[layer]], step="quality", layer=layer,
-                           levels=spec.levels))  # fmt: skip
+        chunks.tell(layer, chunks.attribute(layer, collected, [chunks.cells[layer]]))
+        # What new images are placed by; samples in the order of the map, for whoever asks what lies in a part; and
+        # how right the model is in every cell, where there are labels.
+        chunks.tabulate(layer, collected)
 
     # Render for each cell the picture that excites the layer in the cell's direction, coarse levels first.
-    levels = []
     for (stage, side), layer in itertools.product(stages, spec.layers):
-        pictures = tiles.of(stage, side, layer, cells[layer])
-        if stage == "preview":
-            continue
-        if spec.rendered and not spec.strict and side == min(spec.levels or ()):
-            # What the icons are told beside: their starts alone, and real patches.
-            beside = add(stage, [cells[layer]], step="beside", dataset=dataset.digest,
-                         **tiles.options(stage, side, layer))  # fmt: skip
-            pictures = [*pictures, beside]
-        levels.append(add("publish", [cells[layer], classes[layer], *pictures], step="level", layer=layer, side=side))
+        chunks.draw(stage, side, layer)
 
-    # What tells whether an image is new, whichever layers are mapped. Nothing that is seen waits for it: copies of
-    # images pass through the network again.
+    # Which classes are taken for each other, and what tells whether an image is new, whichever layers are mapped.
+    # Nothing that is seen waits for it: copies of images pass through the network again.
+    told = list(chunks.classes.values())
+    confusions = [] if model.classes is None else [chunks.add("publish", collected, told, step="confusions")]
     copied = _copying(dataset.sampled(spec), len(collected), model)
-    copies = [add("publish", collected[start:stop], classes.values(), step="copies")
-              for start, stop in _runs(len(collected), copied)]  # fmt: skip
-    novelty = add("publish", [*collected, *copies], step="novelty")
+    copies = [chunks.add("publish", collected[start:stop], told, step="copies")
+              for start, stop in runs(len(collected), copied)]  # fmt: skip
+    novelty = chunks.add("publish", [*collected, *copies], step="novelty")
     atlas = job_id(spec)
-    add("publish", [*levels, *indexes, *compared, novelty], step="manifest", atlas=atlas)
+    chunks.add("publish", [*chunks.published, *confusions, novelty], step="manifest", atlas=atlas)
     return Plan(id=atlas, spec=spec, model=model, dataset=dataset, chunks=tuple(chunks), anchor=anchor)
-
-
-def _stages_of_levels(spec: AtlasSpec) -> Iterable[tuple[str, int]]:
-    """Stage and side of what is rendered, in order.
-
-    A level's previews come right ahead of the final tiles of the level before it, which take about as long.
-    """
-    sides = spec.levels or []
-    previews: list[tuple[str, int]] = [] if spec.preview == "none" else [("preview", side) for side in sides]
-    yield from previews[:1]
-    for place, side in enumerate(sides):
-        yield from previews[place + 1 : place + 2]
-        yield "render", side
-
-
-class _Tiles:
-    """The chunks that render tiles, added where they are first asked for.
-
-    Args:
-        add: Adds a chunk.
-        spec: Resolved.
-        model: Of the icons.
-    """
-
-    def __init__(self, add: Callable[..., str], spec: AtlasSpec, model: ModelFacts) -> None:
-        self._add, self._spec, self._model = add, spec, model
-        self._keys: dict[tuple[str, int, str], list[str]] = {}
-
-    def options(self, stage: str, side: int, layer: str) -> dict[str, Any]:
-        """What all that is rendered of a level has in common."""
-        recipe = PREVIEW if stage == "preview" else self._spec.recipe
-        return {"layer": layer, "side": side, "recipe": recipe, "version": recipe_named(recipe).version,
-                "model": self._model.id}  # fmt: skip
-
-    def of(self, stage: str, side: int, layer: str, cells: str) -> list[str]:
-        """Keys of a level's tiles, or with `preview` of their previews, row by row; of none without icons."""
-        if not self._spec.rendered:
-            return []
-        if (stage, side, layer) not in self._keys:
-            options, across = self.options(stage, side, layer), range(-(-side // TILE_SIDE))
-            before = iter(self._keys.get(("preview", side, layer), ()))
-            self._keys[stage, side, layer] = [
-                self._add(stage, [cells], itertools.islice(before, 1), x=x, y=y, **options)
-                for y in across
-                for x in across
-            ]
-        return self._keys[stage, side, layer]

@@ -70,11 +70,11 @@ def allowed_by(settings: Settings) -> Allowed:
 def payload(job: Document) -> Document:
     """What is told of a job that has ended."""
     links = {"job": f"/v1/jobs/{job['id']}"}
+    links[job["kind"]] = registry.address_of(job)
     if job["kind"] == "atlas":
-        links |= {"atlas": f"/v1/atlases/{job['id']}", "viewer": f"/?atlas={job['id']}"}
-    else:
-        links |= {"atlas": f"/v1/atlases/{job['atlas']}",
-                  job["kind"]: f"/v1/atlases/{job['atlas']}/{job['kind']}/{job['id']}"}  # fmt: skip
+        links["viewer"] = f"/?atlas={job['id']}"
+    elif job["atlas"] is not None:
+        links["atlas"] = f"/v1/atlases/{job['atlas']}"
     data = {field: job.get(field) for field in TOLD} | {"links": links}
     return {"type": f"job.{job['state']}", "timestamp": job["finished"], "data": data}
 

@@ -12,8 +12,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from atlas_core.batch import PART_IMAGES
-from atlas_core.build import BESIDE_CELLS, TILE_SIDE
+from atlas_core.build import BESIDE_CELLS
 from atlas_core.featurevis.recipes import THUMBNAIL_SIDE, at_layer, canvas_size, recipe_named
+from atlas_core.mapping import TILE_SIDE
 from atlas_core.pooling import IMAGES, Watch, depths
 from atlas_core.sampling import capacity
 
@@ -55,6 +56,7 @@ CELL_THUMBNAILS = 10
 """What its icon starts from, of twice the bytes, and its exemplars."""
 TILE_PIXEL_BYTES, POSTER_PIXEL_BYTES, METRIC_BYTES = 0.4, 2.1, 52
 MANIFEST_BYTES, MANIFEST_TILE_BYTES = 3_000, 160
+CONFUSED_SECONDS, CONFUSIONS_BYTES = 3e-8, 20_000
 PROJECTED_SECONDS, PROJECTED_BYTES = 0.02, 30_000
 LANDING_SECONDS, LANDING_SAMPLE_SECONDS = 4e-4, 2e-8
 PERMUTED_PAIR_SECONDS, DRIFT_BYTES = 1.5e-10, 30_000
@@ -114,14 +116,17 @@ class Estimate:
         others = {key for other in self._plan.others for key in other.keys} - self._plan.grounded
         return sum(self._images_of(chunk) for chunk in self._plan.find("collect") if chunk.key not in others)
 
-    @staticmethod
-    def _images_of(chunk: Chunk) -> int:
+    def _images_of(self, chunk: Chunk) -> int:
+        if chunk.parameters.get("step") == "select":
+            request = self._plan.request or {}
+            return int(-(-request.get("images", 0) // max(1, len(self._plan.find("collect", step="select")))))
         return int(chunk.parameters["stop"] - chunk.parameters["start"])
 
     def _samples(self, images: int, layer: str) -> float:
         """Samples that so many images give of a layer."""
-        places = capacity(self._plan.model.layer(layer))
-        return min(images * places, self._plan.spec.samples * images / max(1, self._images))
+        places, request = capacity(self._plan.model.layer(layer)), self._plan.request or {}
+        samples = request["samples"] if self._plan.apart else self._plan.spec.samples
+        return min(images * places, samples * images / max(1, self._images))
 
     def _share(self, layer: str) -> float:
         return min(1.0, max(0.0, self._model.shares.get(layer, SHARE)))
@@ -131,10 +136,12 @@ class Estimate:
         step = chunk.parameters.get("step")
         works = {
             "collect": self._collect, "attribute": self._attribute, "cells": self._cells,
+            "select": self._select, "compare": self._compare,
             "classes": self._tell,
             "preview": self._preview, "render": self._render,
             "neighbours": self._neighbours, "optimise": self._optimise, "twins": self._twins, "index": self._index,
             "samples": self._tabulate, "quality": self._tabulate, "copies": self._copies, "novelty": self._learn,
+            "confusions": self._confuse,
             "place": self._place, "join": self._join, "beside": self._beside, "level": self._level,
             "manifest": self._manifest, "pictures": self._pictures, "icons": self._sheet,
             "landings": self._landings, "drift": self._drift, "projected": self._projected, "projections": self._lines,
@@ -152,6 +159,21 @@ class Estimate:
             size += samples * (2 * self._channels(layer) + self._thumbnail + SAMPLE_BYTES)
             size += images * 2 * self._channels(layer)
         return Cost(seconds, size)
+
+    def _select(self, chunk: Chunk) -> Cost:
+        samples, channels = self._samples(self._images_of(chunk), chunk.parameters["layer"]), self._of_layer(chunk)[1]
+        return Cost(
+            COLLECT_SECONDS + samples * SAMPLE_SECONDS, samples * (2 * channels + self._thumbnail + SAMPLE_BYTES)
+        )
+
+    def _compare(self, chunk: Chunk) -> Cost:
+        samples, channels = self._of_layer(chunk)
+        edges = samples * chunk.parameters["neighbours"] * chunk.parameters["epochs"]
+        return Cost(_pairs(samples, samples) * _pair_seconds(channels) + EDGE_SECONDS * edges, 22 * samples)
+
+    def _confuse(self, chunk: Chunk) -> Cost:
+        del chunk
+        return Cost(PUBLISH_SECONDS + CONFUSED_SECONDS * self._images * self._classes, CONFUSIONS_BYTES)
 
     @cached_property
     def _watch(self) -> Watch:

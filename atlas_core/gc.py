@@ -22,6 +22,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from atlas_core.plan import STAGES, dropped_stages
+from atlas_core.registry import is_map
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -113,10 +114,10 @@ def drop_samples(job_id: str, store: Store, ledger: Ledger | None) -> Swept:
 def _spent(job: Document) -> tuple[str, ...]:
     """The stages whose chunks' work a job has no use for any more.
 
-    What is asked of an atlas has none at any time: the atlas keeps it until it has succeeded, and from then on it has
-    told the classes.
+    What is asked of an atlas has none at any time but where it makes a map itself: the atlas keeps it until it has
+    succeeded, and from then on it has told the classes.
     """
-    spent = job["state"] == "succeeded" or job["kind"] != "atlas"
+    spent = job["state"] == "succeeded" or not is_map(job)
     return dropped_stages(job["spec"].get("keep", "atlas")) if spent else ()
 
 

@@ -276,7 +276,7 @@ def plan_icons(atlas: Plan, request: IconsRequest) -> Plan:
     last = Chunk.of("publish", {"step": "icons", **common}, [*ground, *(part.key for part in parts)])
     return Plan(id=icons_id(atlas.id, request), kind="icons", spec=atlas.spec, model=atlas.model, dataset=atlas.dataset,
                 chunks=(*chunks, *parts, last), anchor=atlas.anchor, atlas=atlas.id, request=content,
-                ground=len(chunks))  # fmt: skip
+                ground=len(chunks), others=atlas.others)  # fmt: skip
 
 
 def _speaks(request: IconsRequest) -> bool:

@@ -102,6 +102,7 @@ def assemble(
         "schema_version": SCHEMA_VERSION,
         "id": plan.id,
         "spec": plan.spec.identity,
+        "selected": plan.request and {"atlas": plan.atlas, **plan.request},
         "seed": plan.spec.seed,
         "model": {
             "id": model.id,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import Field
 
 from atlas_core.cards import Card, LayerInfo, ModelCard
-from atlas_core.errors import ConflictError, UnknownLayerError
+from atlas_core.errors import ConflictError, InputError, UnknownLayerError
 from atlas_core.keys import record_key
 from atlas_core.spec import AtlasSpec
 
@@ -21,6 +21,20 @@ DROPPED_STAGES = ("attribute", "preview")
 """What chunks of these made is of no use once all that depends on it is done, and dropped with the atlas's success."""
 KEPT_SAMPLES = ("attribute",)
 """Those of them that `keep: samples` keeps."""
+
+
+def _class_named(asked: int | str, names: Sequence[str], count: int, pointer: str) -> int:
+    """Index of a class that is asked for by its name or index.
+
+    Raises:
+        InputError: There is none; says what there is.
+    """
+    if asked in names:
+        return list(names).index(str(asked))
+    if (isinstance(asked, int) or asked.isdecimal()) and 0 <= int(asked) < count:
+        return int(asked)
+    examples = f", or a name such as {', '.join(names[:3])}" if names else ""
+    raise InputError(f"there is no class {asked!r}; give an index from 0 to {count - 1}{examples}", pointer=pointer)
 
 
 class ModelFacts(Card):
@@ -45,6 +59,27 @@ class ModelFacts(Card):
         raise UnknownLayerError(
             f"the model {self.card.name!r} has no layer {name!r}; the nearest are {', '.join(near)}", pointer="/layers"
         )
+
+    @property
+    def class_names(self) -> list[str]:
+        """Names of its classes, none where its card gives none."""
+        return self.card.labels if isinstance(self.card.labels, list) else []
+
+    def class_named(self, asked: int | str, pointer: str) -> int:
+        """Index of a class, asked for by name or index.
+
+        Raises:
+            InputError: There is none, or the model has no logits.
+        """
+        if self.classes is None:
+            raise InputError(f"the model {self.card.name!r} has no logits, so it takes no image for anything",
+                             pointer=pointer)  # fmt: skip
+        return _class_named(asked, self.class_names, self.classes, pointer)
+
+    def told_class(self, index: int) -> dict[str, Any]:
+        """A class as it is told: its index and name."""
+        names = self.class_names
+        return {"index": index, "name": names[index] if index < len(names) else str(index)}
 
     def unattributed(self, name: str) -> str | None:
         """Why no activation of a layer adds to any class; None where it does.
@@ -74,6 +109,16 @@ class DatasetFacts(Card):
     images: int
     classes: list[str] | None
     class_counts: dict[str, int] | None = None
+
+    def label_named(self, asked: int | str, pointer: str) -> int:
+        """Index of a label, asked for by name or index.
+
+        Raises:
+            InputError: There is none, or nothing is labelled.
+        """
+        if self.classes is None:
+            raise InputError(f"the images of {self.name!r} have no labels to ask for", pointer=pointer)
+        return _class_named(asked, self.classes, len(self.classes), pointer)
 
     def sampled(self, spec: AtlasSpec) -> int:
         """How many images a request samples.
@@ -164,6 +209,12 @@ class Plan(Card):
     ground: int = 0
     others: tuple[Other, ...] = ()
 
+    @property
+    def apart(self) -> bool:
+        """Whether it is a map of its own of some of an atlas's samples: a selection, or two classes compared."""
+        compares = self.kind == "comparison" and (self.request or {}).get("kind") == "classes"
+        return self.kind == "selection" or compares
+
     def brings(self, chunk: Chunk) -> bool:
         """Whether a chunk is this job's own: all of an atlas's are; of another's those that are not the atlas's."""
         return chunk.key not in self.grounded
@@ -218,7 +269,8 @@ class Plan(Card):
 
     def layout_of(self, layer: str) -> Chunk:
         """The chunk whose record holds the layout of all samples of a layer."""
-        return (self.find("layout", layer=layer, step="join") or self.find("layout", layer=layer, step="optimise"))[0]
+        steps = ("join", "compare", "optimise")  # the last of those there are
+        return next(found[0] for step in steps if (found := self.find("layout", layer=layer, step=step)))
 
     def cells_of(self, layer: str) -> Chunk:
         """The chunk that makes the cells of a layer, without what they say of classes."""
@@ -281,10 +333,10 @@ class Plan(Card):
                                     pointer=pointer)  # fmt: skip
 
     def find(self, stage: str, **parameters: Any) -> list[Chunk]:
-        """Chunks of a stage that have these parameters, in order."""
+        """Chunks of a stage that have these parameters, in order; of a map apart only its own."""
         return [
             chunk
-            for chunk in self.chunks
+            for chunk in (self.own if self.apart else self.chunks)
             if chunk.stage == stage and all(chunk.parameters.get(name) == value for name, value in parameters.items())
         ]
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
-from atlas_core.build import TILE_SIDE
+from atlas_core.mapping import TILE_SIDE
 
 QUALITY = 90
 POSTER_SIDE = 4096

@@ -175,6 +175,26 @@ def asked_of(store: Store, atlas: str, kind: str | None = None) -> list[Document
             if job.get("atlas") == atlas and kind in (None, job["kind"]) and not job.get("deleted")]  # fmt: skip
 
 
+FOLDERS = {"selection": "selections"}
+"""Where what is asked of an atlas lies below it in the API, if not under its kind."""
+APART = {"atlas": "/v1/atlases", "comparison": "/v1/comparisons", "audit": "/v1/audits"}
+"""Where jobs lie that are not below an atlas."""
+
+
+def is_map(job: Document) -> bool:
+    """Whether a job makes a map: an atlas, a selection of its samples, or a comparison of two classes."""
+    return job["kind"] in ("atlas", "selection") or (
+        job["kind"] == "comparison" and job["request"]["kind"] == "classes"
+    )
+
+
+def address_of(job: Document) -> str:
+    """Path of a job's result in the API."""
+    kind = job["kind"]
+    folder = APART.get(kind) or f"/v1/atlases/{job['atlas']}/{FOLDERS.get(kind, kind)}"
+    return f"{folder}/{job['id']}"
+
+
 def put_plan(store: Store, plan: Plan) -> None:
     """Keep a plan under its atlas's id, unless it is the newest there already."""
     value = plan.model_dump(mode="json")

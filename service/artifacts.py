@@ -13,13 +13,13 @@ from PIL import Image
 
 from atlas_core import registry, tables
 from atlas_core.advance import TERMINAL, plan_of_attempt
-from atlas_core.build import TILE_SIDE
 from atlas_core.cards import DatasetCard
 from atlas_core.dataset_stores import registered
 from atlas_core.datasets.dataset import Dataset, open_dataset
 from atlas_core.datasets.listing import Listing
 from atlas_core.errors import NotFoundError
 from atlas_core.manifest import said_of_icons
+from atlas_core.mapping import TILE_SIDE
 from atlas_core.models.preprocessing import read_pixels
 from atlas_core.plan import Chunk, Plan
 from atlas_core.pyramid import decode_tile, displayed, png
@@ -27,6 +27,9 @@ from atlas_core.registry import Document
 from atlas_core.store import Store
 from service.errors import NotYetError
 
+MAP = "map"
+"""Kind of all jobs that make a map: atlases, selections of their samples, comparisons of two classes."""
+CALLED = {MAP: "atlas", None: "job"}
 RECORDS, DATASETS, CELLS, TABLES = 20_000, 4, 4, 64
 
 
@@ -87,23 +90,23 @@ class Artifacts:
                 dataset.close()
             self._datasets.clear()
 
-    def job(self, name: str, kind: str | None = "atlas") -> Document:
+    def job(self, name: str, kind: str | None = MAP) -> Document:
         """The document of a job that was not dropped.
 
         Args:
             name: Its id.
-            kind: What it must be of; None for whatever it is.
+            kind: What it must be of: any that makes a map by default; None for whatever it is.
 
         Raises:
             NotFoundError: There is none of this id and kind.
         """
         found = self._store.get_document("jobs", name)
-        if found is None or found.get("deleted") or kind not in (None, found["kind"]):
-            what = "are no icons" if kind == "icons" else f"is no {kind or 'job'}"
+        if found is None or found.get("deleted") or not _is(found, kind):
+            what = "are no icons" if kind == "icons" else f"is no {CALLED.get(kind, kind)}"
             raise NotFoundError(f"there {what} {name!r} here; list /v1/atlases for those there are")
         return found
 
-    def plan(self, name: str, kind: str | None = "atlas") -> Plan:
+    def plan(self, name: str, kind: str | None = MAP) -> Plan:
         """The plan of a job; arguments and errors of `job`."""
         job = self.job(name, kind)
         return plan_of_attempt(self._store, name, job["attempt"])
@@ -273,6 +276,11 @@ class Artifacts:
                 opened = open_dataset(card, self._store.open_blob, listing, open_store=self._open_store)
                 _keep(self._datasets, key, opened, DATASETS)
             return self._datasets[key]
+
+
+def _is(job: Document, kind: str | None) -> bool:
+    """Whether a job is of a kind, as `Artifacts.job` means it."""
+    return registry.is_map(job) if kind == MAP else kind in (None, job["kind"])
 
 
 def said_of_tile(plan: Plan, tile: Tile) -> str:

@@ -1,4 +1,4 @@
-"""What is asked of an atlas beyond itself, icons and drift: jobs of their own, which go with it."""
+"""What is asked of an atlas beyond itself, such as icons, drift, selections: jobs of their own, which go with it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from atlas_core.plan import Plan
 from atlas_core.registry import Document
 from service.dependencies import Paging, Services
 from service.names import lock_of
-from service.routers.atlases import RETRY_SECONDS, described, drop
+from service.routers.atlases import RETRY_SECONDS, described, drop_all
 from service.routers.levels import FOREVER, REVALIDATE, matches
 
 
@@ -26,7 +26,7 @@ class Asked:
     Args:
         services: What reads it.
         atlas: The atlas's id.
-        kind: Kind of the job, which is the last part of the path below the atlas.
+        kind: Kind of the job.
         name: Id of the job.
 
     Raises:
@@ -38,7 +38,8 @@ class Asked:
         self.services = services
         self.job = services.artifacts.job(name, kind)
         if self.job["atlas"] != atlas:
-            raise NotFoundError(f"the atlas {atlas} has no {kind} {name!r}; list /v1/atlases/{atlas}/{kind}")
+            folder = registry.FOLDERS.get(kind, kind)
+            raise NotFoundError(f"the atlas {atlas} has no {kind} {name!r}; list /v1/atlases/{atlas}/{folder}")
 
     @property
     def plan(self) -> Plan:
@@ -62,17 +63,18 @@ class Asked:
     def drop(self) -> None:
         """Drop it; a job that still runs is cancelled."""
         with self.services.ledger.lock(lock_of("atlas", self.job["atlas"])):  # not asked for again meanwhile
-            drop(self.services, self.job["id"])
+            drop_all(self.services, self.job["id"])
         with suppress(DependencyError):  # then a later one finds it
             clear_up(self.services.ledger, self.services.enqueue)
 
 
 def ask(services: Services, plan: Plan, response: Response) -> Document:
-    """Submit what a plan makes of its atlas; the same twice is the same job."""
-    with services.ledger.lock(lock_of("atlas", str(plan.atlas))):
-        services.artifacts.job(str(plan.atlas))  # not dropped meanwhile
+    """Submit what a plan makes of its atlas, or of none; the same twice is the same job."""
+    with services.ledger.lock(lock_of("atlas", plan.atlas or plan.id)):
+        if plan.atlas is not None:
+            services.artifacts.job(plan.atlas)  # not dropped meanwhile
         job = submit(plan, None, services.store, services.ledger, services.enqueue)
-    response.headers["Location"] = f"/v1/atlases/{plan.atlas}/{plan.kind}/{job['id']}"
+    response.headers["Location"] = registry.address_of(job)
     response.headers["Retry-After"] = "0" if job["state"] in TERMINAL else RETRY_SECONDS
     return described(services, job)
 

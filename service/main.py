@@ -18,6 +18,8 @@ from service.routers import (
     atlases,
     batched,
     blobs,
+    classes,
+    comparisons,
     drift,
     events,
     health,
@@ -27,6 +29,7 @@ from service.routers import (
     projections,
     registered,
     samples,
+    selections,
     webhooks,
 )
 from service.schemas.problems import Problem
@@ -74,7 +77,8 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     app.state.services = services
     errors.install(app, settings.trusted_hosts)
     # `levels` and `samples` take the rest of a path as a layer's name, so the others stand before it.
-    first = (health, metrics, blobs, registered, aliases, atlases, events, webhooks, projections, batched, icons, drift)
+    first = (health, metrics, blobs, registered, aliases, atlases, events, webhooks, projections, batched, icons, drift,
+             comparisons, selections, classes)  # fmt: skip
     for module in (*first, samples, levels):
         app.include_router(module.router)
     webhooks.describe_events(app)

@@ -57,15 +57,15 @@ class Samples:
             InputError: There is no such class, nothing is labelled, or the model has no classes.
         """
         dataset, model = self.plan.dataset, self.plan.model
-        if (label is not None or wrong) and dataset.classes is None:
+        if wrong and dataset.classes is None:
             raise InputError(f"the images of {dataset.name!r} have no labels to ask for",
                              pointer="/wrong" if label is None else "/label")  # fmt: skip
-        if (predicted is not None or wrong) and model.classes is None:
+        if wrong and model.classes is None:
             raise InputError(f"the model {model.card.name!r} has no logits, so it takes no image for anything",
                              pointer="/wrong" if predicted is None else "/predicted")  # fmt: skip
         return Wanted(
-            None if label is None else _class(label, self._labels, len(self._labels), "/label"),
-            None if predicted is None else _class(predicted, self._predictions, model.classes or 0, "/predicted"),
+            None if label is None else dataset.label_named(label, "/label"),
+            None if predicted is None else model.class_named(predicted, "/predicted"),
             wrong,
         )
 
@@ -149,13 +149,3 @@ def _named(index: int, names: Sequence[str]) -> dict[str, Any] | None:
     if index == NONE:
         return None
     return {"index": index, "name": names[index] if index < len(names) else str(index)}
-
-
-def _class(asked: str, names: Sequence[str], count: int, pointer: str) -> int:
-    if asked in names:
-        return list(names).index(asked)
-    if asked.isdecimal() and int(asked) < count:
-        return int(asked)
-    examples = ", ".join(names[:3])
-    raise InputError(f"there is no class {asked!r}; give an index from 0 to {count - 1}"
-                     + (f", or a name such as {examples}" if examples else ""), pointer=pointer)  # fmt: skip

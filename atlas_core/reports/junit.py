@@ -13,7 +13,7 @@ from xml.etree import ElementTree as Xml
 
 from atlas_core.reports.order import failing
 from atlas_core.reports.readings import readings
-from atlas_core.reports.words import CHECKS, place, standing
+from atlas_core.reports.words import CHECKS, place, sentence, standing
 
 if TYPE_CHECKING:
     from atlas_core.audit.findings import Audit, CheckResult, Finding
@@ -27,6 +27,7 @@ def junit_xml(audit: Audit) -> bytes:
     root = Xml.Element("testsuites", name="atlas audit")
     for check in audit.checks:
         root.append(_suite(audit, check))
+    root.extend(_not_run(name, why) for name, why in audit.skipped.items())
     for counted in ("tests", "failures", "errors"):
         root.set(counted, str(sum(int(suite.get(counted, 0)) for suite in root)))
     Xml.indent(root)
@@ -54,12 +55,21 @@ def _suite(audit: Audit, check: CheckResult) -> Xml.Element:
     return suite
 
 
+def _not_run(check: str, why: str) -> Xml.Element:
+    """A check that had nothing to compare with."""
+    words = CHECKS[check]
+    suite = Xml.Element("testsuite", name=words.title, tests="1", failures="0", errors="0", skipped="1")
+    case = Xml.SubElement(suite, "testcase", classname=f"audit.{check}", name=words.asks)
+    Xml.SubElement(case, "skipped", message=_clean(sentence(why)))
+    return suite
+
+
 def _own_case(check: CheckResult) -> Xml.Element:
     """The check itself: it fails by itself only where no finding says why."""
     case = Xml.Element("testcase", classname=f"audit.{check.check}", name=CHECKS[check.check].asks)
     if check.verdict == "inconclusive":
         error = Xml.SubElement(case, "error", type="inconclusive", message=_clean(check.reason))
-        error.text = _clean(f"{check.reason}\n{check.needs or ''}".strip())
+        error.text = _clean("\n".join(map(sentence, filter(None, [check.reason, check.needs]))))
     elif check.verdict == "fail" and not failing(check):
         failure = Xml.SubElement(case, "failure", type="fail", message=_clean(check.reason))
         failure.text = _clean(check.reason)
@@ -87,15 +97,11 @@ def _evidence(finding: Finding) -> str:
     """What a finding rests on, in lines of text."""
     lines = [
         place(finding),
-        *(_line(reading.label, reading.text, reading.interval_text) for reading in readings(finding.statistics)),
+        *(f"{reading.label}: {reading.whole}" for reading in readings(finding.statistics)),
     ]
     lines += [f"{each.role}: {each.caption}" for each in finding.evidence]
     lines += [f"remedy: {finding.remedy.summary}"] if finding.remedy else []
     return "\n".join([*filter(None, lines), CHECKS[finding.check].todo, f"finding {finding.id}"])
-
-
-def _line(label: str, text: str, interval: str) -> str:
-    return f"{label}: {text}{f' ({interval})' if interval and text else interval}"
 
 
 def _clean(text: str) -> str:

@@ -17,7 +17,7 @@ from atlas_core.reports.order import before_and_after, by_role, explained, in_or
 from atlas_core.reports.readings import in_words, readings, scale
 from atlas_core.reports.snippet import acceptance
 from atlas_core.reports.tabled import tabled
-from atlas_core.reports.words import CHECKS, STANDINGS, place, standing
+from atlas_core.reports.words import CHECKS, STANDINGS, called, place, sentence, standing
 
 if TYPE_CHECKING:
     from atlas_core.audit.findings import Audit, Finding
@@ -64,7 +64,7 @@ def report_html(audit: Audit, pictures: Mapping[str, bytes], service: str | None
         counts={name: sum(standing(each) == name for each in findings) for name in STANDINGS},
         lines=_by_line(findings),
         pictures={name: _picture(data) for name, data in pictures.items()},
-        service=service,
+        service=service if audit.atlas else None,
         version=version("activation-atlas"),
     ).encode()
 
@@ -92,7 +92,8 @@ def _environment() -> Environment:
     )
     environment.globals.update(CHECKS=CHECKS, STANDINGS=STANDINGS, VERDICTS=VERDICTS)
     told: tuple[Any, ...] = (
-        acceptance, before_and_after, by_role, in_words, place, readings, scale, standing, tabled, viewer_link,
+        acceptance, before_and_after, by_role, called, in_words, place, readings, scale, sentence, standing, tabled,
+        viewer_link,
     )  # fmt: skip
     environment.globals.update({function.__name__: function for function in told})
     return environment

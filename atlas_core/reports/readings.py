@@ -4,26 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 Unit: TypeAlias = Literal["share", "points", "p", "number"]
 
-LABELS: Mapping[str, tuple[str, Unit]] = {
-    "flips": ("Flips to the target", "share"),
-    "flip_rate": ("Flips to the target", "share"),
-    "control": ("Flips with random pieces", "share"),
-    "q": ("q, adjusted for all tests", "p"),
-    "p": ("p", "p"),
-}
+LABELS: Mapping[str, tuple[str, Unit]] = MappingProxyType(
+    {
+        "accuracy_lost": ("Accuracy lost", "points"),
+        "another_seed_finds_it": ("Found with another seed", "share"),
+        "another_verdict": ("Chance of another verdict", "share"),
+        "calibration": ("Calibration error", "share"),
+        "cka": ("CKA", "number"),
+        "control": ("Flips of the control", "share"),
+        "error": ("Error here", "share"),
+        "flips": ("Flips to the class", "share"),
+        "gain": ("Gain of the class's logit", "number"),
+        "given": ("Pictures given it", "number"),
+        "half_width": ("Half an interval", "points"),
+        "lost": ("Accuracy lost", "points"),
+        "lowest_exemplar": ("Flips of the weakest exemplar", "share"),
+        "new": ("This model", "share"),
+        "of_all": ("Error of all pictures", "share"),
+        "old": ("The baseline", "share"),
+        "p": ("p", "p"),
+        "q": ("q, for all tests together", "p"),
+        "spread": ("Spread over the picture", "share"),
+        "strays": ("Flips by other classes' pictures", "share"),
+        "top1": ("Right at first", "share"),
+        "without_home": ("Without a home on the map", "share"),
+        "worse": ("Worse than the baseline by", "points"),
+    }
+)
 """What the names of statistics are called, and their unit; others go by their name."""
-SHARES = ("rate", "share", "accuracy", "purity", "flips", "control", "error", "confidence", "coverage", "gap")
+SHARES = frozenset(
+    ("rate", "share", "accuracy", "purity", "flips", "control", "error", "confidence", "coverage", "gap")
+)
 """A number whose name has such a word is a share, 0 to 1."""
-COUNTS = ("images", "samples", "pastes", "passes", "cells", "n")
-"""A number whose name ends so is counted, whatever else it says."""
-PLAIN = ("control", "baseline", "before", "overall", "elsewhere", "rest", "expected", "noise")
+COMPARED_WITH = frozenset(("control", "baseline", "before", "overall", "all", "old", "expected", "noise"))
 """Statistics with such a word in their name are what the others are compared with."""
 SCALES = (0.04, 0.08, 0.2, 0.4)
 """Ends of scales whose quarters are round."""
+UNDRAWN = frozenset(("purity",))
+"""Shares of another thing than the others', which would stand on one scale with them and mean nothing there."""
 INTERVAL = "_interval"
 SMALL_P = 0.001
 
@@ -43,7 +66,7 @@ class Reading:
     name: str
     label: str
     unit: Unit
-    value: float | int | str | None
+    value: Any
     interval: tuple[float, float] | None
 
     @property
@@ -56,32 +79,40 @@ class Reading:
         """The interval in words of its unit; empty without one."""
         if self.interval is None:
             return ""
-        low, high = (in_words(end, self.unit) for end in self.interval)
+        low, high = (in_words(end, self.unit).removesuffix(" points") for end in self.interval)
         return f"{low.removesuffix(' %')} to {high}"
+
+    @property
+    def whole(self) -> str:
+        """The number with its interval in brackets."""
+        if self.text and self.interval_text:
+            return f"{self.text} ({self.interval_text})"
+        return self.text or self.interval_text
 
     @property
     def is_compared_with(self) -> bool:
         """Whether it is what the others are compared with, such as a control."""
-        return any(word in PLAIN for word in self.name.split("_"))
+        return bool(COMPARED_WITH & set(self.name.split("_")))
 
     @property
     def is_drawn(self) -> bool:
         """Whether it has a dot and an interval to draw, on a scale from 0 to 1."""
-        return self.unit == "share" and self.interval is not None and isinstance(self.value, (int, float))
+        shares = self.unit == "share" and self.name not in UNDRAWN
+        return shares and self.interval is not None and isinstance(self.value, int | float)
 
 
 def readings(statistics: Mapping[str, Any]) -> list[Reading]:
     """Statistics with their intervals, in the order of the document: `x_interval` is the interval of `x`."""
     found = []
     for name, value in statistics.items():
-        if name.endswith(INTERVAL) and _stem(name, statistics) is not None:
-            continue
         stem = name.removesuffix(INTERVAL)
-        label, unit = LABELS.get(stem) or (stem.replace("_", " ").capitalize(), unit_of(stem))
-        interval = next((each for key, each in statistics.items() if _stem(key, statistics) == name), None)
-        if _is_interval(value):
-            value, interval = None, value
-        found.append(Reading(name, label, unit, value, None if interval is None else tuple(interval)))
+        if stem != name and stem in statistics:
+            continue
+        label, unit = LABELS.get(stem) or (spoken(stem), unit_of(stem))
+        if isinstance(value, int):  # whatever it is called, it was counted
+            label, unit = (label if unit == "number" else spoken(stem)), "number"
+        interval = value if name != stem else statistics.get(name + INTERVAL)
+        found.append(Reading(name, label, unit, None if name != stem else value, interval and (*interval,)))
     return found
 
 
@@ -93,12 +124,14 @@ def scale(drawn: Sequence[Reading]) -> float:
 
 def in_words(value: float | int | str, unit: Unit = "number") -> str:
     """A number as it is printed: shares as per cent, with a decimal below 10; p without its leading zero."""
-    if isinstance(value, (str, bool)):
-        return str(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return value
     if unit in ("share", "points"):
         percent = 100 * value
         number = f"{percent:.1f}" if 0 < abs(percent) < 10 else f"{percent:.0f}"
-        return f"{number} %" if unit == "share" else f"{number} points"
+        return f"{number} %" if unit == "share" else f"{number.replace('-', '−')} points"
     if unit == "p":
         return "< .001" if value < SMALL_P else f"{value:.3f}".removeprefix("0")
     if isinstance(value, int):
@@ -111,20 +144,14 @@ def unit_of(name: str) -> Unit:
     if name in LABELS:
         return LABELS[name][1]
     words = name.split("_")
-    if words[-1] in ("points", "margin"):
+    if words[-1] == "points":
         return "points"
-    if words[-1] in COUNTS or not set(words) & set(SHARES):
-        return "p" if words[0] in ("p", "q") else "number"
-    return "share"
+    if "p" in words or "q" in words:
+        return "p"
+    return "share" if SHARES & set(words) else "number"
 
 
-def _stem(name: str, statistics: Mapping[str, Any]) -> str | None:
-    """The statistic whose interval this is; None where it is no interval or stands alone."""
-    stem = name.removesuffix(INTERVAL)
-    if stem == name or not _is_interval(statistics[name]):
-        return None
-    return next((each for each in (stem, f"{stem}_rate", f"{stem}_share") if each in statistics), None)
-
-
-def _is_interval(value: Any) -> bool:
-    return isinstance(value, (tuple, list)) and len(value) == 2
+def spoken(name: str) -> str:
+    """A name of a document as a heading."""
+    text = name.replace("_", " ").strip()
+    return text[:1].upper() + text[1:]

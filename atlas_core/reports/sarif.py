@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from atlas_core.reports.order import failing
 from atlas_core.reports.readings import readings
-from atlas_core.reports.words import CHECKS, place, standing
+from atlas_core.reports.words import CHECKS, place, sentence, standing
 
 if TYPE_CHECKING:
     from atlas_core.audit.findings import Audit, CheckResult, Finding
@@ -31,13 +31,24 @@ def audit_sarif(audit: Audit) -> bytes:
     run = {
         "tool": {"driver": driver},
         "automationDetails": {"id": f"atlas-audit/{audit.model.name}/"},
-        "invocations": [{"executionSuccessful": True, "exitCode": EXIT_CODES[audit.verdict]}],
+        "invocations": [_invocation(audit)],
         "artifacts": [_policy(audit)],
         "results": [result for check in audit.checks for result in _results(audit, check)],
         "properties": {name: getattr(audit, name) for name in ("verdict", "reason", "id", "digest", "atlas")},
     }
     said = json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False)
     return f"{said}\n".encode()
+
+
+def _invocation(audit: Audit) -> dict[str, Any]:
+    """How it went: what was not run, and what the policy should be told."""
+    skipped = [f"{CHECKS[name].title} was not run: {why}" for name, why in audit.skipped.items()]
+    return {
+        "executionSuccessful": True,
+        "exitCode": EXIT_CODES[audit.verdict],
+        "toolExecutionNotifications": [{"level": "note", "message": {"text": sentence(each)}} for each in skipped],
+        "toolConfigurationNotifications": [{"level": "warning", "message": {"text": each}} for each in audit.warnings],
+    }
 
 
 def _rule(check: str) -> dict[str, Any]:
@@ -68,15 +79,15 @@ def _results(audit: Audit, check: CheckResult) -> list[dict[str, Any]]:
     """The results of a check: its findings, and itself where nothing else says how it ended."""
     results = [_finding(audit, finding) for finding in check.findings]
     if check.verdict == "inconclusive":
-        text = f"{CHECKS[check.check].title}: inconclusive. {check.reason} {check.needs or ''}".strip()
+        text = f"{CHECKS[check.check].title}: inconclusive. {_reason(check)}"
         results.append(_result(audit, check.check, "warning", text, f"{check.check}/inconclusive"))
     elif check.verdict == "fail" and not failing(check):
-        results.append(_result(audit, check.check, "error", check.reason, f"{check.check}/fail"))
+        results.append(_result(audit, check.check, "error", _reason(check), f"{check.check}/fail"))
     return results
 
 
 def _finding(audit: Audit, finding: Finding) -> dict[str, Any]:
-    text = f"{finding.title} {_numbers(finding)}".strip()
+    text = f"{sentence(finding.title)} {_numbers(finding)}".strip()
     result = _result(audit, finding.check, LEVELS[standing(finding)], text, finding.id, finding.policy_line)
     if place(finding):
         name = f"{finding.layer}/{finding.cell.column}-{finding.cell.row}" if finding.cell else finding.layer
@@ -105,8 +116,10 @@ def _result(
     }
 
 
+def _reason(check: CheckResult) -> str:
+    return " ".join(map(sentence, filter(None, [check.reason, check.needs])))
+
+
 def _numbers(finding: Finding) -> str:
-    told = [
-        f"{each.label}: {each.text} ({each.interval_text})" for each in readings(finding.statistics) if each.is_drawn
-    ]
+    told = [f"{each.label}: {each.whole}" for each in readings(finding.statistics) if each.is_drawn]
     return f"{'; '.join(told)}." if told else ""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from atlas_core.reports.order import in_order, summary_pictures
 from atlas_core.reports.readings import in_words, readings
-from atlas_core.reports.words import CHECKS, place, standing
+from atlas_core.reports.words import CHECKS, place, sentence, standing
 
 if TYPE_CHECKING:
     from atlas_core.audit.findings import Audit, CheckResult, Evidence, Finding
@@ -26,7 +26,7 @@ def summary_md(audit: Audit, pictures: Mapping[str, bytes], service: str | None)
     """The audit in Markdown."""
     findings = in_order(audit)
     blocks = [
-        [f"## {VERDICTS[audit.verdict]}: audit of {plain(audit.model.name)}", "", plain(audit.reason)],
+        [f"## {VERDICTS[audit.verdict]}: audit of {plain(audit.model.name)}", "", plain(sentence(audit.reason))],
         _checks(audit),
         [_told(finding) for finding in findings[:FINDINGS]],
         _rest(len(findings) - FINDINGS),
@@ -48,12 +48,21 @@ def plain(text: str) -> str:
 
 
 def _checks(audit: Audit) -> list[str]:
-    rows = [
-        f"| {CHECKS[check.check].title} | {VERDICTS[check.verdict]} | {_counted(check)} "
-        f"| {in_words(check.coverage, 'share')} | {plain(' '.join(filter(None, [check.reason, check.needs])))} |"
-        for check in audit.checks
-    ]
+    rows = [_row(check) for check in audit.checks]
+    rows += [f"| {CHECKS[name].title} | Not run | | | {plain(sentence(why))} |" for name, why in audit.skipped.items()]
     return ["| check | verdict | findings | looked at | why |", "| --- | --- | --- | --- | --- |", *rows]
+
+
+def _row(check: CheckResult) -> str:
+    why = plain(" ".join(map(sentence, filter(None, [check.reason, check.needs]))))
+    cells = [
+        CHECKS[check.check].title,
+        VERDICTS[check.verdict],
+        _counted(check),
+        in_words(check.coverage, "share"),
+        why,
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 def _counted(check: CheckResult) -> str:
@@ -62,9 +71,7 @@ def _counted(check: CheckResult) -> str:
 
 
 def _told(finding: Finding) -> str:
-    numbers = [
-        f"{each.label} {each.text} ({each.interval_text})" for each in readings(finding.statistics) if each.is_drawn
-    ]
+    numbers = [f"{each.label} {each.whole}" for each in readings(finding.statistics) if each.is_drawn]
     until = f" until {finding.accepted.expires}" if finding.accepted and finding.accepted.expires else ""
     said = {
         "fails": "",
@@ -72,7 +79,7 @@ def _told(finding: Finding) -> str:
         "accepted": f" (accepted{until}: {plain(finding.accepted.reason)})" if finding.accepted else "",
     }[standing(finding)]
     new = " New since the baseline." if finding.known_in_baseline is False else ""
-    remedy = f" Remedy: {plain(finding.remedy.summary)}" if finding.remedy else ""
+    remedy = f" Remedy: {plain(sentence(finding.remedy.summary))}" if finding.remedy else ""
     where = " · ".join(filter(None, [plain(place(finding)), *map(plain, numbers)]))
     return f"- **{plain(finding.title)}**{said}{new}{f' {where}.' if where else ''}{remedy}"
 
@@ -95,7 +102,7 @@ def _path(name: str) -> str:
 
 def _about(audit: Audit, service: str | None) -> str:
     baseline = f" against {plain(audit.baseline.name)}" if audit.baseline else ""
-    link = f" [The atlas]({service}/?atlas={audit.atlas})." if service else ""
+    link = f" [The atlas]({service}/?atlas={audit.atlas})." if service and audit.atlas else ""
     return (
         f"<sub>Dataset {plain(audit.dataset.name)}{baseline}, policy {plain(audit.policy.name)}, seed {audit.seed}, "
         f"audit {audit.id[:12]}. Everything is in report.html.{link}</sub>"

@@ -43,8 +43,9 @@ CHECKS: Mapping[str, CheckWords] = MappingProxyType(
             means="Pasted on pictures of other classes, this piece changes the prediction far more often than pieces "
             "of the same size that were cut at random. The model reads it as a sign of the class, so it will be "
             "wrong wherever the piece stands beside something else.",
-            noted="Pasted on pictures of other classes, this piece changes the prediction too, but it comes from "
-            "pictures of the class itself: it is a part of what makes the class, and no sign of a fault.",
+            noted="Pasted on pictures of other classes, this piece changes the prediction too. It does not fail the "
+            "check: it may be what makes the class, the baseline may have it as well, or there were too few pictures "
+            "to be sure.",
             todo="Look for the piece in the training pictures of the class. Remove or cover it there, or add pictures "
             "that show it with other classes, and train again. Where that takes too long, mute its direction.",
         ),
@@ -104,6 +105,23 @@ def standing(finding: Finding) -> Standing:
     if finding.accepted is not None:
         return "accepted"
     return "fails" if finding.gate else "noted"
+
+
+def called(finding: Finding) -> str:
+    """What a finding is called: by its kind where that says more than its check."""
+    kinds = {
+        "feature": "Feature",
+        "worse": "Regression",
+        "born": "New cell",
+        "lost": "Lost cell",
+        "moved": "Moved cell",
+    }
+    return kinds.get(str(finding.statistics.get("kind")), CHECKS[finding.check].one)
+
+
+def sentence(text: str) -> str:
+    """Text with a capital letter in front and a full stop behind."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"
 
 
 def place(finding: Finding) -> str:

@@ -34,6 +34,7 @@ def run_chunk(
     from atlas_core.stages.beside import compare
     from atlas_core.stages.classes import tell_classes
     from atlas_core.stages.comparable import measure_twins
+    from atlas_core.stages.confusions import tell_confusions
     from atlas_core.stages.drift import land, publish_drift
     from atlas_core.stages.icons import publish_icons, render_pictures
     from atlas_core.stages.landmarks import join, place
@@ -46,23 +47,27 @@ def run_chunk(
     from atlas_core.stages.remedy import publish_remedies, remedy
     from atlas_core.stages.repair import repairing
     from atlas_core.stages.samples import tabulate
+    from atlas_core.stages.selections import compare_classes, select
     from atlas_core.stages.shortcuts import confirm, publish_shortcuts, screen
     from atlas_core.stages.step import Step
     from atlas_core.stages.vectors import attribute, collect
 
     steps = {
         "collect": collect,
+        "collect select": select,
         "attribute": attribute,
         "layout neighbours": find_neighbours,
         "layout optimise": lay_out,
         "layout place": place,
         "layout join": join,
         "layout twins": measure_twins,
+        "layout compare": compare_classes,
         "cells": make_cells,
         "cells classes": tell_classes,
         "publish index": build_index,
         "publish samples": tabulate,
         "publish quality": publish_quality,
+        "publish confusions": tell_confusions,
         "publish copies": pass_copies,
         "publish novelty": learn_novelty,
         "preview": preview_tile,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from atlas_core import tables
+from atlas_core.class_index import IndexBuilder
 from atlas_core.classes import CellClasses, classes_of_cells
 from atlas_core.keys import canonical_json
 from atlas_core.stages.step import Column, Output, Step, significant
@@ -22,14 +23,15 @@ def tell_classes(step: Step) -> Output:
     attributed = [record for record in step.inputs("attribute") if record["blobs"]]
     attributions = Column(lambda: (step.table(record, "attributions") for record in attributed), "attributions")
     sides = step.parameters["levels"]
+    index = IndexBuilder(step.parameters["strongest"])
     made = classes_of_cells(
-        attributions if attributed else None, layout["layout"], layout["image"], sides, step.on_progress
+        index.passing(attributions) if attributed else None, layout["layout"], layout["image"], sides, step.on_progress
     )
     info: dict[str, Any] = {"attribution_method": attributed[0]["info"]["method"] if attributed else "none"}
     halved = [record["info"]["halved"] for record in attributed if "halved" in record["info"]]
     if halved:
         info["attribute_halved"] = min(halved)
-    blobs = {}
+    blobs = {"index": tables.pack(index.index().to_tables())} if attributed else {}
     for side, found in zip(sides, made, strict=True):
         cells = json.loads(step.runtime.store.get_blob(cells_record["blobs"][f"cells-{side}"]))
         for cell, classes in zip(cells, _classes_json(found, step.plan.model.card), strict=True):

@@ -53,7 +53,7 @@ def anchor_of(step: Step, samples: tables.Table) -> Anchor | None:
         NotFoundError: The anchor is gone from the store.
     """
     facts = step.plan.anchor
-    if facts is None:
+    if facts is None or step.parameters["anchor"] is None:
         return None
     table = step.runtime.table(_record(step, "layout", facts.layers[step.layer.name].layout)["blobs"]["layout"])
     same_images = facts.dataset == step.plan.dataset.digest

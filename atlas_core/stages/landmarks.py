@@ -42,7 +42,7 @@ def laid_out_samples(step: Step) -> tuple[tables.Table, Neighbours]:
     if "landmarks" in record["blobs"]:
         samples = {name: step.table(record, "landmarks")[name] for name in SAMPLE}
     else:
-        collected = [step.runtime.record(step.plan, chunk.key) for chunk in step.plan.find("collect")]
+        collected = [step.runtime.record(step.plan, key) for key in record["inputs"]]
         samples = gather_layer(step, collected, SAMPLE)
     return samples, Neighbours(index=near["index"], distance=near["distance"])
 

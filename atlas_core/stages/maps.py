@@ -88,7 +88,7 @@ def lay_out(step: Step) -> Output:
     layout, clamped = unit_square(points, shown)
     table = {"layout": layout, "points": points, "image": samples["image"], "point": samples["point"], "window": shown}
     info: dict[str, Any] = {"clamped": clamped, "seed": seed}
-    if step.plan.layout_of(step.layer.name).key == step.chunk.key:
+    if "landmarks" not in step.inputs("layout", step="neighbours")[0]["blobs"]:
         info |= measured(samples, layout, seed)
     return Output({"layout": tables.pack(table)}, info)
 
@@ -103,7 +103,9 @@ def make_cells(step: Step) -> Output:
     samples = step.samples("image", "row", "column", *(("contrast",) if strict else ()))
     activations = Column(lambda: shards_of(step, records), "activations")
     (layout,) = step.layouts()
-    white = _whitening(activations)
+    whole = step.inputs("cells")  # of the atlas, where these samples are a selection of it
+    known = step.table(whole[0], "whitening") if whole else None
+    white = _whitening(activations) if known is None else Whitening.from_tables(known)
     sides = step.parameters["levels"]
     made = levels(activations, layout["layout"], samples["image"], sides, white, step.on_progress)
     info: dict[str, Any] = {
@@ -114,8 +116,7 @@ def make_cells(step: Step) -> Output:
     }
     listing = step.runtime.dataset(step.plan).listing
     show = None if strict else _thumbnails(step, made)
-    channels = step.plan.model.card.input.channels
-    colours = colour_matrix(channels) if strict else colours_of(_some_thumbnails(step, len(samples["image"])))
+    colours = _colours(step, len(samples["image"])) if known is None else known["colours"]
     blobs: dict[str, bytes | Path] = {"whitening": tables.pack({**white.to_tables(), "colours": colours})}
     for side, level in zip(sides, made, strict=True):
         table = level.to_tables() | (
@@ -136,6 +137,12 @@ def make_cells(step: Step) -> Output:
             "pair_cosine": round(float(level.pair_cosine.mean()), 4),
         }
     return Output(blobs, info)
+
+
+def _colours(step: Step, samples: int) -> NDArray[np.float32]:
+    if step.plan.spec.strict:
+        return colour_matrix(step.plan.model.card.input.channels)
+    return colours_of(_some_thumbnails(step, samples))
 
 
 def _whitening(activations: Column) -> Whitening:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from atlas_core import tables
-from atlas_core.build import TILE_SIDE
 from atlas_core.keys import canonical_json
 from atlas_core.manifest import artifact, assemble, level_folder, said_of_icons
+from atlas_core.mapping import TILE_SIDE
 from atlas_core.marks import MEASURES, icon_entries, summary
 from atlas_core.pyramid import compose_counts, compose_poster, tile_shape
 from atlas_core.stages.beside import beside
@@ -20,6 +20,7 @@ from atlas_core.stages.step import Output, Step, gather, marked
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+SELECTED = "a selection tells of no image whether it is new; ask the atlas that it is of"
 SAID = "preview"
 """In the bytes of every preview, which so are never a finished tile's: previews are deleted, and what is deleted must
 not be what another atlas of the recipe `fast` has published.
@@ -100,7 +101,7 @@ def publish_manifest(step: Step) -> Output:
     layers: dict[str, Any] = {}
     for name in plan.spec.layers:
         cells = step.runtime.record(plan, plan.cells_of(name).key)["info"]
-        classes = step.runtime.record(plan, plan.classes_of(name).key)["info"]
+        classes_record = step.runtime.record(plan, plan.classes_of(name).key)
         layout = step.runtime.record(plan, plan.layout_of(name).key)["info"]
         index = step.runtime.record(plan, plan.find("publish", layer=name, step="index")[0].key)
         quality = step.runtime.record(plan, plan.quality_of(name).key)
@@ -108,9 +109,10 @@ def publish_manifest(step: Step) -> Output:
             "shape": list(plan.model.layer(name).shape),
             "samples": cells["samples"],
             "images": cells["images"],
-            "attribution_method": classes["attribution_method"],
+            "attribution_method": classes_record["info"]["attribution_method"],
             "condition_number": cells["condition"],
             "index": index["blobs"]["index"],
+            "class_index": classes_record["blobs"].get("index"),
             "layout": layout,
             "quality": quality["info"],
             "levels": [],
@@ -136,8 +138,9 @@ def publish_manifest(step: Step) -> Output:
         skipped += step.runtime.record(plan, chunk.key)["info"]["skipped"]
     labels = plan.model.card.labels
     names = labels if isinstance(labels, list) else None
-    (novelty,) = step.inputs("publish", step="novelty")
-    manifest = assemble(plan, layers, artifacts, names, skipped, _halved(step), {**novelty["info"], **novelty["blobs"]})
+    found = [{**record["info"], **record["blobs"]} for record in step.inputs("publish", step="novelty")]
+    novelty = found[0] if found else {"reason": SELECTED}
+    manifest = assemble(plan, layers, artifacts, names, skipped, _halved(step), novelty)
     return Output({"manifest": canonical_json(manifest)}, {"digest": manifest["digest"]})
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from atlas_core import tables
-from atlas_core.build import TILE_SIDE
 from atlas_core.featurevis.recipes import (
     THUMBNAIL_SIDE,
     canvas_size,
@@ -18,6 +17,7 @@ from atlas_core.featurevis.recipes import (
 )
 from atlas_core.fidelity import measure
 from atlas_core.likeness import correlation, highest_correlation, shrunk
+from atlas_core.mapping import TILE_SIDE
 from atlas_core.pyramid import compose_tile, cut_icons, decode_tile, displayed, undisplayed
 from atlas_core.whitening import Whitening
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from atlas_core.build import TILE_SIDE
+from atlas_core.mapping import TILE_SIDE
 from atlas_core.pyramid import compose_tile, cut_icons, decode_tile
 
 if TYPE_CHECKING:

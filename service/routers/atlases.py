@@ -90,8 +90,7 @@ def delete_atlas(atlas: AtlasId, services: ServicesDep) -> None:
     services.artifacts.job(atlas)
     with services.ledger.lock(lock_of("atlas", atlas)):
         check_unnamed(services.store, "atlas", atlas)
-        for job in (*registry.asked_of(services.store, atlas), services.artifacts.job(atlas)):
-            drop(services, job["id"])
+        drop_all(services, atlas)
     with suppress(DependencyError):  # then a later one finds it
         clear_up(services.ledger, services.enqueue)
 
@@ -126,21 +125,29 @@ def drop(services: Services, name: str) -> None:
     registry.update(services.store, "jobs", name, deleted=True)
 
 
+def drop_all(services: Services, name: str) -> None:
+    """Drop a job, and before it what was asked of it where it makes a map."""
+    for job in registry.asked_of(services.store, name):
+        drop_all(services, job["id"])
+    drop(services, name)
+
+
 def links_of(job: Document) -> dict[str, str]:
     """Where a job and its result are."""
-    own = f"/v1/jobs/{job['id']}"
+    own, base, state = f"/v1/jobs/{job['id']}", registry.address_of(job), job["state"]
+    links = {"self": base, "job": own, "events": f"{own}/events", "cancel": f"{own}/cancel"}
     if job["atlas"] is not None:
-        base = f"/v1/atlases/{job['atlas']}/{job['kind']}/{job['id']}"
-        made = {}
-        if job["state"] == "succeeded" and job["kind"] in RESULTS:
-            made = {RESULTS[job["kind"]]: f"{base}/{RESULTS[job['kind']]}"}
-        return {"self": base, "job": own, "events": f"{own}/events", "cancel": f"{own}/cancel",
-                "atlas": f"/v1/atlases/{job['atlas']}", **made}  # fmt: skip
-    base = f"/v1/atlases/{job['id']}"
-    links = {"self": base, "job": own, "events": f"{base}/events", "cancel": f"{base}/cancel",
-             "icons": f"{base}/icons", "drift": f"{base}/drift", "viewer": f"/?atlas={job['id']}"}  # fmt: skip
-    if job["state"] == "succeeded":
-        links |= {"manifest": f"{base}/manifest", "projections": f"{base}/projections"}
+        links["atlas"] = f"/v1/atlases/{job['atlas']}"
+    if registry.is_map(job):
+        mapped = f"/v1/atlases/{job['id']}"
+        links |= {"map": mapped, "events": f"{mapped}/events", "cancel": f"{mapped}/cancel", "icons": f"{mapped}/icons",
+                  "viewer": f"/?atlas={job['id']}"}  # fmt: skip
+        if state == "succeeded":
+            links |= {"manifest": f"{mapped}/manifest", "projections": f"{mapped}/projections"}
+    if job["kind"] == "atlas":
+        links |= {asked: f"{base}/{asked}" for asked in ("drift", "selections", "confusions")}
+    if state == "succeeded" and job["kind"] in RESULTS:
+        links[RESULTS[job["kind"]]] = f"{base}/{RESULTS[job['kind']]}"
     return links
 
 

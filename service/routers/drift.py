@@ -38,7 +38,7 @@ MadeDep = Annotated[Asked, Depends(_made)]
 @router.post("", status_code=202, response_model=Job, dependencies=[IDEMPOTENT])
 def add_drift(atlas: AtlasId, body: Annotated[DriftRequest, Body()], response: Response, services: ServicesDep) -> Any:
     """Compare a dataset with the atlas's own; the same request twice is the same job."""
-    state = services.artifacts.job(atlas)["state"]
+    state = services.artifacts.job(atlas, "atlas")["state"]
     if state != "succeeded":
         raise ConflictError(f"the atlas {atlas} is {state}; compare with it once it has succeeded")
     try:

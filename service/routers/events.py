@@ -9,6 +9,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from atlas_core.events import Event, state_data, tile_data
+from service.artifacts import MAP
 from service.dependencies import Services, ServicesDep
 from service.event_stream import EventStreamResponse
 from service.names import AtlasId, JobId
@@ -85,7 +86,7 @@ async def atlas_events(
     page_size: Size = 100,
 ) -> Response:
     """What happens to an atlas as server-sent events; with `Accept: application/json` a page of them."""
-    teller = JobTeller(services, atlas, "atlas")
+    teller = JobTeller(services, atlas, MAP)
     return await _events(teller, services, request, last_event_id or parameter, page_size)
 
 

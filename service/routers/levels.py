@@ -12,11 +12,11 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from PIL import Image
 
 from atlas_core.advance import TERMINAL
-from atlas_core.build import TILE_SIDE
 from atlas_core.demand import demand
 from atlas_core.errors import DependencyError, InputError, NotFoundError
 from atlas_core.featurevis.recipes import canvas_size, recipe_named
 from atlas_core.manifest import seeded_from_data
+from atlas_core.mapping import TILE_SIDE
 from atlas_core.plan import Plan
 from atlas_core.pyramid import png
 from service.artifacts import Tile, said_of_tile

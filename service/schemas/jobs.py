@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
@@ -35,7 +35,7 @@ class Job(BaseModel):
     id: str
     kind: str
     atlas: str | None = None
-    request: IconsRequest | DriftRequest | BatchRequest | None = None
+    request: IconsRequest | DriftRequest | BatchRequest | dict[str, Any] | None = None
     name: str | None
     state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
     attempt: int

@@ -109,6 +109,7 @@ def test_every_operation_answers_as_described(
     _atlases(call, live)
     _levels(call, live)
     _icons(call, live)
+    _classes(call, live)
     _drift(call, live, dataset_of(live, tmp_path, (1,), noise=50))
     _aliases(call, live)
     _webhooks(call)
@@ -183,6 +184,31 @@ def _icons(call: Caller, live: Live) -> None:
     call(f"GET {base}/{{icons}}/pictures/{{n}}", 404, n="1", **names)
     call(f"DELETE {base}/{{icons}}", 204, **names)
     call(f"GET {base}/{{icons}}", 404, **names)
+
+
+def _classes(call: Caller, live: Live) -> None:
+    atlas, place = {"atlas": live.atlas["id"]}, {"atlas": live.atlas["id"], **OF_A_LEVEL}
+    heatmap = "GET /v1/atlases/{atlas}/layers/{layer}/levels/{z}/heatmap"
+    heat = call(heatmap, 200, params={"class": "waves"}, **place)
+    call(heatmap, 304, params={"class": "waves"}, headers={"if-none-match": heat.headers["etag"]}, **place)
+    assert len(call("GET /v1/atlases/{atlas}/confusions", 200, params={"page_size": 1}, **atlas).json()["items"]) == 1
+    wanted = {"recipe": "none", "side": 2}
+    base = "/v1/atlases/{atlas}/selections"
+    job = call(f"POST {base}", 202, body={"kind": "region", "box": [0, 0, 1, 1], **wanted}, **atlas).json()
+    live.client.made_selection(job)
+    names = {**atlas, "selection": job["id"]}
+    assert job["id"] in [one["id"] for one in call(f"GET {base}", 200, **atlas).json()["items"]]
+    assert call(f"GET {base}/{{selection}}", 200, **names).json()["manifest"]["id"] == job["id"]
+    call(f"DELETE {base}/{{selection}}", 204, **names)
+    call(f"GET {base}/{{selection}}", 404, **names)
+    body = {"kind": "classes", "classes": [0, 1], **atlas, **wanted}
+    job = call("POST /v1/comparisons", 202, body=body).json()
+    live.client.made_comparison(job)
+    one = "/v1/comparisons/{comparison}"
+    assert call(f"GET {one}", 200, comparison=job["id"]).json()["description"]["samples"] > 0
+    assert job["id"] in [each["id"] for each in call("GET /v1/comparisons", 200, params=atlas).json()["items"]]
+    call(f"DELETE {one}", 204, comparison=job["id"])
+    call(f"GET {one}", 404, comparison=job["id"])
 
 
 def _picture(call: Caller, operation: str, version: str, **names: Any) -> None:

@@ -151,7 +151,8 @@ def test_the_key_is_described_where_it_is_honoured(api: TestClient) -> None:
         for method, operation in methods.items()
         if "Idempotency-Key" in [one["name"] for one in operation.get("parameters", ())]
     }
-    kinds = ("models", "datasets", "atlases", "atlases/{atlas}/icons", "atlases/{atlas}/drift", "webhooks")
+    kinds = ("models", "datasets", "atlases", "atlases/{atlas}/icons", "atlases/{atlas}/drift", "webhooks",
+             "atlases/{atlas}/selections", "comparisons")  # fmt: skip
     assert honoured == {("post", f"/v1/{kind}") for kind in kinds}
 
 

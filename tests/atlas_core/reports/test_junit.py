@@ -33,10 +33,10 @@ def test_a_check_is_a_suite_and_a_finding_a_case() -> None:
     told = suites(audit())
     assert {name: counted(suite) for name, suite in told.items()} == {
         "Shortcuts": [4, 1, 0, 1],
-        "Image properties": [1, 0, 0, 0],
+        "Image properties": [1, 0, 1, 0],
         "Worst regions": [2, 1, 0, 0],
         "Versions": [1, 0, 0, 0],
-        "Drift": [1, 0, 1, 0],
+        "Drift": [1, 0, 0, 1],
     }
     root = Xml.fromstring(junit_xml(audit()))
     assert [root.get(name) for name in ("tests", "failures", "errors")] == ["9", "2", "1"]
@@ -49,29 +49,31 @@ def test_a_failure_says_what_it_rests_on() -> None:
     (failure,) = suites(audit())["Shortcuts"].iter("failure")
     text = failure.text or ""
     assert "features.7, column 3, row 17 of 20 × 20" in text
-    assert "Flips to the target: 75 % (70 to 79 %)" in text
-    assert "Flips with random pieces: 5.3 % (3.3 to 8.5 %)" in text
-    assert "remedy: Muting its direction" in text
-    assert "finding shortcuts-3f9c2a71d0e4" in text
+    assert "Flips to the class: 75 % (70 to 79 %)" in text
+    assert "Flips of the control: 5.3 % (3.3 to 8.5 %)" in text
+    assert "remedy: with 1 direction muted" in text
+    assert "finding 3f9c2a71d0e4" in text
 
 
 def test_inconclusive_is_an_error_with_what_is_needed_and_accepted_is_skipped_with_its_reason() -> None:
-    (error,) = suites(audit())["Drift"].iter("error")
-    assert (error.get("type"), error.get("message")) == ("inconclusive", "74 pictures are too few to tell.")
+    (error,) = suites(audit())["Image properties"].iter("error")
+    assert (error.get("type"), error.get("message")) == ("inconclusive", "74 pictures are too few to tell")
     assert error.text == "74 pictures are too few to tell.\n200 pictures or more, where now there are 74."
+    (not_run,) = suites(audit())["Drift"].iter("skipped")
+    assert not_run.get("message") == "No dataset to compare with was named."
     (skipped,) = suites(audit())["Shortcuts"].iter("skipped")
     assert skipped.get("message") == "accepted: The rim is what makes it a mask. (until 2030-01-31)"
 
 
 def test_a_check_that_fails_without_a_finding_fails_itself() -> None:
     failed = {"check": "drift", "verdict": "fail", "reason": "It drifted.", "coverage": 1}
-    (failure,) = suites(audit(checks=[failed]))["Drift"].iter("failure")
+    (failure,) = suites(audit(checks=[failed], skipped={}))["Drift"].iter("failure")
     assert failure.get("message") == "It drifted."
 
 
 def test_users_text_stays_text_and_what_xml_cannot_hold_is_replaced() -> None:
     (failure,) = suites(audit())["Worst regions"].iter("failure")
     assert HOSTILE in (failure.get("message") or "")
-    made = audit(checks=[{"check": "drift", "verdict": "fail", "reason": "a\x00b\x1fc", "coverage": 1}])
+    made = audit(checks=[{"check": "drift", "verdict": "fail", "reason": "a\x00b\x1fc", "coverage": 1}], skipped={})
     (failure,) = suites(made)["Drift"].iter("failure")
     assert failure.get("message") == "a\ufffdb\ufffdc"

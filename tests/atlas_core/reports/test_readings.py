@@ -7,7 +7,7 @@ from atlas_core.reports.readings import Reading, in_words, readings, scale, unit
 
 def test_an_interval_stands_with_its_number() -> None:
     flips, q = readings({"flips": 0.747, "flips_interval": [0.695, 0.793], "q": 0.0000004})
-    assert flips == Reading("flips", "Flips to the target", "share", 0.747, (0.695, 0.793))
+    assert flips == Reading("flips", "Flips to the class", "share", 0.747, (0.695, 0.793))
     assert (flips.text, flips.interval_text, flips.is_drawn) == ("75 %", "70 to 79 %", True)
     assert (q.text, q.interval_text, q.is_drawn) == ("< .001", "", False)
 
@@ -16,6 +16,11 @@ def test_an_interval_alone_and_nothing_at_all_are_told_as_they_are() -> None:
     alone, nothing = readings({"share_interval": (0.1, 0.2), "gap": None})
     assert (alone.label, alone.text, alone.interval_text, alone.is_drawn) == ("Share", "", "10 to 20 %", False)
     assert (nothing.label, nothing.text, nothing.is_drawn) == ("Gap", "", False)
+
+
+def test_shares_of_another_thing_stand_on_no_scale_with_the_others() -> None:
+    told = readings({"flips": 0.7, "flips_interval": [0.6, 0.8], "purity": 0.3, "purity_interval": [0.2, 0.4]})
+    assert [each.is_drawn for each in told] == [True, False]
 
 
 def test_what_others_are_compared_with_is_told_apart() -> None:
@@ -31,7 +36,7 @@ def test_what_others_are_compared_with_is_told_apart() -> None:
         (0, "share", "0 %"),
         (1.0, "share", "100 %"),
         (0.006, "points", "0.6 points"),
-        (-0.02, "points", "-2.0 points"),
+        (-0.02, "points", "−2.0 points"),
         (0.0213, "p", ".021"),
         (0.0004, "p", "< .001"),
         (17_290, "number", "17,290"),
@@ -49,7 +54,6 @@ def test_numbers_are_printed_in_their_unit(value: float, unit: str, words: str) 
     [
         ("flips", "share"),
         ("accuracy_after", "share"),
-        ("error_images", "number"),
         ("accuracy_points", "points"),
         ("p_value", "p"),
         ("logit_change", "number"),
@@ -63,3 +67,10 @@ def test_a_scale_holds_all_intervals_and_its_quarters_are_round() -> None:
     drawn = readings({"error": 0.03, "error_interval": [0.01, 0.07], "rate": 0.02, "rate_interval": [0.01, 0.03]})
     assert scale(drawn) == 0.08
     assert scale(readings({"flips": 0.5, "flips_interval": [0.41, 0.6]})) == 1.0
+
+
+def test_whole_numbers_were_counted_whatever_they_are_called() -> None:
+    told = readings({"error_images": 58, "lost": 3, "found": True})
+    assert [(each.label, each.text) for each in told] == [("Error images", "58"), ("Lost", "3"), ("Found", "yes")]
+    (share,) = readings({"lost": 0.03, "lost_interval": [0.01, 0.05]})
+    assert (share.label, share.whole, share.is_drawn) == ("Accuracy lost", "3.0 points (1.0 to 5.0)", False)

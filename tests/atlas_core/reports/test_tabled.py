@@ -1,19 +1,34 @@
 from __future__ import annotations
 
+from typing import Any
+
 from atlas_core.reports.tabled import ROWS, Table, tabled
 
+PATCH = {"name": "evidence-1", "caption": "a wok", "role": "exemplar"}
+MAP = {"name": "evidence-2", "caption": "both halves", "role": "map"}
 
-def test_rows_become_a_table_in_their_units() -> None:
-    made = tabled("strongest_cells", [{"layer": "a", "flip_rate": 0.5, "q": 0.02}, {"layer": "b", "flip_rate": None}])
-    assert made == Table(
-        "Strongest cells", ["Layer", "Flip rate", "Q"], [["a", "50 %", ".020"], ["b", "–", "–"]], [False, True, True]
-    )
+
+def texts(table: Table) -> list[list[str]]:
+    return [[cell.text for cell in row] for row in table.rows]
+
+
+def test_rows_become_a_table_in_their_units_and_an_interval_stands_with_its_number() -> None:
+    rows = [
+        {"layer": "a", "flip_rate": 0.5, "flip_rate_interval": [0.4, 0.6], "q": 0.02},
+        {"layer": "b", "flip_rate": None},
+    ]
+    made = tabled("strongest_cells", rows)
+    assert (made.title, made.columns) == ("Strongest cells", ["Layer", "Flip rate", "q, for all tests together"])
+    assert texts(made) == [["a", "50 % (40 to 60 %)", ".020"], ["b", "", ""]]
+    assert [cell.is_number for cell in made.rows[0]] == [False, True, True]
 
 
 def test_a_mapping_of_mappings_names_its_rows_and_one_of_values_has_two_columns() -> None:
-    made = tabled("layers", {"features.4": {"cka": 0.99, "range": [1, 2], "ok": True}})
-    assert (made.columns, made.rows) == (["Name", "Cka", "Range", "Ok"], [["features.4", "0.99", "1 to 2", "yes"]])
-    assert tabled("x", {"images": 1200, "words": {"a": 1}}).rows == [["Images", "1,200"], ["Words", "a 1"]]
+    made = tabled("layers", {"features.4": {"cka": 0.99, "range": [1.0, 2.0], "ok": True}})
+    assert (made.columns, texts(made)) == (["Name", "CKA", "Range", "Ok"], [["features.4", "0.99", "1 to 2", "yes"]])
+    value: dict[str, Any] = {"images": 1200, "words": {"a": 1, "b": None}, "names": ["x", "y"]}
+    assert texts(tabled("x", value)) == [["Images", "1,200"], ["Words", "a 1, b –"], ["Names", "x; y"]]
+    assert texts(tabled("x", 0.16)) == [["0.16"]]
 
 
 def test_long_tables_end_and_say_how_much_is_left() -> None:
@@ -22,6 +37,8 @@ def test_long_tables_end_and_say_how_much_is_left() -> None:
     assert tabled("cells", []).rows == []
 
 
-def test_pictures_are_pictures() -> None:
-    made = tabled("maps", [{"picture": "map-1", "caption": "before"}, {"picture": "map-2"}])
-    assert (made.pictures, made.rows) == ([("map-1", "before"), ("map-2", "")], ())
+def test_evidence_is_shown_in_its_row_and_maps_below() -> None:
+    made = tabled("strongest", [{"layer": "a", "evidence": [PATCH], "shown": [MAP]}])
+    assert made.columns == ["Layer", "Evidence"]
+    assert made.rows[0][1].pictures == (PATCH,)
+    assert made.pictures == [MAP]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from atlas_core import build, registry, tables
+from atlas_core import build, mapping, registry, tables
 from atlas_core.build import plan
 from atlas_core.layout.twins import twins
 from atlas_core.runtime import Runtime
@@ -30,7 +30,7 @@ CHANGES: dict[str, Any] = {"layout": {"landmarks": LANDMARKS}, "layers": [LAYER,
 @pytest.fixture(scope="module", autouse=True)
 def small_chunks() -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "PLACED_SAMPLES", 60)
+        patch.setattr(mapping, "PLACED_SAMPLES", 60)
         patch.setattr(build, "SHARD_IMAGES", 8)
         yield
 

@@ -1,0 +1,180 @@
+"""A heat map over a level: icons are as present as their cell's value is large, and blue where it is below zero."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from atlas_client.landing import level_pictures
+from atlas_client.sheet import GROUND, LINE, SOFT, Colour, Sheet, enlarged
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from atlas_client.atlas import Atlas
+    from atlas_client.connection import Document
+
+MARGIN, MAP, SIDEBAR, GAP, TITLE = 36, 960, 260, 40, 44
+WARM, COLD = (226, 88, 10), (24, 82, 178)
+TINT = 0.35
+"""How much of its colour lies over an icon where its value is largest."""
+PALE = 0.06
+"""How present an icon of no value is, so that the map can be made out."""
+LISTED, LISTED_ICON = 5, 56
+UNITS = {"attribution": " logits", "count": " samples"}
+SAID = {
+    "count": "Samples in each cell",
+    "error": "Share of images that the model gets wrong",
+    "confidence": "Mean probability of the predicted class",
+    "calibration": "Confidence less the share that is right",
+}
+
+
+def draw_heatmap(heat: Document, atlas: Atlas) -> Image.Image:
+    """Draw a heat map over its level of an atlas.
+
+    Args:
+        heat: From `Client.heatmap`.
+        atlas: That it is of.
+
+    Returns:
+        RGB.
+    """
+    sheet = Sheet(2 * MARGIN + SIDEBAR + GAP + MAP, 2 * MARGIN + TITLE + MAP)
+    left, top, side = MARGIN + SIDEBAR + GAP, MARGIN + TITLE, heat["side"]
+    pictures = level_pictures(atlas, heat["layer"], side)
+    sheet.paste(_shown(pictures[1], heat), left, top)
+    names = atlas.manifest.get("names", {})
+    title = " · ".join(str(part) for part in (names.get("model"), heat["layer"], names.get("dataset")) if part)
+    said = f"{side} x {side} cells · {atlas.said_of_icons}"
+    sheet.text(left, MARGIN + 4, title, 20, width=MAP - sheet.width_of(said, 15) - 20)
+    sheet.text(left + MAP, MARGIN + 8, said, 15, SOFT, anchor="ra")
+    below = _draw_legend(sheet, heat)
+    _draw_cells(sheet, heat, atlas, below)
+    return sheet.finished()
+
+
+def values_of(heat: Document) -> NDArray[np.float64]:
+    """What is shown of each cell, -1 to 1, row 0 on top, shape (side, side); NaN where nothing is known."""
+    shown = np.full((heat["side"], heat["side"]), np.nan)
+    value = np.array([np.nan if one is None else one for one in heat["value"]], np.float64)
+    shown[heat["row"], heat["column"]] = np.clip(value / (heat["scale"] or 1.0), -1, 1)
+    return shown
+
+
+def _shown(level: Image.Image, heat: Document) -> Image.Image:
+    """The level with every cell as present as its value is large, tinted by its sign."""
+    values = values_of(heat)
+    size = enlarged(MAP, MAP)
+    known = np.nan_to_num(values)
+    strength, sign = _spread(np.abs(known), size), _spread((known < 0).astype(np.float64), size)
+    icons = np.asarray(level.resize(size, Image.Resampling.LANCZOS), np.float64)
+    grey = icons.mean(axis=2, keepdims=True).repeat(3, axis=2)
+    base = icons * (1 - sign) + grey * sign
+    tint = np.array(WARM) * (1 - sign) + np.array(COLD) * sign
+    tinted = base + TINT * strength * (tint - base) + sign * TINT * (tint - base) * strength
+    there = _spread(np.isfinite(values).astype(np.float64), size)
+    presence = there * (PALE + (1 - PALE) * strength)
+    mixed = np.array(GROUND) * (1 - presence) + tinted * presence
+    return Image.fromarray(mixed.clip(0, 255).round().astype(np.uint8))
+
+
+def _spread(values: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.float64]:
+    """A number of each cell for each pixel of the map, shape (height, width, 1)."""
+    picture = Image.fromarray(values.astype(np.float32)).resize(size, Image.Resampling.NEAREST)
+    return np.asarray(picture, np.float64)[:, :, None]
+
+
+def title_of(heat: Document) -> str:
+    """What a heat map shows, in a few words."""
+    return str(heat["class"]["name"]) if heat["class"] else SAID[heat["measure"]]
+
+
+def said_of(value: float, measure: str) -> str:
+    """A value for people."""
+    if measure in ("error", "confidence", "calibration"):
+        return f"{value:.0%}"
+    return f"{value:,.0f}" if measure == "count" else f"{value:+.3g}"
+
+
+def _draw_legend(sheet: Sheet, heat: Document) -> float:
+    """What is shown and on which scale; gives where the sheet is free below."""
+    measure, top = heat["measure"], MARGIN + 4
+    for line in _wrapped(sheet, title_of(heat), 26, SIDEBAR)[:3]:
+        sheet.text(MARGIN, top, line, 26)
+        top += 32
+    if heat["class"]:
+        sheet.text(MARGIN, top + 2, f"class {heat['class']['index']} · what each cell adds to its logit", 14, SOFT)
+        top += 22
+    top += 18
+    signed = any(value is not None and value < 0 for value in heat["value"])
+    sheet.paste(_bar(signed=signed), MARGIN, top)
+    ends = (-heat["scale"], 0.0, heat["scale"]) if signed else (0.0, heat["scale"])
+    for place, value in enumerate(ends):
+        at, anchor = MARGIN + SIDEBAR * place / (len(ends) - 1), ("la", "ma", "ra")[place if signed else 2 * place]
+        said = "0" if value == 0 else said_of(value, measure)
+        sheet.text(at, top + 28, said, 14, anchor=anchor)
+    sheet.text(MARGIN, top + 50, f"largest of cells with {heat['enough']}+ samples"
+               + (f", in{UNITS[measure]}" if measure == "attribution" else ""), 13, SOFT)  # fmt: skip
+    return top + 92
+
+
+def _bar(*, signed: bool) -> Image.Image:
+    """The colours of the scale, from its least value to its greatest."""
+    value = np.linspace(-1 if signed else 0, 1, round(enlarged(SIDEBAR, 0)[0]))[:, None]
+    tint = np.where(value < 0, np.array(COLD), np.array(WARM))
+    row = np.array(GROUND) + np.abs(value) * (tint - np.array(GROUND))
+    return Image.fromarray(np.tile(row.round().astype(np.uint8)[None], (enlarged(0, 20)[1], 1, 1)))
+
+
+def _draw_cells(sheet: Sheet, heat: Document, atlas: Atlas, top: float) -> None:
+    """The cells of the largest values, and of the least where these are below zero, with their icons."""
+    value, count = [
+        np.array([np.nan if one is None else one for one in heat[name]], float) for name in ("value", "count")
+    ]
+    known = np.flatnonzero(np.isfinite(value) & (count >= heat["enough"]))
+    order = known[np.argsort(-value[known], kind="stable")]
+    parts = [("strongest", order[:LISTED], WARM)]
+    if len(order) and value[order[-1]] < 0:
+        parts.append(("most against it", order[::-1][:LISTED], COLD))
+    for name, cells, colour in parts:
+        sheet.text(MARGIN, top, name, 15, SOFT)
+        top += 26
+        for cell in cells.tolist():
+            _draw_cell(sheet, heat, atlas, cell, colour, top)
+            top += LISTED_ICON + 8
+        top += 14
+
+
+def _draw_cell(sheet: Sheet, heat: Document, atlas: Atlas, cell: int, colour: Colour, top: float) -> None:
+    column, row, left = heat["column"][cell], heat["row"][cell], MARGIN + LISTED_ICON + 12
+    sheet.paste(_icon(atlas, heat, column, row), MARGIN, top)
+    sheet.text(left, top + 4, said_of(heat["value"][cell], heat["measure"]), 18, colour)
+    told = f"cell {column}-{row}"
+    if heat["measure"] != "count":
+        told += f" · {heat['count'][cell]:,} samples"
+    if heat.get("low"):
+        told = f"{heat['low'][cell]:.0%} to {heat['high'][cell]:.0%} of {heat['images'][cell]:,} images"
+    sheet.text(left, top + 30, told, 13, SOFT, width=SIDEBAR - LISTED_ICON - 12)
+
+
+def _icon(atlas: Atlas, heat: Document, column: int, row: int) -> Image.Image:
+    """A cell's icon; of an atlas without icons its square of the level's picture."""
+    size = enlarged(LISTED_ICON, LISTED_ICON)
+    if atlas.icon_size(heat["layer"], heat["side"]) is None:
+        return Image.new("RGB", size, LINE)
+    return atlas.icon(heat["layer"], heat["side"], column, row).resize(size, Image.Resampling.LANCZOS)
+
+
+def _wrapped(sheet: Sheet, text: str, size: int, width: float) -> list[str]:
+    """A text in lines that fit a width."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and sheet.width_of(longer, size) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines

@@ -1,0 +1,229 @@
+"""From a selection of an atlas's samples to a plan: checked, gathered, and mapped as an atlas is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from atlas_core.errors import InputError, SpecError
+from atlas_core.featurevis.recipes import recipe_named
+from atlas_core.keys import digest
+from atlas_core.mapping import Mapping, runs, stages_of_levels
+from atlas_core.plan import Other, Plan
+from atlas_core.selections import (
+    LEAST_IMAGES,
+    OfClass,
+    OfClasses,
+    OfErrors,
+    OfRegion,
+    samples_of,
+    speaks,
+    which,
+)
+from atlas_core.spec import HEALTHY_SAMPLES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from atlas_core.class_index import ClassIndex
+    from atlas_core.search import SampleTable
+    from atlas_core.selections import Chosen
+
+SIDE, COMPARED_SIDE = 8, 10
+SELECTION_VERSION = 1
+"""Raised whenever the same request would give another map."""
+GATHERED_SHARDS = 50
+"""Shards of the atlas that a chunk gathers samples from, more or less."""
+WHOLE = "atlas"
+"""How the plan of a selection calls the atlas that it is of."""
+
+
+class Counted(NamedTuple):
+    """What a request selects: samples, their images, and the cells a side that they fill."""
+
+    samples: int
+    images: int
+    side: int
+
+
+def resolve(request: Chosen, atlas: Plan) -> Chosen:
+    """A request with everything filled in but its side, and with indices for names, checked against the atlas.
+
+    Raises:
+        UnknownLayerError: The atlas has no such layer.
+        InputError: There is no such class, cell or label, or the atlas knows nothing of classes.
+        SpecError: Privacy does not allow the recipe.
+    """
+    layer = request.layer or atlas.spec.layers[0]
+    atlas.check_layer(layer, "/layer")
+    filled: dict[str, Any] = {"layer": layer, "recipe": _recipe(request, atlas)}
+    if speaks(request) and (reason := atlas.unattributed(layer)) is not None:
+        raise InputError(f"nothing can be selected of {layer!r} by class: {reason}", pointer="/kind")
+    match request:
+        case OfClass(label=label):
+            filled["label"] = atlas.model.class_named(label, "/label")
+        case OfClasses(classes=classes):
+            filled["classes"] = tuple(atlas.model.class_named(one, f"/classes/{n}") for n, one in enumerate(classes))
+            if len(set(filled["classes"])) < len(classes):
+                raise InputError("a class is compared with another one; give two", pointer="/classes/1")
+        case OfErrors(label=label):
+            _check_errors(atlas)
+            filled["label"] = None if label is None else atlas.dataset.label_named(label, "/label")
+        case OfRegion():
+            _check_region(request, atlas)
+    return request.model_copy(update=filled)
+
+
+def _recipe(request: Chosen, atlas: Plan) -> str:
+    recipe = request.recipe or atlas.spec.recipe
+    if recipe == "none":
+        return recipe
+    if atlas.model.unconvertible:
+        raise SpecError(f"icons of the model {atlas.model.card.name!r} cannot be rendered; ask for the recipe `none`",
+                        pointer="/recipe")  # fmt: skip
+    if atlas.spec.strict and recipe_named(recipe).seeded:
+        raise SpecError(f"icons of the recipe {recipe!r} start from pictures of the dataset, of which privacy `strict` "
+                        "keeps none; ask for `pure`, or for `none`", pointer="/recipe")  # fmt: skip
+    return recipe
+
+
+def _check_errors(atlas: Plan) -> None:
+    if atlas.dataset.classes is None:
+        raise InputError(f"the images of {atlas.dataset.name!r} have no labels, so nobody knows which the network got "
+                         "wrong", pointer="/kind")  # fmt: skip
+    if atlas.model.classes is None:
+        raise InputError(f"the model {atlas.model.card.name!r} has no logits, so it takes no image for anything",
+                         pointer="/kind")  # fmt: skip
+
+
+def _check_region(request: OfRegion, atlas: Plan) -> None:
+    levels = atlas.spec.levels or []
+    if request.cells is None:
+        return
+    if request.z >= len(levels):
+        raise InputError(f"the atlas has no level {request.z}; it has 0 to {len(levels) - 1}, coarse to fine",
+                         pointer="/z")  # fmt: skip
+    side = levels[request.z]
+    for n, cell in enumerate(request.cells):
+        if max(cell.column, cell.row) >= side:
+            raise InputError(f"cell {cell.column}-{cell.row} lies outside of a level of {side} cells a side",
+                             pointer=f"/cells/{n}")  # fmt: skip
+
+
+def sized(request: Chosen, atlas: Plan, table: SampleTable, index: ClassIndex | None) -> Counted:
+    """How many samples of how many images a resolved request selects, and the side that these fill.
+
+    Args:
+        request: From `resolve`.
+        atlas: The atlas's plan.
+        table: Where the layer's samples lie.
+        index: The layer's class index, where classes count.
+
+    Raises:
+        InputError: Fewer than 20 images: of a class, or in all. Says how many there are.
+        SpecError: The side asked for is too fine for the samples.
+        ConflictError: The atlas is of a version that kept no class index.
+    """
+    for label in _classes(request):
+        own = _images(table, (table.label if atlas.dataset.classes else table.predicted) == label)
+        if own < LEAST_IMAGES:
+            name = atlas.model.told_class(label)["name"]
+            raise InputError(
+                f"the atlas has {own} images of the class {name!r}, and what is said of a class takes {LEAST_IMAGES} "
+                "or more; make an atlas of a dataset with more of them",
+                pointer="/label" if isinstance(request, OfClass) else "/classes",
+            )
+    chosen = samples_of(request, table, index, atlas.spec.levels or [])
+    images = _images(table, table.place[chosen])
+    if images < LEAST_IMAGES:
+        raise InputError(f"the selection has {len(chosen)} samples of {images} images, and a map takes {LEAST_IMAGES} "
+                         f"images or more; {_remedy(request)}", pointer="/kind")  # fmt: skip
+    return Counted(len(chosen), images, _side(request, len(chosen)))
+
+
+def _classes(request: Chosen) -> tuple[int, ...]:
+    """The classes that a request is about."""
+    match request:
+        case OfClass(label=label):
+            return (int(label),)
+        case OfClasses(classes=classes):
+            return tuple(map(int, classes))
+    return ()
+
+
+def _images(table: SampleTable, rows: NDArray[Any]) -> int:
+    return len(np.unique(table.image[rows]))
+
+
+def _remedy(request: Chosen) -> str:
+    match request:
+        case OfClass(by="rank"):
+            return "select the class by `magnitude`"
+        case OfRegion():
+            return "select a larger region"
+        case OfErrors(label=int()):
+            return "leave `label` out, for the errors of all classes"
+    return "make an atlas of more images"
+
+
+def _side(request: Chosen, samples: int) -> int:
+    """Cells a side: those asked for, else the usual, or as many as the samples fill."""
+    finest = max(2, int((samples / HEALTHY_SAMPLES) ** 0.5))
+    if request.side is None:
+        return min(COMPARED_SIDE if isinstance(request, OfClasses) else SIDE, finest)
+    if request.side > finest:
+        raise SpecError(f"{request.side} cells a side take {round(HEALTHY_SAMPLES * request.side**2):,} samples, this "
+                        f"selection has {samples:,}; ask for at most {finest}", pointer="/side")  # fmt: skip
+    return request.side
+
+
+def plan_selection(atlas: Plan, request: Chosen, counted: Counted) -> Plan:
+    """Plan the map of a selection, or of two classes compared: the atlas's chunks that it needs, and its own.
+
+    The samples are gathered from the atlas's shards into records like those of shards, and mapped as these are;
+    pictures are whitened as the atlas's are, so that the same activations give the same icons.
+
+    Args:
+        atlas: The atlas's plan.
+        request: From `resolve`.
+        counted: From `sized`.
+    """
+    layer, (samples, images, side) = str(request.layer), counted
+    spec = atlas.spec.model_copy(update={
+        "layers": [layer], "levels": [side], "recipe": request.recipe, "preview": "none", "anchor": None,
+        "keep": "atlas",
+        "layout": atlas.spec.layout.model_copy(update={"neighbours": min(atlas.spec.layout.neighbours, images - 1)}),
+    })  # fmt: skip
+    whole, shards = atlas.cells_of(layer).key, [chunk.key for chunk in atlas.find("collect")]
+    tables = [atlas.samples_of(layer).key, *([atlas.classes_of(layer).key] if speaks(request) else [])]
+    ground = atlas.needed([whole, *tables, *shards])
+    content = {**request.model_dump(mode="json"), "side": side, "samples": samples, "images": images}
+    name = digest(["selection", SELECTION_VERSION, atlas.id, content])[:24]
+
+    # Gather the samples; then all is as for an atlas, but that a comparison lies along what tells its classes apart.
+    chunks = Mapping(spec, atlas.model, atlas.dataset.digest, whole=whole)
+    count = -(-len(shards) // GATHERED_SHARDS)
+    gathered = [
+        chunks.add("collect", [*tables, *shards[start:stop]], step="select", layer=layer, first=start,
+                   levels=atlas.spec.levels, which=which(request))
+        for start, stop in runs(len(shards), count)
+    ]  # fmt: skip
+    if isinstance(request, OfClasses):
+        attributed = chunks.attribute(layer, gathered)
+        chunks.compare(layer, gathered, attributed, list(map(int, request.classes)))
+        chunks.average(layer, gathered)
+    else:
+        chunks.lay_out(layer, gathered, samples)
+        chunks.average(layer, gathered)
+        attributed = chunks.attribute(layer, gathered, [chunks.cells[layer]])
+    chunks.tell(layer, attributed)
+    chunks.tabulate(layer, gathered)
+    for stage, _ in stages_of_levels(spec):
+        chunks.draw(stage, side, layer)
+    chunks.add("publish", chunks.published, step="manifest", atlas=name, of=atlas.id, request=content)
+    known = {chunk.key for chunk in ground}
+    whose = Other(name=WHOLE, spec=atlas.spec, model=atlas.model, dataset=atlas.dataset, keys=sorted(known))
+    return Plan(id=name, kind="comparison" if isinstance(request, OfClasses) else "selection", spec=spec,
+                model=atlas.model, dataset=atlas.dataset, chunks=(*ground, *chunks), anchor=atlas.anchor,
+                atlas=atlas.id, request=content, ground=len(ground), others=(whose,))  # fmt: skip

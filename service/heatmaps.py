@@ -1,0 +1,105 @@
+"""Heat maps read from what an atlas has published: a row of a table that is mapped into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from atlas_core.errors import InputError
+from atlas_core.heatmap import enough_samples, scale_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from service.routers.levels import Place
+    from service.schemas.classes import Measure
+
+DIGITS = 5
+
+
+class Source(NamedTuple):
+    """Where a heat map is read from: the digest that its link is versioned by, values, and what belongs to them."""
+
+    blob: str
+    values: NDArray[Any]
+    beside: Mapping[str, NDArray[Any]] = {}
+
+
+def level_table(place: Place) -> tuple[str, Mapping[str, NDArray[Any]]]:
+    """A level's cells: digest and columns.
+
+    Raises:
+        NotFoundError: They are not made yet.
+    """
+    artifacts = place.services.artifacts
+    record = artifacts.record(place.plan.cells_of(place.layer))
+    if record is None:
+        raise artifacts.missing(place.plan, f"the cells of {place.layer!r} are not made yet")
+    blob = record["blobs"][f"level-{place.side}"]
+    return blob, artifacts.table(blob)
+
+
+def attribution(place: Place, label: int) -> Source:
+    """What each cell adds to a class.
+
+    Raises:
+        NotFoundError: The samples are not attributed yet.
+        InputError: They add to no class.
+    """
+    if (reason := place.plan.unattributed(place.layer)) is not None:
+        raise InputError(f"cells of {place.layer!r} cannot be asked by class: {reason}", pointer="/class")
+    artifacts = place.services.artifacts
+    record = artifacts.record(place.plan.classes_of(place.layer))
+    if record is None:
+        raise artifacts.missing(place.plan, f"the classes of the cells of {place.layer!r} are not made yet")
+    blob = record["blobs"][f"attribution-{place.side}"]
+    return Source(blob, artifacts.table(blob)["attribution"][label])
+
+
+def quality(place: Place, measure: Measure) -> Source:
+    """How right the model is in each cell.
+
+    Raises:
+        NotFoundError: It is not counted yet.
+        InputError: Nobody can tell, without labels or without logits.
+    """
+    artifacts = place.services.artifacts
+    record = artifacts.record(place.plan.quality_of(place.layer))
+    if record is None:
+        raise artifacts.missing(place.plan, f"how right the model is in the cells of {place.layer!r} is not told yet")
+    if not record["blobs"]:
+        raise InputError(f"nobody can tell the {measure} of a cell: {record['info']['reason']}", pointer="/measure")
+    blob = record["blobs"][f"quality-{place.side}"]
+    table = artifacts.table(blob)
+    ends = {"low": table["error_low"], "high": table["error_high"]} if measure == "error" else {}
+    return Source(blob, table[measure], {**ends, "images": table["images"]})
+
+
+def told(place: Place, measure: Measure, label: int | None, source: Source) -> dict[str, Any]:
+    """A heat map as it is told."""
+    _, cells = level_table(place)
+    return {
+        "layer": place.layer,
+        "z": place.z,
+        "side": place.side,
+        "measure": measure,
+        "class": None if label is None else place.plan.model.told_class(label),
+        "scale": _short(scale_of(source.values, cells["count"])),
+        "enough": enough_samples(cells["count"]),
+        **{name: cells[name].tolist() for name in ("column", "row", "count")},
+        "value": _numbers(source.values),
+        **{name: _numbers(values) for name, values in source.beside.items()},
+    }
+
+
+def _numbers(values: NDArray[Any]) -> list[Any]:
+    """Numbers for JSON, null for what is not known."""
+    if np.issubdtype(values.dtype, np.integer):
+        return list(values.tolist())
+    return [_short(value) if value == value else None for value in values.astype(np.float64).tolist()]
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")

@@ -1,0 +1,188 @@
+"""Selections and comparisons of the tiny atlas, made in this process."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from atlas_core import registry
+from atlas_core.class_index import ClassIndex
+from atlas_core.errors import InputError, SpecError, UnknownLayerError
+from atlas_core.manifest import manifest_of, verify
+from atlas_core.runtime import Runtime
+from atlas_core.search import SampleTable
+from atlas_core.selection_plan import plan_selection, resolve, sized
+from atlas_core.selections import PARSED
+from tests.atlas_core.conftest import TinyAtlas, run_all
+from tests.tiny import LAYER
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from atlas_core.plan import Plan
+
+
+def table_of(atlas: TinyAtlas, plan: Plan, stage: str, name: str, **parameters: Any) -> list[dict[str, NDArray[Any]]]:
+    """A table of every record of a stage."""
+    records = [atlas.runtime.record(plan, chunk.key) for chunk in plan.find(stage, **parameters)]
+    return [atlas.runtime.table(record["blobs"][name]) for record in records]
+
+
+def planned(atlas: TinyAtlas, **request: Any) -> Plan:
+    (samples,) = table_of(atlas, atlas.plan, "publish", "samples", step="samples")
+    (index,) = table_of(atlas, atlas.plan, "cells", "index", step="classes")
+    resolved = resolve(PARSED.validate_python(request), atlas.plan)
+    counted = sized(resolved, atlas.plan, SampleTable.from_tables(samples), ClassIndex.from_tables(index))
+    return plan_selection(atlas.plan, resolved, counted)
+
+
+def made(atlas: TinyAtlas, **request: Any) -> Plan:
+    plan = planned(atlas, **request)
+    run_all(plan, atlas.runtime)
+    return plan
+
+
+def attributions(atlas: TinyAtlas, plan: Plan) -> NDArray[np.float16]:
+    return np.concatenate([table["attributions"] for table in table_of(atlas, plan, "attribute", "attributions")])
+
+
+def samples(atlas: TinyAtlas, plan: Plan) -> dict[str, NDArray[Any]]:
+    """All that was collected of an atlas, or gathered of a selection."""
+    shards = table_of(atlas, plan, "collect", f"layer {LAYER}")
+    return {name: np.concatenate([shard[name] for shard in shards]) for name in shards[0]}
+
+
+def layout(atlas: TinyAtlas, plan: Plan) -> dict[str, NDArray[Any]]:
+    return atlas.runtime.table(atlas.runtime.record(plan, plan.layout_of(LAYER).key)["blobs"]["layout"])
+
+
+def check_is_map_of(atlas: TinyAtlas, plan: Plan, chosen: NDArray[np.intp]) -> None:
+    """A selection's records hold the chosen samples, as the atlas has them, once each, and its layout lays them out."""
+    whole, own = samples(atlas, atlas.plan), samples(atlas, plan)
+    for name, values in own.items():
+        np.testing.assert_array_equal(values, whole[name][chosen])
+    laid = layout(atlas, plan)
+    assert laid["image"].tolist() == own["image"].tolist()
+    assert laid["point"].tolist() == own["point"].tolist()
+    assert len(set(zip(own["image"].tolist(), own["point"].tolist(), strict=True))) == len(chosen)
+    manifest = manifest_of(plan, atlas.store)
+    assert verify(manifest)
+    assert manifest["layers"][LAYER]["samples"] == len(chosen) == plan.request["samples"]  # type: ignore[index]
+    assert manifest["selected"]["atlas"] == atlas.plan.id
+
+
+def test_by_magnitude_are_the_strongest_positive_samples_of_the_class(tiny_atlas: TinyAtlas) -> None:
+    plan = made(tiny_atlas, kind="class", label="square", by="magnitude", recipe="none")
+    own = attributions(tiny_atlas, tiny_atlas.plan)[:, 1]
+    check_is_map_of(tiny_atlas, plan, np.flatnonzero(own > 0))  # of fewer than 2,000 all
+    np.testing.assert_allclose(attributions(tiny_atlas, plan)[:, 1], own[own > 0], atol=2e-3)
+
+
+def test_by_rank_are_those_that_add_to_no_class_more(tiny_atlas: TinyAtlas) -> None:
+    strongest = attributions(tiny_atlas, tiny_atlas.plan).argmax(axis=1)
+    label = int(np.bincount(strongest).argmax())
+    plan = made(tiny_atlas, kind="class", label=label, by="rank", recipe="none")
+    check_is_map_of(tiny_atlas, plan, np.flatnonzero(strongest == label))
+
+
+def test_a_rectangle_and_the_cells_that_it_covers_are_one_region(tiny_atlas: TinyAtlas) -> None:
+    whole = layout(tiny_atlas, tiny_atlas.plan)["layout"]
+    plan = made(tiny_atlas, kind="region", box=(0, 0, 2 / 3, 1), recipe="none")
+    check_is_map_of(tiny_atlas, plan, np.flatnonzero(whole[:, 0] < np.float32(2 / 3)))
+    cells = [{"column": column, "row": row} for column in (1, 0) for row in range(3)]
+    same = made(tiny_atlas, kind="region", cells=cells, z=0, recipe="none")
+    check_is_map_of(tiny_atlas, same, np.flatnonzero(whole[:, 0] < np.float32(2 / 3)))
+
+
+def test_errors_are_the_samples_of_images_that_the_network_got_wrong(tiny_atlas: TinyAtlas) -> None:
+    images = table_of(tiny_atlas, tiny_atlas.plan, "collect", "images")
+    image, label, logits = (np.concatenate([table[name] for table in images]) for name in ("image", "label", "logits"))
+    wrong = image[label != logits.argmax(axis=1)]
+    plan = made(tiny_atlas, kind="errors", recipe="none")
+    check_is_map_of(tiny_atlas, plan, np.flatnonzero(np.isin(samples(tiny_atlas, tiny_atlas.plan)["image"], wrong)))
+    assert plan.request is not None
+    assert plan.request["images"] == len(wrong)
+
+
+def test_icons_are_whitened_as_the_atlas_s_are_and_drawn_by_the_recipe(tiny_atlas: TinyAtlas) -> None:
+    plan = made(tiny_atlas, kind="class", label=1, side=2)
+    (whole,), (own,) = (table_of(tiny_atlas, one, "cells", "whitening", step=None) for one in (tiny_atlas.plan, plan))
+    for name, values in whole.items():
+        np.testing.assert_array_equal(values, own[name])
+    level = manifest_of(plan, tiny_atlas.store)["layers"][LAYER]["levels"][0]
+    assert level["side"] == 2
+    assert level["icons"]["whitened_cosine"]
+    (record,) = [tiny_atlas.runtime.record(plan, chunk.key) for chunk in plan.find("publish", step="level")]
+    cells = json.loads(tiny_atlas.store.get_blob(record["blobs"]["cells"]))
+    assert all(cell["icon"] and cell["classes"] for cell in cells)
+
+
+def test_another_process_makes_the_same_bytes(tiny_atlas: TinyAtlas) -> None:
+    plan = made(tiny_atlas, kind="class", label=2, side=2)
+    before = manifest_of(plan, tiny_atlas.store)["digest"]
+    for chunk in plan.own:
+        tiny_atlas.store.delete_record(chunk.stage, chunk.key)
+    run_all(plan, Runtime(tiny_atlas.store))
+    assert manifest_of(plan, tiny_atlas.store)["digest"] == before
+
+
+def test_a_comparison_lies_along_the_difference_of_the_attributions(tiny_atlas: TinyAtlas) -> None:
+    plan = made(tiny_atlas, kind="classes", classes=(0, "stripes"), recipe="none")
+    whole = attributions(tiny_atlas, tiny_atlas.plan)
+    chosen = np.flatnonzero((whole[:, 0] > 0) | (whole[:, 2] > 0))
+    check_is_map_of(tiny_atlas, plan, chosen)
+    own = attributions(tiny_atlas, plan).astype(float)
+    difference = own[:, 2] - own[:, 0]
+    scale = np.percentile(np.abs(difference), 99)
+    laid = layout(tiny_atlas, plan)["layout"]
+    np.testing.assert_allclose(laid[:, 0] * 2 - 1, np.clip(difference / scale, -1, 1), atol=1e-6)
+    assert laid[:, 1].min() >= 0
+    assert np.ptp(laid[:, 1]) > 0.9
+    told = manifest_of(plan, tiny_atlas.store)["layers"][LAYER]["layout"]
+    assert told["scale"] == pytest.approx(scale, rel=1e-4)
+    assert told["classes"] == [0, 2]
+    assert told["clamped"] == (np.abs(difference) >= scale).sum()
+    assert told["trustworthiness"] > 0.6
+
+
+@pytest.mark.parametrize(
+    ("request_", "error", "said"),
+    [
+        ({"kind": "class", "label": "circle"}, InputError, "no class 'circle'; give an index from 0 to 2, or a name"),
+        ({"kind": "class", "label": 3}, InputError, "no class 3"),
+        ({"kind": "class", "label": 0, "layer": "features.99"}, UnknownLayerError, "it has features.5"),
+        ({"kind": "errors", "label": "circle"}, InputError, "no class 'circle'"),
+        ({"kind": "classes", "classes": (1, "square")}, InputError, "another one"),
+        ({"kind": "region", "cells": [{"column": 3, "row": 0}]}, InputError, "3-0 lies outside of a level of 3"),
+        ({"kind": "region", "cells": [{"column": 0, "row": 0}], "z": 2}, InputError, "no level 2; it has 0 to 1"),
+        ({"kind": "region", "box": (0, 0, 0.05, 0.05)}, InputError, r"a map takes 20 images or more; select a larger"),
+        ({"kind": "class", "label": 0, "side": 40}, SpecError, "40 cells a side take 10,560 samples"),
+    ],
+)
+def test_what_cannot_be_made_is_refused_with_the_remedy(
+    tiny_atlas: TinyAtlas, request_: dict[str, Any], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        planned(tiny_atlas, **request_)
+
+
+def test_a_class_of_few_images_is_refused_by_their_number(tiny_atlas: TinyAtlas) -> None:
+    (table,) = table_of(tiny_atlas, tiny_atlas.plan, "publish", "samples", step="samples")
+    (index,) = table_of(tiny_atlas, tiny_atlas.plan, "cells", "index", step="classes")
+    label = table["label"].copy()
+    label[(label == 1) & (table["image"] % 2 == 0)] = 0
+    relabelled = SampleTable.from_tables({**table, "label": label})
+    resolved = resolve(PARSED.validate_python({"kind": "class", "label": 1}), tiny_atlas.plan)
+    with pytest.raises(InputError, match="has 10 images of the class 'square', and what is said of a class takes 20"):
+        sized(resolved, tiny_atlas.plan, relabelled, ClassIndex.from_tables(index))
+
+
+def test_the_same_request_is_the_same_job_and_side_or_recipe_share_what_was_gathered(tiny_atlas: TinyAtlas) -> None:
+    first, again = (planned(tiny_atlas, kind="class", label=name, recipe="none") for name in ("square", 1))
+    other = planned(tiny_atlas, kind="class", label=1, recipe="pure", side=2)
+    assert first.id == again.id != other.id
+    assert [chunk.key for chunk in first.find("collect")] == [chunk.key for chunk in other.find("collect")]
+    assert registry.add_job(tiny_atlas.store, first)["kind"] == "selection"
