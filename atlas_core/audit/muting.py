@@ -96,7 +96,7 @@ def groups(unit: NDArray[np.float32], count: int) -> NDArray[np.int64]:
         group = (unit @ centres.T).argmax(axis=1)
         kept, group = np.unique(group, return_inverse=True)
         centres = unit_rows(np.stack([unit[group == one].mean(axis=0) for one in range(len(kept))]))
-    return group.astype(np.int64)
+    return np.asarray(group, np.int64)
 
 
 def under(middles: NDArray[np.float64], sides: NDArray[np.int64], where: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -111,4 +111,5 @@ def under(middles: NDArray[np.float64], sides: NDArray[np.int64], where: NDArray
         Shape (n, positions).
     """
     away = np.abs(middles[:, None] - where[None]).max(axis=2)
-    return (away <= (0.5 - MARGIN) * sides[:, None]) | (away == away.min(axis=1, keepdims=True))
+    inside = away <= (0.5 - MARGIN) * sides[:, None]
+    return np.asarray(inside | (away == away.min(axis=1, keepdims=True)))

@@ -117,7 +117,8 @@ class OnnxModel(LoadedModel):
     def muted(self, layer: str, mute: Mute) -> bytes:
         """See LoadedModel.muted."""
         self.layer(layer)
-        return muted_graph(self._graph, layer, self._forms[layer], mute).SerializeToString()
+        data: bytes = muted_graph(self._graph, layer, self._forms[layer], mute).SerializeToString()
+        return data
 
     def move(self, device: torch.device) -> None:
         """See LoadedModel.move."""

@@ -246,7 +246,13 @@ class Trial:
         """
         data = self.model.muted(self.treatment.layer, mute)
         source = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        as_onnx: dict[str, Any] = {"format": "onnx", "source": source, "weights": None, "architecture": None, "arguments": {}}
+        as_onnx: dict[str, Any] = {
+            "format": "onnx",
+            "source": source,
+            "weights": None,
+            "architecture": None,
+            "arguments": {},
+        }
         pixels = self.bench.bases(self._split()[1][:CHECKED]).pixels
         repaired = load_model(self.bench.card.model_copy(update=as_onnx), lambda _: data)
         _, given = repaired.activations(to_unit(pixels), [], logits=True)

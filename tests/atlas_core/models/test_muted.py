@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -58,8 +58,15 @@ def repaired(model: LoadedModel, layer: str, images: NDArray[np.float32]) -> tup
 
 
 def agrees(data: bytes, model: LoadedModel, images: NDArray[np.float32], expected: NDArray[np.float32]) -> None:
-    as_onnx = {"format": "onnx", "source": "sha256:00", "architecture": None, "weights": None, "arguments": {}}
+    as_onnx: dict[str, Any] = {
+        "format": "onnx",
+        "source": "sha256:00",
+        "architecture": None,
+        "weights": None,
+        "arguments": {},
+    }
     found = load_onnx(model.card.model_copy(update=as_onnx), lambda _: data).activations(images, [], logits=True)[1]
+    assert found is not None
     np.testing.assert_allclose(found, expected, atol=1e-4 * max(1, float(np.abs(expected).max())))
 
 
