@@ -2,7 +2,10 @@
 
 The first case of a suite is the check's own: an error where it is inconclusive, because a test that could not tell has
 not passed. A finding that fails its check is a failure, an accepted one is skipped with its reason, and one that is
-only told passes with its text as output. No case has a time: a document is the same whenever and wherever it was made.
+only told passes with its text as the suite's output.
+
+It is what the strictest of the common schemas takes, that of Ant's reports, which asks for time, date and host. The
+same document is the same file whenever and wherever it is made, so these are 0, the epoch and `localhost`.
 """
 
 from __future__ import annotations
@@ -20,88 +23,87 @@ if TYPE_CHECKING:
 
 FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What no XML 1.0 document may hold."""
+EPOCH, HOST, NO_TIME = "1970-01-01T00:00:00", "localhost", "0"
 
 
 def junit_xml(audit: Audit) -> bytes:
     """The audit as JUnit XML."""
-    root = Xml.Element("testsuites", name="atlas audit")
+    root = Xml.Element("testsuites")
     for check in audit.checks:
-        root.append(_suite(audit, check))
-    root.extend(_not_run(name, why) for name, why in audit.skipped.items())
-    for counted in ("tests", "failures", "errors"):
-        root.set(counted, str(sum(int(suite.get(counted, 0)) for suite in root)))
+        told = [sentence(check.reason), *(_evidence(each) for each in check.findings if standing(each) == "noted")]
+        _suite(root, audit, check.check, [_own_case(check), *map(_case, check.findings)], "\n\n".join(told))
+    for name, why in audit.skipped.items():
+        case = _element(name, CHECKS[name].asks)
+        Xml.SubElement(case, "skipped", message=_clean(sentence(why)))
+        _suite(root, audit, name, [case], sentence(why))
     Xml.indent(root)
     return bytes(Xml.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
 
 
-def _suite(audit: Audit, check: CheckResult) -> Xml.Element:
-    """A check with its case and those of its findings."""
-    suite = Xml.Element("testsuite", name=CHECKS[check.check].title)
-    properties = Xml.SubElement(suite, "properties")
-    told = {
-        "model": audit.model.name,
-        "dataset": audit.dataset.name,
-        "coverage": f"{check.coverage:.3f}",
-        "audit": audit.id,
+def _suite(root: Xml.Element, audit: Audit, check: str, cases: list[Xml.Element], output: str) -> None:
+    """Add a check with its cases."""
+    counts: dict[str, str] = {
+        name: str(sum(case.find(outcome) is not None for case in cases))
+        for name, outcome in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped"))
     }
-    for name, value in told.items():
+    suite = Xml.SubElement(
+        root, "testsuite",
+        {"name": CHECKS[check].title, "id": str(len(root)), "package": "audit", "timestamp": EPOCH, "hostname": HOST,
+         "time": NO_TIME, "tests": str(len(cases)), **counts},
+    )  # fmt: skip
+    properties = Xml.SubElement(suite, "properties")
+    for name, value in {"model": audit.model.name, "dataset": audit.dataset.name, "audit": audit.id}.items():
         Xml.SubElement(properties, "property", name=name, value=_clean(value))
-    suite.append(_own_case(check))
-    for finding in check.findings:
-        suite.append(_case(finding))
-    suite.set("tests", str(len(check.findings) + 1))
-    for name, counted in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
-        suite.set(name, str(len(suite.findall(f"testcase/{counted}"))))
-    return suite
+    suite.extend(cases)
+    Xml.SubElement(suite, "system-out").text = _clean(output)
+    Xml.SubElement(suite, "system-err")
 
 
-def _not_run(check: str, why: str) -> Xml.Element:
-    """A check that had nothing to compare with."""
-    words = CHECKS[check]
-    suite = Xml.Element("testsuite", name=words.title, tests="1", failures="0", errors="0", skipped="1")
-    case = Xml.SubElement(suite, "testcase", classname=f"audit.{check}", name=words.asks)
-    Xml.SubElement(case, "skipped", message=_clean(sentence(why)))
-    return suite
+def _element(path: str, name: str) -> Xml.Element:
+    """A case; `path` is its check and, behind a full stop, its layer."""
+    return Xml.Element("testcase", classname=_token(f"audit.{path}"), name=_token(name), time=NO_TIME)
 
 
 def _own_case(check: CheckResult) -> Xml.Element:
     """The check itself: it fails by itself only where no finding says why."""
-    case = Xml.Element("testcase", classname=f"audit.{check.check}", name=CHECKS[check.check].asks)
+    case = _element(check.check, CHECKS[check.check].asks)
     if check.verdict == "inconclusive":
         error = Xml.SubElement(case, "error", type="inconclusive", message=_clean(check.reason))
         error.text = _clean("\n".join(map(sentence, filter(None, [check.reason, check.needs]))))
     elif check.verdict == "fail" and not failing(check):
-        failure = Xml.SubElement(case, "failure", type="fail", message=_clean(check.reason))
-        failure.text = _clean(check.reason)
-    else:
-        Xml.SubElement(case, "system-out").text = _clean(check.reason)
+        failure = Xml.SubElement(case, "failure", type=check.check, message=_clean(check.reason))
+        failure.text = _clean(sentence(check.reason))
     return case
 
 
 def _case(finding: Finding) -> Xml.Element:
-    """A finding; its class is its check and its layer."""
-    classname = ".".join(filter(None, ["audit", finding.check, finding.layer]))
-    case = Xml.Element("testcase", classname=_clean(classname), name=_clean(finding.title))
+    """A finding; it has no outcome of its own where it is only told."""
+    case = _element(".".join(filter(None, [finding.check, finding.layer])), f"{finding.title} [{finding.id}]")
     if finding.accepted is not None:
         until = f" (until {finding.accepted.expires})" if finding.accepted.expires else ""
         Xml.SubElement(case, "skipped", message=_clean(f"accepted: {finding.accepted.reason}{until}"))
     elif standing(finding) == "fails":
         failure = Xml.SubElement(case, "failure", type=finding.check, message=_clean(finding.title))
         failure.text = _clean(_evidence(finding))
-    else:
-        Xml.SubElement(case, "system-out").text = _clean(_evidence(finding))
     return case
 
 
 def _evidence(finding: Finding) -> str:
     """What a finding rests on, in lines of text."""
     lines = [
+        sentence(finding.title),
         place(finding),
         *(f"{reading.label}: {reading.whole}" for reading in readings(finding.statistics)),
+        *(f"{each.role}: {each.caption}" for each in finding.evidence),
+        f"remedy: {finding.remedy.summary}" if finding.remedy else "",
+        CHECKS[finding.check].todo if standing(finding) == "fails" else "",
     ]
-    lines += [f"{each.role}: {each.caption}" for each in finding.evidence]
-    lines += [f"remedy: {finding.remedy.summary}"] if finding.remedy else []
-    return "\n".join([*filter(None, lines), CHECKS[finding.check].todo, f"finding {finding.id}"])
+    return "\n".join(filter(None, lines))
+
+
+def _token(text: str) -> str:
+    """Text on one line, without blanks at its ends or two in a row."""
+    return " ".join(_clean(text).split())
 
 
 def _clean(text: str) -> str:
