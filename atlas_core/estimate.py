@@ -60,6 +60,7 @@ CONFUSED_SECONDS, CONFUSIONS_BYTES = 3e-8, 20_000
 PROJECTED_SECONDS, PROJECTED_BYTES = 0.02, 30_000
 LANDING_SECONDS, LANDING_SAMPLE_SECONDS = 4e-4, 2e-8
 PERMUTED_PAIR_SECONDS, DRIFT_BYTES = 1.5e-10, 30_000
+MEASURED_BYTES = 100_000
 
 
 @dataclass(frozen=True)
@@ -145,8 +146,9 @@ class Estimate:
             "place": self._place, "join": self._join, "beside": self._beside, "level": self._level,
             "manifest": self._manifest, "pictures": self._pictures, "icons": self._sheet,
             "landings": self._landings, "drift": self._drift, "projected": self._projected, "projections": self._lines,
+            "base": self._look,
         }  # fmt: skip
-        return works[step or chunk.stage](chunk)
+        return works.get(step or chunk.stage, self._measure)(chunk)
 
     def _collect(self, chunk: Chunk) -> Cost:
         images = self._images_of(chunk)
@@ -344,6 +346,17 @@ class Estimate:
         request = chunk.parameters["request"]
         pairs = (2.0 * request["images"]) ** 2
         return Cost(len(request["layers"]) * (1 + PERMUTED_PAIR_SECONDS * pairs * request["permutations"]), DRIFT_BYTES)
+
+    def _look(self, chunk: Chunk) -> Cost:
+        images = self._images_of(chunk)
+        seconds = COLLECT_SECONDS + images * (self._forward + DECODE_SECONDS * self._pixels)
+        return Cost(seconds, images * (8.0 + 4 * self._classes))
+
+    def _measure(self, chunk: Chunk) -> Cost:
+        """A part of what a check of an audit measures, in as many passes; or what puts the parts together."""
+        parts = chunk.parameters.get("parts")
+        passes = chunk.parameters.get("passes", 0) / parts if parts else 0
+        return Cost(PUBLISH_SECONDS + passes * self._forward, MEASURED_BYTES)
 
     def _level(self, chunk: Chunk) -> Cost:
         side = chunk.parameters["side"]

@@ -57,7 +57,7 @@ class Check:
     needs: str | None = None
 
 
-CHECKS: Mapping[CheckName, Check] = MappingProxyType({})
+CHECKS: Mapping[CheckName, Check] = MappingProxyType({"shortcuts": Check(share=0.7, strength="flips")})
 """In the order in which they are run and reported."""
 
 

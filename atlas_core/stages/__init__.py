@@ -30,6 +30,7 @@ def run_chunk(
         MissingInputError: What another chunk had made is gone or damaged; names that chunk, which is no longer done.
         AtlasError: Anything else that is known to go wrong.
     """
+    from atlas_core.stages.audit import publish_audit
     from atlas_core.stages.base import look_at_base
     from atlas_core.stages.beside import compare
     from atlas_core.stages.classes import tell_classes
@@ -80,6 +81,7 @@ def run_chunk(
         "publish landings": land,
         "publish drift": publish_drift,
         "publish base": look_at_base,
+        "publish audit": publish_audit,
         "publish screen": screen,
         "publish confirm": confirm,
         "publish shortcuts": publish_shortcuts,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -22,6 +23,8 @@ from service.schemas.registered import Dataset, DatasetRequest, Model, ModelRequ
 
 router = APIRouter(prefix="/v1", route_class=IdempotentRoute)
 RETRY = {"Retry-After": "1"}
+NAMED: Mapping[str, Sequence[str]] = {"model": ("model", "baseline"), "dataset": ("dataset", "base", "drift")}
+"""Fields of a job's request that may name one."""
 
 
 @router.post("/models", status_code=202, response_model=Model, tags=["models"], dependencies=[IDEMPOTENT])
@@ -92,7 +95,8 @@ def _drop(services: Services, kind: Inspected, one: AliasKind, name: str) -> Non
     with services.ledger.lock(lock_of(one, name)):
         check_unnamed(services.store, one, name)
         for job in registry.documents(services.store, "jobs"):
-            if not job.get("deleted") and name in (job["spec"].get(one), (job.get("request") or {}).get(one)):
+            request = job.get("request") or {}
+            if not job.get("deleted") and name in (job["spec"].get(one), *(request.get(field) for field in NAMED[one])):
                 raise ConflictError(f"the {one} {name} is used by {job['kind']} {job['id']}; delete that first")
         services.store.delete_document(kind, name)
 
