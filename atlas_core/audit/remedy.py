@@ -187,6 +187,11 @@ def blob_name(name: str, index: int) -> str:
     return f"repaired-{plain or index}.onnx"
 
 
+def is_model(name: str) -> bool:
+    """Whether a blob of an audit's record is a repaired model."""
+    return name.startswith("repaired-") and name.endswith(".onnx")
+
+
 def with_remedies(result: CheckResult, measured: Mapping[str, Any]) -> CheckResult:
     """A shortcut audit's result, its findings with what was tried for them.
 
