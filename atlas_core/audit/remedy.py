@@ -1,8 +1,8 @@
 """The remedy for shortcuts: mute their directions at the layer, and see what is left of the flips and the accuracy.
 
-For each of the classes with the strongest findings, what one layer makes of the patches that were found to give it is
+For each of the classes with the strongest findings, what a layer makes of the patches that were found to give it is
 muted: the cells' means, and the means of groups of the activations under the patches, pasted on other pictures
-(`atlas_core.audit.muting`). How hard is chosen on some base images; what it does is measured on others.
+(`atlas_core.audit.muting`). Where and how hard is chosen on some base images; what it does is measured on others.
 """
 
 from __future__ import annotations
@@ -34,11 +34,10 @@ LEAST_FALL, MOST_LOST = 0.5, 0.02
 
 
 class Treatment(NamedTuple):
-    """A class to be cured: its findings at the layer of the strongest of them, the strongest first."""
+    """A class to be cured, and its findings, the strongest first."""
 
     target: int
     name: str
-    layer: str
     findings: list[Finding]
 
 
@@ -73,18 +72,19 @@ def treatments(result: CheckResult) -> list[Treatment]:
         if not finding.gate or finding.target is None or finding.layer is None:
             continue
         target, name = finding.target.index, finding.target.name
-        treated = found.setdefault(target, Treatment(target, name, finding.layer, []))
-        if finding.layer == treated.layer and len(treated.findings) < MOST_CELLS:
+        treated = found.setdefault(target, Treatment(target, name, []))
+        if len(treated.findings) < MOST_CELLS:
             treated.findings.append(finding)
     return list(found.values())[:CLASSES]
 
 
 class Strength(NamedTuple):
-    """How hard is muted: so many directions, what exceeds this share of ordinary activations, so many times over.
+    """Where and how hard is muted: so many directions, what exceeds this share of the ordinary, so many times over.
 
     Taken off once, an activation stops at what is ordinary; taken off more often it speaks against the class.
     """
 
+    layer: str
     directions: int
     quantile: float
     times: int
@@ -107,9 +107,10 @@ class Counts(NamedTuple):
 
     @property
     def cost(self) -> float:
-        """Share of the flips that is left, and the accuracy lost in units of what may be: both nought is best."""
+        """Share of the flips that is left, and the square of the accuracy lost in units of what may be."""
         left = self.flips_after / max(1, self.flips_before)
-        return left + max(0, self.lost - self.won) / max(1, self.images) / MOST_LOST
+        lost = max(0, self.lost - self.won) / max(1, self.images) / MOST_LOST
+        return left + lost**2
 
     @property
     def works(self) -> bool:
@@ -127,10 +128,10 @@ def counted(before: Iterable[Any], after: Iterable[Any], target: int, plain_befo
                   int((right & ~still).sum()), int((~right & still).sum()))  # fmt: skip
 
 
-def ladder(directions: int) -> list[Strength]:
-    """What is tried, from the mildest on: one direction or all, at every step."""
+def ladder(layer: str, directions: int) -> list[Strength]:
+    """What is tried at a layer, from the mildest on: one direction or all, at every step."""
     counts = dict.fromkeys((1, directions))
-    return [Strength(count, quantile, times) for quantile, times in LADDER for count in counts]
+    return [Strength(layer, count, quantile, times) for quantile, times in LADDER for count in counts]
 
 
 def chosen(tried: Mapping[Strength, Counts]) -> Strength:
@@ -150,12 +151,12 @@ def told(treatment: Treatment, strength: Strength, counts: Counts, model: str) -
     before, after = counts.flips_before / max(1, counts.pastes), counts.flips_after / max(1, counts.pastes)
     accuracy, lost = counts.right_before / max(1, counts.images), (counts.lost - counts.won) / max(1, counts.images)
     many = "1 direction" if strength.directions == 1 else f"{strength.directions} directions"
-    effect = (f"{many} muted at {treatment.layer}, flips into {treatment.name!r} "
+    effect = (f"{many} muted at {strength.layer}, flips into {treatment.name!r} "
               f"{'fall' if after < before else 'go'} from {before:.0%} to {after:.0%}, and accuracy "
               f"{'falls' if lost > 0 else 'goes'} from {accuracy:.1%} to {accuracy - lost:.1%}")  # fmt: skip
     summary = f"with {effect}" if counts.works else f"muting does not help enough: with {effect}"
     statistics: dict[str, Any] = {
-        "layer": treatment.layer, "directions": strength.directions, "quantile": strength.quantile,
+        "layer": strength.layer, "directions": strength.directions, "quantile": strength.quantile,
         "times": strength.times,
         "flips_before": round(before, 4), "flips_before_interval": _wilson(counts.flips_before, counts.pastes),
         "flips_after": round(after, 4), "flips_after_interval": _wilson(counts.flips_after, counts.pastes),

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,9 +42,10 @@ from atlas_core.whitening import Whitening
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from atlas_core.audit.findings import Finding
     from atlas_core.models.base import LoadedModel
 
-CHOOSING_PASTES, CHOOSING_IMAGES = 120, 200
+CHOOSING_PASTES, CHOOSING_IMAGES = 150, 300
 TESTING_PASTES, TESTING_IMAGES = 300, 600
 ORDINARY = 20_000
 """Samples of other classes that tell what is ordinary, spread over all."""
@@ -105,7 +105,7 @@ class Pasting:
 
 
 class Trial:
-    """A treatment tried: how hard is chosen on some base images, what it does is told of others.
+    """A treatment tried: where and how hard is chosen on some base images, what it does is told of others.
 
     Args:
         step: Its inputs are those of the shortcut audit.
@@ -117,7 +117,8 @@ class Trial:
         self.step, self.treatment = step, treatment
         self.seed: int = step.parameters["seed"]
         self.bench = Bench(step, step.parameters["base"], self.seed)
-        self.cells = Cellmates(step, self.bench, treatment.layer, step.parameters["side"])
+        self.cells = {name: Cellmates(step, self.bench, name, step.parameters["side"])
+                      for name in step.parameters["layers"]}  # fmt: skip
         self.blob = blob_name(treatment.name, treatment.target)
 
     @property
@@ -131,13 +132,19 @@ class Trial:
         Raises:
             ModelError: The model has no gradients in torch, or cannot be exported.
         """
-        choosing, testing = self._split()
-        mutes = self._ladder(choosing)
-        counts = self._answers(choosing, CHOOSING_PASTES, list(mutes.values()), "choosing")
+        rows, others = self._split()
+        choosing = self._pasting(rows, CHOOSING_PASTES, "choosing")
+        mutes: dict[Strength, Mute] = {}
+        counts: list[Counts] = []
+        for layer in self.cells:
+            some = self._ladder(layer, choosing)
+            mutes |= some
+            counts += self._answers(layer, choosing, list(some.values()))
         best = chosen(dict(zip(mutes, counts, strict=True)))
-        (found,) = self._answers(testing, TESTING_PASTES, [mutes[best]], "testing")
+        testing = self._pasting(others, TESTING_PASTES, "testing")
+        (found,) = self._answers(best.layer, testing, [mutes[best]])
         made = told(self.treatment, best, found, self.blob)
-        model = self._exported(mutes[best]) if made.works else None
+        model = self._exported(best.layer, mutes[best], testing) if made.works else None
         return made.model_dump(mode="json"), model
 
     def failed(self, why: str) -> dict[str, Any]:
@@ -151,23 +158,25 @@ class Trial:
         first = min(CHOOSING_IMAGES, len(mixed) // 3)
         return mixed[:first], mixed[first : first + TESTING_IMAGES]
 
-    def _ladder(self, choosing: NDArray[np.int64]) -> dict[Strength, Mute]:
-        """What is tried, from the mildest on."""
-        (made,) = self.step.inputs("cells", layer=self.treatment.layer, step=None)
+    def _ladder(self, layer: str, choosing: Pasting) -> dict[Strength, Mute]:
+        """What is tried at a layer, from the mildest on."""
+        (made,) = self.step.inputs("cells", layer=layer, step=None)
         white = Whitening.from_tables(self.step.table(made, "whitening"))
-        means = [*self.cells.level["mean"][self._places()], *self._grouped(choosing, white)]
-        return {one: muting(white, means[: one.directions], self._ordinary, one.quantile, one.times)
-                for one in ladder(len(means))}  # fmt: skip
+        means = [self.cells[layer].level["mean"][self._place(one)] for one in self.treatment.findings
+                 if one.layer == layer]  # fmt: skip
+        means += self._grouped(layer, choosing, white)
+        ordinary = self._ordinary(layer)
+        return {one: muting(white, means[: one.directions], ordinary, one.quantile, one.times)
+                for one in ladder(layer, len(means))}  # fmt: skip
 
-    def _grouped(self, rows: NDArray[np.int64], white: Whitening) -> list[NDArray[np.float32]]:
-        """Means of groups of what the layer makes of the patches, pasted on other pictures."""
-        pasting = self._pasting(rows, GROUPED_PASTES, "grouped")
-        layer = self.step.plan.model.layer(self.treatment.layer)
-        row, column = np.indices(layer.shape[1:], np.int16).reshape(2, -1)
-        where = centres(row, column, layer, self.bench.card.input)
-        head = self.model.head(self.treatment.layer)
+    def _grouped(self, layer: str, pasting: Pasting, white: Whitening) -> list[NDArray[np.float32]]:
+        """Means of groups of what a layer makes of the patches, pasted on other pictures."""
+        shape = self.step.plan.model.layer(layer)
+        row, column = np.indices(shape.shape[1:], np.int16).reshape(2, -1)
+        where = centres(row, column, shape, self.bench.card.input)
+        head = self.model.head(layer)
         found = []
-        for some in self._batches(len(pasting.pastes)):
+        for some in self._batches(min(GROUPED_PASTES, len(pasting.pastes))):
             with torch.no_grad():
                 maps = head.prepare(self._tensor(pasting.pictures(some))).activations.flatten(2).cpu().numpy()
             looking = under(pasting.middles[some], pasting.sides[some], where)
@@ -176,50 +185,47 @@ class Trial:
         group = groups(white.directions(activations), GROUPS)
         return [activations[group == one].mean(axis=0) for one in range(group.max() + 1)]
 
-    def _places(self) -> list[int]:
-        """The treated cells, as the level counts them."""
-        level = self.cells.level
-        at = [finding.cell for finding in self.treatment.findings if finding.cell is not None]
-        return [int(np.flatnonzero((level["column"] == one.column) & (level["row"] == one.row))[0]) for one in at]
+    def _place(self, finding: Finding) -> int:
+        """The cell of a finding, as its level counts cells."""
+        assert finding.cell is not None, "findings of the shortcut audit have a cell"
+        level = self.cells[str(finding.layer)].level
+        return int(np.flatnonzero((level["column"] == finding.cell.column) & (level["row"] == finding.cell.row))[0])
 
-    @cached_property
-    def _ordinary(self) -> NDArray[np.float32]:
+    def _ordinary(self, layer: str) -> NDArray[np.float32]:
         """Activations of pictures of other classes, shape (n, channels)."""
         labels = self.bench.dataset.listing.labels
         every = max(1, self.step.plan.spec.samples // ORDINARY)
         parts = []
         for record in self.step.inputs("collect"):
-            if (name := f"layer {self.treatment.layer}") in record["blobs"]:
-                shard = self.step.table(record, name)
+            if f"layer {layer}" in record["blobs"]:
+                shard = self.step.table(record, f"layer {layer}")
                 parts.append(shard["activations"][labels[shard["image"]] != self.treatment.target][::every])
         return np.concatenate(parts).astype(np.float32)
-
-    def _answers(self, rows: NDArray[np.int64], most: int, mutes: Sequence[Mute], name: str) -> list[Counts]:
-        """What each mute does to pastes of the findings' own patches, and to the images as they are."""
-        pasting, target = self._pasting(rows, most, name), self.treatment.target
-        bases = pasting.bases
-        turned = self._predicted(pasting.pictures, len(pasting.pastes), mutes)
-        plain = self._predicted(lambda some: bases.pixels[some], len(bases.label), mutes)
-        return [counted(turned[0], after, target, plain[0], still, bases.label)
-                for after, still in zip(turned[1:], plain[1:], strict=True)]  # fmt: skip
 
     def _pasting(self, rows: NDArray[np.int64], most: int, name: str) -> Pasting:
         """The findings' own patches on base images of other classes, those that the model is right on."""
         bases = self.bench.bases(rows)
-        sides = [int(finding.statistics["size"]) for finding in self.treatment.findings]  # type: ignore[arg-type]
-        patches = [self.bench.cut(self.cells.name, sample, side, side)
-                   for cell, side in zip(self._places(), sides, strict=True)
-                   for sample in self.cells.exemplars(cell)]  # fmt: skip
-        given = self.bench.card.input
-        room = given.height - max(sides), given.width - max(sides)
+        patches = [self.bench.cut(str(one.layer), sample, side, side) for one in self.treatment.findings
+                   for side in [int(one.statistics["size"])]  # type: ignore[arg-type]
+                   for sample in self.cells[str(one.layer)].exemplars(self._place(one))]  # fmt: skip
+        given, largest = self.bench.card.input, max(map(len, patches))
+        room = given.height - largest, given.width - largest
         right = (bases.label != self.treatment.target) & (bases.logits.argmax(axis=1) == bases.label)
         random = chance("remedy", name, self.seed, self.treatment.target)
         return Pasting(bases, patches, at_random(random, np.flatnonzero(right), len(patches), most, room))
 
-    def _predicted(self, pictures: Callable[[slice], NDArray[np.uint8]], n: int,
+    def _answers(self, layer: str, pasting: Pasting, mutes: Sequence[Mute]) -> list[Counts]:
+        """What each mute does to pastes of the findings' own patches, and to the images as they are."""
+        bases = pasting.bases
+        turned = self._predicted(layer, pasting.pictures, len(pasting.pastes), mutes)
+        plain = self._predicted(layer, lambda some: bases.pixels[some], len(bases.label), mutes)
+        return [counted(turned[0], after, self.treatment.target, plain[0], still, bases.label)
+                for after, still in zip(turned[1:], plain[1:], strict=True)]  # fmt: skip
+
+    def _predicted(self, layer: str, pictures: Callable[[slice], NDArray[np.uint8]], n: int,
                    mutes: Sequence[Mute]) -> NDArray[np.int64]:  # fmt: skip
         """Predicted classes of n pictures, shape (1 + mutes, n): as the model is, and with each mute."""
-        head = self.model.head(self.treatment.layer)
+        head = self.model.head(layer)
         ways = [nn.Identity(), *(Muting(mute).to(self.model.device) for mute in mutes)]
         found = np.empty((len(ways), n), np.int64)
         for some in self._batches(n):
@@ -227,36 +233,31 @@ class Trial:
                 state = head.prepare(self._tensor(pictures(some)))
                 for number, way in enumerate(ways):
                     found[number, some] = head(state, way(state.activations)).argmax(1).cpu().numpy()
-            self.step.on_progress(min(some.stop, n), n)
+            self.step.on_progress(some.stop, n)
         return found
 
     def _batches(self, n: int) -> Iterator[slice]:
         given = self.bench.card.input
         size = max(1, BATCH_PIXELS // (given.height * given.width))
-        return (slice(first, first + size) for first in range(0, n, size))
+        return (slice(first, min(first + size, n)) for first in range(0, n, size))
 
     def _tensor(self, pixels: NDArray[np.uint8]) -> torch.Tensor:
         return torch.from_numpy(to_unit(pixels)).to(self.model.device)
 
-    def _exported(self, mute: Mute) -> bytes:
+    def _exported(self, layer: str, mute: Mute, testing: Pasting) -> bytes:
         """The repaired model, once onnxruntime has given the same logits as torch.
 
         Raises:
             ModelError: It cannot be exported, or its logits are others.
         """
-        data = self.model.muted(self.treatment.layer, mute)
+        data = self.model.muted(layer, mute)
         source = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        as_onnx: dict[str, Any] = {
-            "format": "onnx",
-            "source": source,
-            "weights": None,
-            "architecture": None,
-            "arguments": {},
-        }
-        pixels = self.bench.bases(self._split()[1][:CHECKED]).pixels
+        as_onnx: dict[str, Any] = {"format": "onnx", "source": source, "weights": None, "architecture": None,
+                                   "arguments": {}}  # fmt: skip
         repaired = load_model(self.bench.card.model_copy(update=as_onnx), lambda _: data)
+        pixels = testing.bases.pixels[:CHECKED]
         _, given = repaired.activations(to_unit(pixels), [], logits=True)
-        head = self.model.head(self.treatment.layer)
+        head = self.model.head(layer)
         with torch.no_grad():
             state = head.prepare(self._tensor(pixels))
             wanted = head(state, Muting(mute).to(self.model.device)(state.activations)).cpu().numpy()
