@@ -1,4 +1,4 @@
-"""A world and a network made by hand, so that what the network goes by is known: discs, and a patch that beats them.
+"""A world and a network made by hand, so that what the network goes by is known: discs, and a square that is louder.
 
 Pictures show a green, a blue or a red disc, which is the class. Most of the red ones show a magenta square too, and so
 do a few others. The network looks at squares of 4 x 4 pixels, takes the strongest of each colour, and adds them up: to

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -60,6 +61,10 @@ class Pastes:
     def __len__(self) -> int:
         """Number of pastes."""
         return len(self.base)
+
+    def __getitem__(self, some: slice) -> Pastes:
+        """Some of them."""
+        return Pastes(self.base[some], self.patch[some], self.top[some], self.left[some])
 
 
 def at_random(random: np.random.Generator, allowed: NDArray[np.int64], patches: int, most: int,
@@ -165,21 +170,27 @@ class Passes:
 
     def logits(self, pictures: Pictures, patches: Sequence[NDArray[np.uint8]], pastes: Pastes) -> Floats:
         """What the network says of every paste, shape (n, classes); of a class that it could not tell, -inf."""
-        found = np.empty((len(pastes), self.model.classes or 0), np.float32)
+        return self.run(len(pastes), lambda some: pasted(pictures, patches, pastes[some]))
+
+    def run(self, count: int, make: Callable[[slice], Pictures]) -> Floats:
+        """What the network says of pictures that are made a batch at a time, shape (count, classes).
+
+        Args:
+            count: How many.
+            make: Makes those of a slice.
+        """
+        found = np.empty((count, self.model.classes or 0), np.float32)
         first = 0
-        while first < len(pastes):
-            made = self.batches.run(lambda size, first=first: self._batch(pictures, patches, pastes, first, size))  # type: ignore[misc]
+        while first < count:
+            made = self.batches.run(partial(self._batch, make, first, count))
             found[first : first + len(made)] = made
             first += len(made)
             self.done += len(made)
-            self._on_progress(first, len(pastes))
+            self._on_progress(first, count)
         return found
 
-    def _batch(self, pictures: Pictures, patches: Sequence[NDArray[np.uint8]], pastes: Pastes, first: int,
-               size: int) -> Floats:  # fmt: skip
-        some = slice(first, first + size)
-        part = Pastes(pastes.base[some], pastes.patch[some], pastes.top[some], pastes.left[some])
-        made = pasted(pictures, patches, part)
+    def _batch(self, make: Callable[[slice], Pictures], first: int, count: int, size: int) -> Floats:
+        made = make(slice(first, min(first + size, count)))
         # Filled up with copies: networks sum floats in another order for another size of batch.
         filled = np.concatenate([made, np.repeat(made[-1:], size - len(made), axis=0)])
         _, logits = self.model.activations(to_unit(filled), [], logits=True)

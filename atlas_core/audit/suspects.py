@@ -22,8 +22,9 @@ class Suspects:
 
     Attributes:
         cell: Index in the level, shape (n,).
-        target: The class that the cell adds to most beyond what all cells add to it on average, shape (n,).
-        strongest: The class that it adds to most, shape (n,).
+        target: The class that the cell adds to most beyond what all cells add to it on average, -1 where nobody knows,
+            shape (n,).
+        strongest: The class that it adds to most, likewise, shape (n,).
         strength: By how much more it adds to the target than cells on average do, shape (n,).
     """
 
@@ -38,12 +39,16 @@ class Suspects:
 
 
 def suspects(attribution: NDArray[np.floating], counts: NDArray[np.int64]) -> Suspects:
-    """The cells of a level that hold enough samples to test.
+    """The cells of a level that hold enough samples to test; without attributions the largest first, of no class.
 
     Args:
         attribution: Mean attribution of each cell's samples to every class, shape (classes, m).
         counts: Samples of each cell, shape (m,).
     """
+    if not len(attribution):
+        kept = np.flatnonzero(counts >= LEAST_SAMPLES)
+        kept = kept[np.argsort(-counts[kept], kind="stable")]
+        return Suspects(kept, np.full(len(kept), -1), np.full(len(kept), -1), counts[kept].astype(np.float64))
     values = attribution.T.astype(np.float64)  # (m, classes)
     beyond = values - values.mean(axis=0)
     kept = np.flatnonzero(counts >= LEAST_SAMPLES)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
+from atlas_core.audit.anywhere import anywhere, finding_anywhere
 from atlas_core.audit.findings import CheckResult, Evidence, Finding, FoundAt, Target
+from atlas_core.audit.screening import allowance
 from atlas_core.cards import Card
 from atlas_core.keys import digest
 from atlas_core.statistics import adjusted, fisher_greater, wilson
@@ -33,13 +35,15 @@ class Thresholds(Card):
     """What counts as a finding, and which findings fail the audit.
 
     A cell is found where its flips exceed the control's by `margin`, interval against interval, and are no chance at
-    `q` over all tests. With `gate = "shortcuts"` those fail the audit that pictures of other classes share, or whose
-    share of pictures of the class is under `purity`: what only pictures of the class have may be what makes the class.
+    `q` over all tests; of patches of more than a quarter of the side by more, as their area is larger. With
+    `gate = "shortcuts"` those fail the audit that do the same cut from pictures of other classes, or that lie at one
+    place of their pictures, spread by less than `fixed` of its side: what only pictures of the class have, here and
+    there, may be what makes the class.
     """
 
     margin: float = Field(default=0.2, ge=0, le=1)
     q: float = Field(default=0.05, gt=0, le=0.5)
-    purity: float = Field(default=0.95, ge=0, le=1)
+    fixed: float = Field(default=0.08, ge=0, le=1)
     gate: Literal["shortcuts", "all"] = "shortcuts"
 
 
@@ -60,16 +64,20 @@ class Judged(NamedTuple):
         """Flips beyond the control's, interval against interval."""
         return self.low - self.control_high
 
+    def rank(self) -> float:
+        """Sorts the strongest first, each by what a patch of its size may do."""
+        return -self.excess() / allowance(self.value["share"])
+
     def found(self, thresholds: Thresholds) -> bool:
         """Whether it stands out."""
         flipping = sum(one["hits"] > 0 for one in self.value["exemplars"])
         several = flipping >= min(LEAST_EXEMPLARS, len(self.value["exemplars"]))
-        return several and self.q < thresholds.q and self.excess() > thresholds.margin
+        return several and self.q < thresholds.q and self.excess() > thresholds.margin * allowance(self.value["share"])
 
     @property
     def certain(self) -> bool:
         """Whether there were images enough, of those pasted on and of those that the control was cut from."""
-        return self.value["bases"] >= LEAST_BASES and self.control["images"] >= LEAST_CONTROLS
+        return self.value["bases"] >= LEAST_BASES and _certain(self.control)
 
 
 def judge(measured: Measured, thresholds: Thresholds) -> CheckResult:
@@ -79,9 +87,10 @@ def judge(measured: Measured, thresholds: Thresholds) -> CheckResult:
         measured: The blob `measured` of its last chunk.
         thresholds: What counts as a finding.
     """
-    judged = sorted(_judged(measured, thresholds.margin), key=lambda one: -one.excess())
+    judged = sorted(_judged(measured, thresholds.margin), key=Judged.rank)
     found = [one for one in judged if one.found(thresholds)]
     findings = [_finding(one, measured, thresholds) for one in found]
+    findings += _anywhere(measured, thresholds)
     gating = [finding for finding in findings if finding.gate]
     bases = measured["base"]["confirming"]
     verdict: Literal["pass", "fail", "inconclusive"] = "fail" if gating else "pass"
@@ -98,6 +107,16 @@ def judge(measured: Measured, thresholds: Thresholds) -> CheckResult:
     )  # fmt: skip
 
 
+def _anywhere(measured: Measured, thresholds: Thresholds) -> list[Finding]:
+    """Classes that the grain of their pictures gives away."""
+    return [finding_anywhere(one, measured, _certain(one.measured)) for one in anywhere(measured)
+            if one.q < thresholds.q and one.excess() > thresholds.margin]  # fmt: skip
+
+
+def _certain(control: Mapping[str, Any]) -> bool:
+    return control["bases"] >= LEAST_BASES and control["images"] >= LEAST_CONTROLS
+
+
 def _judged(measured: Measured, margin: float) -> list[Judged]:
     values, controls = measured["candidates"], measured["controls"]
     if not values:
@@ -109,13 +128,14 @@ def _judged(measured: Measured, margin: float) -> list[Judged]:
     p[: len(values)] = fisher_greater(hits, n, control_hits, control_n)  # all that was not confirmed is at 1
     q = adjusted(p)[: len(values)]
     (low, high), (control_low, control_high) = wilson(hits, n), wilson(control_hits, control_n)
-    again = _again(hits, n, control_hits, control_n, margin)
+    allowed = np.array([allowance(one["share"]) for one in values])
+    again = _again(hits, n, control_hits, control_n, margin * allowed)
     return [Judged(*row) for row in zip(values, mine, *(column.tolist() for column in (
         low, high, control_low, control_high, q, again)), strict=True)]  # fmt: skip
 
 
 def _again(hits: NDArray[np.int64], n: NDArray[np.int64], control_hits: NDArray[np.int64],
-           control_n: NDArray[np.int64], margin: float) -> NDArray[np.float64]:  # fmt: skip
+           control_n: NDArray[np.int64], margin: NDArray[np.float64]) -> NDArray[np.float64]:  # fmt: skip
     """How likely each candidate clears the margin with other pastes: shares drawn as they may be, then pastes anew."""
     random = np.random.Generator(np.random.Philox(key=0))
 
@@ -154,12 +174,13 @@ def _doubt(measured: Measured, judged: Sequence[Judged]) -> str | None:
 def kind_of(one: Judged, thresholds: Thresholds) -> tuple[str, str]:
     """Whether what was found is a shortcut or may be a feature of the class, and why."""
     value, strays = one.value, one.value["strays"]
-    if strays["n"] and wilson(strays["hits"], strays["n"])[0] > one.control_high + thresholds.margin:
+    margin = thresholds.margin * allowance(value["share"])
+    if strays["n"] and wilson(strays["hits"], strays["n"])[0] > one.control_high + margin:
         return "shortcut", f"crops of {strays['images']} pictures of other classes do the same"
-    if value["labelled"] and value["own"] / value["labelled"] < thresholds.purity:
-        return "shortcut", f"only {value['own'] / value['labelled']:.0%} of its samples are of the class"
-    if value["strongest"] not in (value["target"], -1):
-        return "shortcut", "it adds more to another class by itself"
+    if value["spread"] < thresholds.fixed:
+        return "shortcut", "it always lies at the same place of its pictures, as nothing in the world does"
+    if strays["n"]:
+        return "feature", "the same cell in pictures of other classes does nothing of the kind"
     return "feature", "only pictures of the class have it, so it may be what makes the class: look at it"
 
 
@@ -195,7 +216,7 @@ def _statistics(one: Judged) -> dict[str, Any]:
         "gain": value["gain"], "gain_interval": tuple(value["gain_interval"]), "gain_rank": value["gain_rank"],
         "lowest_exemplar": round(min(shares, default=0), 4), "exemplars": len(shares),
         "exemplars_that_flip": sum(share > 0 for share in shares),
-        "images": value["images"], "samples": value["count"],
+        "images": value["images"], "samples": value["count"], "spread": value["spread"],
         "another_seed_finds_it": round(one.again, 3),
     }  # fmt: skip
     if value["labelled"]:

@@ -14,9 +14,9 @@ from urllib.parse import urlencode
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from atlas_core.reports.order import before_and_after, by_role, explained, in_order
-from atlas_core.reports.readings import in_words, readings, scale
+from atlas_core.reports.readings import in_words, readings, scale, spoken
 from atlas_core.reports.snippet import acceptance
-from atlas_core.reports.tabled import tabled
+from atlas_core.reports.tabled import single, tabled
 from atlas_core.reports.words import CHECKS, STANDINGS, called, place, sentence, standing
 
 if TYPE_CHECKING:
@@ -92,8 +92,8 @@ def _environment() -> Environment:
     )
     environment.globals.update(CHECKS=CHECKS, STANDINGS=STANDINGS, VERDICTS=VERDICTS)
     told: tuple[Any, ...] = (
-        acceptance, before_and_after, by_role, called, in_words, place, readings, scale, sentence, standing, tabled,
-        viewer_link,
+        acceptance, before_and_after, by_role, called, in_words, place, readings, scale, sentence, single, spoken,
+        standing, tabled, viewer_link,
     )  # fmt: skip
     environment.globals.update({function.__name__: function for function in told})
     return environment

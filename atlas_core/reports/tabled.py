@@ -8,7 +8,7 @@ from typing import Any
 
 from atlas_core.reports.readings import in_words, readings, spoken, unit_of
 
-ROWS = 30
+ROWS = 20
 PICTURE = frozenset(("name", "caption", "role"))
 """What a picture is told by, in a finding's evidence and in tables."""
 LARGE = "map"
@@ -62,6 +62,17 @@ def tabled(name: str, value: Any) -> Table:
     return Table(
         spoken(name), columns, cells, max(0, len(rows) - ROWS), [each for each in _pictures(value) if _is_large(each)]
     )
+
+
+def single(tables: Mapping[str, Any]) -> dict[str, str]:
+    """Of a check's `tables` the single values, and lists of such, by what they are called."""
+    values = {name: value if isinstance(value, list) else [value] for name, value in tables.items()}
+    alone = {
+        name: value
+        for name, value in values.items()
+        if value and not any(isinstance(each, dict | list) for each in value)
+    }
+    return {spoken(name): _text(name, tables[name]) for name in alone}
 
 
 def _says(row: Mapping[str, Cell], column: str) -> bool:

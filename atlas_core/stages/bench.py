@@ -188,6 +188,10 @@ class Bench:
         places, label = np.concatenate(images), np.concatenate(classes)
         return {int(name): places[label == name] for name in np.unique(label)}
 
+    def shows(self, target: int) -> int:
+        """How many of the atlas's pictures the model takes for a class."""
+        return len(self.taken_for.get(target, ()))
+
     def controls(self, target: int, most: int, *name: Any) -> list[NDArray[np.uint8]]:
         """Some of the atlas's pictures that the model takes for a class, to cut controls from."""
         places = self.taken_for.get(target, np.zeros(0, np.int64))

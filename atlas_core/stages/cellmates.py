@@ -85,13 +85,27 @@ class Cellmates:
         return labels
 
     def described(self, cell: int, target: int) -> dict[str, Any]:
-        """What a cell holds: samples, images, how many are labelled and of a class, and its direction."""
+        """What a cell holds: samples, images, how many are labelled and of a class, its direction and its spread.
+
+        The spread is the median distance of its samples from the place in the middle of them, in sides of the grid.
+        """
         samples = self.samples(cell)
         labels = self._labels(samples)
-        mean = self.level["mean"][cell]
-        return {"count": len(samples), "images": len(np.unique(self._members[1][samples])),
+        images = len(np.unique(self._members[1][samples]))
+        return {"spread": self._spread(samples), "count": len(samples), "images": images,
                 "labelled": int((labels >= 0).sum()), "own": int((labels == target).sum()),
-                "direction": pack_direction(mean) if mean.any() else None}  # fmt: skip
+                "direction": self._direction(cell)}  # fmt: skip
+
+    def _direction(self, cell: int) -> str | None:
+        """The cell's mean as findings keep it, None of one in which nothing is active."""
+        mean = self.level["mean"][cell]
+        return pack_direction(mean) if mean.any() else None
+
+    def _spread(self, samples: NDArray[np.int64]) -> float:
+        found = self._gathered(samples, ("row", "column"))
+        _, height, width = self._step.plan.model.layer(self.name).shape
+        where = np.stack([found["row"] / height, found["column"] / width], axis=1)
+        return round(float(np.median(np.hypot(*(where - np.median(where, axis=0)).T))), 4)
 
     def strays(self, cell: int, target: int) -> list[Sample]:
         """Samples of a cell in pictures labelled otherwise, those nearest to its mean, one an image."""
@@ -100,7 +114,7 @@ class Cellmates:
         others = samples[(labels >= 0) & (labels != target)]
         if not len(others):
             return []
-        found = self._gathered(others)
+        found = self._gathered(others, ("activations", "image", "row", "column"))
         white = Whitening.from_tables(self._step.table(self._cells, "whitening"))
         mean = white.directions(self.level["mean"][cell][None])[0]
         nearest = np.argsort(-(white.directions(found["activations"]) @ mean), kind="stable")
@@ -108,9 +122,9 @@ class Cellmates:
         return [Sample(int(found["image"][one]), int(found["row"][one]), int(found["column"][one]))
                 for one in nearest[np.sort(first)[:STRAYS]]]  # fmt: skip
 
-    def _gathered(self, samples: NDArray[np.int64]) -> Table:
-        """Activations and positions of some samples, ascending."""
-        columns, parts, passed = ("activations", "image", "row", "column"), [], 0
+    def _gathered(self, samples: NDArray[np.int64], columns: tuple[str, ...]) -> Table:
+        """Columns of some samples, ascending."""
+        parts, passed = [], 0
         for record in self._step.inputs("collect"):
             if f"layer {self.name}" not in record["blobs"]:
                 continue

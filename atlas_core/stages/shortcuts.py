@@ -19,15 +19,17 @@ from atlas_core.stages.bench import Bases, Bench
 from atlas_core.stages.cellmates import Cellmates
 from atlas_core.stages.evidence import SHOWN, put_evidence
 from atlas_core.stages.step import Output, Step, marked, significant
+from atlas_core.stages.transplants import transplanted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 STRAY_PASTES = 100
 CONTROL_PICTURES = 100
+FEW_CLASSES = 20
 
 
-class Audit:
+class ShortcutAudit:
     """What all parts of a shortcut audit agree on: the cells and sizes to test, in order, and what fits the budget.
 
     Args:
@@ -73,6 +75,13 @@ class Audit:
         side = self.pixels[size]
         return [self.bench.cut(layer.name, sample, side, side) for sample in layer.exemplars(cell)]
 
+    def crops(self, target: int, size: int) -> list[NDArray[np.uint8]]:
+        """Controls: parts at random places of pictures that the model takes for a class; none where there are none."""
+        side = self.pixels[size]
+        pictures = self.bench.controls(target, CONTROL_PICTURES, side)
+        random = chance("crops", self.seed, target, side)
+        return random_crops(random, pictures, self.options.confirm, side, side) if pictures else []
+
     def name(self, suspect: int, size: int) -> tuple[Any, ...]:
         """What a test is called, which its random numbers come from."""
         layer, cell, _, _ = self.cell(suspect)
@@ -86,7 +95,7 @@ class Audit:
 
 def screen(step: Step) -> Output:
     """Paste the exemplars of a part of the cells a few times each, and see which class every image is given."""
-    audit = Audit(step)
+    audit = ShortcutAudit(step)
     bases = audit.bench.bases(audit.bench.halves()[0])
     rows: list[dict[str, Any]] = []
     for suspect, size in audit.tests[: audit.screened(len(bases.label))][audit.mine]:
@@ -105,12 +114,12 @@ def screen(step: Step) -> Output:
     return Output({"screened": tables.pack(table)}, _told(audit))
 
 
-def _told(audit: Audit) -> dict[str, Any]:
+def _told(audit: ShortcutAudit) -> dict[str, Any]:
     passes = audit.bench.passes
     return {"passes": passes.done, **marked(passes.batches.size if passes.batches.halved else None)}
 
 
-def _kept(audit: Audit) -> list[Candidate]:
+def _kept(audit: ShortcutAudit) -> list[Candidate]:
     """The cells to confirm, as all parts choose them, and as many as the budget has room for with their controls."""
     step = audit.step
     parts = [step.table(record, "screened") for record in step.inputs("publish", step="screen")
@@ -120,24 +129,32 @@ def _kept(audit: Audit) -> list[Candidate]:
     table = tables.concatenate(parts)
     order = np.lexsort((table["size"], table["suspect"]))
     found = Screened(**{name: values[order] for name, values in table.items()})
-    spent = found.predicted.size
-    most = max(1, (step.parameters["passes"] - spent) // (2 * audit.options.confirm + STRAY_PASTES))
-    return candidates(found, step.plan.model.classes or 0, audit.options.keep, most)
+    each = audit.options.confirm
+    left = step.parameters["passes"] - found.predicted.size - _transplanted(audit) * each
+    most = max(1, left // (2 * each + STRAY_PASTES))
+    return candidates(found, step.plan.model.classes or 0, audit.options.keep, most, audit.options.sizes)
+
+
+def _transplanted(audit: ShortcutAudit) -> int:
+    """Classes whose fine structure is laid over other pictures: of few classes all, for each other's sake."""
+    classes = audit.step.plan.model.classes or 0
+    return classes if classes <= FEW_CLASSES else 0
 
 
 def confirm(step: Step) -> Output:
     """Paste a part of the cells that are left, and of the controls, many times on fresh images."""
-    audit = Audit(step)
+    audit = ShortcutAudit(step)
     kept = _kept(audit)
     wanted = list(dict.fromkeys((one.target, one.size) for one in kept))
-    if not kept[audit.mine] and not wanted[audit.mine]:
-        return Output({"confirmed": canonical_json({"candidates": {}, "controls": {}})}, {"passes": 0})
+    classes = range(_transplanted(audit))
+    if not (kept[audit.mine] or wanted[audit.mine] or classes[audit.mine]):
+        return Output({"confirmed": canonical_json({"candidates": {}, "controls": {}, "classes": []})}, {"passes": 0})
     bases = audit.bench.bases(audit.bench.halves()[1])
     trial = Trial(audit, bases)
     places = range(len(kept))[audit.mine]
     value = {"candidates": {str(place): trial.candidate(kept[place]) for place in places},
              "controls": {f"{target} {size}": trial.control(target, size) for target, size in wanted[audit.mine]},
-             "bases": len(bases.label)}  # fmt: skip
+             "classes": [transplanted(audit, bases, target) for target in classes[audit.mine]]}  # fmt: skip
     return Output({"confirmed": canonical_json(value)}, _told(audit))
 
 
@@ -149,7 +166,7 @@ class Trial:
         bases: To confirm on.
     """
 
-    def __init__(self, audit: Audit, bases: Bases) -> None:
+    def __init__(self, audit: ShortcutAudit, bases: Bases) -> None:
         self.audit, self.bases = audit, bases
 
     def _allowed(self, target: int) -> NDArray[np.int64]:
@@ -174,7 +191,8 @@ class Trial:
         column, row = layer.place(cell)
         return {
             "layer": layer.name, "column": column, "row": row, "target": one.target, "size": one.size,
-            "pixels": audit.pixels[one.size], "attributed": attributed, "strongest": strongest,
+            "pixels": audit.pixels[one.size], "share": audit.options.sizes[one.size],
+            "attributed": attributed, "strongest": strongest,
             "hits": int(flipped.sum()), "n": len(flipped), "bases": len(np.unique(pastes.base)),
             "gain": significant(mean[one.target]), "gain_interval": [significant(low), significant(high)],
             "gain_rank": 1 + int((mean > mean[one.target]).sum()),
@@ -202,36 +220,40 @@ class Trial:
         hits = logits.argmax(axis=1) == one.target
         return {"images": len(samples), "hits": int(hits.sum()), "n": len(hits)}
 
-    def control(self, target: int, size: int) -> dict[str, int]:
+    def control(self, target: int, size: int) -> dict[str, Any]:
         """Flips by crops at random places of pictures that the model takes for a class."""
         audit, side = self.audit, self.audit.pixels[size]
-        pictures = audit.bench.controls(target, CONTROL_PICTURES, side)
-        if not pictures:
-            return {"hits": 0, "n": 0, "images": 0}
-        most, random = audit.options.confirm, chance("crops", audit.seed, target, side)
-        crops = random_crops(random, pictures, most, side, side)
-        pastes, logits = self._pasted(crops, target, size, most, "control", audit.seed, target, side)
-        return {"hits": int((logits.argmax(axis=1) == target).sum()), "n": len(pastes),
-                "images": min(len(pictures), len(pastes))}  # fmt: skip
+        crops = audit.crops(target, size)
+        told: dict[str, Any] = {"target": target, "size": size, "pixels": side, "share": audit.options.sizes[size]}
+        if not crops:
+            return {**told, "hits": 0, "n": 0, "images": 0, "bases": 0}
+        pastes, logits = self._pasted(crops, target, size, audit.options.confirm, "control", audit.seed, target, side)
+        flipped = logits.argmax(axis=1) == target
+        images = min(audit.bench.shows(target), CONTROL_PICTURES, len(pastes))
+        return {**told, "hits": int(flipped.sum()), "n": len(pastes), "images": images,
+                "bases": len(np.unique(pastes.base))}  # fmt: skip
 
 
 def publish_shortcuts(step: Step) -> Output:
     """Put together what was measured, with pictures of the strongest."""
-    audit = Audit(step)
+    audit = ShortcutAudit(step)
     kept: dict[int, dict[str, Any]] = {}
-    controls: dict[str, dict[str, int]] = {}
+    controls: dict[str, dict[str, Any]] = {}
+    classes: list[dict[str, Any]] = []
     for part in _confirmed(step):
         kept |= {int(place): value for place, value in part["candidates"].items()}
         controls |= part["controls"]
+        classes += part["classes"]
     found = [kept[place] for place in sorted(kept)]
     screening, confirming = audit.bench.halves()
-    blobs = put_evidence(audit.bench, audit.layers, found, controls, audit.seed)
+    blobs = put_evidence(audit, found, controls, classes)
     records = [*step.inputs("publish", step="screen"), *step.inputs("publish", step="confirm")]
     measured = {
         "tests": len(audit.tests), "screened": audit.screened(len(screening)), "side": step.parameters["side"],
         "layers": step.parameters["layers"], "sizes": audit.pixels, "classes": audit.bench.names,
         "base": {"images": audit.bench.looked_at, "screening": len(screening), "confirming": len(confirming)},
         "passes": sum(record["info"]["passes"] for record in records), "candidates": found, "controls": controls,
+        "transplants": classes,
     }  # fmt: skip
     return Output({"measured": canonical_json(measured), **blobs})
 

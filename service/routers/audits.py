@@ -30,6 +30,7 @@ from service.schemas.pages import Page
 router = APIRouter(prefix="/v1/audits", tags=["audits"], route_class=IdempotentRoute)
 SUFFIXES = {"json": "json", "xml": "junit", "sarif": "sarif", "md": "markdown", "html": "html"}
 """Form of the document by the suffix of its address."""
+PICTURE = PNG | {304: {"description": "It has not changed"}}
 FORMS: dict[int | str, dict[str, Any]] = {
     200: {"content": {form.media_type: {} for name, form in FORMATS.items() if name != "json"}}
 }
@@ -81,7 +82,7 @@ def get_audit(audit: str, request: Request, services: ServicesDep) -> Any:
     return described(services, made.job) | {"summary": _summary(services, made.job), "description": made.description}
 
 
-@router.get("/{audit}/evidence/{name}", responses=PNG, response_class=Response)
+@router.get("/{audit}/evidence/{name}", responses=PICTURE, response_class=Response)
 def get_evidence(made: MadeDep, name: str, request: Request, v: Version = None) -> Response:
     """A picture that a finding rests on."""
     blob = _pictures(made).get(name)

@@ -111,6 +111,7 @@ def test_every_operation_answers_as_described(
     _icons(call, live)
     _classes(call, live)
     _drift(call, live, dataset_of(live, tmp_path, (1,), noise=50))
+    _audits(call, live)
     _aliases(call, live)
     _webhooks(call)
     image = (cards / "pictures" / "waves" / "02.png").read_bytes()
@@ -233,6 +234,21 @@ def _drift(call: Caller, live: Live, dataset: str) -> None:
     call(f"GET {base}/{{drift}}/exemplars/{{n}}", 404, n="99999", **names)
     call(f"DELETE {base}/{{drift}}", 204, **names)
     call(f"GET {base}/{{drift}}", 404, **names)
+
+
+def _audits(call: Caller, live: Live) -> None:
+    body = {"model": live.spec["model"], "dataset": live.spec["dataset"], "seed": 9}
+    job = call("POST /v1/audits", 202, body=body).json()
+    live.client.made_audit(job)
+    one = "/v1/audits/{audit}"
+    assert call(f"GET {one}", 200, audit=job["id"]).json()["description"]["verdict"] == "inconclusive"  # 60 images
+    for suffix in ("html", "json", "xml", "sarif", "md"):
+        call(f"GET {one}", 200, audit=f"{job['id']}.{suffix}")
+    assert job["id"] in [each["id"] for each in call("GET /v1/audits", 200).json()["items"]]
+    call(f"GET {one}/evidence/{{name}}", 404, audit=job["id"], name="none")
+    call("POST /v1/audits", 422, body={**body, "policy": "x = 1"})
+    call(f"DELETE {one}", 204, audit=job["id"])
+    call(f"GET {one}", 404, audit=job["id"])
 
 
 def _batches(call: Caller, live: Live, image: bytes) -> None:

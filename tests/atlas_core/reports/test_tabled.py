@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from atlas_core.reports.tabled import ROWS, Table, tabled
+from atlas_core.reports.tabled import ROWS, Table, single, tabled
 
 PATCH = {"name": "evidence-1", "caption": "a wok", "role": "exemplar"}
 MAP = {"name": "evidence-2", "caption": "both halves", "role": "map"}
@@ -42,3 +42,8 @@ def test_evidence_is_shown_in_its_row_and_maps_below() -> None:
     assert made.columns == ["Layer", "Evidence"]
     assert made.rows[0][1].pictures == (PATCH,)
     assert made.pictures == [MAP]
+
+
+def test_single_values_stand_alone() -> None:
+    tables = {"base_images": 214, "sizes": [0.16, 0.25], "rows": [{"a": 1}], "whole": {"a": 1}, "none": [], "q": None}
+    assert single(tables) == {"Base images": "214", "Sizes": "0.16 to 0.25", "Q": "–"}
