@@ -52,7 +52,7 @@ def chunks(context: Context, thresholds: Card, shortcuts: Sequence[Chunk]) -> li
     last = shortcuts[-1]
     common: dict[str, Any] = {
         "seed": context.seed, "base": list(context.base), "side": context.side, "model": context.atlas.model.id,
-        "layers": list(context.layers), "passes": context.passes, "thresholds": thresholds.model_dump(mode="json"),
+        "layers": list(context.layers), "thresholds": thresholds.model_dump(mode="json"),
         "version": VERSION,
     }  # fmt: skip
     inputs = [*last.inputs, last.key]

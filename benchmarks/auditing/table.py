@@ -110,8 +110,9 @@ def _nothing(found: Sequence[Row]) -> str:
         ("planted, behaviour unchanged", [row for row in found if row.case.role == "planted" and not row.changed]),
     ):
         failing, any_ = (sum(row.findings(gate=gate) > 0 for row in some) for gate in (True, False))
+        passes, seconds = _median(row.passes for row in some), _median(row.seconds for row in some)
         lines.append(f"| {name} | {len(some)} | {_share(failing, len(some))} | {_interval(failing, len(some))} | "
-                     f"{any_} | {_median(row.passes for row in some)} | {_median(row.seconds for row in some)} |")  # fmt: skip
+                     f"{any_} | {passes} | {seconds} |")  # fmt: skip
     return "\n".join(lines)
 
 
@@ -145,8 +146,9 @@ def _nearest(row: Row) -> str:
     if not mine:
         return "no cell of the class among the five strongest"
     one = mine[0]
+    said = "found, and taken for a feature of the class" if one["found"] else "not found"
     return (f"strongest cell {one['column']}-{one['row']} of {one['layer']} turns {one['flips']:.2f} "
-            f"(control {one['control']:.2f}), purity {one.get('purity', 0):.2f}, {one.get('kind', 'not found')}")  # fmt: skip
+            f"(control {one['control']:.2f}), purity {one.get('purity', 0):.2f}; {said}")  # fmt: skip
 
 
 def _share(hits: int, n: int) -> str:
