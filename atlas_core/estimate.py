@@ -61,6 +61,9 @@ PROJECTED_SECONDS, PROJECTED_BYTES = 0.02, 30_000
 LANDING_SECONDS, LANDING_SAMPLE_SECONDS = 4e-4, 2e-8
 PERMUTED_PAIR_SECONDS, DRIFT_BYTES = 1.5e-10, 30_000
 MEASURED_BYTES = 100_000
+VERSION_SECONDS, VERSION_SAMPLE_SECONDS, VERSION_BYTES = 2.0, 2e-4, 300_000
+QUERIES = 3_000
+"""Samples that a comparison of two models looks up among all, on the maps and in the layer."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,10 @@ class Estimate:
         return min(1.0, max(0.0, self._model.shares.get(layer, SHARE)))
 
     def cost(self, chunk: Chunk) -> Cost:
-        """What a chunk costs."""
+        """What a chunk costs; one that is about another model is taken to pass through it as fast as through this."""
+        seen = self._plan.seen_by(chunk)
+        if seen.model.id != self._plan.model.id:
+            return Estimate(seen.model_copy(update={"others": ()}), self._model).cost(chunk)
         step = chunk.parameters.get("step")
         works = {
             "collect": self._collect, "attribute": self._attribute, "cells": self._cells,
@@ -145,6 +151,7 @@ class Estimate:
             "confusions": self._confuse,
             "place": self._place, "join": self._join, "beside": self._beside, "level": self._level,
             "manifest": self._manifest, "pictures": self._pictures, "icons": self._sheet,
+            "coupled": self._coupled, "version": self._version, "versions": self._versions,
             "landings": self._landings, "drift": self._drift, "projected": self._projected, "projections": self._lines,
             "base": self._look,
         }  # fmt: skip
@@ -256,6 +263,23 @@ class Estimate:
 
     def _twins(self, chunk: Chunk) -> Cost:
         return Cost(TWINS_FACTOR * self._optimise(chunk).seconds, 0)
+
+    def _coupled(self, chunk: Chunk) -> Cost:
+        """Twice the samples of the layer whose neighbours are the first of its inputs."""
+        layer = next(one.parameters["layer"] for one in map(self._plan.by_key.__getitem__, chunk.inputs)
+                     if one.stage == "layout")  # fmt: skip
+        samples = 2 * min(self._samples(self._images, layer), self._plan.spec.layout.landmarks)
+        edges = samples * (self._plan.spec.layout.neighbours + 1)
+        return Cost(EDGE_SECONDS * edges * chunk.parameters["epochs"], 8 * samples)
+
+    def _version(self, chunk: Chunk) -> Cost:
+        samples, channels = self._laid_out(chunk)
+        seconds = VERSION_SECONDS + VERSION_SAMPLE_SECONDS * samples
+        return Cost(seconds + QUERIES * samples * _pair_seconds(channels), 24 * samples + VERSION_BYTES)
+
+    def _versions(self, chunk: Chunk) -> Cost:
+        del chunk
+        return Cost(PUBLISH_SECONDS, VERSION_BYTES)
 
     def _cells(self, chunk: Chunk) -> Cost:
         samples, channels = self._of_layer(chunk)

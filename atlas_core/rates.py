@@ -64,7 +64,7 @@ def kinds(plan: Plan, chunk: Chunk) -> tuple[str, ...]:
     name = f"{chunk.stage} {chunk.parameters.get('step', '')}".strip()
     if name == "publish manifest":
         return name, ANY
-    model = plan.model.id[:16]
+    model = plan.seen_by(chunk).model.id[:16]
     if "layer" not in chunk.parameters:
         return f"{name} {model} {plan.dataset.id[:16]}", f"{name} {model}", name, ANY
     return f"{name} {model} {chunk.parameters['layer']}", f"{name} {model}", name, ANY

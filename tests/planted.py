@@ -78,7 +78,12 @@ def _network(planted: bool) -> onnx.ModelProto:
     bias = np.array([-0.1, -0.1, -0.1, -0.5], np.float32)
     magenta = 40.0 if planted else 0.0
     head = np.array([[10, 0, 0, 0], [0, 10, 0, 0], [0, 0, 10, magenta]], np.float32)
-    weights = {"kernel": kernel, "bias": bias, "head": head, "zero": np.zeros(3, np.float32)}
+    weights: dict[str, NDArray[np.float32]] = {
+        "kernel": kernel,
+        "bias": bias,
+        "head": head,
+        "zero": np.zeros(3, np.float32),
+    }
     nodes = [
         helper.make_node("Conv", ["image", "kernel", "bias"], ["seen"], name="see", strides=[STRIDE] * 2),
         helper.make_node("Relu", ["seen"], [LAYER], name=LAYER),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_core.audit import remedy
 from atlas_core.audit.base import NAME as BASE, base_chunks
-from atlas_core.audit.checks import CHECKS, module_of
+from atlas_core.audit.checks import CHECKS, module_of, others_of
 from atlas_core.audit.context import Context
 from atlas_core.audit.policy import DEFAULT_NAME, Policy, PolicyError, Problem, default_policy, parse_policy
 from atlas_core.build import plan, samples_of
@@ -149,12 +149,14 @@ class Measuring:
         context: What its checks were planned with.
         base: The chunks that run it over the base images.
         checks: Those of each check; the last of them holds what it measured.
+        others: What some of them are about in place of the atlas's model and dataset.
         remedies: Those that try remedies for what the shortcut audit finds, of the model that is audited.
     """
 
     context: Context
     base: list[Chunk]
     checks: dict[CheckName, list[Chunk]]
+    others: tuple[Other, ...]
     remedies: list[Chunk] = field(default_factory=list)
 
     @property
@@ -202,20 +204,24 @@ def plan_audit(asked: Asked, parties: Parties) -> Plan:
     ground = () if audited is None else audited.ground(own)
     theirs = [] if before is None else [*before.ground([*before.own, *own]), *before.own]
     chunks = {chunk.key: chunk for chunk in (*ground, *theirs, *own)}
-    others = [] if audited is None else [*_baseline(before, theirs), *_base(parties, atlas, audited)]
+    others = [] if audited is None else [*_baseline(before, theirs), *_base(parties, atlas, audited), *audited.others]
     return Plan(id=asked.id, kind="audit", spec=atlas.spec, model=atlas.model, dataset=atlas.dataset,
                 chunks=tuple(chunks.values()), atlas=atlas.id, request=asked.request.model_dump(mode="json"),
                 ground=len(ground), others=tuple(others))  # fmt: skip
 
 
 def _measuring(asked: Asked, parties: Parties, atlas: Plan, before: Measuring | None) -> Measuring:
+    model_is_audited = atlas.model.id == parties.model.id  # the dataset is compared once, with the atlas of this model
     seed = asked.request.seed or 0
     base = base_chunks(atlas, parties.base or parties.dataset, seed)
     passes = int((asked.request.max_minutes or 0) * 60 / parties.forward_seconds)
     context = Context(atlas=atlas, base=tuple(chunk.key for chunk in base), layers=tuple(atlas.spec.layers),
                       side=(atlas.spec.levels or [0])[0], seed=seed, passes=passes,
-                      baseline=None if before is None else before.context, drift=parties.drift)  # fmt: skip
-    return Measuring(context, base, _checks(asked.policy, context))
+                      baseline=None if before is None else before.context,
+                      drift=parties.drift if model_is_audited else None)  # fmt: skip
+    checks = _checks(asked.policy, context)
+    others = [other for name in checks for other in others_of(name, context, asked.policy.options[name])]
+    return Measuring(context, base, checks, tuple(others))
 
 
 def _checks(policy: Policy, context: Context) -> dict[CheckName, list[Chunk]]:

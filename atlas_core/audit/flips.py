@@ -90,7 +90,7 @@ def pooled(
         for name in parts[0] if parts else ():
             flipped = np.stack([part[name] for part in parts])  # (patches, bases)
             owner = np.tile(np.arange(flipped.shape[1]), len(flipped))
-            low, high = image_interval(flipped.ravel(), owner, chance("pooled", seed, number, name))
+            low, high = image_interval(flipped.ravel().astype(np.float64), owner, chance("pooled", seed, number, name))
             told[name] = {"hits": int(flipped.sum()), "n": flipped.size, "share": _short(flipped.mean()),
                           "interval": [_short(low), _short(high)]}  # fmt: skip
         found.append(told)
@@ -127,5 +127,5 @@ def verdict(
     return ("flips" if beyond else "no flips"), reason, None
 
 
-def _short(value: float) -> float:
+def _short(value: Any) -> float:
     return float(f"{float(value):.4g}")

@@ -108,4 +108,5 @@ def _excess(found: Screened, classes: int) -> NDArray[np.float64]:
 
 
 def _table(row: NDArray[np.int64], column: NDArray[np.int64], shape: tuple[int, int]) -> NDArray[np.float64]:
-    return np.bincount(row * shape[1] + column, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
+    counts = np.bincount(row * shape[1] + column, minlength=shape[0] * shape[1])
+    return np.asarray(counts.reshape(shape), dtype=np.float64)

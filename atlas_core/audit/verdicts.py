@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from atlas_core.audit.anywhere import anywhere, finding_anywhere
+from atlas_core.audit.anywhere import again_anywhere, anywhere, finding_anywhere, redrawn
 from atlas_core.audit.findings import CheckResult, Evidence, Finding, FoundAt, Target
 from atlas_core.audit.screening import allowance
 from atlas_core.cards import Card
@@ -27,7 +27,6 @@ LEAST_CONTROLS = 10
 """Distinct images that a class's control crops are cut from, under which they stand for a few pictures."""
 LEAST_EXEMPLARS = 2
 """Exemplars that must flip images each by itself: one lucky picture is no concept."""
-REDRAWS = 4000
 SHOWN = 10
 
 
@@ -100,7 +99,8 @@ def judge(measured: Measured, thresholds: Thresholds) -> CheckResult:
     return CheckResult(
         check="shortcuts", verdict=verdict, reason=_reason(verdict, findings, measured), needs=needs,
         coverage=round(measured["screened"] / measured["tests"], 4) if measured["tests"] else 0.0,
-        noise=_noise(judged, found, verdict), forward_passes=measured["passes"], findings=findings,
+        noise=_noise(judged, found, again_anywhere(measured, thresholds.margin), verdict),
+        forward_passes=measured["passes"], findings=findings,
         tables={"base_images": bases, "tests": measured["tests"], "screened": measured["screened"],
                 "sizes": measured["sizes"],
                 "strongest": [_row(one, measured, thresholds) for one in judged[:SHOWN]]},
@@ -110,11 +110,11 @@ def judge(measured: Measured, thresholds: Thresholds) -> CheckResult:
 def _anywhere(measured: Measured, thresholds: Thresholds) -> list[Finding]:
     """Classes that the grain of their pictures gives away."""
     return [finding_anywhere(one, measured, _certain(one.measured)) for one in anywhere(measured)
-            if one.q < thresholds.q and one.excess() > thresholds.margin]  # fmt: skip
+            if one.found(thresholds.margin, thresholds.q)]  # fmt: skip
 
 
 def _certain(control: Mapping[str, Any]) -> bool:
-    return control["bases"] >= LEAST_BASES and control["images"] >= LEAST_CONTROLS
+    return bool(control["bases"] >= LEAST_BASES and control["images"] >= LEAST_CONTROLS)
 
 
 def _judged(measured: Measured, margin: float) -> list[Judged]:
@@ -138,22 +138,19 @@ def _again(hits: NDArray[np.int64], n: NDArray[np.int64], control_hits: NDArray[
            control_n: NDArray[np.int64], margin: NDArray[np.float64]) -> NDArray[np.float64]:  # fmt: skip
     """How likely each candidate clears the margin with other pastes: shares drawn as they may be, then pastes anew."""
     random = np.random.Generator(np.random.Philox(key=0))
-
-    def redrawn(hits: NDArray[np.int64], n: NDArray[np.int64]) -> NDArray[np.int64]:
-        share = random.beta(hits + 0.5, n - hits + 0.5, (REDRAWS, len(hits)))
-        return random.binomial(np.maximum(n, 0), share)
-
-    low, _ = wilson(redrawn(hits, n), n)
-    _, high = wilson(redrawn(control_hits, control_n), control_n)
+    low, _ = wilson(redrawn(random, hits, n), n)
+    _, high = wilson(redrawn(random, control_hits, control_n), control_n)
     return np.asarray((low > high + margin).mean(axis=0))
 
 
-def _noise(judged: Sequence[Judged], found: Sequence[Judged], verdict: str) -> dict[str, float | int | None]:
+def _noise(
+    judged: Sequence[Judged], found: Sequence[Judged], classes: Sequence[float], verdict: str
+) -> dict[str, float | int | None]:
     """Half the width of the flips' intervals, and how likely other pastes on other images give another verdict."""
     if not judged:
         return {"half_width": None, "another_verdict": None}
     half = float(np.median([(one.high - one.low) / 2 for one in (found or judged)]))
-    nothing = float(np.prod([1 - one.again for one in judged]))
+    nothing = float(np.prod([1 - again for again in (*(one.again for one in judged), *classes)]))
     return {"half_width": round(half, 4), "another_verdict": round(nothing if verdict == "fail" else 1 - nothing, 4)}
 
 
@@ -243,8 +240,8 @@ def _reason(verdict: str, findings: Sequence[Finding], measured: Measured) -> st
     if verdict == "fail":
         gating = [one for one in findings if one.gate]
         names = ", ".join(dict.fromkeys(repr(one.target.name) for one in gating if one.target))
-        cells = "1 cell" if len(gating) == 1 else f"{len(gating)} cells"
-        return f"{cells} of the map, pasted on other pictures, make the model see {names}; {tested}"
+        things = "1 thing makes" if len(gating) == 1 else f"{len(gating)} things make"
+        return f"{things} the model see {names} in pictures of other classes; {tested}"
     if verdict == "inconclusive":
         return f"there are too few images to be sure; {tested}"
     if findings:

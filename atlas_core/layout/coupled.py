@@ -1,4 +1,4 @@
-"""One graph over two sets of samples, so that the second is laid out against the first.
+"""One graph over two sets of samples, so that the second is laid out against the first, or both with each other.
 
 Fixed samples have no edges of their own in it: the optimiser moves a vertex along its own row only, so that they pull
 and repel and stay, to the bit, where they are.
@@ -90,14 +90,42 @@ def coupled(
         ties = sparse.csr_array(ties.maximum(_directed(cross, fixed)))
     if ties.nnz == 0:
         raise LayoutError("nothing ties these samples to the anchor: no twins, and no neighbours in its activations")
-    own = sparse.csr_array((moving.weight, moving.target, moving.start), shape=(n, n))
-    joined = sparse.csr_array(sparse.hstack([ties, own]))
-    joined.sort_indices()
+    rows = sparse.csr_array(sparse.hstack([ties, _matrix(moving)]))
+    rows.sort_indices()
     return Graph(
-        start=np.concatenate([np.zeros(fixed, np.int64), joined.indptr.astype(np.int64)]),
-        target=joined.indices.astype(np.int32),
-        weight=joined.data.astype(np.float32),
+        start=np.concatenate([np.zeros(fixed, np.int64), rows.indptr.astype(np.int64)]),
+        target=rows.indices.astype(np.int32),
+        weight=rows.data.astype(np.float32),
     )
+
+
+def joined(first: Graph, second: Graph, twin: NDArray[np.int64], weight: float = TWIN_WEIGHT) -> Graph:
+    """Two graphs as blocks of one, with an edge between twins: both move, and neither is the other's measure.
+
+    Args:
+        first: Of n samples, the first vertices of the result.
+        second: Of m samples.
+        twin: Of each of the first's samples the second's that is the same image and point, shape (n,); -1 for none.
+        weight: Of the edges between twins, above 0; 1 is that of the nearest neighbours.
+
+    Returns:
+        A symmetric graph of n + m vertices.
+
+    Raises:
+        LayoutError: There are no twins, or the weight is not positive.
+    """
+    rows = np.flatnonzero(twin >= 0)
+    if len(rows) == 0 or not weight > 0:
+        raise LayoutError(f"two sets are laid out together by their twins: there are {len(rows)}, of weight {weight:g}")
+    n, m = first.vertices, second.vertices
+    ties = sparse.csr_array((np.full(len(rows), weight, np.float32), (rows, twin[rows])), shape=(n, m))
+    blocks = sparse.block_array([[_matrix(first), ties], [ties.T, _matrix(second)]], format="csr")
+    blocks.sort_indices()
+    return Graph(blocks.indptr.astype(np.int64), blocks.indices.astype(np.int32), blocks.data.astype(np.float32))
+
+
+def _matrix(of: Graph) -> Any:
+    return sparse.csr_array((of.weight, of.target, of.start), shape=(of.vertices, of.vertices))
 
 
 def _directed(cross: Neighbours, fixed: int) -> Any:

@@ -15,6 +15,10 @@ from atlas_core.errors import LayoutError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+RETRIEVED = 0.01
+QUERIES = 2000
+BLOCK = 64
+
 
 def twins(
     image: NDArray[np.integer[Any]],
@@ -75,3 +79,40 @@ def procrustes(layout: NDArray[np.floating[Any]], other: NDArray[np.floating[Any
     centred, wanted = layout - mean, other - target
     left, _, right = np.linalg.svd(centred.T @ wanted)
     return np.asarray(centred @ left @ right + target)
+
+
+def retrieval(
+    layout: NDArray[np.floating[Any]],
+    other: NDArray[np.floating[Any]],
+    twin: NDArray[np.int64],
+    *,
+    share: float = RETRIEVED,
+    queries: int = QUERIES,
+    seed: int = 0,
+) -> float:
+    """Share of samples whose twin is among the nearest of the other map's samples: as many as chance by chance.
+
+    Args:
+        layout: Points, shape (n, 2).
+        other: Points of the other map in the same square, shape (m, 2).
+        twin: Index among these, shape (n,); -1 for none.
+        share: How many of the other map's samples count as nearest.
+        queries: Samples to ask, all that have a twin where there are fewer.
+        seed: Chooses them.
+
+    Raises:
+        LayoutError: There are no twins.
+    """
+    paired = np.flatnonzero(twin >= 0)
+    if len(paired) == 0:
+        raise LayoutError("twins are retrieved where there are some, and there are none")
+    asked = np.random.Generator(np.random.Philox(seed)).permutation(paired)[:queries]
+    most = max(1, round(share * len(other)))
+    found = 0
+    for first in range(0, len(asked), BLOCK):
+        rows = asked[first : first + BLOCK]
+        offset = layout[rows, None, :].astype(np.float64) - other[None, :, :]
+        squared = np.einsum("rnd,rnd->rn", offset, offset)
+        own = squared[np.arange(len(rows)), twin[rows]]
+        found += int(((squared < own[:, None]).sum(axis=1) < most).sum())
+    return found / len(asked)

@@ -16,7 +16,7 @@ from xml.etree import ElementTree as Xml
 
 from atlas_core.reports.order import failing
 from atlas_core.reports.readings import readings
-from atlas_core.reports.words import CHECKS, place, sentence, standing
+from atlas_core.reports.words import CHECKS, place, sentence, standing, words_of
 
 if TYPE_CHECKING:
     from atlas_core.audit.findings import Audit, CheckResult, Finding
@@ -96,7 +96,7 @@ def _evidence(finding: Finding) -> str:
         *(f"{reading.label}: {reading.whole}" for reading in readings(finding.statistics)),
         *(f"{each.role}: {each.caption}" for each in finding.evidence),
         f"remedy: {finding.remedy.summary}" if finding.remedy else "",
-        CHECKS[finding.check].todo if standing(finding) == "fails" else "",
+        words_of(finding).todo if standing(finding) == "fails" else "",
     ]
     return "\n".join(filter(None, lines))
 

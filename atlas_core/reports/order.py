@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
-from atlas_core.reports.words import Standing, standing
+from atlas_core.reports.words import Standing, standing, words_of
 
 if TYPE_CHECKING:
     from atlas_core.audit.findings import Audit, CheckResult, Evidence, Finding
@@ -48,8 +48,8 @@ def by_role(finding: Finding, role: str) -> list[Evidence]:
 
 
 def explained(findings: Sequence[Finding]) -> set[str]:
-    """The findings that say what they mean and what to do: the first of each check and standing."""
-    return set({(each.check, standing(each)): each.id for each in reversed(findings)}.values())
+    """The findings that say what they mean and what to do: the first of each kind and standing."""
+    return set({(words_of(each), standing(each)): each.id for each in reversed(findings)}.values())
 
 
 def _telling(finding: Finding) -> list[Evidence]:

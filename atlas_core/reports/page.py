@@ -17,7 +17,7 @@ from atlas_core.reports.order import before_and_after, by_role, explained, in_or
 from atlas_core.reports.readings import in_words, readings, scale, spoken
 from atlas_core.reports.snippet import acceptance
 from atlas_core.reports.tabled import single, tabled
-from atlas_core.reports.words import CHECKS, STANDINGS, called, place, sentence, standing
+from atlas_core.reports.words import CHECKS, STANDINGS, place, sentence, standing, words_of
 
 if TYPE_CHECKING:
     from atlas_core.audit.findings import Audit, Finding
@@ -92,8 +92,8 @@ def _environment() -> Environment:
     )
     environment.globals.update(CHECKS=CHECKS, STANDINGS=STANDINGS, VERDICTS=VERDICTS)
     told: tuple[Any, ...] = (
-        acceptance, before_and_after, by_role, called, in_words, place, readings, scale, sentence, single, spoken,
-        standing, tabled, viewer_link,
+        acceptance, before_and_after, by_role, in_words, place, readings, scale, sentence, single, spoken,
+        standing, tabled, viewer_link, words_of,
     )  # fmt: skip
     environment.globals.update({function.__name__: function for function in told})
     return environment

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -77,8 +77,8 @@ CHECKS: Mapping[str, CheckWords] = MappingProxyType(
             title="Versions",
             one="Change",
             asks="What does this model see, or no longer see, that the baseline did?",
-            means="Between the baseline and this model something changed by more than the same model changes when it "
-            "is only trained with another seed.",
+            means="Between the baseline and this model something changed for the worse by more than chance explains: "
+            "images that the baseline gets right, or what lies where on a map of both.",
             noted="The two models differ here by more than chance, within what the policy allows.",
             todo="Decide whether the change was meant. If it was, accept it; if not, compare what differs in data and "
             "training.",
@@ -95,6 +95,30 @@ CHECKS: Mapping[str, CheckWords] = MappingProxyType(
     }
 )
 
+FEATURE = {
+    "one": "Feature",
+    "means": "Only pictures of the class itself have it, so it may be what makes the class. The policy lets "
+    "no class hang on one such thing alone.",
+    "todo": "Look at it. Where it is what makes the class, accept it in the policy; where it is not, treat it "
+    "as a shortcut.",
+}
+KINDS: Mapping[tuple[str, str], CheckWords] = MappingProxyType(
+    {
+        ("shortcuts", "feature"): replace(CHECKS["shortcuts"], **FEATURE),
+        ("properties", "feature"): replace(CHECKS["properties"], **FEATURE),
+        ("regions", "worse"): replace(
+            CHECKS["regions"],
+            one="Regression",
+            means="Pictures that activate this part of the map are got wrong more often than by the baseline, on "
+            "the same pictures. The average accuracy may hide it.",
+            noted="Pictures that activate this part of the map are got wrong more often than by the baseline, "
+            "within what the policy allows.",
+            todo="Look at the pictures and at what changed since the baseline in data and training.",
+        ),
+    }
+)
+"""Of a check and what its findings give as their `kind`."""
+
 STANDINGS: Mapping[Standing, str] = MappingProxyType(
     {"fails": "Fails the check", "noted": "For your information", "accepted": "Accepted by the policy"}
 )
@@ -107,16 +131,9 @@ def standing(finding: Finding) -> Standing:
     return "fails" if finding.gate else "noted"
 
 
-def called(finding: Finding) -> str:
-    """What a finding is called: by its kind where that says more than its check."""
-    kinds = {
-        "feature": "Feature",
-        "worse": "Regression",
-        "born": "New cell",
-        "lost": "Lost cell",
-        "moved": "Moved cell",
-    }
-    return kinds.get(str(finding.statistics.get("kind")), CHECKS[finding.check].one)
+def words_of(finding: Finding) -> CheckWords:
+    """How reports speak of a finding: by its kind where that says more than its check."""
+    return KINDS.get((finding.check, str(finding.statistics.get("kind"))), CHECKS[finding.check])
 
 
 def sentence(text: str) -> str:

@@ -36,6 +36,7 @@ def run_chunk(
     from atlas_core.stages.classes import tell_classes
     from atlas_core.stages.comparable import measure_twins
     from atlas_core.stages.confusions import tell_confusions
+    from atlas_core.stages.coupled import lay_together
     from atlas_core.stages.drift import land, publish_drift
     from atlas_core.stages.icons import publish_icons, render_pictures
     from atlas_core.stages.landmarks import join, place
@@ -52,6 +53,7 @@ def run_chunk(
     from atlas_core.stages.shortcuts import confirm, publish_shortcuts, screen
     from atlas_core.stages.step import Step
     from atlas_core.stages.vectors import attribute, collect
+    from atlas_core.stages.versions import compare_layer, publish_versions
 
     steps = {
         "collect": collect,
@@ -62,6 +64,7 @@ def run_chunk(
         "layout place": place,
         "layout join": join,
         "layout twins": measure_twins,
+        "layout coupled": lay_together,
         "layout compare": compare_classes,
         "cells": make_cells,
         "cells classes": tell_classes,
@@ -80,6 +83,8 @@ def run_chunk(
         "publish icons": publish_icons,
         "publish landings": land,
         "publish drift": publish_drift,
+        "publish version": compare_layer,
+        "publish versions": publish_versions,
         "publish base": look_at_base,
         "publish audit": publish_audit,
         "publish screen": screen,

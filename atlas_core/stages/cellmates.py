@@ -87,12 +87,14 @@ class Cellmates:
     def described(self, cell: int, target: int) -> dict[str, Any]:
         """What a cell holds: samples, images, how many are labelled and of a class, its direction and its spread.
 
-        The spread is the median distance of its samples from the place in the middle of them, in sides of the grid.
+        The spread is the median distance of its samples in pictures of the class from the place in the middle of them,
+        in sides of the grid.
         """
         samples = self.samples(cell)
         labels = self._labels(samples)
         images = len(np.unique(self._members[1][samples]))
-        return {"spread": self._spread(samples), "count": len(samples), "images": images,
+        own = samples[labels == target]
+        return {"spread": self._spread(own if len(own) else samples), "count": len(samples), "images": images,
                 "labelled": int((labels >= 0).sum()), "own": int((labels == target).sum()),
                 "direction": self._direction(cell)}  # fmt: skip
 

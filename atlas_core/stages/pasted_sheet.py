@@ -59,7 +59,8 @@ def _surest(found: Sequence[Mapping[str, NDArray[Any]]]) -> list[tuple[int, int,
         flat = sure.transpose(2, 0, 1).reshape(sure.shape[2], -1)
         best = flat.argmax(axis=1)
         order = np.argsort(-flat.max(axis=1), kind="stable")[:PAIRS]
-        each.append([(patch, *map(int, np.unravel_index(best[base], sure.shape[:2])), int(base)) for base in order])
+        corners_of = sure.shape[1]
+        each.append([(patch, int(best[base]) // corners_of, int(best[base]) % corners_of, int(base)) for base in order])
     chosen: list[tuple[int, int, int, int]] = []
     for turn in range(PAIRS):
         for own in each:
@@ -70,10 +71,10 @@ def _surest(found: Sequence[Mapping[str, NDArray[Any]]]) -> list[tuple[int, int,
 
 def _with(test: PatchTest, patch: int, size: int, place: int, base: int) -> NDArray[np.uint8]:
     found = test.patch(patch)
+    pictures: NDArray[np.uint8] = test.bases.pixels[base : base + 1]
     if found is None:
-        return test.bases.pixels[base]
+        return np.asarray(pictures[0])
     shape = found[1][size].shape
     where = corners((test.whole[0] - shape[0], test.whole[1] - shape[1]))[place]
     one = np.array([0])
-    pastes = Pastes(np.array([base]), one, where[:1], where[1:])
-    return pasted(test.bases.pixels, [found[1][size]], pastes)[0]
+    return np.asarray(pasted(pictures, [found[1][size]], Pastes(one, one, where[:1], where[1:]))[0])

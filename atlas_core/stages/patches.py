@@ -259,7 +259,12 @@ def publish_patches(step: Step) -> Output:
     rivals = [
         gain for record in step.inputs("publish", step="pasted", of="rivals") for gain in record["info"]["rivals"]
     ]
-    common = {"target": test.target, "sizes": test.request.sizes, "pixels": test.pixels, "seed": test.request.seed}
+    common: dict[str, Any] = {
+        "target": test.target,
+        "sizes": test.request.sizes,
+        "pixels": test.pixels,
+        "seed": test.request.seed,
+    }
     told = [{"n": number, "source": source, "picture": picture, **described(table, rivals, **common)}
             for number, (source, picture, table) in enumerate(zip(patches, pictures, pasted, strict=True))]  # fmt: skip
     names = test.bench.names

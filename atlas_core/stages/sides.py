@@ -62,7 +62,8 @@ class Side:
     def _shards(self) -> Iterator[dict[str, Any]]:
         plan = self.step.plan
         if self.name == "dataset":
-            keys: Sequence[str] = plan.others[0].keys
+            other = plan.other(self.name)
+            keys: Sequence[str] = () if other is None else other.keys
         else:
             keys = [chunk.key for chunk in plan.chunks[: plan.ground] if chunk.stage == "collect"]
         return (self.step.runtime.record(plan, key) for key in keys)

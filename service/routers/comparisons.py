@@ -1,4 +1,4 @@
-"""Comparisons: of two classes of an atlas. Jobs of their own; that of two classes is a map, as an atlas is."""
+"""Comparisons, jobs of their own: of two classes of an atlas, which is a map as an atlas is; and of two models."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from atlas_core.errors import DependencyError, InputError, NotFoundError
 from atlas_core.plan import Plan
 from atlas_core.registry import Document
 from atlas_core.selections import OfClasses
+from atlas_core.versions.request import VersionsRequest
 from service.asked import ask, page_of
 from service.dependencies import PagingDep, Services, ServicesDep
 from service.idempotency import IDEMPOTENT, IdempotentRoute
@@ -24,6 +25,7 @@ from service.schemas.comparisons import ClassComparison, Comparison
 from service.schemas.jobs import Job
 from service.schemas.pages import Page
 from service.selecting import selected
+from service.versions import planned, summary_of, told
 
 router = APIRouter(prefix="/v1/comparisons", tags=["comparisons"], route_class=IdempotentRoute)
 KIND = "comparison"
@@ -40,15 +42,18 @@ def _job(comparison: ComparisonId, services: ServicesDep) -> Document:
 JobDep = Annotated[Document, Depends(_job)]
 
 
+Request = Annotated[ClassComparison | VersionsRequest, Body(discriminator="kind")]
+
+
 @router.post("", status_code=202, response_model=Job, dependencies=[IDEMPOTENT])
-def add_comparison(body: Annotated[ClassComparison, Body()], response: Response, services: ServicesDep) -> Any:
+def add_comparison(body: Request, response: Response, services: ServicesDep) -> Any:
     """Ask for a comparison; the same request twice is the same job."""
     return ask(services, _planned(services, body), response)
 
 
-def _planned(services: Services, request: ClassComparison) -> Plan:
+def _planned(services: Services, request: ClassComparison | VersionsRequest) -> Plan:
     """The plan of a comparison, by its kind."""
-    return _of_classes(services, request)
+    return _of_classes(services, request) if isinstance(request, ClassComparison) else planned(services, request)
 
 
 def _of_classes(services: Services, request: ClassComparison) -> Plan:
@@ -75,9 +80,14 @@ def list_comparisons(
 @router.get("/{comparison}", response_model=Comparison)
 def get_comparison(job: JobDep, services: ServicesDep) -> Any:
     """The job, and once it has succeeded what was found."""
-    plan = services.artifacts.plan(job["id"], KIND)
-    succeeded = job["state"] == "succeeded"
-    return described(services, job) | {"description": _compared_classes(services, plan) if succeeded else None}
+    plan, found = services.artifacts.plan(job["id"], KIND), None
+    if job["state"] == "succeeded":
+        found = _compared_classes(services, plan) if plan.apart else told(services, plan, registry.address_of(job))
+    return described(services, job) | {"description": found, "summary": _in_short(services, plan)}
+
+
+def _in_short(services: Services, plan: Plan) -> Document | None:
+    return None if plan.apart else summary_of(services, plan)
 
 
 def _compared_classes(services: Services, plan: Plan) -> Document | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -23,8 +22,6 @@ from service.schemas.registered import Dataset, DatasetRequest, Model, ModelRequ
 
 router = APIRouter(prefix="/v1", route_class=IdempotentRoute)
 RETRY = {"Retry-After": "1"}
-NAMED: Mapping[str, Sequence[str]] = {"model": ("model", "baseline"), "dataset": ("dataset", "base", "drift")}
-"""Fields of a job's request that may name one."""
 
 
 @router.post("/models", status_code=202, response_model=Model, tags=["models"], dependencies=[IDEMPOTENT])
@@ -95,10 +92,14 @@ def _drop(services: Services, kind: Inspected, one: AliasKind, name: str) -> Non
     with services.ledger.lock(lock_of(one, name)):
         check_unnamed(services.store, one, name)
         for job in registry.documents(services.store, "jobs"):
-            request = job.get("request") or {}
-            if not job.get("deleted") and name in (job["spec"].get(one), *(request.get(field) for field in NAMED[one])):
+            if not job.get("deleted") and name in (job["spec"].get(one), *_asked_for(job)):
                 raise ConflictError(f"the {one} {name} is used by {job['kind']} {job['id']}; delete that first")
         services.store.delete_document(kind, name)
+
+
+def _asked_for(job: registry.Document) -> list[str]:
+    """What a job's request names: another model or dataset than its spec's."""
+    return [value for value in (job.get("request") or {}).values() if isinstance(value, str)]
 
 
 def _entered(services: Services, response: Response, kind: Inspected, value: registry.Document) -> registry.Document:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
 from atlas_core.selections import OfClasses
 from service.schemas.jobs import Job
 from service.schemas.samples import ClassName
+from service.schemas.versions import VersionsDescription, VersionsSummary
 
 
 class ClassComparison(OfClasses):
@@ -38,6 +39,7 @@ class ComparedClasses(BaseModel):
 
 
 class Comparison(Job):
-    """A comparison; what it found once it is made."""
+    """A comparison; what it found once it is made, that of two models also in short."""
 
-    description: ComparedClasses | dict[str, Any] | None = None
+    description: Annotated[ComparedClasses | VersionsDescription, Field(discriminator="kind")] | None = None
+    summary: VersionsSummary | None = None

@@ -38,4 +38,5 @@ def test_wheel_holds_every_tracked_file_of_the_packages(wheel: set[str]) -> None
 
 def test_wheel_holds_the_page_and_the_demos_weights(wheel: set[str]) -> None:
     assert any(name.startswith("service/viewer/") and name.endswith(".html") for name in wheel)
+    assert "atlas_core/reports/templates/report.css" in wheel
     assert any(name.startswith("service/demo/") and name.endswith(".safetensors") for name in wheel)

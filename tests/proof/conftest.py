@@ -18,6 +18,7 @@ import pytest
 
 from atlas_client.client import Client
 from tests.conftest import SAID
+from tests.proof import copies
 from tests.tiny import ATLAS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -148,6 +149,14 @@ def imagenet(shared: Path, work: Path, imagenet_request: dict[str, Any]) -> Buil
 def cifar(shared: Path, work: Path, cifar_request: dict[str, Any]) -> Build:
     """ResNet-20 on CIFAR-10's test pictures, vivid."""
     return built(shared / "cifar10", "dataset-test.json", cifar_request, work / "cifar")
+
+
+@pytest.fixture(scope="session")
+def tuned(shared: Path, work: Path, report: Report) -> Path:
+    """Card of a copy of ResNet-20 that was trained on for a while."""
+    card, losses = copies.tuned(shared / "cifar10", work / "tuned")
+    report("ResNet-20, trained on", steps=copies.STEPS, loss_first=round(losses[0], 3), loss_last=round(losses[-1], 3))
+    return card
 
 
 def in_recipes(build: Build, cards: Path, dataset: str, request: dict[str, Any]) -> InRecipe:

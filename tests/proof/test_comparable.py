@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import pytest
 
 from tests.proof.conftest import IMAGENET_LAYERS, Build, Report, build_command
 
-if TYPE_CHECKING:
-    from atlas_core.models.base import LoadedModel
-
 pytestmark = pytest.mark.proof
-
-STEPS, BATCH, RATE = 150, 64, 2e-3
 
 
 def test_twins_of_two_layers_lie_nearer_than_in_separate_layouts(imagenet: Build, report: Report) -> None:
@@ -27,75 +20,6 @@ def test_twins_of_two_layers_lie_nearer_than_in_separate_layouts(imagenet: Build
     report(f"twins of {second} and {first}", **found)
     assert found["with"] == {"layer": first}
     assert found["noise_floor"] < found["distance"] < found["separate_aligned"] <= found["separate"]
-
-
-@pytest.fixture(scope="module")
-def tuned(shared: Path, work: Path, report: Report) -> Path:
-    """Card of a copy of ResNet-20 that was trained on for a while, the names of its tensors kept."""
-    import onnx
-    from onnx import numpy_helper
-
-    from atlas_core.registration import load_card
-
-    cards = shared / "cifar10"
-    folder = work / "tuned"
-    shutil.copytree(cards, folder, ignore=shutil.ignore_patterns("images.zip", "dataset-*"))
-    graph = onnx.load(cards / "resnet20.onnx")
-    model = load_card(cards / "model.json")
-    before = {name: value.detach().numpy().copy() for name, value in model.network().module.named_parameters()}
-    losses = _train(model, cards)
-    after = dict(model.network().module.named_parameters())
-    written = 0
-    for tensor in graph.graph.initializer:
-        held = numpy_helper.to_array(tensor)
-        for name, value in before.items():
-            for turned in (False, True):
-                own, new = value, after[name].detach().numpy()
-                own, new = (own.T, new.T) if turned else (own, new)
-                if held.shape == own.shape and np.array_equal(held, own):
-                    tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(new), tensor.name))
-                    written += 1
-                    break
-            else:
-                continue
-            break
-    assert written == len(before)
-    onnx.save(graph, folder / "resnet20.onnx")
-    report("ResNet-20, trained on", steps=STEPS, loss_first=round(losses[0], 3), loss_last=round(losses[-1], 3))
-    return folder / "model.json"
-
-
-def _train(model: LoadedModel, cards: Path) -> list[float]:
-    """Train with SGD on the training pictures; returns the mean loss of each third."""
-    import torch
-
-    from atlas_core.cards import resolve_dataset_card
-    from atlas_core.datasets.dataset import open_dataset
-    from atlas_core.models.base import Normalise
-    from atlas_core.models.preprocessing import read_pixels, to_unit
-
-    random = np.random.default_rng(0)
-    net, normalise = model.network().reader([], logits=True), Normalise(model.card.input)
-    model.network().module.requires_grad_(True)
-    optimiser = torch.optim.SGD(model.network().module.parameters(), lr=RATE, momentum=0.9)
-    losses = []
-
-    def no_blob(sha256: str) -> Any:
-        raise AssertionError(sha256)
-
-    with open_dataset(resolve_dataset_card(cards / "dataset-train.json"), no_blob) as dataset:
-        listing = dataset.listing
-        chosen = random.permutation(len(listing.images))[: STEPS * BATCH].reshape(STEPS, -1)
-        for batch in chosen:
-            pixels = [read_pixels(dataset.read(listing.images[place]), model.card.input) for place in batch]
-            labels = torch.from_numpy(listing.labels[batch].astype(np.int64))
-            (logits,) = net(normalise(torch.from_numpy(to_unit(np.stack(pixels)))))
-            loss = torch.nn.functional.cross_entropy(logits.flatten(1), labels)
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]  # torch's own
-            optimiser.step()
-            losses.append(float(loss.detach()))
-    return [float(np.mean(part)) for part in np.array_split(losses, 3)]
 
 
 def test_a_fine_tuned_copy_is_anchored_on_the_originals_atlas(

@@ -110,6 +110,7 @@ def test_every_operation_answers_as_described(
     _levels(call, live)
     _icons(call, live)
     _classes(call, live)
+    _versions(call, live)
     _drift(call, live, dataset_of(live, tmp_path, (1,), noise=50))
     _audits(call, live)
     _aliases(call, live)
@@ -210,6 +211,20 @@ def _classes(call: Caller, live: Live) -> None:
     assert job["id"] in [each["id"] for each in call("GET /v1/comparisons", 200, params=atlas).json()["items"]]
     call(f"DELETE {one}", 204, comparison=job["id"])
     call(f"GET {one}", 404, comparison=job["id"])
+
+
+def _versions(call: Caller, live: Live) -> None:
+    """Of a model and itself: no cell changed, so there is no patch to show."""
+    body = {"kind": "models", "atlas": live.atlas["id"], "other": live.spec["model"]}
+    job = call("POST /v1/comparisons", 202, body=body).json()
+    live.client.made_comparison(job)
+    one, name = "/v1/comparisons/{comparison}", {"comparison": job["id"]}
+    layer = call(f"GET {one}", 200, **name).json()["description"]["layers"][0]
+    _picture(call, f"GET {one}/pictures/{{n}}", layer["picture"]["sha256"], n="0", **name)
+    call(f"GET {one}/points/{{n}}", 200, n="0", **name)
+    call(f"GET {one}/summary", 200, **name)
+    call(f"GET {one}/exemplars/{{n}}", 404, n="0", **name)
+    call(f"DELETE {one}", 204, **name)
 
 
 def _picture(call: Caller, operation: str, version: str, **names: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pytest
 import torch
@@ -22,6 +24,11 @@ from atlas_core.audit.pasting import (
     random_crops,
 )
 from tests.atlas_core.tiny import TinyModel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 
 def test_chance_is_a_function_of_its_name_alone() -> None:
@@ -83,8 +90,12 @@ def test_logits_are_of_the_pasted_pictures_and_batches_all_of_one_size(monkeypat
     model = TinyModel(Sum(), (3, 8, 8))
     sizes: list[int] = []
     run = model.activations
-    monkeypatch.setattr(model, "activations", lambda pixels, *rest, **options: (
-        sizes.append(len(pixels)), run(pixels, *rest, **options))[1])  # fmt: skip
+
+    def counted(pixels: NDArray[np.float32], layers: Sequence[str], *, logits: bool) -> Any:
+        sizes.append(len(pixels))
+        return run(pixels, layers, logits=logits)
+
+    monkeypatch.setattr(model, "activations", counted)
     told: list[tuple[int, int]] = []
     passes = Passes(model, lambda done, total: told.append((done, total)))
     pictures = np.zeros((3, 8, 8, 3), np.uint8)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from atlas_core.errors import LayoutError
-from atlas_core.layout.coupled import coupled, cross_neighbours
+from atlas_core.layout.coupled import coupled, cross_neighbours, joined
 from atlas_core.layout.graph import Graph, graph
 from atlas_core.layout.neighbours import Neighbours, neighbours
 from atlas_core.layout.optimise import optimise
@@ -64,3 +64,31 @@ def test_the_fixed_do_not_move_and_twins_end_near_them() -> None:
     apart = np.median(np.hypot(*(points[300:] - first).T))
     chance = np.median(np.hypot(*(first[random.permutation(300)] - first).T))
     assert apart < 0.15 * chance
+
+
+def test_two_graphs_are_blocks_of_one_and_twins_are_tied_both_ways() -> None:
+    found = joined(pair(), pair(), np.array([1, -1]), 0.25)
+    assert found.start.tolist() == [0, 2, 3, 4, 6]
+    assert found.target.tolist() == [1, 3, 0, 3, 0, 2]
+    assert found.weight.tolist() == [0.5, 0.25, 0.5, 0.5, 0.25, 0.5]
+    with pytest.raises(LayoutError, match="by their twins: there are 0"):
+        joined(pair(), pair(), np.array([-1, -1]))
+    with pytest.raises(LayoutError, match="of weight 0"):
+        joined(pair(), pair(), np.array([0, 1]), 0)
+
+
+def test_both_halves_move_and_twins_stay_together() -> None:
+    random = np.random.default_rng(4)
+    group = np.arange(200) % 5
+    activations = random.normal(size=(5, 12))[group] + 0.3 * random.normal(size=(200, 12))
+    images = np.arange(200)
+    first, second = (graph(neighbours(activations + 0.05 * random.normal(size=activations.shape), images, 10))
+                     for _ in range(2))  # fmt: skip
+    start = np.tile(random.normal(size=(200, 2)).astype(np.float32) * 5, (2, 1))
+    start[200:] += random.normal(0, 0.01, (200, 2)).astype(np.float32)
+    points = optimise(joined(first, second, np.arange(200)), start, epochs=60)
+    apart = np.median(np.hypot(*(points[:200] - points[200:]).T))
+    chance = np.median(np.hypot(*(points[:200] - points[200 + random.permutation(200)]).T))
+    assert apart < 0.3 * chance
+    assert not np.allclose(points[:200], start[:200], atol=0.1)
+    assert not np.allclose(points[200:], start[200:], atol=0.1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from atlas_core.errors import LayoutError
-from atlas_core.layout.twins import procrustes, twin_distance, twins
+from atlas_core.layout.twins import procrustes, retrieval, twin_distance, twins
 
 
 def test_twins_share_image_and_point() -> None:
@@ -41,3 +41,21 @@ def test_procrustes_undoes_moving_turning_and_mirroring_and_does_not_scale() -> 
 def test_procrustes_of_a_single_place_goes_to_the_middle() -> None:
     other = np.array([[0.0, 0.0], [1.0, 2.0]])
     assert np.allclose(procrustes(np.full((2, 2), 0.25), other), [[0.5, 1.0]] * 2)
+
+
+def test_a_twin_is_retrieved_where_it_is_among_the_nearest() -> None:
+    layout = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    assert retrieval(layout, layout, np.arange(4)) == 1
+    assert retrieval(layout, layout[::-1], np.arange(4)) == 0
+    swapped = np.array([1, 0, 2, 3])
+    assert retrieval(layout, layout, swapped) == 0.5
+    assert retrieval(layout, layout, swapped, share=0.75) == 1  # the second or third nearest of four
+    assert retrieval(layout, layout, np.array([-1, 0, 2, -1])) == 0.5
+    with pytest.raises(LayoutError, match="there are none"):
+        retrieval(layout, layout, np.full(4, -1))
+
+
+def test_unrelated_maps_retrieve_as_many_as_chance() -> None:
+    random = np.random.default_rng(0)
+    found = retrieval(random.random((3000, 2)), random.random((3000, 2)), np.arange(3000), share=0.05)
+    assert 0.03 < found < 0.07

@@ -1,0 +1,103 @@
+"""Done-when 5 of issue 6: ResNet-20 against itself, a fine-tuned copy, and one with one class's weights damaged."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from atlas_core import registry
+from atlas_core.build import plan
+from atlas_core.registration import register_cards
+from atlas_core.runtime import Runtime
+from atlas_core.spec import parse_spec
+from atlas_core.store import Store, open_store
+from atlas_core.versions.plan import plan_versions, resolve
+from atlas_core.versions.request import VersionsRequest
+from tests.atlas_core.conftest import run_all
+from tests.proof import copies
+
+if TYPE_CHECKING:
+    from atlas_core.plan import Plan
+    from tests.proof.conftest import Report
+
+pytestmark = pytest.mark.proof
+LAYER = "/layer3/layer3.2/Relu_1_output_0"
+CAT = 3
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return open_store(str(tmp_path_factory.mktemp("versions")))
+
+
+@pytest.fixture(scope="module")
+def old(shared: Path, store: Store) -> Plan:
+    """Of an atlas of 8,000 samples of the 2,000 test pictures."""
+    cards = shared / "cifar10"
+    model, dataset = register_cards(store, cards / "model.json", cards / "dataset-test.json")
+    spec = parse_spec({"model": model, "dataset": dataset, "layers": [LAYER], "samples": 8000, "recipe": "none",
+                       "attribution": "none"})  # fmt: skip
+    return plan(spec, registry.model_facts(store, model), registry.dataset_facts(store, dataset))
+
+
+def compared(store: Store, old: Plan, shared: Path, card: Path, report: Report, what: str) -> dict[str, Any]:
+    model, _ = register_cards(store, card, shared / "cifar10" / "dataset-test.json")
+    facts = registry.model_facts(store, model)
+    made = plan_versions(old, resolve(VersionsRequest(atlas=old.id, other=model), old, facts), facts)
+    runtime = Runtime(store)
+    run_all(made, runtime)
+    record = runtime.record(made, made.chunks[-1].key)
+    found: dict[str, Any] = json.loads(store.get_blob(record["blobs"]["description"]))
+    layer, accuracy = found["layers"][0], found["accuracy"]
+    report(
+        f"ResNet-20 against {what}", findings=[one["text"] for one in found["findings"]],
+        accuracy=[accuracy["overall"][name] for name in ("old", "new", "p")], damaged=accuracy["damaged"],
+        improved=accuracy["improved"], agreement=found["agreement"]["share"],
+        cka=layer["likeness"]["cka"], neighbours=layer["likeness"]["neighbours"], **layer["map"]["twins"],
+        retrieval=layer["map"]["retrieval"], astray=layer["cells"]["astray"], cells=layer["cells"]["numbers"],
+    )  # fmt: skip
+    return found
+
+
+def test_itself_differs_by_nothing(store: Store, old: Plan, shared: Path, report: Report) -> None:
+    found = compared(store, old, shared, shared / "cifar10" / "model.json", report, "itself")
+    layer = found["layers"][0]
+    assert found["findings"] == []
+    assert layer["likeness"]["cka"]["value"] == layer["likeness"]["neighbours"]["value"] == 1
+    assert layer["map"]["twins"]["distance"] < 1.5 * layer["map"]["twins"]["floor"]
+    assert layer["map"]["retrieval"]["share"] > 0.99
+
+
+def test_a_fine_tuned_copy_differs_by_little(store: Store, old: Plan, shared: Path, work: Path, report: Report) -> None:
+    card, losses = copies.tuned(shared / "cifar10", work / "gently", steps=60, rate=2e-4)
+    report("ResNet-20, trained on gently", losses=losses)
+    found = compared(store, old, shared, card, report, "a gently fine-tuned copy")
+    layer = found["layers"][0]
+    assert layer["cells"]["numbers"] == {"born": 0, "lost": 0, "moved": 0}
+    assert all(one["changes"] == [] for one in layer["neighbourhoods"])
+    assert layer["likeness"]["cka"]["value"] > 0.97
+    assert layer["likeness"]["neighbours"]["high"] < 1
+    assert all(abs(one["change"]) < 0.1 for one in found["accuracy"]["classes"])
+
+
+def test_one_trained_on_for_longer_differs_by_more(
+    store: Store, old: Plan, shared: Path, tuned: Path, report: Report
+) -> None:
+    found = compared(store, old, shared, tuned, report, "one trained on ten times as fast")
+    layer = found["layers"][0]
+    assert layer["likeness"]["neighbours"]["value"] < 0.7
+    assert layer["cells"]["astray"]["share"] > 10 * layer["cells"]["astray"]["floor"]
+    assert found["accuracy"]["damaged"]
+
+
+def test_a_damaged_class_is_named(store: Store, old: Plan, shared: Path, work: Path, report: Report) -> None:
+    card = copies.damaged(shared / "cifar10", work / "damaged", CAT)
+    found = compared(store, old, shared, card, report, "one with the weights of cat damaged")
+    assert found["accuracy"]["damaged"] == ["cat"]
+    assert found["accuracy"]["classes"][0]["name"] == "cat"
+    layer = found["layers"][0]
+    assert layer["likeness"]["cka"]["value"] == 1  # before the last layer nothing is damaged
+    assert layer["cells"]["numbers"] == {"born": 0, "lost": 0, "moved": 0}

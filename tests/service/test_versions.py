@@ -1,0 +1,122 @@
+"""Two models through the service: asked for over HTTP, made by a real worker, shown, quoted, dropped."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from atlas_client.cli import run
+from atlas_client.errors import ConflictError, InvalidError, NotFoundError
+
+if TYPE_CHECKING:
+    from tests.service.conftest import Live
+
+LAYER = "features.4"
+
+
+@pytest.fixture(scope="module")
+def damaged(live: Live, cards: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Id of a copy of the model that says nothing but the first class."""
+    from safetensors.torch import load_file, save_file
+
+    folder = tmp_path_factory.mktemp("damaged")
+    weights = load_file(cards / "weights.safetensors")
+    weights["classifier.1.bias"][0] += 1000
+    save_file(weights, folder / "weights.safetensors")
+    card = json.loads((cards / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps({**card, "name": "candidate"}))
+    model = str(live.client.add_model(folder / "model.json")["id"])
+    live.client.wait_ready("models", model)
+    return model
+
+
+@pytest.fixture(scope="module")
+def made(live: Live, damaged: str) -> dict[str, Any]:
+    return live.client.made_comparison(live.client.compare_models(damaged, atlas=live.atlas["id"]))
+
+
+def test_two_models_are_compared_and_what_changed_is_told(live: Live, damaged: str, made: dict[str, Any]) -> None:
+    found = made["description"]
+    assert (made["kind"], made["state"], made["atlas"]) == ("comparison", "succeeded", live.atlas["id"])
+    assert (made["request"]["other"], made["request"]["layers"]) == (damaged, [LAYER])
+    assert (found["old"]["name"], found["new"]["name"]) == ("tiny", "candidate")
+    assert made["digest"] == found["digest"]
+    assert found["accuracy"]["overall"]["new"] == pytest.approx(20 / 60, abs=1e-4)
+    assert found["layers"][0]["likeness"]["neighbours"]["value"] == 1  # before its last layer it is the same
+    assert found["layers"][0]["cells"]["numbers"] == {"born": 0, "lost": 0, "moved": 0}
+    assert made["summary"]["findings"] == len(found["findings"])
+    assert {"collect", "layout", "publish"} == set(made["progress"])
+    again = live.client.compare_models(damaged, atlas=live.atlas["id"])
+    assert (again["id"], again["state"]) == (made["id"], "succeeded")
+
+
+def test_it_is_shown_and_can_be_quoted(live: Live, made: dict[str, Any]) -> None:
+    layer = made["description"]["layers"][0]
+    with Image.open(io.BytesIO(live.client.picture(layer["picture"]["url"]))) as picture:
+        assert (picture.format, picture.width > 1000) == ("PNG", True)
+    answer = httpx.get(f"{live.service.url}{layer['points']}")
+    points = np.frombuffer(answer.content, np.float32).reshape(-1, 2)
+    assert answer.headers["x-points"] == f"{len(points) // 2}, {len(points) // 2}"
+    assert ((points >= 0) & (points <= 1)).all()
+    summary = live.client.comparison_summary(made["id"])
+    assert summary.startswith("**candidate against tiny** on 60 images of patterns: ")
+    assert len(summary.splitlines()) <= 15
+    for path in ("pictures/1", "points/1", "exemplars/0"):
+        with pytest.raises(NotFoundError):
+            live.client.request("GET", f"{made['links']['self']}/{path}")
+
+
+def test_a_model_and_itself_without_an_atlas(live: Live) -> None:
+    asked = {name: live.spec[name] for name in ("model", "dataset", "layers", "samples", "seed")}
+    job = live.client.compare_models(live.spec["model"], **asked)
+    found = live.client.made_comparison(job)
+    assert (found["atlas"], found["description"]["findings"]) == (None, [])
+    listed = live.client.comparisons()
+    assert job["id"] in [one["id"] for one in listed]
+    assert job["id"] not in [one["id"] for one in live.client.comparisons(live.atlas["id"])]
+    live.client.request("DELETE", job["links"]["self"])
+    assert job["id"] not in [one["id"] for one in live.client.comparisons()]
+
+
+def test_a_command_prints_and_gates(
+    live: Live, damaged: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "map.png"
+    base = ["versions", live.atlas["id"], damaged, "--url", live.service.url]
+    assert run([*base, "--picture", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "**candidate against tiny**" in said
+    assert f"map of {LAYER}: /v1/comparisons/" in said
+    assert out.stat().st_size > 1000
+    assert run([*base, "--json", "--gate"]) in (0, 1)
+    found = json.loads(capsys.readouterr().out)
+    assert run([*base, "--gate", "--markdown"]) == int(bool(found["description"]["findings"]))
+    assert capsys.readouterr().out.startswith("**candidate")
+    assert run(["versions", live.atlas["id"], "none", "--url", live.service.url]) == 4
+    assert "no model 'none'" in capsys.readouterr().err
+
+
+def test_what_cannot_be_compared_is_refused(live: Live, damaged: str, made: dict[str, Any]) -> None:
+    atlas = live.atlas["id"]
+    with pytest.raises(InvalidError, match="no layer 'none'"):
+        live.client.compare_models(damaged, atlas=atlas, layers=["none"])
+    with pytest.raises(InvalidError, match="leave out samples, or the atlas"):
+        live.client.compare_models(damaged, atlas=atlas, samples=500)
+    with pytest.raises(InvalidError, match="no atlas 'none'"):
+        live.client.compare_models(damaged, atlas="none")
+    with pytest.raises(InvalidError, match="no dataset 'none'"):
+        live.client.compare_models(damaged, model=live.spec["model"], dataset="none", layers=[LAYER])
+    with pytest.raises(InvalidError):
+        live.client.json("POST", "/v1/comparisons", json={"kind": "colours"})
+    with pytest.raises(ConflictError, match="is used by comparison"):
+        live.client.request("DELETE", f"/v1/models/{damaged}")
+    with pytest.raises(NotFoundError, match="is no comparison"):
+        live.client.json("GET", f"/v1/comparisons/{atlas}")
+    assert made["state"] == "succeeded"
