@@ -220,7 +220,7 @@ def _measuring(asked: Asked, parties: Parties, atlas: Plan, before: Measuring | 
                       baseline=None if before is None else before.context,
                       drift=parties.drift if model_is_audited else None)  # fmt: skip
     checks = _checks(asked.policy, context)
-    others = [other for name in checks for other in others_of(name, context, asked.policy.options[name])]
+    others = [other for name in checks for other in others_of(module_of(name), context, asked.policy.options[name])]
     return Measuring(context, base, checks, tuple(others))
 
 

@@ -66,9 +66,9 @@ CHECKS: Mapping[CheckName, Check] = MappingProxyType({
 """In the order in which they are run and reported."""
 
 
-def others_of(name: str, context: Context, options: Card) -> Sequence[Other]:
+def others_of(module: CheckModule, context: Context, options: Card) -> Sequence[Other]:
     """What some chunks of a check are about in place of the atlas's model and dataset; most checks have none."""
-    told: Sequence[Other] = getattr(module_of(name), "others", lambda context, options: ())(context, options)
+    told: Sequence[Other] = getattr(module, "others", lambda context, options: ())(context, options)
     return told
 
 

@@ -36,6 +36,8 @@ def test_a_damaged_class_fails_and_is_named() -> None:
     assert isinstance(interval, tuple)
     assert list(interval) == pytest.approx([0.45, 0.55])
     assert one.policy_key == "versions.class_lost"
+    assert [(shown.name, shown.caption) for shown in one.evidence] == [
+        ("evidence-1", "cat that only the baseline recognises, now mostly dog")]  # fmt: skip
     assert any("images with cat are recognised less often" in title for title in gating)
     assert not any("dog" in title or "ship" in title for title in gating)
     assert found.noise["layer3: distance of twins"] == 0.003
