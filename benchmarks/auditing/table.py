@@ -10,7 +10,8 @@ from statistics import median
 from typing import Any
 
 from atlas_core.statistics import wilson
-from benchmarks.auditing.cases import CHANGED, KINDS, Case
+from benchmarks.auditing.cases import CHANGED, Case
+from benchmarks.auditing.plants import KINDS
 from benchmarks.auditing.runs import RESULTS
 
 FIRST = 3

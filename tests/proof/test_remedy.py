@@ -57,7 +57,13 @@ def test_noodles_no_longer_make_a_wok(work: Path, report: Report) -> None:
     card = read_card(ModelCard, world / "model.json")
     weights, repaired = (world / "model.safetensors").read_bytes(), (out / "repaired-wok.onnx").read_bytes()
     before = load_model(card.model_copy(update={"weights": "sha256:0"}), lambda _: weights)
-    as_onnx = {"format": "onnx", "source": "sha256:0", "architecture": None, "weights": None, "arguments": {}}
+    as_onnx: dict[str, Any] = {
+        "format": "onnx",
+        "source": "sha256:0",
+        "architecture": None,
+        "weights": None,
+        "arguments": {},
+    }
     after = load_model(card.model_copy(update=as_onnx), lambda _: repaired)
     names, _, noodles, pictures = zip(*generate(OTHER_WORLD, PICTURES, True), strict=True)
     labels, pixels = np.array([CLASSES.index(name) for name in names]), np.stack(pictures)
