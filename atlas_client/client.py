@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from atlas_client.calls.aliases import Aliases
 from atlas_client.calls.atlases import Atlases
+from atlas_client.calls.audits import Audits
 from atlas_client.calls.classes import Classes
 from atlas_client.calls.comparisons import Comparisons
 from atlas_client.calls.drift import Drift
@@ -14,5 +15,7 @@ from atlas_client.calls.registered import Registered
 from atlas_client.calls.selections import Selections
 
 
-class Client(Registered, Aliases, Atlases, Classes, Selections, Comparisons, Icons, Drift, Patches, Projections):
+class Client(
+    Registered, Aliases, Atlases, Classes, Selections, Comparisons, Icons, Drift, Patches, Projections, Audits
+):
     """One service, and all that can be asked of it; arguments as of `Connection`."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from atlas_client.atlas import Atlas
     from atlas_client.connection import Document
+    from atlas_client.options import Sign
 
 MARGIN, MAP, SIDEBAR, GAP, TITLE = 36, 960, 260, 40, 44
 WARM, COLD = (226, 88, 10), (24, 82, 178)
@@ -23,7 +24,7 @@ TINT = 0.35
 PALE = 0.06
 """How present an icon of no value is, so that the map can be made out."""
 LISTED, LISTED_ICON = 5, 56
-UNITS = {"attribution": " logits", "count": " samples"}
+UNITS = {"attribution": "logits"}
 SAID = {
     "count": "Samples in each cell",
     "error": "Share of images that the model gets wrong",
@@ -32,12 +33,13 @@ SAID = {
 }
 
 
-def draw_heatmap(heat: Document, atlas: Atlas) -> Image.Image:
+def draw_heatmap(heat: Document, atlas: Atlas, sign: Sign = "both") -> Image.Image:
     """Draw a heat map over its level of an atlas.
 
     Args:
         heat: From `Client.heatmap`.
         atlas: That it is of.
+        sign: What is shown: `both` on one scale, or only the `positive` or the `negative` on its own.
 
     Returns:
         RGB.
@@ -45,28 +47,52 @@ def draw_heatmap(heat: Document, atlas: Atlas) -> Image.Image:
     sheet = Sheet(2 * MARGIN + SIDEBAR + GAP + MAP, 2 * MARGIN + TITLE + MAP)
     left, top, side = MARGIN + SIDEBAR + GAP, MARGIN + TITLE, heat["side"]
     pictures = level_pictures(atlas, heat["layer"], side)
-    sheet.paste(_shown(pictures[1], heat), left, top)
+    sheet.paste(_shown(pictures[1], values_of(heat, sign)), left, top)
     names = atlas.manifest.get("names", {})
     title = " · ".join(str(part) for part in (names.get("model"), heat["layer"], names.get("dataset")) if part)
     said = f"{side} x {side} cells · {atlas.said_of_icons}"
     sheet.text(left, MARGIN + 4, title, 20, width=MAP - sheet.width_of(said, 15) - 20)
     sheet.text(left + MAP, MARGIN + 8, said, 15, SOFT, anchor="ra")
-    below = _draw_legend(sheet, heat)
-    _draw_cells(sheet, heat, atlas, below)
+    below = _draw_legend(sheet, heat, ends_of(heat, sign))
+    for name, cells, colour in listed(heat, sign):
+        below = _draw_cells(sheet, heat, atlas, (name, cells, colour), below)
     return sheet.finished()
 
 
-def values_of(heat: Document) -> NDArray[np.float64]:
+def ends_of(heat: Document, sign: Sign) -> tuple[float, float]:
+    """What the ends of the scale stand for, the lower first."""
+    if sign == "both":
+        return (-heat["scale"], heat["scale"]) if heat["least"] < 0 else (0.0, heat["scale"])
+    return (min(heat["least"], 0.0), 0.0) if sign == "negative" else (0.0, max(heat["greatest"], 0.0))
+
+
+def values_of(heat: Document, sign: Sign = "both") -> NDArray[np.float64]:
     """What is shown of each cell, -1 to 1, row 0 on top, shape (side, side); NaN where nothing is known."""
     shown = np.full((heat["side"], heat["side"]), np.nan)
     value = np.array([np.nan if one is None else one for one in heat["value"]], np.float64)
-    shown[heat["row"], heat["column"]] = np.clip(value / (heat["scale"] or 1.0), -1, 1)
+    low, high = ends_of(heat, sign)
+    shown[heat["row"], heat["column"]] = np.clip(value, low, high) / (max(-low, high) or 1.0)
     return shown
 
 
-def _shown(level: Image.Image, heat: Document) -> Image.Image:
+def listed(heat: Document, sign: Sign = "both") -> list[tuple[str, list[int], Colour]]:
+    """The cells of the largest values, and of the least where these are below zero: a title, which, and its colour."""
+    value, count = _column(heat, "value"), _column(heat, "count")
+    known = np.flatnonzero(np.isfinite(value) & (count >= heat["enough"]))
+    order = known[np.argsort(-value[known], kind="stable")]
+    high, low = order[value[order] > 0], order[value[order] < 0][::-1]
+    name = "strongest" if heat["measure"] == "attribution" else "highest"
+    parts = [(name, high, WARM, "positive"), ("most against it", low, COLD, "negative")]
+    return [(title, cells[:LISTED].tolist(), colour) for title, cells, colour, of in parts
+            if len(cells) and sign in ("both", of)]  # fmt: skip
+
+
+def _column(heat: Document, name: str) -> NDArray[np.float64]:
+    return np.array([np.nan if one is None else one for one in heat[name]], np.float64)
+
+
+def _shown(level: Image.Image, values: NDArray[np.float64]) -> Image.Image:
     """The level with every cell as present as its value is large, tinted by its sign."""
-    values = values_of(heat)
     size = enlarged(MAP, MAP)
     known = np.nan_to_num(values)
     strength, sign = _spread(np.abs(known), size), _spread((known < 0).astype(np.float64), size)
@@ -99,7 +125,7 @@ def said_of(value: float, measure: str) -> str:
     return f"{value:,.0f}" if measure == "count" else f"{value:+.3g}"
 
 
-def _draw_legend(sheet: Sheet, heat: Document) -> float:
+def _draw_legend(sheet: Sheet, heat: Document, ends: tuple[float, float]) -> float:
     """What is shown and on which scale; gives where the sheet is free below."""
     measure, top = heat["measure"], MARGIN + 4
     for line in _wrapped(sheet, title_of(heat), 26, SIDEBAR)[:3]:
@@ -109,43 +135,33 @@ def _draw_legend(sheet: Sheet, heat: Document) -> float:
         sheet.text(MARGIN, top + 2, f"class {heat['class']['index']} · what each cell adds to its logit", 14, SOFT)
         top += 22
     top += 18
-    signed = any(value is not None and value < 0 for value in heat["value"])
-    sheet.paste(_bar(signed=signed), MARGIN, top)
-    ends = (-heat["scale"], 0.0, heat["scale"]) if signed else (0.0, heat["scale"])
-    for place, value in enumerate(ends):
-        at, anchor = MARGIN + SIDEBAR * place / (len(ends) - 1), ("la", "ma", "ra")[place if signed else 2 * place]
+    sheet.paste(_bar(*ends), MARGIN, top)
+    places = [(0.0, ends[0], "la"), (1.0, ends[1], "ra"), *([(0.5, 0.0, "ma")] if ends[0] < 0 < ends[1] else [])]
+    for share, value, anchor in places:
         said = "0" if value == 0 else said_of(value, measure)
-        sheet.text(at, top + 28, said, 14, anchor=anchor)
-    sheet.text(MARGIN, top + 50, f"largest of cells with {heat['enough']}+ samples"
-               + (f", in{UNITS[measure]}" if measure == "attribution" else ""), 13, SOFT)  # fmt: skip
+        sheet.text(MARGIN + SIDEBAR * share, top + 28, said, 14, anchor=anchor)
+    scaled = "; ".join(filter(None, [UNITS.get(measure), f"scaled to cells with {heat['enough']}+ samples"]))
+    sheet.text(MARGIN, top + 50, scaled, 13, SOFT)
     return top + 92
 
 
-def _bar(*, signed: bool) -> Image.Image:
+def _bar(low: float, high: float) -> Image.Image:
     """The colours of the scale, from its least value to its greatest."""
-    value = np.linspace(-1 if signed else 0, 1, round(enlarged(SIDEBAR, 0)[0]))[:, None]
+    value = np.linspace(low, high, enlarged(SIDEBAR, 0)[0])[:, None] / (max(-low, high) or 1.0)
     tint = np.where(value < 0, np.array(COLD), np.array(WARM))
     row = np.array(GROUND) + np.abs(value) * (tint - np.array(GROUND))
     return Image.fromarray(np.tile(row.round().astype(np.uint8)[None], (enlarged(0, 20)[1], 1, 1)))
 
 
-def _draw_cells(sheet: Sheet, heat: Document, atlas: Atlas, top: float) -> None:
-    """The cells of the largest values, and of the least where these are below zero, with their icons."""
-    value, count = [
-        np.array([np.nan if one is None else one for one in heat[name]], float) for name in ("value", "count")
-    ]
-    known = np.flatnonzero(np.isfinite(value) & (count >= heat["enough"]))
-    order = known[np.argsort(-value[known], kind="stable")]
-    parts = [("strongest", order[:LISTED], WARM)]
-    if len(order) and value[order[-1]] < 0:
-        parts.append(("most against it", order[::-1][:LISTED], COLD))
-    for name, cells, colour in parts:
-        sheet.text(MARGIN, top, name, 15, SOFT)
-        top += 26
-        for cell in cells.tolist():
-            _draw_cell(sheet, heat, atlas, cell, colour, top)
-            top += LISTED_ICON + 8
-        top += 14
+def _draw_cells(sheet: Sheet, heat: Document, atlas: Atlas, part: tuple[str, list[int], Colour], top: float) -> float:
+    """Some cells with their icons; gives where the sheet is free below."""
+    name, cells, colour = part
+    sheet.text(MARGIN, top, name, 15, SOFT)
+    top += 26
+    for cell in cells:
+        _draw_cell(sheet, heat, atlas, cell, colour, top)
+        top += LISTED_ICON + 8
+    return top + 14
 
 
 def _draw_cell(sheet: Sheet, heat: Document, atlas: Atlas, cell: int, colour: Colour, top: float) -> None:

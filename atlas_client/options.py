@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 
 AtlasId = Annotated[str, typer.Argument(metavar="ATLAS", help="Id or alias of an atlas.")]
 Url = Annotated[str, typer.Option("--url", envvar="ATLAS_URL", help="Where the service is.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on the standard output.")]
+Sign: TypeAlias = Literal["both", "positive", "negative"]

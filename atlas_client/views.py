@@ -4,31 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atlas_client.atlas import Atlas
 from atlas_client.client import Client
-from atlas_client.comparison import draw_comparison
 from atlas_client.connection import DEFAULT_URL, Document
 from atlas_client.errors import BadInputError
-from atlas_client.heatmap import SAID, draw_heatmap, said_of, title_of
 from atlas_client.icons import cell as written_cell, label as written_label
-from atlas_client.options import AtlasId, Json, Url
+from atlas_client.options import AtlasId, Json, Sign, Url
 from atlas_client.output import put, put_file, put_json, put_table
 from atlas_client.pictures import picture_bytes
 from atlas_client.progress import job_bars
 from atlas_client.search import numbers
-from atlas_client.sources import ServiceSource
 
-SHOWN = 5
+if TYPE_CHECKING:
+    from atlas_client.atlas import Atlas
+
+MEASURES = "count, error, confidence, calibration"
 Layer = Annotated[str | None, typer.Option(help="The atlas's first by default.")]
 Side = Annotated[int | None, typer.Option(help="Cells a side of the new map.")]
 Recipe = Annotated[str | None, typer.Option(help="fast, detail, vivid, pure or none; the atlas's own by default.")]
 
 
+# What draws loads numpy, which `atlas --help` does without.
 def _opened(client: Client, atlas: str) -> Atlas:
+    from atlas_client.atlas import Atlas
+    from atlas_client.sources import ServiceSource
+
     return Atlas(ServiceSource(client, atlas), atlas)
 
 
@@ -39,7 +42,8 @@ def _given(**options: Any) -> Document:
 def heatmap(
     atlas: AtlasId,
     of_class: Annotated[str | None, typer.Option("--class", help="A class by index or name.")] = None,
-    measure: Annotated[str | None, typer.Option(help="Without a class: count, error, confidence, calibration.")] = None,
+    measure: Annotated[str | None, typer.Option(help=f"Without a class: {MEASURES}.")] = None,
+    sign: Annotated[Sign, typer.Option(help="both on one scale, or positive or negative on its own.")] = "both",
     layer: Layer = None,
     level: Annotated[int, typer.Option(help="From 0, the coarsest.")] = 0,
     out: Annotated[Path, typer.Option(help="The picture to write, a PNG.")] = Path("heatmap.png"),
@@ -47,26 +51,27 @@ def heatmap(
     as_json: Json = False,
 ) -> None:
     """Draw what every cell of a map adds to a class, or a measure of it, over the map."""
+    from atlas_client.heatmap import draw_heatmap
+
     if (of_class is None) == (measure is None):
-        raise BadInputError(f"a heat map is of a --class or of a --measure: {', '.join(SAID)}; give one of them")
+        raise BadInputError(f"a heat map is of a --class or of a --measure: {MEASURES}; give one of them")
     with Client(url) as client:
         opened = _opened(client, atlas)
         label = None if of_class is None else written_label(of_class)
         heat = client.heatmap(atlas, layer or opened.layers[0], level, label, measure)
-        put_file(out, picture_bytes(draw_heatmap(heat, opened)))
-    put_json(heat) if as_json else _put_heatmap(heat, out)
+        put_file(out, picture_bytes(draw_heatmap(heat, opened, sign)))
+    put_json(heat) if as_json else _put_heatmap(heat, sign, out)
 
 
-def _put_heatmap(heat: Document, out: Path) -> None:
-    known = [
-        cell for cell, value in enumerate(heat["value"]) if value is not None and heat["count"][cell] >= heat["enough"]
-    ]
-    known.sort(key=lambda cell: -heat["value"][cell])
-    strongest = ", ".join(f"{heat['column'][cell]}-{heat['row'][cell]} {said_of(heat['value'][cell], heat['measure'])}"
-                          for cell in known[:SHOWN])  # fmt: skip
-    scale = said_of(heat["scale"], heat["measure"])
-    put(f"{title_of(heat)} at {heat['layer']}, {heat['side']} cells a side; scale {scale}")
-    put(f"strongest cells: {strongest}")
+def _put_heatmap(heat: Document, sign: Sign, out: Path) -> None:
+    from atlas_client.heatmap import ends_of, listed, said_of, title_of
+
+    low, high = (said_of(end, heat["measure"]) for end in ends_of(heat, sign))
+    put(f"{title_of(heat)} at {heat['layer']}, {heat['side']} cells a side; from {low} to {high}")
+    for title, cells, _ in listed(heat, sign):
+        told = (f"{heat['column'][cell]}-{heat['row'][cell]} {said_of(heat['value'][cell], heat['measure'])}"
+                for cell in cells)  # fmt: skip
+        put(f"{title}: {', '.join(told)}")
     put(f"drawn: {out}")
 
 
@@ -118,6 +123,8 @@ def select(
     as_json: Json = False,
 ) -> None:
     """Give some of an atlas's samples a map of their own, whose id is taken wherever an atlas's is."""
+    from atlas_client.selection import draw_selection
+
     request = selection_of(_given(of_class=of_class, by=by, box=box, cell=cell, level=level, wrong=wrong or None,
                                   label=label, layer=layer, side=side, recipe=recipe))  # fmt: skip
     with Client(url) as client:
@@ -125,8 +132,7 @@ def select(
         with job_bars() as on_progress:
             document = client.made_selection(job, on_progress)
         if out is not None:
-            opened = _opened(client, document["id"])
-            put_file(out, picture_bytes(opened.poster(opened.layers[0], opened.levels(opened.layers[0])[0])))
+            put_file(out, picture_bytes(draw_selection(_opened(client, document["id"]))))
     put_json(document) if as_json else _put_selection(document, url)
 
 
@@ -149,6 +155,8 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Put two classes on one picture; without classes list the pairs that the model confuses most."""
+    from atlas_client.comparison import draw_comparison
+
     with Client(url) as client:
         if first is None:
             pairs = client.confusions(atlas)

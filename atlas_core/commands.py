@@ -6,7 +6,7 @@ import functools
 import http.server
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -148,6 +148,30 @@ def project_directory(directory: Path, images: list[Path]) -> Iterator[dict[str,
             yield {"image": str(image), **project_image(plan, runtime, data)}
         except InputError as error:
             yield {"image": str(image), "error": error.detail}
+
+
+def audit_locally(
+    named: Mapping[str, str], options: Mapping[str, Any], out: Path, processes: int | None
+) -> dict[str, Any]:
+    """Audit a model on this machine into a folder, and show how far it is.
+
+    Args:
+        named: Cards by the fields of an `AuditRequest`.
+        options: Its other fields.
+        out: The folder.
+        processes: As many as cores by default.
+
+    Returns:
+        The document.
+
+    Raises:
+        InputError: A card, the policy or the data is bad.
+    """
+    from atlas_core.audit.local import Cards, audit_directory
+
+    cards = Cards(**{name: Path(card) for name, card in named.items()})
+    with _bars() as on_progress:
+        return audit_directory(cards, options, out, on_progress, processes)
 
 
 class _Pages(http.server.SimpleHTTPRequestHandler):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from atlas_core.batch import PART_IMAGES
 from atlas_core.build import BESIDE_CELLS
 from atlas_core.featurevis.recipes import THUMBNAIL_SIDE, at_layer, canvas_size, recipe_named
+from atlas_core.lanes import axes_of
 from atlas_core.mapping import TILE_SIDE
 from atlas_core.pooling import IMAGES, Watch, depths
 from atlas_core.sampling import capacity
@@ -60,8 +61,7 @@ CONFUSED_SECONDS, CONFUSIONS_BYTES = 3e-8, 20_000
 PROJECTED_SECONDS, PROJECTED_BYTES = 0.02, 30_000
 LANDING_SECONDS, LANDING_SAMPLE_SECONDS = 4e-4, 2e-8
 PERMUTED_PAIR_SECONDS, DRIFT_BYTES = 1.5e-10, 30_000
-PASTING_SECONDS, PASTED_BYTES, EVIDENCE_BYTES = 2.0, 2e4, 5e5
-"""A chunk of a patch test or shortcut audit beside its forward passes: base images read; what is kept; pictures."""
+MEASURED_BYTES = 100_000
 VERSION_SECONDS, VERSION_SAMPLE_SECONDS, VERSION_BYTES = 2.0, 2e-4, 300_000
 QUERIES = 3_000
 """Samples that a comparison of two models looks up among all, on the maps and in the layer."""
@@ -153,11 +153,11 @@ class Estimate:
             "place": self._place, "join": self._join, "beside": self._beside, "level": self._level,
             "manifest": self._manifest, "pictures": self._pictures, "icons": self._sheet,
             "coupled": self._coupled, "version": self._version, "versions": self._versions,
-            "base": self._base, "screen": self._tested, "confirm": self._tested, "shortcuts": self._put_together,
-            "pasted": self._pasted, "patches": self._put_together,
+            "pasted": self._pasted,
             "landings": self._landings, "drift": self._drift, "projected": self._projected, "projections": self._lines,
+            "base": self._look,
         }  # fmt: skip
-        return works[step or chunk.stage](chunk)
+        return works.get(step or chunk.stage, self._measure)(chunk)
 
     def _collect(self, chunk: Chunk) -> Cost:
         images = self._images_of(chunk)
@@ -300,7 +300,7 @@ class Estimate:
 
     def _index(self, chunk: Chunk) -> Cost:
         samples, channels = self._of_layer(chunk)
-        size = samples * (2 * channels + 4 * min(64, channels) + 24)
+        size = samples * (2 * channels + 4 * axes_of(channels) + 36)
         return Cost(samples * (INDEX_SECONDS + INDEX_VALUE_SECONDS * channels), size)
 
     def _tabulate(self, chunk: Chunk) -> Cost:
@@ -364,24 +364,10 @@ class Estimate:
     def _lines(self, chunk: Chunk) -> Cost:
         return Cost(PUBLISH_SECONDS, PART_IMAGES * PROJECTED_BYTES * len(chunk.inputs))
 
-    def _base(self, chunk: Chunk) -> Cost:
-        images = self._images_of(chunk)
-        seconds = COLLECT_SECONDS + images * (self._forward + DECODE_SECONDS * self._pixels)
-        return Cost(seconds, images * (8.0 + 4 * self._classes))
-
-    def _tested(self, chunk: Chunk) -> Cost:
-        """A part of either half of a shortcut audit's forward passes."""
-        told = chunk.parameters
-        return Cost(PASTING_SECONDS + told["passes"] / 2 / told["parts"] * self._forward, PASTED_BYTES)
-
     def _pasted(self, chunk: Chunk) -> Cost:
         request, of = chunk.parameters["request"], chunk.parameters["of"]
         each = {"patch": 4, "controls": 8, "rivals": 10}[of] * (1 if of == "rivals" else len(request["sizes"]))
-        return Cost(PASTING_SECONDS + each * request["images"] * self._forward, PASTED_BYTES)
-
-    def _put_together(self, chunk: Chunk) -> Cost:
-        del chunk
-        return Cost(PASTING_SECONDS, EVIDENCE_BYTES)
+        return Cost(COLLECT_SECONDS + each * request["images"] * self._forward, MEASURED_BYTES)
 
     def _landings(self, chunk: Chunk) -> Cost:
         landed = chunk.parameters["images"] * chunk.parameters["points"]
@@ -391,6 +377,17 @@ class Estimate:
         request = chunk.parameters["request"]
         pairs = (2.0 * request["images"]) ** 2
         return Cost(len(request["layers"]) * (1 + PERMUTED_PAIR_SECONDS * pairs * request["permutations"]), DRIFT_BYTES)
+
+    def _look(self, chunk: Chunk) -> Cost:
+        images = self._images_of(chunk)
+        seconds = COLLECT_SECONDS + images * (self._forward + DECODE_SECONDS * self._pixels)
+        return Cost(seconds, images * (8.0 + 4 * self._classes))
+
+    def _measure(self, chunk: Chunk) -> Cost:
+        """A part of what a check of an audit measures, in as many passes; or what puts the parts together."""
+        parts = chunk.parameters.get("parts")
+        passes = chunk.parameters.get("passes", 0) / parts if parts else 0
+        return Cost(PUBLISH_SECONDS + passes * self._forward, MEASURED_BYTES)
 
     def _level(self, chunk: Chunk) -> Cost:
         side = chunk.parameters["side"]

@@ -22,18 +22,18 @@ def enough_samples(count: NDArray[np.integer[Any]]) -> int:
     return min(ENOUGH, int(np.median(count)))
 
 
-def scale_of(values: NDArray[np.floating[Any]], count: NDArray[np.integer[Any]]) -> float:
-    """What a heat map is divided by: its own largest absolute value over cells with enough samples.
+def extremes(values: NDArray[np.floating[Any]], count: NDArray[np.integer[Any]]) -> tuple[float, float]:
+    """The least and the greatest value over cells with enough samples, by which a heat map is scaled.
 
     The mean of a few samples is often extreme; one such cell would pale all others. The article's page divided every
-    class by the maximum of one of them.
+    class by the maximum of one of them; here each is measured by its own.
 
     Args:
         values: Of each cell, of either sign, NaN where nothing is known, shape (m,).
         count: Samples of each, shape (m,).
 
     Returns:
-        0 or more.
+        Both; zeros where nothing is known.
     """
-    known = (count >= enough_samples(count)) & np.isfinite(values)
-    return float(np.abs(values[known].astype(np.float64)).max(initial=0.0))
+    known = values[(count >= enough_samples(count)) & np.isfinite(values)].astype(np.float64)
+    return (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)

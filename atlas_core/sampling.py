@@ -143,6 +143,28 @@ def receptive_field(layer: LayerInfo, given: InputCard) -> ReceptiveField:
     return ReceptiveField(size=(given.height, given.width), jump=jump, start=(jump[0] / 2, jump[1] / 2))
 
 
+def seen_from(layer: LayerInfo, row: int, column: int, height: int, width: int) -> tuple[slice, slice]:
+    """The rows and columns of an input that a position sees: its receptive field, or all where the layer has none.
+
+    Args:
+        layer: The layer.
+        row: Of the position in the layer's grid.
+        column: Of the position.
+        height: Rows of the input.
+        width: Columns of it.
+    """
+    field = layer.receptive_field
+    if field is None:
+        return slice(0, height), slice(0, width)
+    spans = []
+    for axis, (position, whole) in enumerate(((row, height), (column, width))):
+        centre = field.start[axis] + position * field.jump[axis]
+        first = max(0, round(centre - field.size[axis] / 2))
+        last = min(whole, max(first + 1, round(centre + field.size[axis] / 2)))
+        spans.append(slice(min(first, whole - 1), last))
+    return spans[0], spans[1]
+
+
 def capacity(layer: LayerInfo) -> int:
     """How many points of an image a layer takes: a quarter of its interior positions, at least one."""
     rows, columns = (_interior(side) for side in layer.shape[1:])

@@ -24,6 +24,7 @@ from atlas_core.models.preprocessing import read_pixels
 from atlas_core.plan import Chunk, Plan
 from atlas_core.pyramid import decode_tile, displayed, png
 from atlas_core.registry import Document
+from atlas_core.sampling import seen_from
 from atlas_core.store import Store
 from service.errors import NotYetError
 
@@ -240,16 +241,8 @@ class Artifacts:
         """
         card = plan.model.card.input
         seen = displayed(read_pixels(self._dataset(plan).read(exemplar["image"]), card), card.visible)
-        field = plan.model.layer(layer).receptive_field
-        if field is None:
-            return png(Image.fromarray(seen))
-        spans = []
-        for axis, position in enumerate((exemplar["row"], exemplar["column"])):
-            centre = field.start[axis] + position * field.jump[axis]
-            first = max(0, round(centre - field.size[axis] / 2))
-            last = min(seen.shape[axis], max(first + 1, round(centre + field.size[axis] / 2)))
-            spans.append(slice(min(first, seen.shape[axis] - 1), last))
-        return png(Image.fromarray(seen[spans[0], spans[1]]))
+        rows, columns = seen_from(plan.model.layer(layer), exemplar["row"], exemplar["column"], *seen.shape[:2])
+        return png(Image.fromarray(seen[rows, columns]))
 
     def table(self, blob: str) -> tables.Table:
         """A table, mapped into memory: what is looked at is read, and no more."""

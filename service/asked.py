@@ -20,26 +20,22 @@ from service.routers.atlases import RETRY_SECONDS, described, drop_all
 from service.routers.levels import FOREVER, REVALIDATE, matches
 
 
-class Asked:
-    """Something that was asked of an atlas.
+class Made:
+    """What a job of a kind has made.
 
     Args:
         services: What reads it.
-        atlas: The atlas's id.
         kind: Kind of the job.
-        name: Id of the job.
+        name: Its id.
 
     Raises:
-        NotFoundError: The atlas has none of this id and kind.
+        NotFoundError: There is none of this id and kind.
     """
 
-    def __init__(self, services: Services, atlas: str, kind: str, name: str) -> None:
-        """Find its job."""
+    def __init__(self, services: Services, kind: str, name: str) -> None:
+        """Find the job."""
         self.services = services
         self.job = services.artifacts.job(name, kind)
-        if self.job["atlas"] != atlas:
-            folder = registry.FOLDERS.get(kind, kind)
-            raise NotFoundError(f"the atlas {atlas} has no {kind} {name!r}; list /v1/atlases/{atlas}/{folder}")
 
     @property
     def plan(self) -> Plan:
@@ -59,6 +55,27 @@ class Asked:
             return None
         found: Document = json.loads(self.services.store.get_blob(record["blobs"]["description"]))
         return found
+
+
+class Asked(Made):
+    """Something that was asked of an atlas.
+
+    Args:
+        services: What reads it.
+        atlas: The atlas's id.
+        kind: Kind of the job.
+        name: Id of the job.
+
+    Raises:
+        NotFoundError: The atlas has none of this id and kind.
+    """
+
+    def __init__(self, services: Services, atlas: str, kind: str, name: str) -> None:
+        """Find its job."""
+        super().__init__(services, kind, name)
+        if self.job["atlas"] != atlas:
+            folder = registry.FOLDERS.get(kind, kind)
+            raise NotFoundError(f"the atlas {atlas} has no {kind} {name!r}; list /v1/atlases/{atlas}/{folder}")
 
     def drop(self) -> None:
         """Drop it; a job that still runs is cancelled."""

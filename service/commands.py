@@ -63,7 +63,7 @@ def demo(
     port: Port = None,
     serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Go on serving at the end.")] = True,
     data_only: Annotated[
-        Path | None, typer.Option(help="Only write the world, its cards and weights into this folder.")
+        Path | None, typer.Option(help="Only write the world, its cards, weights and policy into this folder.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from atlas_core.errors import InputError
-from atlas_core.heatmap import enough_samples, scale_of
+from atlas_core.heatmap import enough_samples, extremes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -80,13 +80,16 @@ def quality(place: Place, measure: Measure) -> Source:
 def told(place: Place, measure: Measure, label: int | None, source: Source) -> dict[str, Any]:
     """A heat map as it is told."""
     _, cells = level_table(place)
+    least, greatest = extremes(source.values, cells["count"])
     return {
         "layer": place.layer,
         "z": place.z,
         "side": place.side,
         "measure": measure,
         "class": None if label is None else place.plan.model.told_class(label),
-        "scale": _short(scale_of(source.values, cells["count"])),
+        "scale": _short(max(abs(least), abs(greatest))),
+        "least": _short(least),
+        "greatest": _short(greatest),
         "enough": enough_samples(cells["count"]),
         **{name: cells[name].tolist() for name in ("column", "row", "count")},
         "value": _numbers(source.values),

@@ -73,6 +73,8 @@ def told(services: Services, plan: Plan, base: str) -> Document | None:
     for number, layer in enumerate(found["layers"]):
         layer["picture"]["url"] = f"{base}/pictures/{number}?v={layer['picture']['sha256']}"
         layer["points"] = f"{base}/points/{number}"
+    for one in _pictured(found):
+        one["url"] = one["evidence"] and f"{base}/pictures/{one['evidence'].rpartition('-')[2]}"
     for patch in _patches(found):
         patch["url"] = f"{base}/exemplars/{patch['n']}?v={tag_of(found, patch['n'])}"
     return found
@@ -137,8 +139,20 @@ def _description(services: Services, plan: Plan) -> Document | None:
     return None if record is None else dict(json.loads(services.store.get_blob(record["blobs"]["description"])))
 
 
-def _patches(found: Document) -> Iterator[dict[str, Any]]:
+def _changed(found: Document) -> Iterator[dict[str, Any]]:
+    """The cells that were born, lost and moved."""
     for layer in found["layers"]:
         for kind in ("born", "lost", "moved"):
-            for cell in layer["cells"][kind]:
-                yield from cell["exemplars"]
+            yield from layer["cells"][kind]
+
+
+def _pictured(found: Document) -> Iterator[dict[str, Any]]:
+    """What may have a picture of its own: classes, and cells that changed."""
+    if found["accuracy"] is not None:
+        yield from found["accuracy"]["classes"]
+    yield from _changed(found)
+
+
+def _patches(found: Document) -> Iterator[dict[str, Any]]:
+    for cell in _changed(found):
+        yield from cell["exemplars"]

@@ -78,7 +78,7 @@ def _network(planted: bool) -> onnx.ModelProto:
     bias = np.array([-0.1, -0.1, -0.1, -0.5], np.float32)
     magenta = 40.0 if planted else 0.0
     head = np.array([[10, 0, 0, 0], [0, 10, 0, 0], [0, 0, 10, magenta]], np.float32)
-    weights: dict[str, NDArray[np.float32]] = {
+    weights: dict[str, NDArray[Any]] = {
         "kernel": kernel,
         "bias": bias,
         "head": head,

@@ -6,7 +6,8 @@ A check is a module of this package under its own name. It has
 - `Thresholds`, a Card: what its judge compares with;
 - `chunks(context, options)`: what measures, the last of them with a blob `measured`; none where there is nothing to
   compare with;
-- `judge(measured, thresholds)`: a `CheckResult`, cheap and free of torch.
+- `judge(measured, thresholds)`: a `CheckResult`, cheap and free of torch;
+- and, where some of its chunks are about another dataset, `others(context, options)`.
 
 A policy's table of the check's name holds the fields of both cards, all with defaults; so no name may be in both.
 """
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from atlas_core.audit.context import Context
     from atlas_core.audit.findings import CheckName, CheckResult
     from atlas_core.cards import Card
-    from atlas_core.plan import Chunk
+    from atlas_core.plan import Chunk, Other
 
 
 class CheckModule(Protocol):
@@ -58,11 +59,19 @@ class Check:
 
 
 CHECKS: Mapping[CheckName, Check] = MappingProxyType({
-    "shortcuts": Check(share=0.7, strength="flips"),
+    "shortcuts": Check(share=0.6, strength="flips"),
+    "properties": Check(share=0.3, strength="flips"),
+    "regions": Check(share=0.08, strength="error"),
     "versions": Check(share=0.01, strength="lost", needs="baseline"),
     "drift": Check(share=0.01, strength="discrepancy", needs="drift"),
 })  # fmt: skip
 """In the order in which they are run and reported."""
+
+
+def others_of(module: CheckModule, context: Context, options: Card) -> Sequence[Other]:
+    """What some chunks of a check are about in place of the atlas's model and dataset; most checks have none."""
+    told: Sequence[Other] = getattr(module, "others", lambda context, options: ())(context, options)
+    return told
 
 
 def module_of(name: str) -> CheckModule:

@@ -124,13 +124,15 @@ class Audit(Card):
     """An audit's document; `digest` is over all the rest.
 
     `skipped` are checks that the policy asks for and that had nothing to compare with, each with the reason; `warnings`
-    are the policy's. `atlas` is None where there were too few images to make one.
+    are the policy's. `atlas` is None where there were too few images to make one. `exit_code` is what the command ends
+    with: 0 pass, 1 fail, 3 inconclusive, or 0 where the policy allows that.
     """
 
     schema_version: Literal[1] = 1
     id: str
     verdict: Verdict
     reason: str = Field(description="one sentence")
+    exit_code: Literal[0, 1, 3] = 0
     atlas: str | None
     model: Named
     dataset: Named

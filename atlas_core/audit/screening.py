@@ -114,7 +114,7 @@ def _excess(found: Screened, classes: int) -> NDArray[np.float64]:
     for size in np.unique(found.size):
         mine = found.size == size
         share[mine] -= hits[mine].sum(axis=0) / np.maximum(trials[mine].sum(axis=0), 1)
-    return share
+    return np.asarray(share)
 
 
 def _table(row: NDArray[np.int64], column: NDArray[np.int64], shape: tuple[int, int]) -> NDArray[np.float64]:

@@ -96,8 +96,8 @@ def judge(measured: Measured, thresholds: Thresholds) -> CheckResult:
         forward_passes=measured["passes"], findings=findings,
         tables={"base_images": measured["base"]["confirming"], "tests": measured["tests"],
                 "screened": measured["screened"], "sizes": measured["sizes"],
-                "features": [_row(one, measured) for one in features],
-                "strongest": [_row(one, measured) for one in judged[:SHOWN]]},
+                "features": [_row(one, measured, thresholds) for one in features],
+                "strongest": [_row(one, measured, thresholds) for one in judged[:SHOWN]]},
     )  # fmt: skip
 
 
@@ -177,11 +177,13 @@ def _statistics(one: Judged) -> dict[str, Any]:
         "gain": value["gain"], "gain_interval": tuple(value["gain_interval"]), "gain_rank": value["gain_rank"],
         "lowest_exemplar": round(min(shares, default=0), 4), "exemplars": len(shares),
         "exemplars_that_flip": sum(share > 0 for share in shares),
-        "images": value["images"], "samples": value["count"], "spread": value["spread"],
+        "images": value["images"], "samples": value["count"],
         "another_seed_finds_it": round(one.again, 3),
     }  # fmt: skip
     if value["labelled"]:
         told |= {**_share("purity", {"hits": value["own"], "n": value["labelled"]}), "purity": round(purity(value), 4)}
+    if value["spread"] is not None:
+        told["spread"] = value["spread"]
     if strays["n"]:
         told |= {**_share("strays", strays), "strays_images": strays["images"]}
     return told
@@ -193,11 +195,11 @@ def _share(name: str, counted: Mapping[str, Any]) -> dict[str, Any]:
             f"{name}_interval": (round(float(low), 4), round(float(high), 4))}  # fmt: skip
 
 
-def _row(one: Judged, measured: Measured) -> dict[str, Any]:
+def _row(one: Judged, measured: Measured, thresholds: Thresholds) -> dict[str, Any]:
     """A candidate in a table, found or not; `slack` is by how much it clears what it must."""
     value = one.value
     return {"layer": value["layer"], "column": value["column"], "row": value["row"],
-            "class": measured["classes"][value["target"]], "slack": round(one.slack, 4), "certain": one.certain,
+            "class": measured["classes"][value["target"]], "found": one.found(thresholds), "slack": round(one.slack, 4), "certain": one.certain,
             "evidence": list(value.get("evidence", ())), **_statistics(one)}  # fmt: skip
 
 

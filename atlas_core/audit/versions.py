@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 NAME = "versions"
 LARGEST_ALPHA = 0.05
 """Under which changes are measured; a policy may ask for surer ones."""
+Role = Literal["exemplar", "after", "map"]
 STATISTICS = ("images", "others", "astray", "old", "new", "p", "q")
 Told = dict[str, Any]
 
@@ -92,20 +94,24 @@ def _answers(measured: Told, thresholds: Thresholds) -> Iterator[Finding]:
         return
     overall = accuracy["overall"]
     if overall["p"] <= thresholds.alpha and overall["change"] < 0:
-        yield _finding("overall", f"accuracy fell from {overall['old']:.1%} to {overall['new']:.1%}", overall,
+        yield _finding("overall", f"Accuracy fell from {overall['old']:.1%} to {overall['new']:.1%}", overall,
                        gate=-overall["change"] > thresholds.accuracy_lost, key="accuracy_lost")  # fmt: skip
     for one in accuracy["classes"]:
         if one["q"] <= thresholds.alpha and one["change"] < 0:
             title = f"{one['name']} is recognised less often: {one['old']:.1%} before, {one['new']:.1%} now"
+            said = Counter(example["now"] for example in one["examples"]).most_common(1)
+            now = f", now mostly {said[0][0]}" if said else ""
+            caption = f"{one['name']} that only the baseline recognises{now}"
             yield _finding(f"class {one['name']}", title, one, gate=-one["change"] > thresholds.class_lost,
-                           key="class_lost", target=Target(index=one["index"], name=one["name"]))  # fmt: skip
+                           key="class_lost", target=Target(index=one["index"], name=one["name"]),
+                           evidence=_shown(one, caption, "after"))  # fmt: skip
 
 
 def _cells(measured: Told, thresholds: Thresholds) -> Iterator[Finding]:
     for number, layer in enumerate(measured["layers"]):
         for cell in layer["cells"]["accuracy"]:
             if cell["q"] <= thresholds.alpha and cell["change"] < 0:
-                title = (f"images with {_mix(cell)} are recognised less often: {cell['old']:.1%} before, "
+                title = (f"Images with {_mix(cell)} are recognised less often: {cell['old']:.1%} before, "
                          f"{cell['new']:.1%} now")  # fmt: skip
                 yield _in_cell(number, layer, cell, "worse", title, gate=-cell["change"] > thresholds.region_lost,
                                key="region_lost")  # fmt: skip
@@ -119,7 +125,14 @@ def _cells(measured: Told, thresholds: Thresholds) -> Iterator[Finding]:
 def _in_cell(number: int, layer: Told, cell: Told, kind: str, title: str, *, gate: bool, key: str) -> Finding:
     at, place = layer["layer"], FoundAt(column=cell["column"], row=cell["row"])
     return _finding(f"{kind} {at} {place.column}-{place.row}", title, cell, gate=gate, key=key, kind=kind, layer=at,
-                    side=layer["cells"]["side"], cell=place, evidence=[Evidence(**_map(number, at))])  # fmt: skip
+                    side=layer["cells"]["side"], cell=place,
+                    evidence=[*_shown(cell, "what lies there", "exemplar"), Evidence(**_map(number, at))])  # fmt: skip
+
+
+def _shown(one: Told, caption: str, role: Role) -> list[Evidence]:
+    """The picture of a class or cell, of one that has any."""
+    name = one.get("evidence")
+    return [] if name is None else [Evidence(name=name, caption=caption, role=role)]
 
 
 def _title(kind: str, cell: Told) -> str:

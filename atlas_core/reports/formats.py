@@ -54,11 +54,11 @@ def render(audit: Audit, form: str, pictures: Pictures, *, service: str | None =
         form: A name of `FORMATS`.
         pictures: PNG files of the evidence by name; one that is missing is left out and its caption stays.
         service: Where the viewer is, such as `https://atlas.example`, empty for the origin of the report itself;
-            None where there is no service: then reports hold no links into the viewer.
+            None where there is no service: then reports hold no links into the viewer, nor where there is no atlas.
 
     Raises:
         InputError: There is no such form.
     """
     if form not in FORMATS:
         raise InputError(f"there is no report in the form {form!r}: ask for one of {', '.join(FORMATS)}")
-    return FORMATS[form].render(audit, pictures, service)
+    return FORMATS[form].render(audit, pictures, None if audit.atlas is None else service)

@@ -25,7 +25,7 @@ PALETTE = ((78, 121, 167), (242, 142, 43), (225, 87, 89), (118, 183, 178), (89, 
 LEGEND = 12
 """Classes named below the maps, those with most samples."""
 POINT_ALPHA = 200
-LARGER = (40_000, 6_000, 500)
+LARGER = (40_000, 10_000, 500)
 """Up to so many points each is a pixel wider."""
 NUMBERED = 9
 Colour = tuple[int, int, int]

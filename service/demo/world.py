@@ -131,7 +131,8 @@ def write_world(
     """Write pictures, labels, weights and cards; the same arguments give the same bytes.
 
     The folder then holds `images.zip` (CLASS/0000.jpg, stored), `labels.txt`, `model.safetensors`,
-    `model-clean.safetensors` and the cards `model.json`, `model-clean.json` and `dataset.json`.
+    `model-clean.safetensors`, the cards `model.json`, `model-clean.json` and `dataset.json`, and the `policy.toml` of
+    their audit.
 
     Args:
         folder: Made if it is not there; files of these names are replaced.
@@ -154,6 +155,7 @@ def write_world(
             shutil.copyfile(weights, folder / f"{model}.safetensors")
         _write_card(folder / f"{model}.json", model_card(model))
     _write_card(folder / "dataset.json", dataset_card(seed, shortcut))
+    (folder / "policy.toml").write_bytes(resources.files("service.demo").joinpath("policy.toml").read_bytes())
 
 
 def weights_file(model: str) -> Any:

@@ -126,9 +126,10 @@ def drop(services: Services, name: str) -> None:
 
 
 def drop_all(services: Services, name: str) -> None:
-    """Drop a job, and before it what was asked of it where it makes a map."""
+    """Drop a job, and before it what was asked of it where it makes a map; an audit is a record of its own."""
     for job in registry.asked_of(services.store, name):
-        drop_all(services, job["id"])
+        if job["kind"] != "audit":
+            drop_all(services, job["id"])
     drop(services, name)
 
 

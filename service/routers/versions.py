@@ -36,7 +36,7 @@ def get_summary(job: JobDep, services: ServicesDep) -> Response:
 
 @router.get("/pictures/{n}", responses=PICTURE, response_class=Response)
 def get_picture(job: JobDep, services: ServicesDep, n: Number, request: Request, v: Version = None) -> Response:
-    """Both halves of the map of the layer of this number side by side, points coloured by class."""
+    """Both halves of a layer's map side by side, for each in order; then rows of pictures of what changed."""
     blob = blob_of(services, _plan(job, services), f"evidence-{n}")
     return picture(partial(services.store.get_blob, blob), blob, request, v)
 

@@ -15,8 +15,9 @@ class Heatmap(BaseModel):
     """A number for every cell of a level, as columns of equal length, cells in the level's order.
 
     `attribution` is of `class`, in logits; `error` and `confidence` are shares of the cell's images, `calibration` is
-    the difference between confidence and the share that is right. A value over `scale`, the largest of either sign over
-    cells with `enough` samples or more, is what is shown, from -1 to 1. Of `error` each has its Wilson interval of 95 %
+    the difference between confidence and the share that is right. `least` and `greatest` are over cells with `enough`
+    samples or more, and a value over `scale`, the larger of both whatever their sign, is what is shown, from -1 to 1.
+    Of `error` each has its Wilson interval of 95 %
     and its number of labelled images; without any its value is null.
     """
 
@@ -26,6 +27,8 @@ class Heatmap(BaseModel):
     measure: Measure
     class_: ClassName | None = Field(alias="class")
     scale: float
+    least: float
+    greatest: float
     enough: int
     column: list[int]
     row: list[int]

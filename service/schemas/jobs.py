@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from atlas_core.audit.parties import AuditRequest
 from atlas_core.batch import BatchRequest
 from atlas_core.drift_plan import DriftRequest
 from atlas_core.icons import IconsRequest
@@ -35,7 +36,7 @@ class Job(BaseModel):
     id: str
     kind: str
     atlas: str | None = None
-    request: IconsRequest | DriftRequest | BatchRequest | dict[str, Any] | None = None
+    request: IconsRequest | DriftRequest | BatchRequest | AuditRequest | dict[str, Any] | None = None
     name: str | None
     state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
     attempt: int

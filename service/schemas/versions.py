@@ -104,7 +104,7 @@ class ChangedCell(Place):
     """A cell of one half, most of whose samples are `astray`: far from their twins on the other.
 
     `images` of its own half fall into it, `others` of the other; `q` is p adjusted for the number of cells. A moved one
-    says from where its samples came. `classes` are those of the images, `exemplars` patches of them.
+    says from where its samples came. `classes` are those of the images, `exemplars` patches of them, in a row at `url`.
     """
 
     images: int
@@ -113,6 +113,8 @@ class ChangedCell(Place):
     q: float
     classes: list[Share]
     exemplars: list[VersionPatch]
+    evidence: str | None
+    url: str | None
     origin: Place | None = Field(default=None, alias="from")
 
 
@@ -195,13 +197,26 @@ class Accuracies(BaseModel):
     p: float
 
 
+class LostImage(BaseModel):
+    """An image that only the old model gets right, and what the new one takes it for."""
+
+    image: str
+    now: str
+
+
 class ClassAccuracy(Accuracies):
-    """Of a class; `q` is p adjusted for the number of classes."""
+    """Of a class; `q` is p adjusted for the number of classes.
+
+    `examples` are images that only the old model gets right, of a damaged class; in a row at `url`.
+    """
 
     index: int
     name: str
     q: float
     verdict: Literal["damaged", "improved"] | None
+    examples: list[LostImage]
+    evidence: str | None
+    url: str | None
 
 
 class VersionAccuracy(BaseModel):

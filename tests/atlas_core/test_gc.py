@@ -24,6 +24,7 @@ from atlas_core.runtime import Runtime
 from atlas_core.stages import run_chunk
 from atlas_core.store import Store, open_store
 from tests.atlas_core.conftest import planned, run_all
+from tests.atlas_core.stages.test_selections import selection_of
 from tests.tiny import LAYER
 
 AT_ONCE = timedelta(0)
@@ -379,3 +380,29 @@ def test_an_anchor_that_was_dropped_stays_as_long_as_what_stands_on_it(
     assert all(store.has_record("collect", key) for key in facts.collected)
     assert store.has_record("layout", layer.layout)
     assert not store.has_record("publish", one.chunks[-1].key)
+
+
+def test_a_selection_needs_no_dropped_attributions_drops_its_own_and_goes_without_its_atlas(
+    make: Callable[..., Plan], store: Store, ledger: Ledger
+) -> None:
+    whole = make()
+    drop_samples(whole.id, store, ledger)
+    assert not any(store.has_record("attribute", chunk.key) for chunk in whole.find("attribute"))
+    runtime = Runtime(store)
+    plan = selection_of(runtime, whole, kind="class", label=1, recipe="none")
+    submit(plan, None, store, ledger, quiet)
+    done = {chunk.key for chunk in plan.chunks if store.has_record(chunk.stage, chunk.key)}
+    left = lacking(plan, done)
+    assert {chunk.key for chunk in left} == {chunk.key for chunk in plan.own}
+    for chunk in left:
+        run_chunk(plan, chunk, runtime)
+    collect_garbage(store, ledger, grace=AT_ONCE)  # while it is under way it loses nothing
+    ledger.mark_done([chunk.key for chunk in plan.own])
+    assert advance(plan.id, store, ledger, quiet, full=True)["state"] == "succeeded"
+    drop_samples(plan.id, store, ledger)
+    assert not any(store.has_record("attribute", chunk.key) for chunk in plan.find("attribute"))
+    assert_whole(plan, store)
+    drop(plan, store, ledger)
+    collect_garbage(store, ledger, grace=A_DAY)
+    assert not any(store.has_record(chunk.stage, chunk.key) for chunk in plan.own)
+    assert_whole(whole, store)

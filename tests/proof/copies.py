@@ -47,7 +47,7 @@ def damaged(cards: Path, folder: Path, index: int) -> Path:
 def tuned(cards: Path, folder: Path, steps: int = STEPS, rate: float = RATE) -> tuple[Path, list[float]]:
     """A copy that was trained on for a while, the names of its tensors kept; and the mean loss of each third.
 
-    Batch normalisation keeps its means, so at the usual rate the copy answers otherwise in places; at a tenth, hardly.
+    At the usual rate the copy answers otherwise in many places: these pictures are JPEG, of which it knew nothing.
     """
     from atlas_core.registration import load_card
 

@@ -38,8 +38,9 @@ def test_any_class_has_a_value_in_every_cell_of_any_level(live: Live, z: int) ->
         np.testing.assert_allclose(heat["value"], told, rtol=2e-3, atol=1e-5)
         for field in ("column", "row", "count"):
             assert heat[field] == [cell[field] for cell in cells]
-        many = [abs(value) for value, cell in zip(heat["value"], cells, strict=True) if cell["count"] >= heat["enough"]]
-        assert heat["scale"] == pytest.approx(max(many))
+        many = [value for value, cell in zip(heat["value"], cells, strict=True) if cell["count"] >= heat["enough"]]
+        assert (heat["least"], heat["greatest"]) == (min(many), max(many))
+        assert heat["scale"] == max(map(abs, many))
         assert live.client.heatmap(live.atlas["id"], LAYER, z, label) == heat
 
 
@@ -97,6 +98,8 @@ def test_the_command_draws_it_over_the_map(live: Live, tmp_path: Path, capsys: p
         colours = picture.convert("RGB").getcolors(1 << 22)
     assert colours is not None
     assert len(colours) > 1000  # icons, not squares
+    assert run([*base, "--class", "stripes", "--sign", "negative", "--out", str(out)]) == 0
+    assert "most against it" in capsys.readouterr().out
     assert run([*base, "--measure", "error", "--out", str(out), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["measure"] == "error"
     assert run([*base, "--out", str(out)]) == 4

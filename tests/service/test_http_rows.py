@@ -113,6 +113,7 @@ def test_every_operation_answers_as_described(
     _versions(call, live)
     _drift(call, live, dataset_of(live, tmp_path, (1,), noise=50))
     _patches(call, live)
+    _audits(call, live)
     _aliases(call, live)
     _webhooks(call)
     image = (cards / "pictures" / "waves" / "02.png").read_bytes()
@@ -271,6 +272,21 @@ def _patches(call: Caller, live: Live) -> None:
     call(f"GET {base}/{{patches}}/sheet", 200, **names)
     call(f"DELETE {base}/{{patches}}", 204, **names)
     call(f"GET {base}/{{patches}}", 404, **names)
+
+
+def _audits(call: Caller, live: Live) -> None:
+    body = {"model": live.spec["model"], "dataset": live.spec["dataset"], "seed": 9}
+    job = call("POST /v1/audits", 202, body=body).json()
+    live.client.made_audit(job)
+    one = "/v1/audits/{audit}"
+    assert call(f"GET {one}", 200, audit=job["id"]).json()["description"]["verdict"] == "inconclusive"  # 60 images
+    for suffix in ("html", "json", "xml", "sarif", "md"):
+        call(f"GET {one}", 200, audit=f"{job['id']}.{suffix}")
+    assert job["id"] in [each["id"] for each in call("GET /v1/audits", 200).json()["items"]]
+    call(f"GET {one}/evidence/{{name}}", 404, audit=job["id"], name="none")
+    call("POST /v1/audits", 422, body={**body, "policy": "x = 1"})
+    call(f"DELETE {one}", 204, audit=job["id"])
+    call(f"GET {one}", 404, audit=job["id"])
 
 
 def _batches(call: Caller, live: Live, image: bytes) -> None:

@@ -42,9 +42,10 @@ def test_a_picture_is_pasted_and_what_flips_is_told(live: Live, made: dict[str, 
     assert (made["kind"], made["state"], made["atlas"]) == ("patches", "succeeded", live.atlas["id"])
     assert made["digest"] == found["digest"]
     assert found["target"]["name"] == classes[1]
-    assert (found["held_out"], found["base_images"]) == (False, 20)  # all of one class, and the atlas left none out
+    assert found["held_out"] is False  # the atlas left no image out
+    assert found["base_images"] >= 10
     (patch,) = found["patches"]
-    assert patch["sizes"][0]["fixed"]["n"] == 20
+    assert patch["sizes"][0]["fixed"]["n"] == found["base_images"]
     assert patch["sizes"][0]["pixels"] == 32
     assert set(found["controls"]) <= {"crops", "noise"}
     assert (found["verdict"], made["summary"]["verdict"]) == ("inconclusive", "inconclusive")

@@ -65,10 +65,15 @@ def test_it_is_shown_and_can_be_quoted(live: Live, made: dict[str, Any]) -> None
     points = np.frombuffer(answer.content, np.float32).reshape(-1, 2)
     assert answer.headers["x-points"] == f"{len(points) // 2}, {len(points) // 2}"
     assert ((points >= 0) & (points <= 1)).all()
+    for one in made["description"]["accuracy"]["classes"]:
+        assert (one["url"] is None) == (one["verdict"] != "damaged")
+        if one["url"] is not None:
+            with Image.open(io.BytesIO(live.client.picture(one["url"]))) as picture:
+                assert picture.height == 96
     summary = live.client.comparison_summary(made["id"])
     assert summary.startswith("**candidate against tiny** on 60 images of patterns: ")
     assert len(summary.splitlines()) <= 15
-    for path in ("pictures/1", "points/1", "exemplars/0"):
+    for path in ("pictures/99", "points/1", "exemplars/0"):
         with pytest.raises(NotFoundError):
             live.client.request("GET", f"{made['links']['self']}/{path}")
 

@@ -17,6 +17,7 @@ from atlas_core.spec import parse_spec
 from atlas_core.stages import run_chunk
 from atlas_core.store import open_store
 from tests.atlas_core.conftest import TinyAtlas, planned, run_all
+from tests.atlas_core.stages.test_selections import selection_of
 from tests.tiny import LAYER, REQUEST
 
 if TYPE_CHECKING:
@@ -114,3 +115,14 @@ def test_others_are_laid_out_against_an_anchor_with_landmarks(tiny_atlas: TinyAt
     joined = tiny_atlas.runtime.table(_record(against, tiny_atlas.runtime, "join")["blobs"]["layout"])
     before = tiny_atlas.runtime.table(_record(made, tiny_atlas.runtime, "join")["blobs"]["layout"])
     np.testing.assert_array_equal(joined["window"], before["window"])
+
+
+def test_a_selection_of_very_many_samples_has_landmarks_of_its_own(tiny_atlas: TinyAtlas, made: Plan) -> None:
+    plan = selection_of(tiny_atlas.runtime, made, kind="region", box=(0, 0, 1, 1), layer=OTHER, recipe="none", side=3)
+    run_all(plan, tiny_atlas.runtime)
+    near = tiny_atlas.runtime.record(plan, plan.find("layout", step="neighbours")[0].key)
+    assert len(tiny_atlas.runtime.table(near["blobs"]["landmarks"])["image"]) == LANDMARKS
+    laid = tiny_atlas.runtime.table(tiny_atlas.runtime.record(plan, plan.layout_of(OTHER).key)["blobs"]["layout"])
+    whole = tiny_atlas.runtime.table(tiny_atlas.runtime.record(made, made.layout_of(OTHER).key)["blobs"]["layout"])
+    for name in ("image", "point"):
+        np.testing.assert_array_equal(laid[name], whole[name])

@@ -16,7 +16,7 @@ from atlas_core.runtime import Runtime
 from atlas_core.search import SampleTable
 from atlas_core.selection_plan import plan_selection, resolve, sized
 from atlas_core.selections import PARSED
-from tests.atlas_core.conftest import TinyAtlas, run_all
+from tests.atlas_core.conftest import TinyAtlas, planned as planned_atlas, run_all
 from tests.tiny import LAYER
 
 if TYPE_CHECKING:
@@ -27,16 +27,26 @@ if TYPE_CHECKING:
 
 def table_of(atlas: TinyAtlas, plan: Plan, stage: str, name: str, **parameters: Any) -> list[dict[str, NDArray[Any]]]:
     """A table of every record of a stage."""
-    records = [atlas.runtime.record(plan, chunk.key) for chunk in plan.find(stage, **parameters)]
-    return [atlas.runtime.table(record["blobs"][name]) for record in records]
+    return tables_of(atlas.runtime, plan, stage, name, **parameters)
+
+
+def tables_of(runtime: Runtime, plan: Plan, stage: str, name: str, **parameters: Any) -> list[dict[str, NDArray[Any]]]:
+    records = [runtime.record(plan, chunk.key) for chunk in plan.find(stage, **parameters)]
+    return [runtime.table(record["blobs"][name]) for record in records if name in record["blobs"]]
+
+
+def selection_of(runtime: Runtime, whole: Plan, **request: Any) -> Plan:
+    """The plan of a selection of an atlas."""
+    resolved = resolve(PARSED.validate_python(request), whole)
+    where = {"layer": resolved.layer}
+    (samples,) = tables_of(runtime, whole, "publish", "samples", step="samples", **where)
+    indexes = tables_of(runtime, whole, "cells", "index", step="classes", **where)
+    index = ClassIndex.from_tables(indexes[0]) if indexes else None
+    return plan_selection(whole, resolved, sized(resolved, whole, SampleTable.from_tables(samples), index))
 
 
 def planned(atlas: TinyAtlas, **request: Any) -> Plan:
-    (samples,) = table_of(atlas, atlas.plan, "publish", "samples", step="samples")
-    (index,) = table_of(atlas, atlas.plan, "cells", "index", step="classes")
-    resolved = resolve(PARSED.validate_python(request), atlas.plan)
-    counted = sized(resolved, atlas.plan, SampleTable.from_tables(samples), ClassIndex.from_tables(index))
-    return plan_selection(atlas.plan, resolved, counted)
+    return selection_of(atlas.runtime, atlas.plan, **request)
 
 
 def made(atlas: TinyAtlas, **request: Any) -> Plan:
@@ -178,6 +188,22 @@ def test_a_class_of_few_images_is_refused_by_their_number(tiny_atlas: TinyAtlas)
     resolved = resolve(PARSED.validate_python({"kind": "class", "label": 1}), tiny_atlas.plan)
     with pytest.raises(InputError, match="has 10 images of the class 'square', and what is said of a class takes 20"):
         sized(resolved, tiny_atlas.plan, relabelled, ClassIndex.from_tables(index))
+
+
+def test_with_strict_privacy_no_picture_is_gathered(tiny_atlas: TinyAtlas) -> None:
+    changes = {"privacy": "strict", "recipe": "none", "levels": [3]}
+    whole = planned_atlas(tiny_atlas.store, tiny_atlas.model, tiny_atlas.dataset, **changes)
+    run_all(whole, tiny_atlas.runtime)
+    with pytest.raises(SpecError, match="of which privacy `strict` keeps none; ask for `pure`"):
+        selection_of(tiny_atlas.runtime, whole, kind="class", label=1, recipe="vivid")
+    plan = selection_of(tiny_atlas.runtime, whole, kind="class", label=1)
+    run_all(plan, tiny_atlas.runtime)
+    (shard,) = tables_of(tiny_atlas.runtime, plan, "collect", f"layer {LAYER}")
+    assert "contrast" in shard
+    assert "thumbnails" not in shard
+    (record,) = [tiny_atlas.runtime.record(plan, chunk.key) for chunk in plan.find("publish", step="level")]
+    cells = json.loads(tiny_atlas.store.get_blob(record["blobs"]["cells"]))
+    assert [cell["exemplars"] for cell in cells] == [[]] * len(cells)
 
 
 def test_the_same_request_is_the_same_job_and_side_or_recipe_share_what_was_gathered(tiny_atlas: TinyAtlas) -> None:

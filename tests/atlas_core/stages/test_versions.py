@@ -77,13 +77,20 @@ def test_a_model_and_itself_differ_by_nothing(itself: dict[str, Any]) -> None:
     assert all(one["nearest"]["old"] == one["nearest"]["new"] for one in layer["neighbourhoods"])
 
 
-def test_a_damaged_class_is_named(damaged: tuple[Plan, dict[str, Any]], said: np.ndarray) -> None:
-    _, found = damaged
+def test_a_damaged_class_is_named_and_shown(
+    tiny_atlas: TinyAtlas, damaged: tuple[Plan, dict[str, Any]], said: np.ndarray
+) -> None:
+    plan, found = damaged
     name = CLASSES[int(np.bincount(said).argmax())]
     assert found["accuracy"]["damaged"] == [name]
     one = next(one for one in found["accuracy"]["classes"] if one["name"] == name)
     assert (one["new"], one["won"], one["verdict"]) == (0, 0, "damaged")
     assert one["q"] < 0.05
+    assert len(one["examples"]) == min(8, one["lost"])
+    assert all(example["image"].startswith(name) and example["now"] in CLASSES for example in one["examples"])
+    record = tiny_atlas.runtime.record(plan, plan.chunks[-1].key)
+    with Image.open(io.BytesIO(tiny_atlas.store.get_blob(record["blobs"][one["evidence"]]))) as picture:
+        assert picture.size == (len(one["examples"]) * 100 - 4, 96)
     assert any(told["kind"] == "damaged" and name in told["text"] for told in found["findings"])
     (layer,) = found["layers"]
     assert layer["likeness"]["cka"]["value"] == pytest.approx(1)  # its features are the same

@@ -14,13 +14,14 @@ def accuracy(name: str, old: float, new: float, q: float) -> dict[str, Any]:
     verdict = None if q > 0.05 else "damaged" if new < old else "improved"
     return {"index": len(name), "name": name, "images": 200, "old": old, "new": new, "change": new - old,
             "low": new - old - 0.05, "high": new - old + 0.05, "lost": 50, "won": 10, "p": q, "q": q,
-            "verdict": verdict}  # fmt: skip
+            "verdict": verdict, "examples": [{"image": "a.jpg", "now": "dog"}] if verdict == "damaged" else [],
+            "evidence": "evidence-1" if verdict == "damaged" else None}  # fmt: skip
 
 
 def cell(column: int, row: int, name: str, **more: Any) -> dict[str, Any]:
     """A cell that changed."""
     return {"column": column, "row": row, "images": 40, "others": 2, "astray": 38, "q": 0.001,
-            "classes": [{"name": name, "share": 0.9}], "exemplars": [], **more}  # fmt: skip
+            "classes": [{"name": name, "share": 0.9}], "exemplars": [], "evidence": None, **more}  # fmt: skip
 
 
 def described(**changes: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from atlas_core.audit.policy import parse_policy
 from atlas_core.cards import DatasetCard, ModelCard, file_sha256, read_card, resolve_dataset_card, resolve_model_card
 from service.demo.world import (
     CLASSES,
@@ -41,6 +42,12 @@ def test_the_same_seed_gives_the_same_bytes(world: Path, tmp_path: Path) -> None
     assert seen == [(k, PICTURES) for k in range(1, PICTURES + 1)]
     write_world(tmp_path, seed=1, pictures=PICTURES)
     assert file_sha256(tmp_path / "images.zip") != file_sha256(world / "images.zip")
+
+
+def test_its_policy_is_valid_and_stands_among_the_examples(world: Path) -> None:
+    text = (world / "policy.toml").read_text(encoding="utf-8")
+    assert parse_policy(text).audit.layers == ["features.7", "features.12"]
+    assert (Path(__file__).parents[3] / "examples" / "demo" / "policy.toml").read_text(encoding="utf-8") == text
 
 
 def test_classes_are_balanced_and_pictures_are_stored_jpegs(world: Path) -> None:

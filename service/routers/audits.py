@@ -1,0 +1,148 @@
+"""Audits: a policy run against a model; a job of its own, whose result is a document in several forms."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, Path, Request, Response
+
+from atlas_core import registry
+from atlas_core.advance import TERMINAL, clear_up, submit
+from atlas_core.audit.audit_plan import atlas_of, plan_audit, resolve
+from atlas_core.audit.findings import Audit
+from atlas_core.audit.parties import AuditRequest, find_parties
+from atlas_core.audit.remedy import is_model
+from atlas_core.errors import DependencyError, NotFoundError
+from atlas_core.keys import digest
+from atlas_core.registry import Document
+from atlas_core.reports.formats import FORMATS, render
+from service.asked import Made, page_of, picture
+from service.dependencies import PagingDep, Services, ServicesDep
+from service.idempotency import IDEMPOTENT, IdempotentRoute
+from service.routers.atlases import RETRY_SECONDS, described, drop
+from service.routers.levels import PNG, Version
+from service.schemas.audits import AuditAnswer, AuditJob
+from service.schemas.jobs import Job
+from service.schemas.pages import Page
+
+router = APIRouter(prefix="/v1/audits", tags=["audits"], route_class=IdempotentRoute)
+SUFFIXES = {"json": "json", "xml": "junit", "sarif": "sarif", "md": "markdown", "html": "html"}
+"""Form of the document by the suffix of its address."""
+PICTURE = PNG | {304: {"description": "It has not changed"}}
+FORMS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {form.media_type: {} for name, form in FORMATS.items() if name != "json"}}
+}
+
+ONNX: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet-stream": {}}}}
+
+
+def _made(audit: Annotated[str, Path(description="id of the job")], services: ServicesDep) -> Made:
+    return Made(services, "audit", audit)
+
+
+MadeDep = Annotated[Made, Depends(_made)]
+
+
+@router.post("", status_code=202, response_model=Job, dependencies=[IDEMPOTENT])
+def add_audit(body: Annotated[AuditRequest, Body()], response: Response, services: ServicesDep) -> Any:
+    """Audit a model; the same request twice is the same job. The atlas that it looks for faults in is made too."""
+    parties = find_parties(services.store, body)
+    asked = resolve(body, parties, datetime.now(UTC).date())
+    job = submit(plan_audit(asked, parties), None, services.store, services.ledger, services.enqueue)
+    if parties.hindrance is None:
+        atlas = atlas_of(asked, parties, parties.model)
+        submit(atlas, f"audit of {parties.model.card.name}"[:200], services.store, services.ledger, services.enqueue)
+    response.headers["Location"] = f"/v1/audits/{job['id']}"
+    response.headers["Retry-After"] = "0" if job["state"] in TERMINAL else RETRY_SECONDS
+    return described(services, job)
+
+
+@router.get("", response_model=Page[AuditJob])
+def list_audits(services: ServicesDep, paging: PagingDep) -> Any:
+    """All audits, in order of submission, each with its result in short."""
+    jobs = [job for job in registry.documents(services.store, "jobs")
+            if job["kind"] == "audit" and not job.get("deleted")]  # fmt: skip
+    page = page_of(services, paging, jobs)
+    return page | {"items": [job | {"summary": _summary(services, job)} for job in page["items"]]}
+
+
+@router.get("/{audit}", response_model=AuditAnswer, responses=FORMS)
+def get_audit(audit: str, request: Request, services: ServicesDep) -> Any:
+    """The job, and once it has succeeded the document; as JUnit XML, SARIF, Markdown or HTML by Accept or suffix.
+
+    With the suffix `.json` the document alone.
+    """
+    name, _, suffix = audit.partition(".")
+    made = Made(services, "audit", name)
+    form = _form(suffix, request.headers.get("accept", ""))
+    if form is not None:
+        return _rendered(made, form, str(request.base_url).rstrip("/"))
+    return described(services, made.job) | {"summary": _summary(services, made.job), "description": made.description}
+
+
+@router.get("/{audit}/evidence/{name}", responses=PICTURE, response_class=Response)
+def get_evidence(made: MadeDep, name: str, request: Request, v: Version = None) -> Response:
+    """A picture that a finding rests on."""
+    blob = _pictures(made).get(name)
+    if blob is None:
+        raise NotFoundError(f"this audit shows no picture {name[:80]!r}; its document names them")
+    return picture(lambda: made.services.store.get_blob(blob), digest(blob), request, v)
+
+
+@router.get("/{audit}/models/{name}", responses=ONNX, response_class=Response)
+def get_model(made: MadeDep, name: str) -> Response:
+    """A repaired model as an ONNX file: what a remedy of the document names."""
+    blob = _blobs(made).get(name)
+    if blob is None or not is_model(name):
+        raise NotFoundError(f"this audit repaired no model {name[:80]!r}; the remedies of its document name them")
+    headers = {"ETag": f'"{blob}"', "Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(made.services.store.get_blob(blob), media_type="application/octet-stream", headers=headers)
+
+
+@router.delete("/{audit}", status_code=204)
+def delete_audit(made: MadeDep) -> None:
+    """Drop an audit; one that still runs is cancelled. The atlas that it looked at stays."""
+    drop(made.services, made.job["id"])
+    with suppress(DependencyError):  # then a later one finds it
+        clear_up(made.services.ledger, made.services.enqueue)
+
+
+def _form(suffix: str, accept: str) -> str | None:
+    """The form that is asked for by suffix, else by the first type in Accept that is one; None for the job."""
+    if suffix:
+        if suffix not in SUFFIXES:
+            raise NotFoundError(f"an audit comes as {', '.join(f'.{one}' for one in SUFFIXES)}, not as .{suffix[:20]}")
+        return SUFFIXES[suffix]
+    wanted = [part.partition(";")[0].strip().lower() for part in accept.split(",")]
+    types = {form.media_type: name for name, form in FORMATS.items() if name != "json"} | {"application/json": None}
+    return next((types[kind] for kind in wanted if kind in types), None)
+
+
+def _rendered(made: Made, form: str, service: str) -> Response:
+    found = made.description
+    if found is None:
+        raise made.services.artifacts.missing(made.plan, "the document of this audit is not made yet")
+    pictures = {name: made.services.store.get_blob(blob) for name, blob in _pictures(made).items()}
+    body = render(Audit.model_validate(found), form, pictures, service=service)
+    return Response(body, media_type=FORMATS[form].media_type, headers={"ETag": f'"{digest([found["digest"], form])}"'})
+
+
+def _blobs(made: Made) -> dict[str, str]:
+    """What an audit has besides its document, by name; nothing of one that is not complete."""
+    record = made.record if made.job["state"] == "succeeded" else None
+    return {} if record is None else {name: blob for name, blob in record["blobs"].items() if name != "description"}
+
+
+def _pictures(made: Made) -> dict[str, str]:
+    """Blobs of the pictures of an audit by name."""
+    return {name: blob for name, blob in _blobs(made).items() if not is_model(name)}
+
+
+def _summary(services: Services, job: Document) -> Document | None:
+    if job["state"] != "succeeded":
+        return None
+    record = services.artifacts.record(services.artifacts.plan(job["id"], "audit").chunks[-1])
+    found: Document | None = None if record is None else record["info"]["summary"]
+    return found

@@ -1,0 +1,41 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from atlas_client.atlas import Atlas
+from atlas_client.selection import MAP, MARGIN, TITLE, draw_selection, title_of
+from tests.landed import LAYER
+
+SELECTED = {"layer": LAYER, "side": 4, "samples": 900, "images": 40}
+
+
+def opened(corners: Path, **asked: Any) -> Atlas:
+    atlas = Atlas.open(corners)
+    atlas.manifest["model"]["classes"] = ["pan", "wok"]
+    atlas.manifest["dataset"]["classes"] = ["pans", "woks"]
+    atlas.manifest["selected"] = {**SELECTED, **asked}
+    return atlas
+
+
+@pytest.mark.parametrize(
+    ("asked", "title"),
+    [
+        ({"kind": "class", "label": 1, "by": "rank"}, "wok, by rank"),
+        ({"kind": "class", "label": 7, "by": "magnitude"}, "class 7, by magnitude"),
+        ({"kind": "errors", "label": None}, "Images that the model gets wrong"),
+        ({"kind": "errors", "label": 0}, "Images of pans that the model gets wrong"),
+        ({"kind": "region", "box": [0.1, 0.2, 0.5, 1], "cells": None}, "The region 0.1, 0.2 to 0.5, 1"),
+        ({"kind": "region", "box": None, "cells": [{}, {}]}, "2 cells of a map"),
+    ],
+)
+def test_it_says_what_was_selected(corners: Path, asked: dict[str, Any], title: str) -> None:
+    assert title_of(opened(corners, **asked)) == title
+
+
+def test_it_shows_the_map(corners: Path) -> None:
+    picture = draw_selection(opened(corners, kind="errors", label=None))
+    red = np.asarray(picture).astype(int)[MARGIN + TITLE + 100, MARGIN + 100]
+    assert red[0] > red[1] + 80  # the icon at the top left is red
+    assert picture.width == 2 * MARGIN + MAP
