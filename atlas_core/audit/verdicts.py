@@ -118,9 +118,10 @@ def _judged(measured: Measured, thresholds: Thresholds) -> list[Judged]:
     found = []
     for value, control, q in zip(values, mine, adjusted(p)[: len(values)].tolist(), strict=True):
         general = measured["general"][str(value["size"])]
-        highs = [float(wilson(one, of)[1]) for one, of in ((control["hits"], control["n"]),
-                 (general["hits"][value["target"]], general["n"][value["target"]]))]  # fmt: skip
-        kind, bars = judged_as(value, *highs, thresholds)
+        target = value["target"]
+        high = float(wilson(control["hits"], control["n"])[1])
+        general_high = float(wilson(general["hits"][target], general["n"][target])[1])
+        kind, bars = judged_as(value, high, general_high, thresholds)
         repeats = 0.0 if kind == "feature" and thresholds.gate != "all" else again(bars, random)
         found.append(Judged(value, control, kind, bars, q, repeats))
     return found
@@ -199,7 +200,8 @@ def _row(one: Judged, measured: Measured, thresholds: Thresholds) -> dict[str, A
     """A candidate in a table, found or not; `slack` is by how much it clears what it must."""
     value = one.value
     return {"layer": value["layer"], "column": value["column"], "row": value["row"],
-            "class": measured["classes"][value["target"]], "found": one.found(thresholds), "slack": round(one.slack, 4), "certain": one.certain,
+            "class": measured["classes"][value["target"]], "certain": one.certain,
+            "found": one.found(thresholds), "slack": round(one.slack, 4),
             "evidence": list(value.get("evidence", ())), **_statistics(one)}  # fmt: skip
 
 

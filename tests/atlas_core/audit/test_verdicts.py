@@ -62,7 +62,7 @@ def test_a_cell_beyond_the_margin_fails_the_audit() -> None:
     ids=["far beyond", "within the margin by its interval", "a large patch must do more", "and does"],
 )
 def test_the_margin_is_between_intervals_and_grows_with_the_area(hits: int, share: float, *, found: bool) -> None:
-    still = {"strays": {"images": 0, "hits": 0, "n": 0}, "spread": 0.0}
+    still: dict[str, Any] = {"strays": {"images": 0, "hits": 0, "n": 0}, "spread": 0.0}
     assert bool(judge(measured(candidate(hits, share=share, **still)), Thresholds()).findings) is found
 
 
@@ -137,7 +137,7 @@ def test_nothing_found_among_enough_images_passes_and_says_what_it_may_have_miss
     assert (result.verdict, result.findings) == ("pass", [])
     assert result.noise["another_verdict"] == 0.0
     assert result.tables["strongest"][0]["slack"] < 0
-    still = {"strays": {"images": 0, "hits": 0, "n": 0}, "spread": 0.0}
+    still: dict[str, Any] = {"strays": {"images": 0, "hits": 0, "n": 0}, "spread": 0.0}
     border = judge(measured(candidate(101, **still)), Thresholds())  # .337: its interval ends where the margin does
     assert border.noise["another_verdict"] == pytest.approx(0.5, abs=0.3)
     assert 0.04 < float(border.noise["half_width"] or 0) < 0.06
