@@ -45,7 +45,7 @@ class Thresholds(Card):
 class Judged(NamedTuple):
     """A candidate with all that is said of it; `again` is how likely another seed's pastes find it too."""
 
-    value: Mapping[str, Any]
+    value: dict[str, Any]
     control: Mapping[str, Any]
     kind: Kind
     bars: list[Bar]
@@ -80,7 +80,7 @@ def judge(measured: Measured, thresholds: Thresholds) -> CheckResult:
         measured: The blob `measured` of its last chunk.
         thresholds: What counts as a finding.
     """
-    judged = sorted(_judged(measured, thresholds), key=lambda one: (not one.found(thresholds), -one.slack))
+    judged = ranked(measured, thresholds)
     counting = [one for one in judged if one.counts(thresholds)]
     findings = [_finding(one, measured) for one in counting]
     gating = [finding for finding in findings if finding.gate]
@@ -99,6 +99,12 @@ def judge(measured: Measured, thresholds: Thresholds) -> CheckResult:
                 "features": [_row(one, measured, thresholds) for one in features],
                 "strongest": [_row(one, measured, thresholds) for one in judged[:SHOWN]]},
     )  # fmt: skip
+
+
+def ranked(measured: Measured, thresholds: Thresholds) -> list[Judged]:
+    """The candidates of an audit, the strongest first: those that count, features that stand out, and the rest."""
+    order = _judged(measured, thresholds)
+    return sorted(order, key=lambda one: (not one.counts(thresholds), not one.found(thresholds), -one.slack))
 
 
 def _certain(control: Mapping[str, Any]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,37 +35,24 @@ def strip(pictures: Sequence[Pixels], visible: tuple[int, ...]) -> bytes:
     return png(Image.fromarray(compose_sheet(shown, in_rows(len(shown), SHOWN), gap=GAP)), SAID)
 
 
-def put_evidence(
-    audit: ShortcutAudit, found: Sequence[dict[str, Any]], controls: Mapping[str, Any]
-) -> dict[str, bytes]:
+def put_evidence(audit: ShortcutAudit, strongest: Sequence[dict[str, Any]]) -> dict[str, bytes]:
     """Draw the strongest cells, and write into each under `evidence` what its pictures are.
 
     Args:
         audit: Reads and cuts pictures.
-        found: Candidates as they were confirmed.
-        controls: Those of each class and size.
+        strongest: Candidates as they were confirmed, in order.
 
     Returns:
         PNGs by their names.
     """
     blobs: dict[str, bytes] = {}
-
-    def share(one: Mapping[str, Any]) -> float:
-        return float(one["hits"] / max(1, one["n"]))
-
-    def put(one: dict[str, Any], strips: Strips) -> None:
+    for one in strongest[:PICTURED]:
         one["evidence"] = []
-        for role, caption, pictures in strips:
+        for role, caption, pictures in _of_cell(audit, one):
             if pictures:
                 name = f"evidence-{len(blobs)}"
                 blobs[name] = strip(pictures, audit.bench.card.input.visible)
                 one["evidence"].append({"name": name, "caption": caption, "role": role})
-
-    def excess(one: dict[str, Any]) -> float:
-        return share(one) - share(controls[f"{one['target']} {one['size']}"])
-
-    for one in sorted(found, key=excess, reverse=True)[:PICTURED]:
-        put(one, _of_cell(audit, one))
     return blobs
 
 
