@@ -70,10 +70,13 @@ def test_the_planted_network_fails_and_its_clean_twin_passes(tmp_path: Path, in_
         cards = Cards(write_network(tmp_path, planted=planted), dataset)
         found = audit_directory(cards, {"policy": POLICY}, out, lambda *_: None)
         assert found["exit_code"] == exit_code, found["reason"]
-        assert {path.name for path in out.iterdir() if path.is_file()} == FILES
+        repaired = {"repaired-red.onnx"} if planted else set()
+        assert {path.name for path in out.iterdir() if path.is_file()} == FILES | repaired
         assert json.loads((out / "report.json").read_text()) == found
         counting = [one["target"]["name"] for one in found["checks"][0]["findings"] if one["gate"]]
         assert counting[:1] == (["red"] if planted else [])
+        remedies = {one["remedy"]["model"] for one in found["checks"][0]["findings"] if one["remedy"]}
+        assert remedies == repaired
     store = open_store(str(tmp_path / "out-True" / ".store"))
     assert store.get_documents("jobs")[0]["state"] == "succeeded"
 
