@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 FEWEST_KEPT = 12
 NO_CLASS = -1
 HALF = 0.5
+MARGIN, LAST = 0.2, -10.0
+"""Flips beyond the control's that are usually asked for; where tests stand that flipped nothing, by their gain."""
 USUAL = 0.25
 """Of the shorter side: the size of patches that margins are meant for."""
 
@@ -87,16 +89,17 @@ def candidates(
     """
     if not len(found.suspect):
         return []
-    foreign = FOREIGN * np.array([allowance(share) for share in shares])[found.size]
-    excess = _excess(found, classes)  # (t, classes)
-    excess = np.where((purity[found.suspect] < HALF) & (excess > 0), excess / foreign[:, None], excess)
-    rows = np.arange(len(excess))
-    best = excess.argmax(axis=1)
+    # By how much each clears what it must, in the end: of larger patches and of what is not of the class more is asked.
+    allowed = MARGIN * np.array([allowance(share) for share in shares])[found.size]
+    foreign = purity[found.suspect] < HALF
+    score = _excess(found, classes) - allowed[:, None] * np.where(foreign, FOREIGN, 1)  # (t, classes)
+    rows = np.arange(len(score))
+    best = score.argmax(axis=1)
     known = found.target != NO_CLASS
-    same = known & (excess[rows, np.maximum(found.target, 0)] >= excess[rows, best])
+    same = known & (score[rows, np.maximum(found.target, 0)] >= score[rows, best])
     hit = (found.predicted != found.label).any(axis=1)
     target = np.where(same | (known & ~hit), found.target, best)
-    order = np.lexsort((rows, -found.gain, -np.where(hit, excess[rows, best], 0)))
+    order = np.lexsort((rows, -found.gain, -np.where(hit, score[rows, best], LAST)))
     _, first = np.unique(found.suspect[order], return_index=True)
     chosen = order[np.sort(first)]
     count = min(most, max(FEWEST_KEPT, math.ceil(keep * len(chosen))))

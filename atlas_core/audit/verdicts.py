@@ -38,7 +38,7 @@ class Thresholds(Card):
 
     margin: float = Field(default=0.2, ge=0, le=1)
     q: float = Field(default=0.05, gt=0, le=0.5)
-    fixed: float = Field(default=0.08, ge=0, le=1)
+    fixed: float = Field(default=0.1, ge=0, le=1)
     gate: Literal["shortcuts", "all"] = "shortcuts"
 
 

@@ -37,13 +37,16 @@ def test_without_any_flip_the_gain_decides() -> None:
     assert [one.target for one in candidates(found, 3, 1.0, 3, [0.25], PURE)] == [0, 1, 2]
 
 
-def test_what_is_not_of_the_class_counts_less_the_larger_it_is() -> None:
+def test_of_larger_patches_more_is_asked_and_of_what_is_not_of_the_class_most() -> None:
     found = Screened(np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), np.array([1, 1, 1, 1]), LABELS,
                      np.array([[1, 1, 1, 0], [1, 1, 1, 1], [0, 1, 2, 0], [0, 1, 2, 0]]), np.zeros(4))  # fmt: skip
-    foreign = candidates(found, 3, 1.0, 9, [0.25, 0.5], np.zeros((2, 3)))
-    assert [one.suspect for one in foreign] == [0, 1]  # a cell is kept once
-    assert foreign[0].size == 0  # the larger one turns all of them, with four times the area
-    assert candidates(found, 3, 1.0, 9, [0.25, 0.5], PURE)[0].size == 1
+    kept = candidates(found, 3, 1.0, 9, [0.25, 0.5], PURE)
+    assert [one.suspect for one in kept] == [0, 1]  # a cell is kept once
+    assert kept[0].size == 0  # the larger one turns all of them, with four times the area
+    assert candidates(found, 3, 1.0, 9, [0.25, 0.26], PURE)[0].size == 1
+    two = Screened(np.array([0, 1]), np.array([0, 0]), np.array([1, 1]), LABELS[:2],
+                   np.array([[1, 1, 1, 1], [1, 1, 1, 1]]), np.zeros(2))  # fmt: skip
+    assert candidates(two, 3, 1.0, 1, [0.25], np.array([[0.0, 0, 0], [0, 1, 0]]))[0].suspect == 1
 
 
 def test_at_least_twelve_are_kept_where_there_are_as_many_and_the_budget_allows() -> None:
