@@ -51,7 +51,7 @@ def audit(
 
 
 def policy_name(policy: Path) -> str:
-    """A policy's file as it was named, so that a code host finds its lines; without its folder where that is elsewhere."""
+    """A policy's file as it was named, so that a code host finds its lines; of one elsewhere its name alone."""
     elsewhere = policy.is_absolute() or ".." in policy.parts
     return policy.name if elsewhere else policy.as_posix()
 
