@@ -45,12 +45,15 @@ def run_chunk(
     from atlas_core.stages.patches import paste_part, publish_patches
     from atlas_core.stages.pictures import preview_tile, publish_level, publish_manifest, render_tile
     from atlas_core.stages.projections import project_part, publish_projections
+    from atlas_core.stages.properties import give, give_again, publish_properties
     from atlas_core.stages.quality import publish_quality
+    from atlas_core.stages.regions import land_base, publish_regions
     from atlas_core.stages.repair import repairing
     from atlas_core.stages.samples import tabulate
     from atlas_core.stages.selections import compare_classes, select
     from atlas_core.stages.shortcuts import confirm, publish_shortcuts, screen
     from atlas_core.stages.step import Step
+    from atlas_core.stages.traits import describe_traits
     from atlas_core.stages.vectors import attribute, collect
     from atlas_core.stages.versions import compare_layer, publish_versions
 
@@ -85,6 +88,12 @@ def run_chunk(
         "publish version": compare_layer,
         "publish versions": publish_versions,
         "publish base": look_at_base,
+        "publish landed": land_base,
+        "publish regions": publish_regions,
+        "publish traits": describe_traits,
+        "publish give": give,
+        "publish give again": give_again,
+        "publish properties": publish_properties,
         "publish audit": publish_audit,
         "publish screen": screen,
         "publish confirm": confirm,
