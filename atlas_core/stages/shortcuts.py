@@ -60,8 +60,8 @@ class ShortcutAudit:
 
     def screened(self, images: int) -> int:
         """Tests of the first stage that fit the budget, on so many base images."""
-        each = max(1, min(self.options.screen, 2 * images))
-        return min(len(self.tests), int(SCREENING * self.step.parameters["passes"] / each))
+        each = min(self.options.screen, 2 * images)
+        return min(len(self.tests), int(SCREENING * self.step.parameters["passes"] / each)) if each else 0
 
     def cell(self, suspect: int) -> tuple[Cellmates, int, int, int]:
         """Layer and cell of a suspect, and the class that it speaks for and that it adds to most, -1 if unknown."""
