@@ -1,6 +1,7 @@
 """The nearest of a position's candidates by cosine in all channels, read from float16 as they are stored.
 
-Every position is worked out for itself, in one order of sums, so its bytes do not depend on its company.
+Every position is worked out for itself, in one order of sums, which are float32, so its bytes do not depend on its
+company.
 """
 
 from __future__ import annotations

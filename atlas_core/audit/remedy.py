@@ -62,15 +62,15 @@ def chunks(context: Context, thresholds: Card, shortcuts: Sequence[Chunk]) -> li
 
 
 def treatments(result: CheckResult) -> list[Treatment]:
-    """What to treat: the classes of the strongest findings that fail the check.
+    """What to treat: the classes of the strongest findings that fail the check, of those that crops make.
 
     Args:
         result: Of the shortcut audit, its findings the strongest first.
     """
     found: dict[int, Treatment] = {}
     for finding in result.findings:
-        if not finding.gate or finding.target is None or finding.layer is None:
-            continue
+        if not finding.gate or finding.target is None or "size" not in finding.statistics:
+            continue  # what lies all over a picture is no crop, and no direction of a cell
         target, name = finding.target.index, finding.target.name
         treated = found.setdefault(target, Treatment(target, name, []))
         if len(treated.findings) < MOST_CELLS:

@@ -26,8 +26,8 @@ POLICY = """\
 [audit]
 checks = ["shortcuts", "properties"]
 layers = ["block1", "block2"]
-samples = 9_000
-side = 16
+samples = 6_000
+side = 12
 icons = "none"
 """
 """What differs from the policy that ships; all thresholds and all options of checks are that one's."""

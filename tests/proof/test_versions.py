@@ -72,7 +72,7 @@ def test_itself_differs_by_nothing(store: Store, old: Plan, shared: Path, report
 
 
 def test_a_fine_tuned_copy_differs_by_little(store: Store, old: Plan, shared: Path, work: Path, report: Report) -> None:
-    card, losses = copies.tuned(shared / "cifar10", work / "gently", steps=60, rate=2e-5)
+    card, losses = copies.tuned(shared / "cifar10", work / "gently", steps=60, rate=2e-6)
     report("ResNet-20, trained on gently", losses=losses)
     found = compared(store, old, shared, card, report, "a gently fine-tuned copy")
     layer = found["layers"][0]
@@ -86,7 +86,7 @@ def test_a_fine_tuned_copy_differs_by_little(store: Store, old: Plan, shared: Pa
 def test_one_trained_on_for_longer_differs_by_more(
     store: Store, old: Plan, shared: Path, tuned: Path, report: Report
 ) -> None:
-    found = compared(store, old, shared, tuned, report, "one trained on a hundred times as fast")
+    found = compared(store, old, shared, tuned, report, "one trained on a thousand times as fast")
     layer = found["layers"][0]
     assert layer["likeness"]["neighbours"]["value"] < 0.7
     assert layer["cells"]["astray"]["share"] > 10 * layer["cells"]["astray"]["floor"]

@@ -26,8 +26,9 @@ from atlas_core.audit.remedy import (
 MILD, HARD = Strength("features.12", 1, 0.99, 1), Strength("features.12", 4, 0.5, 3)
 
 
-def finding(name: str, target: int, layer: str = "deep", *, gate: bool = True) -> Finding:
-    return Finding(id=name, check="shortcuts", title=name, gate=gate, layer=layer,
+def finding(name: str, target: int, layer: str = "deep", *, gate: bool = True, crop: bool = True) -> Finding:
+    statistics: dict[str, Any] = {"size": 8} if crop else {}
+    return Finding(id=name, check="shortcuts", title=name, gate=gate, layer=layer, statistics=statistics,
                    target=Target(index=target, name=f"class {target}"))  # fmt: skip
 
 
@@ -37,7 +38,8 @@ def result(*findings: Finding) -> CheckResult:
 
 def test_the_strongest_classes_are_treated() -> None:
     found = treatments(result(
-        finding("feature", 9, gate=False), finding("a", 1), finding("b", 2, "early"), finding("c", 1, "early"),
+        finding("feature", 9, gate=False), finding("grain", 8, crop=False),
+        finding("a", 1), finding("b", 2, "early"), finding("c", 1, "early"),
         finding("d", 1), finding("e", 3), finding("f", 4), finding("g", 2, "early"),
     ))  # fmt: skip
     assert [(one.target, one.name, [each.id for each in one.findings]) for one in found] == [
