@@ -153,6 +153,7 @@ class Estimate:
             "place": self._place, "join": self._join, "beside": self._beside, "level": self._level,
             "manifest": self._manifest, "pictures": self._pictures, "icons": self._sheet,
             "coupled": self._coupled, "version": self._version, "versions": self._versions,
+            "pasted": self._pasted,
             "landings": self._landings, "drift": self._drift, "projected": self._projected, "projections": self._lines,
             "base": self._look,
         }  # fmt: skip
@@ -362,6 +363,11 @@ class Estimate:
 
     def _lines(self, chunk: Chunk) -> Cost:
         return Cost(PUBLISH_SECONDS, PART_IMAGES * PROJECTED_BYTES * len(chunk.inputs))
+
+    def _pasted(self, chunk: Chunk) -> Cost:
+        request, of = chunk.parameters["request"], chunk.parameters["of"]
+        each = {"patch": 4, "controls": 8, "rivals": 10}[of] * (1 if of == "rivals" else len(request["sizes"]))
+        return Cost(COLLECT_SECONDS + each * request["images"] * self._forward, MEASURED_BYTES)
 
     def _landings(self, chunk: Chunk) -> Cost:
         landed = chunk.parameters["images"] * chunk.parameters["points"]
