@@ -100,7 +100,7 @@ def accepts(acceptance: Acceptance, finding: Finding) -> bool:
 
 def _same(finding: Finding, other: Finding) -> bool:
     """Whether two models' findings are one by what they are about, without looking at samples."""
-    if not finding.direction or not other.direction:
+    if finding.cell is None or not finding.direction or not other.direction:
         return finding.id == other.id
     same = (finding.check, finding.target, finding.layer) == (other.check, other.target, other.layer)
     return same and same_direction(finding.direction, other.direction)

@@ -192,6 +192,7 @@ def is_shortcut(one: Mapping[str, Any], least: float) -> bool:
 
 def _finding(one: Mapping[str, Any], thresholds: Thresholds, *, certain: bool) -> Finding:
     shortcut = is_shortcut(one, thresholds.spread)
+    kind = "shortcut" if shortcut else "feature"
     share, control = one["flips"] / one["given"], one["control_flips"] / max(1, one["control_given"])
     what = f"the {one['trait']} of" if one["place"] else f"the {one['trait']} that goes with"
     title = (f"Pictures given {what} {one['class_name']!r} are taken for it: {share:.0%} of them, against "
@@ -200,10 +201,10 @@ def _finding(one: Mapping[str, Any], thresholds: Thresholds, *, certain: bool) -
     if one["place"]:
         why = "it lies at the edges of the picture"
     return Finding(
-        id=digest(["properties", one["class"], one["trait"]])[:16], check="properties", title=title,
+        id=digest(["properties", one["class"], kind])[:16], check="properties", title=title,
         gate=certain and (shortcut or thresholds.gate == "all"), layer=one["layer"],
         target=Target(index=one["class"], name=one["class_name"]),
-        statistics={**_row(one), "kind": "shortcut" if shortcut else "feature", "why": why,
+        statistics={**_row(one), "kind": kind, "why": why,
                     "also": ", ".join(one["also"])},
         direction=one["direction"], evidence=[Evidence(**entry) for entry in one["evidence"]],
         policy_key="properties.margin",

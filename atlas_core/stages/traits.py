@@ -39,8 +39,9 @@ def describe_traits(step: Step) -> Output:
         rows, pictures, told = donors.read(name)
         kept.append(rows)
         files += told
-        for trait, values in features(pictures):
-            parts[trait].append(values)
+        for first in range(0, len(pictures), AT_ONCE):
+            for trait, values in features(pictures[first : first + AT_ONCE]):
+                parts[trait].append(values)
         statistics = [sum(statistics, start=statistics_of(pictures))]
         sums, squares = sums + pictures.sum(axis=0), squares + (pictures.astype(np.float64) ** 2).sum(axis=0)
         step.on_progress(number + 1, len(donors.classes))
