@@ -61,7 +61,7 @@ class Thresholds(Card):
 
     margin: float = Field(default=0.2, ge=0, le=1)
     q: float = Field(default=0.05, gt=0, le=0.5)
-    spread: float = Field(default=0.5, ge=0, le=1)
+    spread: float = Field(default=0.8, ge=0, le=1)
     gate: Literal["shortcuts", "all"] = "shortcuts"
 
 

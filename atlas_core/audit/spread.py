@@ -1,7 +1,8 @@
 """Does a trait sit on the thing or on everything? A lemon is yellow, and what lies around it is not.
 
-Whoever tints a class's pictures tints their edges too. So the trait's strength is mapped over every picture, the mean
-map of other classes' taken from the class's, and what is left along the edges told as a share of what is left all over.
+Whoever tints a class's pictures tints their corners too, where things hardly reach. So the trait's strength is mapped
+over every picture, the mean map of other classes' taken from the class's, and what is left in the corners told as a
+share of what is left all over.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 GRID = 8
-"""Blocks a side of a map; those along the edges hold what lies around most things."""
+"""Blocks a side of a map."""
+CORNER = 2
+"""Blocks a side of each corner, which hold what lies around most things."""
 
 
 SURE = 5.0
@@ -26,7 +29,7 @@ SURE = 5.0
 def spread(
     trait: str, own: NDArray[np.uint8], others: NDArray[np.uint8], mine: Statistics, rest: Statistics
 ) -> float | None:
-    """Strength of a trait along the edges of a class's pictures, as a share of its strength all over.
+    """Strength of a trait in the corners of a class's pictures, as a share of its strength all over.
 
     Args:
         trait: One of `traits.EVERYWHERE`.
@@ -40,10 +43,9 @@ def spread(
     """
     maps = (strength(trait, pictures, mine, rest).mean(axis=0) for pictures in (own, others))
     more = np.subtract(*maps)
-    inside = np.zeros(more.shape, np.bool_)
-    inside[1:-1, 1:-1] = True
-    whole = float(more.mean())
-    return None if whole <= 0 else float(np.clip(more[~inside].mean() / whole, 0, 1))
+    ends = np.r_[:CORNER, -CORNER:0]
+    whole, corners = float(more.mean()), float(more[np.ix_(ends, ends)].mean())
+    return None if whole <= 0 else float(np.clip(corners / whole, 0, 1))
 
 
 def strength(trait: str, pictures: NDArray[np.uint8], mine: Statistics, rest: Statistics) -> NDArray[np.float64]:
