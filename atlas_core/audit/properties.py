@@ -55,13 +55,13 @@ class Thresholds(Card):
 
     A property is found where its flips exceed the control's by `margin`, interval against interval, and are no chance
     at `q` over all classes and properties. With `gate = "shortcuts"` those fail the audit that lie at the edges of the
-    class's pictures, with a share of at least `spread` of what they are all over: what sits on the thing alone may be
-    what makes it.
+    class's pictures, or of whose flips at least `spread` are left where they are learned from these edges alone: what
+    sits on the thing may be what makes it.
     """
 
     margin: float = Field(default=0.2, ge=0, le=1)
     q: float = Field(default=0.05, gt=0, le=0.5)
-    spread: float = Field(default=0.8, ge=0, le=1)
+    spread: float = Field(default=0.5, ge=0, le=1)
     gate: Literal["shortcuts", "all"] = "shortcuts"
 
 
@@ -186,7 +186,7 @@ def _reason(measured: Measured, findings: Sequence[Finding]) -> str:
 
 
 def is_shortcut(one: Mapping[str, Any], least: float) -> bool:
-    """Whether a property lies on everything: at the edges of the picture, or there as strong as elsewhere."""
+    """Whether a property lies on everything: at the edges of the picture, or learned there it does as much."""
     return one["place"] or (one["spread"] is not None and one["spread"] >= least)
 
 

@@ -47,7 +47,7 @@ class Trial:
         self.batches = Batches(BATCH, "image")
         self.passes = 0
         self._pictures: dict[int, tuple[NDArray[np.int64], NDArray[np.uint8]]] = {}
-        self._rest: dict[int, Statistics] = {}
+        self._rest: dict[tuple[int, bool], Statistics] = {}
 
     @cached_property
     def _described(self) -> dict[str, Any]:
@@ -92,15 +92,12 @@ class Trial:
         score: NDArray[np.float32] = table["score"][found, trait]
         return score
 
-    def rest(self, name: int) -> Statistics:
-        """What the donors of all other classes are like."""
-        if name not in self._rest:
-            self._rest[name] = unpacked(self._statistics) - statistics_of(self.pictures(name))
-        return self._rest[name]
-
-    @cached_property
-    def _statistics(self) -> tables.Table:
-        return self.step.table(self._described, "statistics")
+    def rest(self, name: int, *, around: bool) -> Statistics:
+        """What the donors of all other classes are like, or what lies around their middles."""
+        if (name, around) not in self._rest:
+            total = unpacked(self.step.table(self._described, "around" if around else "whole"))
+            self._rest[name, around] = total - statistics_of(self.pictures(name), around=around)
+        return self._rest[name, around]
 
     def recipients(self, bases: Bases, name: int, trait: int, most: int) -> NDArray[np.int64]:
         """Base images of other classes, as evenly of each as there are, each at most twice."""
@@ -113,16 +110,25 @@ class Trial:
         return np.tile(mixed[np.argsort(turn, kind="stable")], TWICE)[:most]
 
     def given(
-        self, pictures: NDArray[np.uint8], name: int, trait: int, *said: Any
+        self, pictures: NDArray[np.uint8], name: int, trait: int, *said: Any, around: bool = False
     ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """Pictures with a class's trait, and the donor that each has it from: none of what is learned of all donors."""
+        """Pictures with a class's trait, and the donor that each has it from, -1 where it is learned of all donors.
+
+        Args:
+            pictures: To give it to.
+            name: Index of the class.
+            trait: Place in `TRAITS`.
+            said: What this is called, which its random numbers come from.
+            around: Learn what all of a picture has from what lies around the middles of the donors alone.
+        """
         kind, random = TRAITS[trait], chance("give", self.seed, name, trait, *said)
         donors = self.having(name, trait)
         if kind in PLACES:
             chosen = np.resize(random.permutation(len(donors)), len(pictures))
-            same = traits.shared(donors, self._statistics["usual"], places(*pictures.shape[1:3])[kind])
+            usual = self.step.table(self._described, "usual")["usual"]
+            same = traits.shared(donors, usual, places(*pictures.shape[1:3])[kind])
             return traits.put_back(pictures, donors[chosen], same), chosen
-        mine, rest = statistics_of(donors), self.rest(name)
+        mine, rest = statistics_of(donors, around=around), self.rest(name, around=around)
         made = [self._everywhere(kind, pictures[first : first + AT_ONCE], mine, rest, random)
                 for first in range(0, len(pictures), AT_ONCE)]  # fmt: skip
         return np.concatenate(made) if made else pictures, np.full(len(pictures), -1)

@@ -12,19 +12,17 @@ from atlas_core import tables
 from atlas_core.audit.directions import pack_direction
 from atlas_core.audit.pasting import chance
 from atlas_core.audit.properties import LEAST_KEPT
-from atlas_core.audit.spread import spread
 from atlas_core.audit.traits import PLACES, TRAITS
 from atlas_core.keys import canonical_json
 from atlas_core.stages.evidence import strip
 from atlas_core.stages.giving import Trial
 from atlas_core.stages.step import Output, Step, significant
-from atlas_core.stages.traits import statistics_of
 
 if TYPE_CHECKING:
     from atlas_core.stages.bench import Bases
 
 CONTROL_CLASSES = 8
-DIRECTED, OTHERS, SHOWN, TOLD = 32, 16, 8, 40
+DIRECTED, SHOWN, TOLD = 32, 8, 40
 
 
 def give(step: Step) -> Output:
@@ -105,11 +103,12 @@ class Test:
         }  # fmt: skip
 
     def _spread(self) -> float | None:
-        trial, name = self._trial, self._name
-        others = np.concatenate([trial.pictures(one)[:OTHERS] for one in self._others()])
-        own = trial.having(name, self._trait)
-        found = spread(TRAITS[self._trait], own, others, statistics_of(own), trial.rest(name))
-        return None if found is None else significant(found)
+        """Share of the flips that is left where the trait is learned from what lies around things alone."""
+        if not self._flipped.any():
+            return None
+        after, _ = self._trial.given(self._before, self._name, self._trait, "around", around=True)
+        flipped = int((self._trial.looked(after)[0].argmax(axis=1) == self._name).sum())
+        return significant(min(1.0, flipped / int(self._flipped.sum())))
 
     def _direction(self) -> str | None:
         """How the mean activation changes, of the first images."""
