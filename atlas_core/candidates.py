@@ -1,7 +1,8 @@
 """The stored samples that are probably nearest to a position: those nearest along principal axes.
 
-Every position is worked out for itself, in one order of sums, so its bytes do not depend on its company. All that
-company does is that a block of samples, once in the processor's cache, serves every position before the next is read.
+Samples stand in blocks, whose numbers along an axis lie side by side, so that the processor works on many samples at a
+time. Every position is worked out for itself, in one order of sums, so its bytes do not depend on its company. All that
+company does is that a block, once in the processor's cache, serves every position before the next is read.
 """
 
 from __future__ import annotations
@@ -12,50 +13,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from atlas_core.compiled import compiled
-from atlas_core.errors import LayoutError
+from atlas_core.lanes import AT_A_TIME, LANES, NONE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-AXES = 64
-"""As many axes as an index has where its layer has so many channels; a loop of known length runs twice as fast."""
-BLOCK = 256
-"""Samples that serve all positions at a time: 64 kB along 64 axes."""
 STRIDE = 16
-"""Of so many samples one is looked at first, to guess a bound that few of the others are within."""
+"""Of so many blocks one is looked at first, to guess a bound that few of the other samples are within."""
+TOGETHER = 16
+"""Every so manieth lane of a block is looked at together with the others: the lowest tells whether one is within."""
+LEAST_LOOKED_AT = 48
+"""Lowest lanes that a guess is made of."""
+LINE = 16
+"""Numbers of a cache line: what lies across two of them is read half as fast."""
 ROOM = 4
 """Times as many samples as are wanted are held until the farther ones are dropped."""
 SAMPLE = 2**32 - 1
 """A sample's part of a key; above it stand the bits of its distance."""
-NONE = -1
-
-
-def along_axes(
-    activations: NDArray[np.floating[Any]], mean: NDArray[np.float32], axes: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Unit activations of positions, and where these lie along some axes.
-
-    Args:
-        activations: Shape (p, channels); zeros stay zeros.
-        mean: Subtracted from a unit activation, shape (channels,).
-        axes: Shape (axes, channels).
-
-    Returns:
-        Unit rows, shape (p, channels), and shape (p, axes).
-
-    Raises:
-        LayoutError: A number is not finite.
-    """
-    rows = np.ascontiguousarray(activations, dtype=np.float32)
-    unit, along = np.empty_like(rows), np.empty((len(rows), len(axes)), dtype=np.float32)
-    wrong = _prepare(rows, mean, axes, unit, along)
-    if wrong != NONE:
-        raise LayoutError(f"position {wrong} holds a number that is not finite; check the model's normalisation")
-    return unit, along
 
 
 def nearest_along(
     projected: NDArray[np.float32],
+    slots: NDArray[np.int64],
     images: NDArray[np.int64],
     along: NDArray[np.float32],
     own: NDArray[np.int64],
@@ -64,7 +43,9 @@ def nearest_along(
     """The samples nearest to each position along the axes; of two as near, the first.
 
     Args:
-        projected: Samples along the axes, shape (n, axes).
+        projected: Blocks as of `stand_in_block`, shape (blocks, 1 + axes, LANES). Each should be of all parts of the
+            samples, as those of `spread_blocks` are.
+        slots: Their samples, shape (blocks, LANES).
         images: Of the samples, shape (n,).
         along: Positions along the axes, shape (p, axes).
         own: Image whose samples a position must not take, shape (p,).
@@ -74,88 +55,99 @@ def nearest_along(
         Samples in no order, shape (p, count); behind them -1 where there are fewer.
     """
     found = np.full((len(along), count), NONE, dtype=np.int64)
-    bounds, keys = np.empty(len(along), np.float32), np.empty((len(along), ROOM * count), np.int64)
-    _bounds(projected, images, along, own, count, bounds)
+    bounds, everything = np.full(len(along), np.inf, np.float32), np.array([0, len(slots)])
+    rank = _likely_rank(len(slots), count)
+    if rank is not None:
+        _bounds(projected, slots, images, along, own, *_aligned(projected), rank, bounds)
     guessed = np.isfinite(bounds)
-    _scan(projected, images, along, own, bounds, keys, found)
+    asks = np.ones((len(along), 1), np.bool_)
+    _scan(projected, slots, images, along, own, everything, asks, *_aligned(projected), bounds, found)
     short = guessed & (found[:, -1] == NONE)
     if short.any():  # a guess was too near
-        some = np.full((int(short.sum()), count), NONE, dtype=np.int64)
-        _scan(projected, images, along[short], own[short], np.full(len(some), np.inf, np.float32), keys, some)
-        found[short] = some
+        found[short] = nearest_along_in_lists(
+            projected, slots, images, along[short], own[short], count, everything, np.zeros((short.sum(), 1), np.int64)
+        )
     return found
 
 
 def nearest_along_in_lists(
     projected: NDArray[np.float32],
+    slots: NDArray[np.int64],
     images: NDArray[np.int64],
     along: NDArray[np.float32],
     own: NDArray[np.int64],
     count: int,
-    order: NDArray[np.int64],
-    start: NDArray[np.int64],
+    first: NDArray[np.int64],
     lists: NDArray[np.int64],
 ) -> NDArray[np.int64]:
     """The same among the samples of some lists, those of each position for itself.
 
     Args:
-        projected: As in `nearest_along`, as are the next four.
+        projected: As in `nearest_along`, but of any samples, as are the next five.
+        slots: Shape (blocks, LANES).
         images: Shape (n,).
         along: Shape (p, axes).
         own: Shape (p,).
         count: Samples wanted.
-        order: Samples by list, shape (n,).
-        start: Where each list begins in `order`, and where the last ends.
+        first: Where each list begins among the blocks, and where the last ends.
         lists: Numbers of the lists that a position looks through, shape (p, probes).
 
     Returns:
         As `nearest_along`.
     """
     found = np.full((len(along), count), NONE, dtype=np.int64)
-    keys = np.empty((len(along), ROOM * count), np.int64)
-    _listed(projected, images, along, own, order, start, lists, keys, found)
+    asks = np.zeros((len(along), len(first) - 1), np.bool_)
+    np.put_along_axis(asks, lists, True, axis=1)
+    bounds = np.full(len(along), np.inf, np.float32)
+    _scan(projected, slots, images, along, own, first, asks, *_aligned(projected), bounds, found)
     return found
 
 
-def _prepare_rows(rows: Any, mean: Any, axes: Any, unit: Any, along: Any) -> int:
-    for row in range(rows.shape[0]):
-        total = 0.0
-        for channel in range(rows.shape[1]):
-            total += np.float64(rows[row, channel]) * np.float64(rows[row, channel])
-        if not total < np.inf:
-            return row
-        length = np.float32(math.sqrt(total)) if total > 0 else np.float32(1)
-        for channel in range(rows.shape[1]):
-            unit[row, channel] = rows[row, channel] / length
-        for axis in range(axes.shape[0]):
-            place = np.float32(0)
-            for channel in range(rows.shape[1]):
-                place += axes[axis, channel] * (unit[row, channel] - mean[channel])
-            along[row, axis] = place
-    return NONE
+def _likely_rank(blocks: int, count: int) -> int | None:
+    """Among the lowest of so many samples each, a rank that about twice as many samples as are wanted lie within."""
+    share = 2 * count / (blocks * LANES)
+    looked_at = blocks // STRIDE * TOGETHER
+    if looked_at < LEAST_LOOKED_AT or share > 0.25:
+        return None
+    return math.ceil(looked_at * (1 - (1 - share) ** (LANES // TOGETHER)))
 
 
-_prepare = compiled(_prepare_rows, fast=True)
+def _aligned(projected: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Room for a block and for the distances of its samples from two positions, in whole lines of the cache."""
+    rows = projected.shape[1]
+    room = np.empty(((rows + 2) * LANES + LINE), np.float32)
+    skipped = -room.ctypes.data % (4 * LINE) // 4
+    room = room[skipped : skipped + (rows + 2) * LANES].reshape(rows + 2, LANES)
+    return room[:rows], room[rows:]
 
 
-def _distances_along(projected: Any, query: Any, first: int, last: int, step: int, squared: Any) -> None:
-    if projected.shape[1] == AXES:
-        for sample in range(first, last, step):
-            total = np.float32(0)
-            for axis in range(AXES):
-                offset = projected[sample, axis] - query[axis]
-                total += offset * offset
-            squared[(sample - first) // step] = total
-    else:
-        for sample in range(first, last, step):
-            total = np.float32(0)
-            for axis in range(projected.shape[1]):
-                offset = projected[sample, axis] - query[axis]
-                total += offset * offset
-            squared[(sample - first) // step] = total
+# Arrays go to kernels whole, with the row that is meant: a view of a row costs as much as a block's distances.
 
 
-_distances = compiled(_distances_along, fast=True)
+def _pair_of_distances(near: Any, along: Any, row: int, other: int, distance: Any) -> None:
+    """Of a block's samples from two positions: what is read once serves both."""
+    for lane in range(LANES):
+        distance[0, lane] = near[0, lane]
+        distance[1, lane] = near[0, lane]
+    for axis in range(0, along.shape[1], AT_A_TIME):
+        a, b, c, d = along[row, axis], along[row, axis + 1], along[row, axis + 2], along[row, axis + 3]
+        e, f, g, h = along[other, axis], along[other, axis + 1], along[other, axis + 2], along[other, axis + 3]
+        for lane in range(LANES):
+            w, x, y, z = near[axis + 1, lane], near[axis + 2, lane], near[axis + 3, lane], near[axis + 4, lane]
+            distance[0, lane] += a * w + b * x + c * y + d * z
+            distance[1, lane] += e * w + f * x + g * y + h * z
+
+
+_distances = compiled(_pair_of_distances, fast=True)
+
+
+def _bring_block(projected: Any, block: int, near: Any) -> None:
+    for number in range(near.shape[0]):
+        for lane in range(LANES):
+            near[number, lane] = projected[block, number, lane]
+
+
+_bring = compiled(_bring_block)
 
 
 def _select_smallest(keys: Any, size: int, count: int) -> None:
@@ -184,112 +176,126 @@ def _select_smallest(keys: Any, size: int, count: int) -> None:
 _select = compiled(_select_smallest)
 
 
-def _squared_of_key(key: int) -> Any:
+def _key_of_sample(bits: int, sample: int) -> Any:
+    """Sorts by the distance with these bits, then by the sample; below 0, bits sort the other way round."""
+    return (np.int64(bits ^ ((bits >> 31) & 0x7FFFFFFF)) << 32) | sample
+
+
+_key = compiled(_key_of_sample, inside=True)
+
+
+def _distance_of_key(key: int) -> Any:
     bits = np.empty(1, np.int32)
-    bits[0] = key >> 32
+    high = key >> 32
+    bits[0] = high ^ ((high >> 31) & 0x7FFFFFFF)
     return bits.view(np.float32)[0]
 
 
-_squared_of = compiled(_squared_of_key)
+_distance_of = compiled(_distance_of_key)
 
 
-def _likely_bounds(projected: Any, images: Any, along: Any, own: Any, count: int, bounds: Any) -> None:
-    """A distance for each position that about twice as many samples as are wanted lie within, by some of them."""
-    rank = 2 * count // STRIDE
-    taken = projected.shape[0] // STRIDE
-    if rank == 0 or taken < 4 * rank:
-        for row in range(along.shape[0]):
-            bounds[row] = np.inf
-        return
-    squared, keys = np.empty(taken, np.float32), np.empty(taken, np.int64)
-    bits = squared.view(np.int32)
-    for row in range(along.shape[0]):
-        _distances(projected, along[row], 0, taken * STRIDE, STRIDE, squared)
-        for number in range(taken):
-            if images[number * STRIDE] == own[row]:
-                squared[number] = np.inf
-            keys[number] = (np.int64(bits[number]) << 32) | number
-        _select(keys, taken, rank)
-        bounds[row] = squared[keys[rank - 1] & SAMPLE]
+def _lowest_of_block(distance: Any, half: int, lowest: Any) -> None:
+    for lane in range(TOGETHER):
+        lowest[lane] = distance[half, lane]
+    for first in range(TOGETHER, LANES, TOGETHER):
+        for lane in range(TOGETHER):
+            lowest[lane] = min(lowest[lane], distance[half, first + lane])
+
+
+_lowest = compiled(_lowest_of_block, inside=True)
+
+
+def _likely_bounds(
+    projected: Any, slots: Any, images: Any, along: Any, own: Any, near: Any, distance: Any, rank: int, bounds: Any
+) -> None:
+    """A distance for each position: of the lowest of some blocks' samples, each the lowest of a few, the rank-th."""
+    rows, blocks = along.shape[0], projected.shape[0] // STRIDE
+    lowest, lows = np.empty(TOGETHER, np.float32), np.empty((rows, blocks * TOGETHER), np.float32)
+    for block in range(blocks):
+        _bring(projected, block, near)
+        for pair in range(0, rows, 2):
+            _distances(near, along, pair, min(pair + 1, rows - 1), distance)
+            for row in range(pair, min(pair + 2, rows)):
+                if own[row] != NONE:
+                    for lane in range(LANES):  # where no sample stands, the distance is infinite as well
+                        if images[slots[block, lane]] == own[row]:
+                            distance[row - pair, lane] = np.inf
+                _lowest(distance, row - pair, lowest)
+                for lane in range(TOGETHER):
+                    lows[row, block * TOGETHER + lane] = lowest[lane]
+    for row in range(rows):
+        _select(lows[row], lows.shape[1], rank)
+        bounds[row] = lows[row, rank - 1]
 
 
 _bounds = compiled(_likely_bounds)
 
 
+def _hits_of_block(distance: Any, half: int, bound: Any, lowest: Any, within: Any) -> int:
+    """Put the lanes within the bound first; without a branch, which a processor cannot foresee."""
+    _lowest(distance, half, lowest)
+    near, hits = LANES, 0
+    for lane in range(TOGETHER):
+        within[near] = lane
+        near += lowest[lane] <= bound
+    for place in range(LANES, near):
+        for part in range(0, LANES, TOGETHER):
+            lane = within[place] + part
+            within[hits] = lane
+            hits += distance[half, lane] <= bound
+    return hits
+
+
+_hits = compiled(_hits_of_block, inside=True)
+
+
 def _keep_nearest(
-    samples: Any, size: int, squared: Any, images: Any, own: int, keys: Any, held: int, bound: Any, count: int
-) -> Any:
+    slots: Any, block: int, distance: Any, bits: Any, half: int, images: Any, own: int, hits: int, within: Any,
+    keys: Any, row: int, held: Any, bounds: Any, count: int,
+) -> None:  # fmt: skip
     """Take samples within the bound among those held; where these are too many, drop the farther and draw it nearer."""
-    within = np.empty(BLOCK, np.int64)
-    bits = squared.view(np.int32)  # of floats from 0 up they sort as the floats do
-    hits = 0
-    for place in range(size):  # without a branch, which a processor could not foresee
-        within[hits] = place
-        hits += squared[place] < bound
     for hit in range(hits):
-        place = within[hit]
-        if images[samples[place]] == own or not squared[place] < bound:
+        lane = within[hit]
+        sample = slots[block, lane]
+        if not distance[half, lane] <= bounds[row] or sample == NONE or (own != NONE and images[sample] == own):
             continue
-        keys[held] = (np.int64(bits[place]) << 32) | samples[place]
-        held += 1
-        if held == keys.shape[0]:
-            _select(keys, held, count)
-            held, bound = count, _squared_of(keys[count - 1])
-    return held, bound
+        keys[row, held[row]] = _key(bits[half, lane], sample)
+        held[row] += 1
+        if held[row] == keys.shape[1]:
+            _select(keys[row], held[row], count)
+            held[row], bounds[row] = count, _distance_of(keys[row, count - 1])
 
 
-_keep = compiled(_keep_nearest)
+_keep = compiled(_keep_nearest, inside=True)
 
 
-def _found_rows(keys: Any, held: Any, found: Any) -> None:
-    for row in range(found.shape[0]):
-        kept = min(held[row], found.shape[1])
+def _scan_blocks(
+    projected: Any, slots: Any, images: Any, along: Any, own: Any, first: Any, asks: Any, near: Any, distance: Any,
+    bounds: Any, found: Any,
+) -> None:  # fmt: skip
+    rows, count = found.shape
+    keys, held = np.empty((rows, ROOM * count), np.int64), np.zeros(rows, np.int64)
+    bits, lowest, within = distance.view(np.int32), np.empty(TOGETHER, np.float32), np.empty(LANES + TOGETHER, np.int64)
+    for number in range(asks.shape[1]):
+        if not asks[:, number].any():
+            continue
+        for block in range(first[number], first[number + 1]):
+            _bring(projected, block, near)
+            for pair in range(0, rows, 2):
+                last = min(pair + 1, rows - 1)
+                if not (asks[pair, number] or asks[last, number]):
+                    continue
+                _distances(near, along, pair, last, distance)
+                for row in range(pair, last + 1):
+                    hits = _hits(distance, row - pair, bounds[row], lowest, within) if asks[row, number] else 0
+                    if hits:
+                        _keep(slots, block, distance, bits, row - pair, images, own[row], hits, within, keys, row, held,
+                              bounds, count)  # fmt: skip
+    for row in range(rows):
+        kept = min(held[row], count)
         _select(keys[row], held[row], kept)
         for place in range(kept):
             found[row, place] = keys[row, place] & SAMPLE
 
 
-_found = compiled(_found_rows)
-
-
-def _scan_all(projected: Any, images: Any, along: Any, own: Any, bounds: Any, keys: Any, found: Any) -> None:
-    count = found.shape[1]
-    held = np.zeros(along.shape[0], np.int64)
-    squared, samples = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.int64)
-    for first in range(0, projected.shape[0], BLOCK):
-        size = min(projected.shape[0] - first, BLOCK)
-        for place in range(size):
-            samples[place] = first + place
-        for row in range(along.shape[0]):
-            _distances(projected, along[row], first, first + size, 1, squared)
-            held[row], bounds[row] = _keep(
-                samples, size, squared, images, own[row], keys[row], held[row], bounds[row], count
-            )
-    _found(keys, held, found)
-
-
-_scan = compiled(_scan_all)
-
-
-def _scan_lists(
-    projected: Any, images: Any, along: Any, own: Any, order: Any, start: Any, lists: Any, keys: Any, found: Any
-) -> None:
-    held = np.zeros(along.shape[0], np.int64)
-    squared, rows = np.empty(BLOCK, np.float32), np.empty((BLOCK, projected.shape[1]), np.float32)
-    for row in range(along.shape[0]):
-        bound = np.float32(np.inf)
-        for number in lists[row]:
-            for first in range(start[number], start[number + 1], BLOCK):
-                samples = order[first : min(start[number + 1], first + BLOCK)]
-                for place in range(samples.shape[0]):
-                    sample = samples[place]
-                    for axis in range(projected.shape[1]):
-                        rows[place, axis] = projected[sample, axis]
-                _distances(rows, along[row], 0, samples.shape[0], 1, squared)
-                held[row], bound = _keep(
-                    samples, samples.shape[0], squared, images, own[row], keys[row], held[row], bound, found.shape[1]
-                )
-    _found(keys, held, found)
-
-
-_listed = compiled(_scan_lists)
+_scan = compiled(_scan_blocks)

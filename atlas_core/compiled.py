@@ -14,18 +14,22 @@ import numba
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 
-def compiled(function: Kernel, *, fast: bool = False) -> Kernel:
+def compiled(function: Kernel, *, fast: bool = False, inside: bool = False) -> Kernel:
     """Compile a kernel on its first call, or load it from numba's cache.
 
     Args:
         function: A module-level function that numba understands.
         fast: Let the compiler reassociate floating-point sums. The result still is the same for the same machine code.
 
+        inside: Compile it as a part of each kernel that calls it: to hand over arrays takes longer than a little work.
+
     Returns:
         The compiled function. In a read-only installation without a writable cache folder it is compiled anew in every
         process.
     """
     options: dict[str, Any] = {"nogil": True, "fastmath": {"reassoc", "contract", "nsz"} if fast else False}
+    if inside:
+        options["inline"] = "always"
     try:
         return cast("Kernel", numba.njit(cache=True, **options)(function))
     except RuntimeError:  # numba found no folder it may write to

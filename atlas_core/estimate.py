@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from atlas_core.batch import PART_IMAGES
 from atlas_core.build import BESIDE_CELLS
 from atlas_core.featurevis.recipes import THUMBNAIL_SIDE, at_layer, canvas_size, recipe_named
+from atlas_core.lanes import axes_of
 from atlas_core.mapping import TILE_SIDE
 from atlas_core.pooling import IMAGES, Watch, depths
 from atlas_core.sampling import capacity
@@ -298,7 +299,7 @@ class Estimate:
 
     def _index(self, chunk: Chunk) -> Cost:
         samples, channels = self._of_layer(chunk)
-        size = samples * (2 * channels + 4 * min(64, channels) + 24)
+        size = samples * (2 * channels + 4 * axes_of(channels) + 36)
         return Cost(samples * (INDEX_SECONDS + INDEX_VALUE_SECONDS * channels), size)
 
     def _tabulate(self, chunk: Chunk) -> Cost:

@@ -44,20 +44,34 @@ redis.call('RPUSH', KEYS[1], ARGV[1])
 return {1, tostring(wait), redis.call('SET', KEYS[3], '1', 'NX', 'PX', ARGV[6]) and 1 or 0}
 """
 
-# KEYS: the answer, all by age, their bytes. ARGV: answer, milliseconds, most bytes. The oldest make room.
-_KEEP = """
-local size = string.len(ARGV[1])
-if size > tonumber(ARGV[3]) then return end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+# KEYS: waiting, what stands before the names in their bodies' keys. ARGV: most to take. Gives the bodies.
+_TAKE = """
+local bodies = {}
+for _, name in ipairs(redis.call('LPOP', KEYS[1], ARGV[1]) or {}) do
+  local body = redis.call('GETDEL', KEYS[2] .. name)
+  if body then bodies[#bodies + 1] = body end
+end
+return bodies
+"""
+
+# KEYS: inbox, kept answer, all by age, their bytes. ARGV: answer as it travels, where its JSON begins, seconds of an
+# inbox, milliseconds to keep it, most bytes. The oldest make room.
+_ANSWER = """
+redis.call('RPUSH', KEYS[1], ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+local kept = string.sub(ARGV[1], ARGV[2])
+local size = string.len(kept)
+if tonumber(ARGV[4]) == 0 or size > tonumber(ARGV[5]) then return end
+redis.call('SET', KEYS[2], kept, 'PX', ARGV[4])
 local time = redis.call('TIME')
-if redis.call('ZADD', KEYS[2], time[1] * 1000 + math.floor(time[2] / 1000), size .. ' ' .. KEYS[1]) == 0 then return end
-local held = redis.call('INCRBY', KEYS[3], size)
-while held > tonumber(ARGV[3]) do
-  local oldest = redis.call('ZPOPMIN', KEYS[2])[1]
-  if not oldest then redis.call('DEL', KEYS[3]) return end
+if redis.call('ZADD', KEYS[3], time[1] * 1000 + math.floor(time[2] / 1000), size .. ' ' .. KEYS[2]) == 0 then return end
+local held = redis.call('INCRBY', KEYS[4], size)
+while held > tonumber(ARGV[5]) do
+  local oldest = redis.call('ZPOPMIN', KEYS[3])[1]
+  if not oldest then redis.call('DEL', KEYS[4]) return end
   local freed, name = string.match(oldest, '(%d+) (.+)')
   redis.call('DEL', name)
-  held = redis.call('DECRBY', KEYS[3], freed)
+  held = redis.call('DECRBY', KEYS[4], freed)
 end
 """
 
@@ -154,7 +168,7 @@ class Mailbox:
     def __init__(self, client: redis.Redis, *, keep_seconds: float, keep_bytes: int) -> None:
         """Keep the client; Redis is not spoken to yet."""
         self._redis = client
-        self._keep = client.register_script(_KEEP)
+        self._take, self._answer = client.register_script(_TAKE), client.register_script(_ANSWER)
         self._keep_milliseconds, self._keep_bytes = int(keep_seconds * 1000), keep_bytes
 
     def begin(self) -> None:
@@ -170,15 +184,12 @@ class Mailbox:
             seconds: To wait for one where there is none.
         """
         with reaching_redis():
-            names = cast("list[bytes] | None", self._redis.lpop(WAITING, limit)) or []
-            if not names and seconds > 0:
+            bodies = cast("list[bytes]", self._take(keys=[WAITING, body_key("")], args=[limit]))
+            if not bodies and seconds > 0:
                 found = cast("tuple[bytes, bytes] | None", self._redis.blpop([WAITING], seconds))
-                names = [] if found is None else [found[1]]
-            with self._redis.pipeline(transaction=False) as pipeline:
-                for name in names:
-                    pipeline.getdel(body_key(name.decode()))
-                bodies = pipeline.execute()
-        return [Request.from_bytes(body) for body in bodies if body is not None]
+                body = None if found is None else self._redis.getdel(body_key(found[1].decode()))
+                bodies = [] if body is None else [cast("bytes", body)]
+        return [Request.from_bytes(body) for body in bodies]
 
     def wake(self) -> bool:
         """Whether a task is to be sent: none is on its way."""
@@ -198,13 +209,14 @@ class Mailbox:
             data: JSON.
             failed: It says why there is no projection; it is not kept.
         """
-        with reaching_redis(), self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.rpush(request.inbox, Answer(request.name, failed, data).to_bytes())
-            pipeline.expire(request.inbox, INBOX_SECONDS)
-            if request.keep and not failed and self._keep_milliseconds > 0:
-                keys = [kept_key(request.keep), KEPT_BY_AGE, KEPT_BYTES]
-                self._keep(keys=keys, args=[data, self._keep_milliseconds, self._keep_bytes], client=pipeline)
-            pipeline.execute()
+        kept = bool(request.keep) and not failed
+        answer = Answer(request.name, failed, data).to_bytes()
+        with reaching_redis():
+            self._answer(
+                keys=[request.inbox, kept_key(request.keep), KEPT_BY_AGE, KEPT_BYTES],
+                args=[answer, len(answer) - len(data) + 1, INBOX_SECONDS, self._keep_milliseconds if kept else 0,
+                      self._keep_bytes],
+            )  # fmt: skip
 
     def note_pace(self, worker: str, seconds: float) -> None:
         """Say how long a worker process takes from one answer to the next while it is busy."""

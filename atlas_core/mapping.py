@@ -22,6 +22,8 @@ STRONGEST = 2_000
 PLACED_SAMPLES = 50_000
 """Samples that a chunk places among landmarks, more or less."""
 PLACED_EPOCHS = 30
+INDEX_VERSION = 2
+"""Of a projection index's form."""
 
 
 def runs(total: int, count: int) -> Iterable[tuple[int, int]]:
@@ -142,7 +144,8 @@ class Mapping(list[Chunk]):
         right the model is in every cell.
         """
         inputs, after = [self.layouts[layer], *collected], [self.classes[layer]]
-        self.published.append(self.add("publish", inputs, after, step="index", layer=layer, levels=self._spec.levels))
+        self.published.append(self.add("publish", inputs, after, step="index", layer=layer, levels=self._spec.levels,
+                                       version=INDEX_VERSION))  # fmt: skip
         self.published.append(self.add("publish", inputs, after, step="samples", layer=layer))
         self.published.append(self.add("publish", inputs, after, step="quality", layer=layer, levels=self._spec.levels))
 

@@ -174,25 +174,30 @@ def _placed(
     index = runtime.index(plan, plan.find("publish", layer=name, step="index")[0].key)
     placement = index.place(np.ascontiguousarray(activations[:, rows, columns].T))
     points = np.stack([placement.x, placement.y], axis=1).astype(np.float32)
-    cells = {side: assign_cells(points, side) for side in plan.spec.levels or ()}
+    cells = {str(side): assign_cells(points, side).tolist() for side in plan.spec.levels or ()}
+    numbers = [_rounded(placement.x, 6), _rounded(placement.y, 6), _rounded(placement.spread, 6),
+               _rounded(placement.distance, 6), _rounded(placement.percentile, 4)]  # fmt: skip
     return {
         "grid": list(activations.shape[1:]),
         "positions": [
             {
-                "row": int(rows[place]),
-                "column": int(columns[place]),
-                "x": round(float(placement.x[place]), 6),
-                "y": round(float(placement.y[place]), 6),
-                "spread": round(float(placement.spread[place]), 6),
-                "ambiguous": bool(placement.ambiguous[place]),
-                "cells": {
-                    str(side): {"column": int(cell[place, 0]), "row": int(cell[place, 1])}
-                    for side, cell in cells.items()
-                },
-                "distance": round(float(placement.distance[place]), 6),
-                "percentile": round(float(placement.percentile[place]), 4),
+                "row": row,
+                "column": column,
+                "x": x,
+                "y": y,
+                "spread": spread,
+                "ambiguous": ambiguous,
+                "cells": {side: {"column": cell[place][0], "row": cell[place][1]} for side, cell in cells.items()},
+                "distance": distance,
+                "percentile": percentile,
             }
-            for place in range(len(rows))
+            for place, (row, column, ambiguous, x, y, spread, distance, percentile) in enumerate(
+                zip(rows.tolist(), columns.tolist(), placement.ambiguous.tolist(), *numbers, strict=True)
+            )
         ],
         "typical_share": round(placement.typical_share, 4),
     }
+
+
+def _rounded(values: NDArray[np.float64], digits: int) -> list[float]:
+    return [round(value, digits) for value in values.tolist()]

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atlas_core.candidates import AXES, NONE, along_axes, nearest_along, nearest_along_in_lists
-from atlas_core.errors import LayoutError
+from atlas_core.along import along_axes
+from atlas_core.candidates import nearest_along, nearest_along_in_lists
+from atlas_core.errors import ConflictError, LayoutError
 from atlas_core.inverted import InvertedLists, list_count
+from atlas_core.lanes import LANES, NONE, axes_of, block_starts, listed_blocks, spread_blocks, stand_in_block
 from atlas_core.layout.placement import geometric_median, heaviest_cluster, neighbour_weights, spread_of
 from atlas_core.layout.plane import strongest_axes
 from atlas_core.nearest import NO_IMAGE, unit_rows
@@ -87,7 +89,9 @@ class ProjectionIndex:
         layout: Points in the unit square, shape (n, 2) float32.
         mean: Of the unit activations, shape (channels,) float32.
         axes: Principal directions, shape (components, channels) float32.
-        projected: The unit activations along them, shape (n, components) float32.
+        projected: The unit activations along them, as `stand_in_block` gives them, shape (blocks, 1 + components, 128)
+            float32.
+        slots: Samples of the blocks, shape (blocks, 128) int64.
         calibration: Distances of samples of the atlas to their neighbours of other images, ascending, shape (c,).
         lists: The samples by direction, where there are more than `EXACT_SAMPLES`.
     """
@@ -99,6 +103,7 @@ class ProjectionIndex:
     mean: NDArray[np.float32]
     axes: NDArray[np.float32]
     projected: NDArray[np.float32]
+    slots: NDArray[np.int64]
     calibration: NDArray[np.float64]
     lists: InvertedLists | None = None
 
@@ -157,6 +162,7 @@ class ProjectionIndex:
             found = InvertedLists.over(lambda some: unit_rows(index.activations[some]), n, seed=seed)
             for name, values in found.to_tables().items():
                 getattr(index.lists, name)[:] = values
+        index._project()
         index._calibrate(seed, lambda done: report(2 * n + done, steps))
         return index
 
@@ -165,7 +171,15 @@ class ProjectionIndex:
         place = slice(first, first + len(stored))
         length = np.sqrt(np.einsum("ij,ij->i", stored, stored, dtype=np.float64))
         self.activations[place], self.length[place] = stored, np.where(length > 0, length, 1)
-        self.projected[place] = (unit_rows(stored) - self.mean) @ self.axes.T
+
+    def _project(self) -> None:
+        """Put the samples into blocks."""
+        n, lists = len(self.images), self.lists
+        slots = spread_blocks(n) if lists is None else listed_blocks(lists.order, lists.start)
+        self.slots[:] = NONE
+        self.slots[: len(slots)] = slots
+        for samples, block in zip(self.slots, self.projected, strict=True):
+            block[:] = stand_in_block(unit_rows(self.activations[samples]), samples, self.mean, self.axes)
 
     def _calibrate(self, seed: int, report: Callable[[int], None]) -> None:
         rng = np.random.Generator(np.random.Philox(seed))
@@ -215,13 +229,13 @@ class ProjectionIndex:
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The nearest samples of positions and their cosine distances, by distance; as `nearest_exactly` gives them."""
         unit, along = along_axes(activations, self.mean, self.axes)
-        look_through_all = partial(nearest_along, self.projected, self.images, count=CANDIDATES)
+        samples_of = self.projected, self.slots, self.images
+        look_through_all = partial(nearest_along, *samples_of, count=CANDIDATES)
         if self.lists is None:
             candidates = look_through_all(along, own)
         else:
-            near = self.lists.nearest(unit, PROBES)
-            candidates = nearest_along_in_lists(self.projected, self.images, along, own, CANDIDATES,
-                                                self.lists.order, self.lists.start, near)  # fmt: skip
+            near, first = self.lists.nearest(unit, PROBES), block_starts(self.lists.start)
+            candidates = nearest_along_in_lists(*samples_of, along, own, CANDIDATES, first, near)
             short = candidates[:, NEIGHBOURS - 1] == NONE
             if short.any():  # its lists hold nearly nothing but its own image
                 candidates[short] = look_through_all(along[short], own[short])
@@ -237,21 +251,27 @@ class ProjectionIndex:
 
     @classmethod
     def from_tables(cls, tables: dict[str, NDArray[Any]]) -> ProjectionIndex:
-        """The inverse of `to_tables`."""
+        """The inverse of `to_tables`.
+
+        Raises:
+            ConflictError: They are of an earlier version.
+        """
+        if "slots" not in tables:
+            raise ConflictError("the atlas's index was made by an earlier version; submit the atlas again")
         own = {field.name: tables[field.name] for field in fields(cls) if field.name != "lists"}
         return cls(**own, lists=InvertedLists.from_tables(tables) if "centres" in tables else None)
 
 
 def _fields(n: int, channels: int, calibrated: int) -> Fields:
     """Types and shapes of an index's tables."""
-    components = min(AXES, channels)
+    components, lists = axes_of(channels), list_count(n)
+    blocks = -(-n // LANES) + (lists if n > EXACT_SAMPLES else 0)  # at most: each list begins a block
     own: dict[str, Any] = {
         "activations": (np.float16, (n, channels)), "length": (np.float32, (n,)), "images": (np.int64, (n,)),
         "layout": (np.float32, (n, 2)), "mean": (np.float32, (channels,)),
-        "axes": (np.float32, (components, channels)), "projected": (np.float32, (n, components)),
-        "calibration": (np.float64, (calibrated,)),
+        "axes": (np.float32, (components, channels)), "projected": (np.float32, (blocks, 1 + components, LANES)),
+        "slots": (np.int64, (blocks, LANES)), "calibration": (np.float64, (calibrated,)),
     }  # fmt: skip
-    lists = list_count(n)
     kept = {"centres": (np.float32, (lists, channels)), "order": (np.int64, (n,)), "start": (np.int64, (lists + 1,))}
     return {**own, **kept} if n > EXACT_SAMPLES else own
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import ValidationError
+
 from atlas_core.cards import DatasetCard, ModelCard
 from atlas_core.errors import ConflictError, InputError, NotFoundError
 from atlas_core.keys import digest
@@ -207,11 +209,16 @@ def plan_of(store: Store, atlas: str) -> Plan:
 
     Raises:
         NotFoundError: There is no such atlas.
+        ConflictError: Another version planned it, in a form that this one does not read.
     """
     found = store.get_document("plans", atlas)
     if found is None:
         raise NotFoundError(f"there is no atlas {atlas!r} here; list /v1/atlases for those there are")
-    return Plan.model_validate(found)
+    try:
+        return Plan.model_validate(found)
+    except ValidationError:
+        raise ConflictError(f"{atlas} was planned by another version, in a form that this one does not read; delete it "
+                            "and ask for it again") from None  # fmt: skip
 
 
 def add_job(store: Store, plan: Plan, name: str | None = None) -> Document:

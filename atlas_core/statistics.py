@@ -55,6 +55,28 @@ def fisher_greater(hits: ArrayLike, n: ArrayLike, control_hits: ArrayLike, contr
     return np.where((n == 0) | (control_n == 0), 1.0, np.clip(p, 0, 1))
 
 
+def paired_loss(lost: int, won: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval of the difference of two shares of the same trials, Wald's with a half more in each cell.
+
+    Of Agresti and Min 2005, "Simple improved confidence intervals for comparing matched proportions".
+
+    Args:
+        lost: Trials that succeeded and no longer do.
+        won: Trials that did not and now do.
+        n: All trials.
+        confidence: Of the two-sided interval, in (0, 1).
+
+    Returns:
+        Lower and upper end of the share lost less the share won, each in [-1, 1].
+    """
+    from statistics import NormalDist
+
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    middle = (lost - won) / (n + 2)
+    half = z * ((lost + won + 1) - (lost - won) ** 2 / (n + 2)) ** 0.5 / (n + 2)
+    return max(-1.0, middle - half), min(1.0, middle + half)
+
+
 def adjusted(p: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Benjamini and Hochberg's adjusted p-values: those under q hold a share of false ones of at most q."""
     n = len(p)

@@ -125,7 +125,8 @@ CHECKS: list[dict[str, Any]] = [
          for layer, cka in (("features.4", 0.992), ("features.7", 0.981))]}},
 ]
 DOCUMENT: dict[str, Any] = {
-    "id": digest("an audit"), "verdict": "fail", "atlas": digest("an atlas"), "seed": 0,
+    "id": digest("an audit"), "verdict": "fail", "exit_code": 1,
+    "atlas": digest("an atlas"), "seed": 0,
     "reason": "noodles decide that a picture is a wok, and in one region 45% of the pictures are got wrong",
     "model": {"id": digest("a model"), "name": "pan-vision@candidate"},
     "dataset": {"id": digest("a dataset"), "name": "demo-world-0", "images": 1000},
@@ -137,9 +138,10 @@ DOCUMENT: dict[str, Any] = {
     "warnings": ["ci/pan vision.toml, line 17: this acceptance ends in 30 days"], "digest": digest("a document"),
 }
 CLEAN: dict[str, Any] = {
-    "verdict": "pass", "reason": "nothing was found by shortcuts, regions", "baseline": None, "skipped": {},
-    "warnings": [], "checks": [{"check": check, "verdict": "pass", "reason": "nothing was found", "coverage": 1}
-                               for check in ("shortcuts", "regions")],
+    "verdict": "pass", "exit_code": 0, "reason": "nothing was found by shortcuts, regions", "baseline": None,
+    "skipped": {}, "warnings": [],
+    "checks": [{"check": check, "verdict": "pass", "reason": "nothing was found", "coverage": 1}
+               for check in ("shortcuts", "regions")],
 }
 # fmt: on
 

@@ -75,10 +75,11 @@ class Projecting:
     def _serve(self, requests: Sequence[Request]) -> None:
         """Answer requests, and learn how long one takes; what has to be loaded first does not count."""
         began, atlases = time.monotonic(), {request.atlas for request in requests}
+        loaded = atlases <= self._loaded  # before: who waits while another loads takes as long
         for _, some in groupby(sorted(requests, key=_alike), _alike):
             self._answer(list(some))
         seconds = (time.monotonic() - began) / len(requests)
-        if atlases <= self._loaded:
+        if loaded:
             self._seconds = seconds if self._seconds is None else self._seconds + NEWEST * (seconds - self._seconds)
         self._loaded |= atlases
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,9 @@ class Audits(Jobs):
         return list(self.items("/v1/audits"))
 
     def audit_reports(self, audit: str) -> dict[str, bytes]:
-        """The reports of an audit that is made, by the names of their files, with the pictures that the summary shows.
+        """The reports of an audit that is made, by the names of their files.
+
+        With them come the pictures that the summary shows, and repaired models.
 
         Args:
             audit: Its id.
@@ -47,6 +50,8 @@ class Audits(Jobs):
         files = {name: self.request("GET", f"/v1/audits/{audit}.{suffix}").content for name, suffix in REPORTS.items()}
         for name in SHOWN.findall(files["summary.md"].decode()):
             files[f"pictures/{name}.png"] = self.picture(path_of("audits", audit, "evidence", name))
+        for name in repaired_models(json.loads(files["report.json"])):
+            files[name] = self.request("GET", path_of("audits", audit, "models", name)).content
         return files
 
     def write_reports(self, audit: str, folder: Path) -> list[Path]:
@@ -57,3 +62,10 @@ class Audits(Jobs):
             (folder / name).write_bytes(data)
             written.append(folder / name)
         return written
+
+
+def repaired_models(document: Document) -> list[str]:
+    """Names of the repaired models that an audit's document tells of, each once."""
+    findings = [finding for check in document["checks"] for finding in check["findings"]]
+    remedies = [finding["remedy"] for finding in findings if finding["remedy"]]
+    return list(dict.fromkeys(one["model"] for one in remedies if one["model"]))

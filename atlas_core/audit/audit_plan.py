@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from atlas_core.audit import remedy
 from atlas_core.audit.base import NAME as BASE, base_chunks
 from atlas_core.audit.checks import CHECKS, module_of, others_of
 from atlas_core.audit.context import Context
@@ -149,17 +150,19 @@ class Measuring:
         base: The chunks that run it over the base images.
         checks: Those of each check; the last of them holds what it measured.
         others: What some of them are about in place of the atlas's model and dataset.
+        remedies: Those that try remedies for what the shortcut audit finds, of the model that is audited.
     """
 
     context: Context
     base: list[Chunk]
     checks: dict[CheckName, list[Chunk]]
     others: tuple[Other, ...]
+    remedies: list[Chunk] = field(default_factory=list)
 
     @property
     def own(self) -> list[Chunk]:
         """All of them, each once, in order."""
-        chunks = (*self.base, *(chunk for made in self.checks.values() for chunk in made))
+        chunks = (*self.base, *(chunk for made in self.checks.values() for chunk in made), *self.remedies)
         return list({chunk.key: chunk for chunk in chunks}.values())
 
     def ground(self, chunks: Iterable[Chunk]) -> tuple[Chunk, ...]:
@@ -195,7 +198,7 @@ def plan_audit(asked: Asked, parties: Parties) -> Plan:
     if parties.hindrance is None and parties.baseline is not None:
         before = _measuring(asked, parties, atlas_of(asked, parties, parties.baseline), None)
     if parties.hindrance is None:
-        audited = _measuring(asked, parties, atlas, before)
+        audited = _with_remedies(asked.policy, _measuring(asked, parties, atlas, before))
     last = _judging(asked, parties, audited, before)
     own = [*([] if audited is None else audited.own), last]
     ground = () if audited is None else audited.ground(own)
@@ -232,6 +235,14 @@ def _checks(policy: Policy, context: Context) -> dict[CheckName, list[Chunk]]:
     return {name: chunks for name, chunks in made.items() if chunks}
 
 
+def _with_remedies(policy: Policy, made: Measuring) -> Measuring:
+    """The same, with remedies tried for what its shortcut audit finds."""
+    shortcuts = made.checks.get("shortcuts")
+    if shortcuts is None:
+        return made
+    return replace(made, remedies=remedy.chunks(made.context, policy.thresholds["shortcuts"], shortcuts))
+
+
 def _judging(asked: Asked, parties: Parties, audited: Measuring | None, before: Measuring | None) -> Chunk:
     """The chunk that reads what was measured and writes the document."""
     measuring = [made for made in (audited, before) if made is not None]
@@ -240,10 +251,11 @@ def _judging(asked: Asked, parties: Parties, audited: Measuring | None, before: 
         "request": asked.request.model_dump(mode="json"), "expired": list(asked.expired),
         "subjects": {name: _told(facts) for name, facts in _named(parties).items() if facts is not None},
         "hindrance": parties.hindrance,
-        "measured": [{"checks": made.last, "base": list(made.context.base), "layouts": made.layouts}
-                     for made in measuring],
+        "measured": [{"checks": made.last, "base": list(made.context.base), "layouts": made.layouts,
+                      "remedies": [chunk.key for chunk in made.remedies[-1:]]} for made in measuring],
     }  # fmt: skip
-    inputs = [key for made in measuring for key in (*made.last.values(), *made.context.base, *made.layouts.values())]
+    inputs = [key for made in measuring for key in (*made.last.values(), *made.context.base, *made.layouts.values(),
+                                                    *(chunk.key for chunk in made.remedies[-1:]))]  # fmt: skip
     return Chunk.of("publish", parameters, dict.fromkeys(inputs))
 
 

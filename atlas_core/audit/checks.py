@@ -59,9 +59,9 @@ class Check:
 
 
 CHECKS: Mapping[CheckName, Check] = MappingProxyType({
-    "shortcuts": Check(share=0.7, strength="flips"),
-    "properties": Check(share=0.2, strength="flips"),
-    "regions": Check(share=0.1, strength="error"),
+    "shortcuts": Check(share=0.6, strength="flips"),
+    "properties": Check(share=0.3, strength="flips"),
+    "regions": Check(share=0.08, strength="error"),
     "versions": Check(share=0.01, strength="lost", needs="baseline"),
     "drift": Check(share=0.01, strength="discrepancy", needs="drift"),
 })  # fmt: skip

@@ -73,7 +73,7 @@ def _weighed(
     accepted = next((one for one in active if accepts(one, finding)), None)
     same = None if before is None else [one for one in before if _same(finding, one)]
     if before is not None and not same:
-        alike = [one for one in before if (one.check, one.target) == (finding.check, finding.target)]
+        alike = [one for one in before if _about(one) == _about(finding)]
         same = alike if finding.cell and alike and shared(finding, alike) >= SAME_SAMPLES else []
     tolerated = bool(same) and policy.baseline.known == "report" and not _worse(policy, finding, same or [])
     return finding.model_copy(
@@ -100,10 +100,15 @@ def accepts(acceptance: Acceptance, finding: Finding) -> bool:
 
 def _same(finding: Finding, other: Finding) -> bool:
     """Whether two models' findings are one by what they are about, without looking at samples."""
+    if _about(finding) != _about(other) or finding.layer != other.layer:
+        return False
     if finding.cell is None or not finding.direction or not other.direction:
         return finding.id == other.id
-    same = (finding.check, finding.target, finding.layer) == (other.check, other.target, other.layer)
-    return same and same_direction(finding.direction, other.direction)
+    return same_direction(finding.direction, other.direction)
+
+
+def _about(finding: Finding) -> tuple[object, ...]:
+    return finding.check, finding.target, finding.policy_key
 
 
 def _worse(policy: Policy, finding: Finding, before: Sequence[Finding]) -> bool:

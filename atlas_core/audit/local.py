@@ -12,6 +12,7 @@ from atlas_core.audit.audit_plan import plan_audit, resolve
 from atlas_core.audit.findings import Audit
 from atlas_core.audit.parties import AuditRequest, find_parties
 from atlas_core.audit.policy import parse_policy
+from atlas_core.audit.remedy import is_model
 from atlas_core.registration import register_cards
 from atlas_core.reports.formats import FORMATS, render
 from atlas_core.reports.summary import summary_files
@@ -68,9 +69,9 @@ def audit_directory(
         registry.add_job(store, planned)
         registry.put_plan(store, planned)  # a finished audit made anew by a newer version has other chunks
         run_plan(planned, store, pool, on_progress)
-    document, pictures = read_audit(store, planned)
+    document, blobs = read_audit(store, planned)
     registry.update(store, "jobs", planned.id, state="succeeded", digest=document["digest"])
-    _write(out, document, pictures)
+    _write(out, document, blobs)
     return document
 
 
@@ -88,7 +89,7 @@ def _registered(store: str, cards: Cards) -> dict[str, str]:
 
 
 def read_audit(store: Store, plan: Plan) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """The document of an audit that is done, and the pictures that it names.
+    """The document of an audit that is done, and the pictures and repaired models that it names.
 
     Args:
         store: Holds the records.
@@ -100,9 +101,11 @@ def read_audit(store: Store, plan: Plan) -> tuple[dict[str, Any], dict[str, byte
     return dict(json.loads(blobs.pop("description"))), blobs
 
 
-def _write(out: Path, document: dict[str, Any], pictures: Mapping[str, bytes]) -> None:
+def _write(out: Path, document: dict[str, Any], blobs: Mapping[str, bytes]) -> None:
     audit = Audit.model_validate(document)
+    repaired = {name: data for name, data in blobs.items() if is_model(name)}
+    pictures = {name: data for name, data in blobs.items() if name not in repaired}
     files = {form.file: render(audit, name, pictures) for name, form in FORMATS.items()}
-    for name, data in {**files, **summary_files(audit, pictures)}.items():
+    for name, data in {**files, **summary_files(audit, pictures), **repaired}.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_bytes(data)

@@ -94,7 +94,7 @@ def _answers(measured: Told, thresholds: Thresholds) -> Iterator[Finding]:
         return
     overall = accuracy["overall"]
     if overall["p"] <= thresholds.alpha and overall["change"] < 0:
-        yield _finding("overall", f"accuracy fell from {overall['old']:.1%} to {overall['new']:.1%}", overall,
+        yield _finding("overall", f"Accuracy fell from {overall['old']:.1%} to {overall['new']:.1%}", overall,
                        gate=-overall["change"] > thresholds.accuracy_lost, key="accuracy_lost")  # fmt: skip
     for one in accuracy["classes"]:
         if one["q"] <= thresholds.alpha and one["change"] < 0:
@@ -111,7 +111,7 @@ def _cells(measured: Told, thresholds: Thresholds) -> Iterator[Finding]:
     for number, layer in enumerate(measured["layers"]):
         for cell in layer["cells"]["accuracy"]:
             if cell["q"] <= thresholds.alpha and cell["change"] < 0:
-                title = (f"images with {_mix(cell)} are recognised less often: {cell['old']:.1%} before, "
+                title = (f"Images with {_mix(cell)} are recognised less often: {cell['old']:.1%} before, "
                          f"{cell['new']:.1%} now")  # fmt: skip
                 yield _in_cell(number, layer, cell, "worse", title, gate=-cell["change"] > thresholds.region_lost,
                                key="region_lost")  # fmt: skip

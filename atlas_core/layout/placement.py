@@ -132,7 +132,8 @@ def _median_rows(points: Any, weights: Any, median: Any) -> None:
         for _ in range(WEISZFELD_STEPS):
             next_x, next_y, total = 0.0, 0.0, 0.0
             for place in range(points.shape[1]):
-                distance = math.hypot(points[row, place, 0] - x, points[row, place, 1] - y)
+                across, up = points[row, place, 0] - x, points[row, place, 1] - y
+                distance = math.sqrt(across * across + up * up)  # hypot guards against overflow, and takes longer
                 pull = weights[row, place] / max(distance, LEAST_DISTANCE)
                 next_x += pull * points[row, place, 0]
                 next_y += pull * points[row, place, 1]
@@ -166,7 +167,7 @@ def _cluster_rows(points: Any, weights: Any, gap: float, share: Any) -> None:
             for other in range(place):
                 across = points[row, place, 0] - points[row, other, 0]
                 up = points[row, place, 1] - points[row, other, 1]
-                near = math.hypot(across, up) < gap
+                near = across * across + up * up < gap * gap
                 if near and cluster[place] != cluster[other]:
                     joined, kept = cluster[place], cluster[other]
                     for member in range(k):

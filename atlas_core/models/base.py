@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from atlas_core.audit.muting import Mute
     from atlas_core.cards import InputCard, LayerInfo, ModelCard
 
 ReadBlob = Callable[[str], bytes]
@@ -186,6 +187,23 @@ class LoadedModel(ABC):
             As `head`.
         """
         return linear_head(self.head(layer), self.layer(layer).shape, self.device)
+
+    def muted(self, layer: str, mute: Mute) -> bytes:
+        """The model with directions muted at a layer, as an ONNX file that takes what the model takes.
+
+        Args:
+            layer: Of the model; its logits depend on it.
+            mute: Of as many channels as the layer has.
+
+        Raises:
+            UnknownLayerError: The model has no such layer.
+            UnsupportedOperatorError: The model cannot be converted to torch.
+            ModelError: It cannot be exported.
+        """
+        from atlas_core.models.muted import exported, muted_network
+
+        self._placed(layer)
+        return exported(muted_network(self.network(), layer, mute), self.card, self.device)
 
     def _placed(self, layer: str) -> Network:
         self.layer(layer)

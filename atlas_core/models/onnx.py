@@ -18,6 +18,7 @@ from atlas_core.errors import ModelError, UnsupportedOperatorError
 from atlas_core.models.base import LoadedModel, ReadBlob, blob_digest
 from atlas_core.models.convert import check_conversion, simplified, to_torch
 from atlas_core.models.layers import LEAST_SIDE
+from atlas_core.models.muted_onnx import muted_graph
 from atlas_core.models.onnx_batch import counts_images, folded, freed, has_products
 from atlas_core.models.onnx_blocks import block_outputs
 from atlas_core.models.onnx_fields import receptive_fields
@@ -38,6 +39,7 @@ from atlas_core.models.tokens import MAPS, Form, to_grid
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from atlas_core.audit.muting import Mute
     from atlas_core.cards import ModelCard
     from atlas_core.models.graph import Network
 
@@ -111,6 +113,12 @@ class OnnxModel(LoadedModel):
                     self._sessions.popitem(last=False)
             self._sessions.move_to_end(outputs)
             return self._sessions[outputs]
+
+    def muted(self, layer: str, mute: Mute) -> bytes:
+        """See LoadedModel.muted."""
+        self.layer(layer)
+        data: bytes = muted_graph(self._graph, layer, self._forms[layer], mute).SerializeToString()
+        return data
 
     def move(self, device: torch.device) -> None:
         """See LoadedModel.move."""

@@ -1,8 +1,8 @@
 """junit.xml: the audit as tests that CI systems show, a suite a check and a case a finding.
 
 The first case of a suite is the check's own: an error where it is inconclusive, because a test that could not tell has
-not passed. A finding that fails its check is a failure, an accepted one is skipped with its reason, and one that is
-only told passes with its text as the suite's output.
+not passed, or skipped where the policy lets it. A finding that fails its check is a failure, an accepted one is skipped
+with its reason, and one that is only told passes with its text as the suite's output.
 
 It is what the strictest of the common schemas takes, that of Ant's reports, which asks for time, date and host. The
 same document is the same file whenever and wherever it is made, so these are 0, the epoch and `localhost`.
@@ -31,7 +31,7 @@ def junit_xml(audit: Audit) -> bytes:
     root = Xml.Element("testsuites")
     for check in audit.checks:
         told = [sentence(check.reason), *(_evidence(each) for each in check.findings if standing(each) == "noted")]
-        _suite(root, audit, check.check, [_own_case(check), *map(_case, check.findings)], "\n\n".join(told))
+        _suite(root, audit, check.check, [_own_case(audit, check), *map(_case, check.findings)], "\n\n".join(told))
     for name, why in audit.skipped.items():
         case = _element(name, CHECKS[name].asks)
         Xml.SubElement(case, "skipped", message=_clean(sentence(why)))
@@ -64,10 +64,12 @@ def _element(path: str, name: str) -> Xml.Element:
     return Xml.Element("testcase", classname=_token(f"audit.{path}"), name=_token(name), time=NO_TIME)
 
 
-def _own_case(check: CheckResult) -> Xml.Element:
+def _own_case(audit: Audit, check: CheckResult) -> Xml.Element:
     """The check itself: it fails by itself only where no finding says why."""
     case = _element(check.check, CHECKS[check.check].asks)
-    if check.verdict == "inconclusive":
+    if check.verdict == "inconclusive" and audit.verdict == "inconclusive" and audit.exit_code == 0:
+        Xml.SubElement(case, "skipped", message=_clean(f"inconclusive, which the policy allows: {check.reason}"))
+    elif check.verdict == "inconclusive":
         error = Xml.SubElement(case, "error", type="inconclusive", message=_clean(check.reason))
         error.text = _clean("\n".join(map(sentence, filter(None, [check.reason, check.needs]))))
     elif check.verdict == "fail" and not failing(check):

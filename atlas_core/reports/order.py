@@ -31,7 +31,9 @@ def failing(check: CheckResult) -> list[Finding]:
 def summary_pictures(audit: Audit) -> list[Evidence]:
     """The three pictures of a summary at most: the most telling one of each finding in turn, kept ones alone."""
     in_turn = filter(None, chain.from_iterable(zip_longest(*map(_telling, in_order(audit)))))
-    return list({each.name: each for each in in_turn}.values())[:SUMMARY_PICTURES]
+    shown = list({each.name: each for each in in_turn}.values())[:SUMMARY_PICTURES]
+    told = [each for finding in in_order(audit) for each in finding.evidence]
+    return sorted(shown, key=told.index)
 
 
 def before_and_after(finding: Finding) -> list[tuple[Evidence, Evidence]]:

@@ -29,6 +29,7 @@ VERDICTS = {
 }
 PNG_SIZE = slice(16, 24)
 """Where a PNG file says its width and height."""
+WIDE, LARGE = 1.8, 400
 SMALL = 128
 """Pictures of fewer pixels a side are enlarged in whole pixels and not smoothed."""
 
@@ -48,9 +49,14 @@ class Picture:
     height: int
 
     @property
+    def is_wide(self) -> bool:
+        """Whether it is several pictures beside each other, or a map, and wants all the room there is."""
+        return self.width > WIDE * self.height or self.width > LARGE
+
+    @property
     def is_small(self) -> bool:
         """Whether its pixels are to be seen."""
-        return max(self.width, self.height) < SMALL
+        return min(self.width, self.height) < SMALL
 
 
 def report_html(audit: Audit, pictures: Mapping[str, bytes], service: str | None) -> bytes:
@@ -80,6 +86,11 @@ def viewer_link(audit: Audit, finding: Finding | None, service: str) -> str:
     return f"{address}#{urlencode(parts)}"
 
 
+def has_wide(finding: Finding, pictures: Mapping[str, Picture]) -> bool:
+    """Whether a finding has pictures that want all the room there is."""
+    return any(each.name in pictures and pictures[each.name].is_wide for each in finding.evidence if each.name)
+
+
 @cache
 def _environment() -> Environment:
     """Everything that a document says is escaped, and a name that is not there is an error."""
@@ -93,7 +104,7 @@ def _environment() -> Environment:
     )
     environment.globals.update(CHECKS=CHECKS, STANDINGS=STANDINGS, VERDICTS=VERDICTS)
     told: tuple[Any, ...] = (
-        acceptance, before_and_after, by_role, in_words, place, readings, scale, sentence, single, spoken,
+        acceptance, before_and_after, by_role, has_wide, in_words, place, readings, scale, sentence, single, spoken,
         standing, tabled, viewer_link, words_of,
     )  # fmt: skip
     environment.globals.update({function.__name__: function for function in told})

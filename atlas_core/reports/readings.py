@@ -11,37 +11,60 @@ Unit: TypeAlias = Literal["share", "points", "p", "number"]
 
 LABELS: Mapping[str, tuple[str, Unit]] = MappingProxyType(
     {
-        "accuracy_lost": ("Accuracy lost", "points"),
-        "another_seed_finds_it": ("Found with another seed", "share"),
-        "another_verdict": ("Chance of another verdict", "share"),
-        "calibration": ("Calibration error", "share"),
-        "change": ("Change", "points"),
-        "cka": ("CKA", "number"),
+        "name": ("Name", "number"),
+        "layer": ("Layer", "number"),
+        "where": ("Where", "number"),
+        "column": ("Column", "number"),
+        "row": ("Row", "number"),
+        "class": ("Class", "number"),
+        "property": ("Property", "number"),
+        "found": ("Found", "number"),
+        "flips_before": ("Flips before", "share"),
+        "flips_after": ("Flips after", "share"),
+        "flips": ("Flips to the class", "share"),
+        "strays": ("Flips by other classes' pictures", "share"),
         "control": ("Flips of the control", "share"),
         "error": ("Error here", "share"),
-        "flips": ("Flips to the class", "share"),
-        "gain": ("Gain of the class's logit", "number"),
-        "given": ("Pictures given it", "number"),
-        "chance": ("Neighbours by chance", "share"),
-        "common_neighbours": ("Common neighbours", "share"),
-        "half_width": ("Half an interval", "points"),
-        "high": ("Upper end", "points"),
-        "low": ("Lower end", "points"),
-        "lost": ("Accuracy lost", "points"),
-        "lowest_exemplar": ("Flips of the weakest exemplar", "share"),
-        "new": ("This model", "share"),
         "of_all": ("Error of all pictures", "share"),
+        "evidence": ("Evidence", "number"),
         "old": ("The baseline", "share"),
-        "p": ("p", "p"),
-        "q": ("q, for all tests together", "p"),
-        "spread": ("Spread over the picture", "share"),
-        "strays": ("Flips by other classes' pictures", "share"),
-        "top1": ("Right at first", "share"),
-        "without_home": ("Without a home on the map", "share"),
+        "new": ("This model", "share"),
+        "change": ("Change", "points"),
+        "lost": ("Accuracy lost", "points"),
         "worse": ("Worse than the baseline by", "points"),
+        "accuracy_before": ("Accuracy before", "share"),
+        "accuracy_after": ("Accuracy after", "share"),
+        "accuracy_lost": ("Accuracy lost", "points"),
+        "share": ("Share", "share"),
+        "q": ("q, for all tests together", "p"),
+        "p": ("p", "p"),
+        "gain": ("Gain of the class's logit", "number"),
+        "gain_rank": ("Rank of that gain", "number"),
+        "purity": ("Purity", "share"),
+        "lowest_exemplar": ("Flips of the weakest exemplar", "share"),
+        "another_seed_finds_it": ("Found with another seed", "share"),
+        "spread": ("Spread over the picture", "share"),
+        "calibration": ("Calibration error", "share"),
+        "confidence": ("Mean confidence", "share"),
+        "images": ("Images", "number"),
+        "base_images": ("Base images", "number"),
+        "pastes": ("Pastes", "number"),
+        "given": ("Pictures given it", "number"),
+        "size": ("Size in pixels", "number"),
+        "another_verdict": ("Chance of another verdict", "share"),
+        "half_width": ("Half an interval", "points"),
+        "top1": ("Right at first", "share"),
+        "cka": ("CKA", "number"),
+        "common_neighbours": ("Common neighbours", "share"),
+        "chance": ("Neighbours by chance", "share"),
+        "without_home": ("Without a home on the map", "share"),
     }
 )
-"""What the names of statistics are called, and their unit; others go by their name."""
+"""What the names of statistics are called, and their unit, those first that say most; others go by their name.
+
+A document's names are sorted, so that their order says nothing.
+"""
+RANKS = {name: rank for rank, name in enumerate(LABELS)}
 SHARES = frozenset(
     ("rate", "share", "accuracy", "purity", "flips", "control", "error", "confidence", "coverage", "gap")
 )
@@ -53,6 +76,9 @@ SCALES = (0.04, 0.08, 0.2, 0.4)
 UNDRAWN = frozenset(("purity",))
 """Shares of another thing than the others', which would stand on one scale with them and mean nothing there."""
 INTERVAL = "_interval"
+ENDS = ("low", "high")
+BOUNDED = ("change", "share", "error", "top1")
+"""What the ends of an interval that are told by themselves are of, the first of these that is there."""
 SMALL_P = 0.001
 
 
@@ -107,7 +133,8 @@ class Reading:
 
 
 def readings(statistics: Mapping[str, Any]) -> list[Reading]:
-    """Statistics with their intervals, in the order of the document: `x_interval` is the interval of `x`."""
+    """Statistics with their intervals, those first that say most: `x_interval` is the interval of `x`."""
+    statistics = _with_ends(statistics)
     found = []
     for name, value in statistics.items():
         stem = name.removesuffix(INTERVAL)
@@ -117,8 +144,8 @@ def readings(statistics: Mapping[str, Any]) -> list[Reading]:
         if isinstance(value, int):  # whatever it is called, it was counted
             label, unit = (label if unit == "number" else spoken(stem)), "number"
         interval = value if name != stem else statistics.get(name + INTERVAL)
-        found.append(Reading(name, label, unit, None if name != stem else value, interval and (*interval,)))
-    return found
+        found.append(Reading(stem, label, unit, None if name != stem else value, interval and (*interval,)))
+    return sorted(found, key=lambda each: RANKS.get(each.name, len(RANKS)))
 
 
 def scale(drawn: Sequence[Reading]) -> float:
@@ -160,3 +187,12 @@ def spoken(name: str) -> str:
     """A name of a document as a heading."""
     text = name.replace("_", " ").strip()
     return text[:1].upper() + text[1:]
+
+
+def _with_ends(statistics: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Statistics with `low` and `high` as the interval that they are."""
+    bounded = next((name for name in BOUNDED if name in statistics), None)
+    if bounded is None or not set(ENDS) <= statistics.keys():
+        return statistics
+    others = {name: value for name, value in statistics.items() if name not in ENDS}
+    return {f"{bounded}{INTERVAL}": tuple(statistics[end] for end in ENDS), **others}

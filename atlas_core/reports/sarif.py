@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 LEVELS = {"fails": "error", "noted": "note", "accepted": "error"}
-EXIT_CODES = {"pass": 0, "fail": 1, "inconclusive": 3}
 
 
 def audit_sarif(audit: Audit) -> bytes:
@@ -45,7 +44,7 @@ def _invocation(audit: Audit) -> dict[str, Any]:
     skipped = [f"{CHECKS[name].title} was not run: {why}" for name, why in audit.skipped.items()]
     return {
         "executionSuccessful": True,
-        "exitCode": EXIT_CODES[audit.verdict],
+        "exitCode": audit.exit_code,
         "toolExecutionNotifications": [{"level": "note", "message": {"text": sentence(each)}} for each in skipped],
         "toolConfigurationNotifications": [{"level": "warning", "message": {"text": each}} for each in audit.warnings],
     }

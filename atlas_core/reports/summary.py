@@ -81,7 +81,7 @@ def _told(finding: Finding) -> str:
     new = " New since the baseline." if finding.known_in_baseline is False else ""
     remedy = f" Remedy: {plain(sentence(finding.remedy.summary))}" if finding.remedy else ""
     where = " · ".join(filter(None, [plain(place(finding)), *map(plain, numbers)]))
-    return f"- **{plain(finding.title)}**{said}{new}{f' {where}.' if where else ''}{remedy}"
+    return f"- **{plain(sentence(finding.title))}**{said}{new}{f' {where}.' if where else ''}{remedy}"
 
 
 def _rest(count: int) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from atlas_core.reports.readings import in_words, readings, spoken, unit_of
+from atlas_core.reports.readings import Reading, in_words, readings, spoken, unit_of
 
 ROWS = 20
 PICTURE = frozenset(("name", "caption", "role"))
@@ -65,14 +65,15 @@ def tabled(name: str, value: Any) -> Table:
 
 
 def single(tables: Mapping[str, Any]) -> dict[str, str]:
-    """Of a check's `tables` the single values, and lists of such, by what they are called."""
-    values = {name: value if isinstance(value, list) else [value] for name, value in tables.items()}
-    alone = {
-        name: value
-        for name, value in values.items()
-        if value and not any(isinstance(each, dict | list) for each in value)
-    }
-    return {spoken(name): _text(name, tables[name]) for name in alone}
+    """Of a check's `tables` what wants no table, by what it is called: values, lists of such, and a few with names."""
+    return {spoken(name): _text(name, value) for name, value in tables.items() if _is_single(value)}
+
+
+def _is_single(value: Any) -> bool:
+    if not isinstance(value, dict | list):
+        return True
+    inner = list(value.values()) if isinstance(value, dict) else value
+    return bool(inner) and not any(isinstance(each, dict | list) for each in inner)
 
 
 def _says(row: Mapping[str, Cell], column: str) -> bool:
@@ -128,7 +129,18 @@ def _text(name: str, value: Any) -> str:
     if isinstance(value, float):
         return in_words(value, unit_of(name))
     if isinstance(value, Mapping):
-        return ", ".join(f"{spoken(str(key)).lower()} {_text(str(key), each)}" for key, each in value.items())
+        told = readings({str(key): each for key, each in value.items()})
+        return ", ".join(f"{_inside(each.label)} {_reading(each)}" for each in told)
     if len(value) == 2 and all(isinstance(each, float) for each in value):
         return " to ".join(_text(name, each) for each in value)
     return "; ".join(_text(name, each) for each in value)
+
+
+def _reading(reading: Reading) -> str:
+    simple = reading.value is None or isinstance(reading.value, str | int | float)
+    return (reading.whole or "–") if simple else _text(reading.name, reading.value)
+
+
+def _inside(label: str) -> str:
+    """A label within a sentence; abbreviations stay as they are."""
+    return label if label[1:2].isupper() else label[:1].lower() + label[1:]

@@ -106,6 +106,7 @@ KINDS: Mapping[tuple[str, str], CheckWords] = MappingProxyType(
     {
         ("shortcuts", "feature"): replace(CHECKS["shortcuts"], **FEATURE),
         ("properties", "feature"): replace(CHECKS["properties"], **FEATURE),
+        ("versions", "worse"): replace(CHECKS["versions"], one="Regression"),
         ("regions", "worse"): replace(
             CHECKS["regions"],
             one="Regression",

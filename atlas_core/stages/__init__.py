@@ -48,6 +48,7 @@ def run_chunk(
     from atlas_core.stages.properties import give, give_again, publish_properties
     from atlas_core.stages.quality import publish_quality
     from atlas_core.stages.regions import land_base, publish_regions
+    from atlas_core.stages.remedy import publish_remedies, remedy
     from atlas_core.stages.repair import repairing
     from atlas_core.stages.samples import tabulate
     from atlas_core.stages.selections import compare_classes, select
@@ -98,6 +99,8 @@ def run_chunk(
         "publish screen": screen,
         "publish confirm": confirm,
         "publish shortcuts": publish_shortcuts,
+        "publish remedy": remedy,
+        "publish remedies": publish_remedies,
         "publish pasted": paste_part,
         "publish patches": publish_patches,
         "publish projected": project_part,

@@ -14,6 +14,7 @@ from atlas_core.audit.findings import Accuracy, Audit, CheckResult, Named, Polic
 from atlas_core.audit.judging import Judgement, exit_code, judge_audit
 from atlas_core.audit.parties import LEAST_IMAGES
 from atlas_core.audit.policy import parse_policy
+from atlas_core.audit.remedy import with_remedies
 from atlas_core.binning import assign_cells
 from atlas_core.keys import canonical_json, digest
 from atlas_core.models.evidence import near_chance
@@ -34,7 +35,7 @@ SAID = {"baseline": "the request names no baseline", "drift": "the request names
 
 
 def publish_audit(step: Step) -> Output:
-    """Judge what was measured, and write the document; its pictures are blobs of the same record."""
+    """Judge what was measured, and write the document; its pictures and repaired models are blobs of its record."""
     parameters = step.parameters
     request = parameters["request"]
     policy = parse_policy(request["policy"], request["policy_name"])
@@ -55,7 +56,10 @@ def publish_audit(step: Step) -> Output:
     document["digest"] = digest(document)
     told = {name: document[name] for name in ("verdict", "reason", "exit_code")}
     told["checks"] = {check.check: check.verdict for check in checks}
-    return Output({"description": canonical_json(document), **blobs}, {"digest": document["digest"], "summary": told})
+    repaired = measured[0].repaired if measured else {}
+    return Output(
+        {"description": canonical_json(document), **blobs, **repaired}, {"digest": document["digest"], "summary": told}
+    )
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Measured:
 
     Args:
         step: The audit's last.
-        told: Keys of the chunks: `checks` by name, `base`, and the layouts by layer.
+        told: Keys of the chunks: `checks` by name, `base`, the layouts by layer, and the last of `remedies`, if any.
     """
 
     step: Step
@@ -72,8 +76,25 @@ class Measured:
 
     def results(self, policy: Policy) -> list[CheckResult]:
         """What each check says of it, in their order."""
-        return [module_of(name).judge(json.loads(self.blob(name, "measured")), policy.thresholds[name])
-                for name in CHECKS if name in self.told["checks"]]  # fmt: skip
+        found = [module_of(name).judge(json.loads(self.blob(name, "measured")), policy.thresholds[name])
+                 for name in CHECKS if name in self.told["checks"]]  # fmt: skip
+        blob = self._remedies.get("measured")
+        tried = {} if blob is None else json.loads(self._read(blob))
+        return [with_remedies(one, tried) if one.check == "shortcuts" else one for one in found]
+
+    @property
+    def repaired(self) -> dict[str, bytes]:
+        """The repaired models by their names."""
+        return {name: self._read(sha256) for name, sha256 in self._remedies.items() if name != "measured"}
+
+    @property
+    def _remedies(self) -> dict[str, str]:
+        """Blobs of the last chunk that tried remedies."""
+        records = [self.step.runtime.record(self.step.plan, key) for key in self.told["remedies"]]
+        return dict(records[0]["blobs"]) if records else {}
+
+    def _read(self, sha256: str) -> bytes:
+        return self.step.runtime.store.get_blob(sha256)
 
     def blob(self, check: CheckName, name: str) -> bytes:
         """A blob of the record that holds what a check measured."""

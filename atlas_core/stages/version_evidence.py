@@ -8,9 +8,9 @@ import numpy as np
 from PIL import Image
 
 from atlas_core.models.preprocessing import read_pixels
-from atlas_core.pyramid import displayed, png
+from atlas_core.pyramid import displayed
 from atlas_core.sampling import seen_from
-from atlas_core.sheets import compose_sheet, in_rows
+from atlas_core.stages.evidence import SMALLEST, strip
 from atlas_core.stages.models import facts_of
 
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
 CELLS = 8
 """Of a kind and layer, of which patches are shown: the surest."""
-SIDE, GAP = 96, 4
-SAID = "real pictures"
+RGB = (0, 1, 2)
 Told = dict[str, Any]
 
 
@@ -45,7 +44,7 @@ def put_evidence(step: Step, answers: Told, layers: Sequence[Told], first: int) 
         one["evidence"] = None
         if pictures:
             one["evidence"] = f"evidence-{first + len(blobs)}"
-            blobs[one["evidence"]] = _strip(pictures)
+            blobs[one["evidence"]] = strip([_square(picture) for picture in pictures], RGB)
 
     for one in (answers["accuracy"] or {"classes": []})["classes"]:
         put(one, [_picture(step, "old", example["image"]) for example in one["examples"]])
@@ -69,12 +68,7 @@ def _patch(step: Step, patch: Told) -> NDArray[np.uint8]:
     return seen[rows, columns]
 
 
-def _strip(pictures: Sequence[NDArray[np.uint8]]) -> bytes:
-    """A row of pictures of one size, small ones enlarged pixel by pixel."""
-    shown = [np.asarray(Image.fromarray(np.ascontiguousarray(picture)).resize((SIDE, SIDE), _way(picture)))
-             for picture in pictures]  # fmt: skip
-    return png(Image.fromarray(compose_sheet(shown, in_rows(len(shown)), gap=GAP)), SAID)
-
-
-def _way(picture: NDArray[np.uint8]) -> Image.Resampling:
-    return Image.Resampling.NEAREST if max(picture.shape[:2]) < SIDE else Image.Resampling.LANCZOS
+def _square(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture of the size that all have in a row, small ones enlarged pixel by pixel."""
+    way = Image.Resampling.NEAREST if max(picture.shape[:2]) < SMALLEST else Image.Resampling.LANCZOS
+    return np.asarray(Image.fromarray(np.ascontiguousarray(picture)).resize((SMALLEST, SMALLEST), way))

@@ -19,11 +19,11 @@ from benchmarks.auditing.plants import KINDS, SIDE, Plant
 from benchmarks.auditing.pools import Pool, pool
 from service.demo.world import CLASSES
 
-STRENGTHS = ((0.95, 1.0), (0.6, 1.0), (0.95, 0.5), (0.6, 0.5), (0.3, 1.0), (0.3, 0.5))
-"""Share of the class's pictures that carry the plant, and its visibility."""
-SEEDS = 2
+STRENGTHS = ((0.95, 1.0), (0.6, 1.0), (0.95, 0.5), (0.95, 1.0), (0.8, 1.0), (0.9, 0.75), (0.95, 1.0), (0.8, 1.0),
+             (0.9, 0.75), (0.8, 0.75), (0.95, 1.0), (0.7, 1.0), (0.95, 0.75))  # fmt: skip
+"""Share of the class's pictures that carry the plant, and its visibility, once for each kind and seed."""
 UNUSED_SHARE = 0.3
-UNUSED_SEEDS = 3
+UNUSED_ROUNDS = 3
 TRAINED = 3000
 AUDITED = 2000
 CHANGED = 0.3
@@ -65,14 +65,14 @@ class Case:
 
 
 def cases() -> list[Case]:
-    """Every network, so that any beginning of the list is even over the kinds: 48 planted and twins, 12 unused."""
+    """Every network, so that any beginning of the list is even over the kinds: 52 planted and twins, 12 unused."""
     found: list[Case] = []
     seeds = itertools.count()
-    for repeat, (share, visibility) in itertools.product(range(SEEDS), STRENGTHS):
+    for number, (share, visibility) in enumerate(STRENGTHS):
         for kind in KINDS:
             planted = Case(kind, "planted", share, visibility, next(seeds))
             found += [planted, replace(planted, role="clean")]
-        if repeat == 0 and (share, visibility) in STRENGTHS[:UNUSED_SEEDS]:
+        if number < UNUSED_ROUNDS:
             found += [Case(kind, "unused", UNUSED_SHARE, 1.0, next(seeds)) for kind in KINDS]
     return found
 

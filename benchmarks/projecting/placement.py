@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atlas_core import tables
-from atlas_core.candidates import along_axes, nearest_along
+from atlas_core.along import along_axes
 from atlas_core.projection import ProjectionIndex
 from atlas_core.ranking import nearest_exactly
 
@@ -259,8 +259,8 @@ def error_table(methods: Methods, sampled: Sampled, points: NDArray[np.float64])
     """How far from their own points held samples are placed, and how many of their neighbours are about them."""
     held = sampled.held
     asked, index = sampled.activations[held], methods.index
-    unit, along = along_axes(asked, index.mean, index.axes)
-    everyone = nearest_along(index.projected, index.images, along, np.full(len(asked), -1), len(index.images))
+    unit, _ = along_axes(asked, index.mean, index.axes)
+    everyone = np.tile(np.arange(len(index.images)), (len(asked), 1))
     nearest, _ = nearest_exactly(index.activations, index.length, unit, everyone, NEIGHBOURS)
     layout = points[~held]
     rows = [f"| {len(asked):,} held-out samples | median error | 90th percentile | among 15 | among a hundredth |",

@@ -13,6 +13,7 @@ from atlas_core.advance import TERMINAL, clear_up, submit
 from atlas_core.audit.audit_plan import atlas_of, plan_audit, resolve
 from atlas_core.audit.findings import Audit
 from atlas_core.audit.parties import AuditRequest, find_parties
+from atlas_core.audit.remedy import is_model
 from atlas_core.errors import DependencyError, NotFoundError
 from atlas_core.keys import digest
 from atlas_core.registry import Document
@@ -33,6 +34,8 @@ PICTURE = PNG | {304: {"description": "It has not changed"}}
 FORMS: dict[int | str, dict[str, Any]] = {
     200: {"content": {form.media_type: {} for name, form in FORMATS.items() if name != "json"}}
 }
+
+ONNX: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet-stream": {}}}}
 
 
 def _made(audit: Annotated[str, Path(description="id of the job")], services: ServicesDep) -> Made:
@@ -88,6 +91,16 @@ def get_evidence(made: MadeDep, name: str, request: Request, v: Version = None) 
     return picture(lambda: made.services.store.get_blob(blob), digest(blob), request, v)
 
 
+@router.get("/{audit}/models/{name}", responses=ONNX, response_class=Response)
+def get_model(made: MadeDep, name: str) -> Response:
+    """A repaired model as an ONNX file: what a remedy of the document names."""
+    blob = _blobs(made).get(name)
+    if blob is None or not is_model(name):
+        raise NotFoundError(f"this audit repaired no model {name[:80]!r}; the remedies of its document name them")
+    headers = {"ETag": f'"{blob}"', "Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(made.services.store.get_blob(blob), media_type="application/octet-stream", headers=headers)
+
+
 @router.delete("/{audit}", status_code=204)
 def delete_audit(made: MadeDep) -> None:
     """Drop an audit; one that still runs is cancelled. The atlas that it looked at stays."""
@@ -116,10 +129,15 @@ def _rendered(made: Made, form: str, service: str) -> Response:
     return Response(body, media_type=FORMATS[form].media_type, headers={"ETag": f'"{digest([found["digest"], form])}"'})
 
 
-def _pictures(made: Made) -> dict[str, str]:
-    """Blobs of the pictures of an audit by name; of none that is not complete."""
+def _blobs(made: Made) -> dict[str, str]:
+    """What an audit has besides its document, by name; nothing of one that is not complete."""
     record = made.record if made.job["state"] == "succeeded" else None
     return {} if record is None else {name: blob for name, blob in record["blobs"].items() if name != "description"}
+
+
+def _pictures(made: Made) -> dict[str, str]:
+    """Blobs of the pictures of an audit by name."""
+    return {name: blob for name, blob in _blobs(made).items() if not is_model(name)}
 
 
 def _summary(services: Services, job: Document) -> Document | None:

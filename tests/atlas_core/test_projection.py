@@ -6,7 +6,7 @@ import pytest
 
 from atlas_core import tables
 from atlas_core.binning import assign_cells
-from atlas_core.errors import LayoutError
+from atlas_core.errors import ConflictError, LayoutError
 from atlas_core.layout.placement import geometric_median, heaviest_cluster, neighbour_weights, spread_of
 from atlas_core.projection import ProjectionIndex
 
@@ -151,6 +151,12 @@ def test_an_index_survives_its_tables(index: ProjectionIndex) -> None:
     queries = np.random.default_rng(2).normal(size=(3, 80))
     again = ProjectionIndex.from_tables(tables.unpack(tables.pack(index.to_tables())))
     assert again.place(queries).x.tobytes() == index.place(queries).x.tobytes()
+
+
+def test_an_index_of_an_earlier_version_is_refused(index: ProjectionIndex) -> None:
+    earlier = {name: table for name, table in index.to_tables().items() if name != "slots"}
+    with pytest.raises(ConflictError, match="earlier version"):
+        ProjectionIndex.from_tables(earlier)
 
 
 def test_an_index_made_in_a_file_from_shards_is_the_one_made_in_memory(index: ProjectionIndex, tmp_path: Path) -> None:

@@ -83,6 +83,13 @@ def test_an_unknown_atlas_is_not_found(store: Store) -> None:
         registry.plan_of(store, "none")
 
 
+def test_a_plan_of_another_version_says_what_to_do(store: Store) -> None:
+    planned = _plan()
+    store.append_document("plans", planned.id, planned.model_dump(mode="json") | {"compared": None})
+    with pytest.raises(ConflictError, match=r"planned by another version.*; delete it and ask for it again"):
+        registry.plan_of(store, planned.id)
+
+
 def test_a_model_that_cannot_be_converted_says_so_in_its_facts(store: Store) -> None:
     registry.add_model(store, CARD)
     registry.update(store, "models", CARD.id, state="ready", convertible=False, reasons=["Einsum of opset 17"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, fisher_exact
 
-from atlas_core.statistics import adjusted, fisher_greater, wilson
+from atlas_core.statistics import adjusted, fisher_greater, paired_loss, wilson
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 10), (3, 10), (10, 10), (75, 300), (1, 1), (299, 300)])
@@ -40,3 +40,18 @@ def test_adjusted_p_are_benjamini_and_hochbergs() -> None:
     assert adjusted(np.array([0.03, 0.01, 0.02, 0.9])).tolist() == pytest.approx([0.04, 0.04, 0.04, 0.9])
     assert adjusted(np.array([0.04, 0.01])).tolist() == pytest.approx([0.04, 0.02])
     assert adjusted(np.array([0.2])).tolist() == [0.2]
+
+
+def test_the_interval_of_a_paired_loss_holds_the_truth_as_often_as_it_says() -> None:
+    random = np.random.default_rng(3)
+    lost, won, _ = random.multinomial(400, [0.03, 0.01, 0.96], 2000).T
+    intervals = [paired_loss(int(a), int(b), 400) for a, b in zip(lost, won, strict=True)]
+    assert np.mean([low <= 0.02 <= high for low, high in intervals]) == pytest.approx(0.95, abs=0.02)
+
+
+def test_a_paired_loss_by_hand() -> None:
+    low, high = paired_loss(9, 3, 98, 0.95)
+    # (9 - 3) / 100, and 1.96 √(13 - 36/100) / 100
+    assert (low, high) == pytest.approx((0.06 - 0.0696836, 0.06 + 0.0696836), abs=1e-5)
+    low, high = paired_loss(0, 0, 0)
+    assert low < 0 < high

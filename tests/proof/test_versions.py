@@ -6,14 +6,21 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
-from atlas_core import registry
+from atlas_core import registry, tables
 from atlas_core.build import plan
+from atlas_core.layout.coupled import joined
+from atlas_core.layout.graph import graph
+from atlas_core.layout.neighbours import neighbours
+from atlas_core.layout.optimise import optimise
+from atlas_core.layout.plane import jittered, start_points, unit_square
 from atlas_core.registration import register_cards
 from atlas_core.runtime import Runtime
 from atlas_core.spec import parse_spec
 from atlas_core.store import Store, open_store
+from atlas_core.versions.changes import changes, halves
 from atlas_core.versions.plan import plan_versions, resolve
 from atlas_core.versions.request import VersionsRequest
 from tests.atlas_core.conftest import run_all
@@ -25,7 +32,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.proof
 LAYER = "/layer3/layer3.2/Relu_1_output_0"
-CAT = 3
+CAT, FROG, TRUCK = 3, 6, 9
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +79,7 @@ def test_itself_differs_by_nothing(store: Store, old: Plan, shared: Path, report
 
 
 def test_a_fine_tuned_copy_differs_by_little(store: Store, old: Plan, shared: Path, work: Path, report: Report) -> None:
-    card, losses = copies.tuned(shared / "cifar10", work / "gently", steps=60, rate=2e-5)
+    card, losses = copies.tuned(shared / "cifar10", work / "gently", steps=60, rate=2e-6)
     report("ResNet-20, trained on gently", losses=losses)
     found = compared(store, old, shared, card, report, "a gently fine-tuned copy")
     layer = found["layers"][0]
@@ -86,7 +93,7 @@ def test_a_fine_tuned_copy_differs_by_little(store: Store, old: Plan, shared: Pa
 def test_one_trained_on_for_longer_differs_by_more(
     store: Store, old: Plan, shared: Path, tuned: Path, report: Report
 ) -> None:
-    found = compared(store, old, shared, tuned, report, "one trained on a hundred times as fast")
+    found = compared(store, old, shared, tuned, report, "one trained on a thousand times as fast")
     layer = found["layers"][0]
     assert layer["likeness"]["neighbours"]["value"] < 0.7
     assert layer["cells"]["astray"]["share"] > 10 * layer["cells"]["astray"]["floor"]
@@ -101,3 +108,33 @@ def test_a_damaged_class_is_named(store: Store, old: Plan, shared: Path, work: P
     layer = found["layers"][0]
     assert layer["likeness"]["cka"]["value"] == 1  # before the last layer nothing is damaged
     assert layer["cells"]["numbers"] == {"born": 0, "lost": 0, "moved": 0}
+
+
+def test_a_class_that_came_to_look_like_another_is_found_beside_it(store: Store, old: Plan, report: Report) -> None:
+    """Frogs whose activations are shifted by what tells trucks from frogs: no other sample changes."""
+    runtime = Runtime(store)
+    run_all(old, runtime, lambda stage: stage == "collect")
+    shards = [runtime.record(old, chunk.key)["blobs"] for chunk in old.find("collect")]
+    samples = tables.concatenate([{name: runtime.table(blobs[f"layer {LAYER}"])[name]
+                                   for name in ("activations", "image")} for blobs in shards])  # fmt: skip
+    label = runtime.dataset(old).listing.labels[samples["image"]]
+    own = samples["activations"].astype(np.float32)
+    shift = own[label == TRUCK].mean(axis=0) - own[label == FROG].mean(axis=0)
+    changed = np.where((label == FROG)[:, None], np.maximum(own + shift, 0), own)
+    first, second = (graph(neighbours(one, samples["image"])) for one in (own, changed))
+    twin, start = np.arange(len(own)), start_points(own)
+    maps = []
+    for other, seed in ((second, 0), (first, 1)):
+        both = np.concatenate([start, jittered(start, seed)])
+        points = optimise(joined(first, other, twin), both, seed=seed)
+        layout, _ = unit_square(points)
+        maps.append((layout[: len(own)], layout[len(own) :]))
+    halved = halves(maps[0][0], samples["image"], maps[0][1], samples["image"], twin)
+    found = changes(*halved, np.hypot(*(maps[1][0] - maps[1][1]).T), 20, 0.05)
+    here = [label[change.samples] for change in (*found.born, *found.moved)]
+    astray = halved[0].distance > found.reach
+    report("frogs that look as trucks do", born=len(found.born), lost=len(found.lost), moved=len(found.moved),
+           frogs_astray=float(astray[label == FROG].mean()), others=float(astray[label != FROG].mean()))  # fmt: skip
+    assert here
+    assert all((kinds == FROG).mean() > 0.8 for kinds in here)
+    assert astray[label == FROG].mean() > 0.2 > 20 * astray[label != FROG].mean()

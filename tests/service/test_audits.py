@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as Xml
 
 import httpx
+import onnx
 import pytest
 from PIL import Image
 
@@ -76,7 +77,7 @@ def test_the_plant_is_found_first_and_told_in_every_form(
     assert check["findings"][0]["target"]["name"] == "red"
     assert check["findings"][0]["policy_line"] == POLICY[: POLICY.index("margin")].count("\n") + 1
     assert job["summary"]["exit_code"] == 1
-    assert {path.name for path in out.iterdir() if path.is_file()} == FILES
+    assert {path.name for path in out.iterdir() if path.is_file()} == {*FILES, "repaired-red.onnx"}
     assert json.loads((out / "report.json").read_text()) == document
     assert Xml.parse(out / "junit.xml").getroot().get("failures") != "0"
     results = json.loads((out / "audit.sarif").read_text())["runs"][0]["results"]
@@ -105,6 +106,21 @@ def test_a_report_is_had_by_suffix_or_accept_and_its_pictures_by_name(
         assert picture.format == "PNG"
     for wrong in (f"{address}.pdf", f"{address}/evidence/none", f"{live.service.url}/v1/audits/none"):
         assert httpx.get(wrong).status_code == 404
+
+
+def test_the_repaired_model_comes_with_the_reports_and_by_its_name(
+    live: Live, failed: tuple[dict[str, Any], Path]
+) -> None:
+    job, out = failed
+    remedy = job["description"]["checks"][0]["findings"][0]["remedy"]
+    assert (remedy["works"], remedy["model"]) == (True, "repaired-red.onnx")
+    address = f"{live.service.url}/v1/audits/{job['id']}"
+    answer = httpx.get(f"{address}/models/repaired-red.onnx")
+    assert answer.headers["content-disposition"] == 'attachment; filename="repaired-red.onnx"'
+    assert answer.content == (out / "repaired-red.onnx").read_bytes()
+    onnx.load_model_from_string(answer.content)
+    assert httpx.get(f"{address}/evidence/repaired-red.onnx").status_code == 404
+    assert httpx.get(f"{address}/models/description").status_code == 404
 
 
 def test_the_atlas_is_one_to_look_at_and_neither_goes_with_the_other(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +14,7 @@ from atlas_core.audit.policy import PolicyError
 from atlas_core.runtime import Runtime
 from atlas_core.stages import run_chunk
 from atlas_core.store import open_store
-from tests.planted import LAYER, write_network, write_world
+from tests.planted import CLASSES, LAYER, write_network, write_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,12 +71,65 @@ def test_the_planted_network_fails_and_its_clean_twin_passes(tmp_path: Path, in_
         cards = Cards(write_network(tmp_path, planted=planted), dataset)
         found = audit_directory(cards, {"policy": POLICY}, out, lambda *_: None)
         assert found["exit_code"] == exit_code, found["reason"]
-        assert {path.name for path in out.iterdir() if path.is_file()} == FILES
+        repaired = {"repaired-red.onnx"} if planted else set()
+        assert {path.name for path in out.iterdir() if path.is_file()} == FILES | repaired
         assert json.loads((out / "report.json").read_text()) == found
         counting = [one["target"]["name"] for one in found["checks"][0]["findings"] if one["gate"]]
         assert counting[:1] == (["red"] if planted else [])
+        remedies = {one["remedy"]["model"] for one in found["checks"][0]["findings"] if one["remedy"]}
+        assert remedies == repaired
     store = open_store(str(tmp_path / "out-True" / ".store"))
     assert store.get_documents("jobs")[0]["state"] == "succeeded"
+
+
+def _never_green(card: Path) -> Path:
+    """A copy of a network of which no picture says green; returns its card."""
+    import onnx
+    from onnx import numpy_helper
+
+    told = json.loads(card.read_text())
+    graph = onnx.load(card.parent / told["source"])
+    (head,) = (one for one in graph.graph.initializer if one.name == "head")
+    weights = numpy_helper.to_array(head).copy()
+    weights[CLASSES.index("green")] = -10
+    head.CopyFrom(numpy_helper.from_array(weights, "head"))
+    onnx.save(graph, card.parent / "never-green.onnx")
+    path = card.parent / "never-green.json"
+    path.write_text(json.dumps({**told, "name": "never-green", "source": "never-green.onnx"}))
+    return path
+
+
+def _only(kind: str, dataset: Path, folder: Path) -> Path:
+    """The pictures of one class as a dataset; returns its card."""
+    folder.mkdir()
+    with zipfile.ZipFile(dataset.parent / "images.zip") as every, zipfile.ZipFile(folder / "images.zip", "w") as some:
+        for name in every.namelist():
+            if name.startswith(kind):
+                some.writestr(zipfile.ZipInfo(name), every.read(name))
+    (folder / "dataset.json").write_text(json.dumps({**json.loads(dataset.read_text()), "name": f"only {kind}"}))
+    return folder / "dataset.json"
+
+
+def test_a_class_that_the_baseline_knows_is_missed_and_drift_is_seen(tmp_path: Path, in_process: None) -> None:
+    dataset = write_world(tmp_path)
+    before = write_network(tmp_path, planted=False)
+    cards = Cards(_never_green(before), dataset, baseline=before, drift=_only("red", dataset, tmp_path / "red"))
+    policy = POLICY.replace('checks = ["shortcuts"]', 'checks = ["versions", "drift"]')
+    found = audit_directory(cards, {"policy": policy}, tmp_path / "out", lambda *_: None)
+    assert (found["exit_code"], [one["verdict"] for one in found["checks"]]) == (1, ["fail", "fail"])
+    versions, drift = found["checks"]
+    assert [one["target"]["name"] for one in versions["findings"] if one["gate"] and one["target"]] == ["green"]
+    assert drift["findings"][0]["title"].startswith("only red differs from discs")
+    assert "green is recognised less often" in (tmp_path / "out" / "summary.md").read_text()
+
+
+def test_a_model_and_itself_as_its_baseline_pass(tmp_path: Path, in_process: None) -> None:
+    dataset = write_world(tmp_path)
+    card = write_network(tmp_path, planted=False)
+    policy = POLICY.replace('checks = ["shortcuts"]', 'checks = ["versions"]')
+    found = audit_directory(Cards(card, dataset, baseline=card), {"policy": policy}, tmp_path / "out", lambda *_: None)
+    assert (found["exit_code"], found["checks"][0]["findings"]) == (0, [])
+    assert found["checks"][0]["reason"].endswith("0 changes beyond the noise")
 
 
 def test_a_bad_policy_is_refused_before_any_work(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def context(atlas: Plan, **more: Any) -> Context:
 def test_a_damaged_class_fails_and_is_named() -> None:
     found = judge(described(), Thresholds())
     assert found.verdict == "fail"
-    assert found.reason == "accuracy fell from 81.0% to 77.0%"
+    assert found.reason == "Accuracy fell from 81.0% to 77.0%"
     gating = {one.title: one for one in found.findings if one.gate}
     one = gating["cat is recognised less often: 70.0% before, 20.0% now"]
     assert one.target is not None
@@ -38,7 +38,7 @@ def test_a_damaged_class_fails_and_is_named() -> None:
     assert one.policy_key == "versions.class_lost"
     assert [(shown.name, shown.caption) for shown in one.evidence] == [
         ("evidence-1", "cat that only the baseline recognises, now mostly dog")]  # fmt: skip
-    assert any("images with cat are recognised less often" in title for title in gating)
+    assert any("Images with cat are recognised less often" in title for title in gating)
     assert not any("dog" in title or "ship" in title for title in gating)
     assert found.noise["layer3: distance of twins"] == 0.003
 
@@ -54,7 +54,7 @@ def test_thresholds_say_what_is_too_much() -> None:
     assert {one.policy_key for one in strict.findings if one.gate} == {"versions.changed_cells"}
     assert all(one.evidence[0].name == "evidence-0" for one in strict.findings if one.cell)
     surer = judge(described(), Thresholds(alpha=0.0005))
-    assert {one.title.split()[0] for one in surer.findings} == {"accuracy", "cat"}
+    assert {one.title.split()[0] for one in surer.findings} == {"Accuracy", "cat"}
 
 
 def test_a_finding_is_the_same_however_strong_it_is() -> None:

@@ -70,6 +70,12 @@ def test_inconclusive_is_an_error_with_what_is_needed_and_accepted_is_skipped_wi
     assert skipped.get("message") == "accepted: The rim is what makes it a mask. (until 2030-01-31)"
 
 
+def test_a_policy_that_lets_inconclusive_pass_has_it_skipped() -> None:
+    made = suites(audit(verdict="inconclusive", exit_code=0, checks=[audit().model_dump(mode="json")["checks"][1]]))
+    (case,) = made["Image properties"].iter("testcase")
+    assert [each.tag for each in case] == ["skipped"]
+
+
 def test_a_check_that_fails_without_a_finding_fails_itself() -> None:
     failed = {"check": "drift", "verdict": "fail", "reason": "It drifted.", "coverage": 1}
     (failure,) = suites(audit(checks=[failed], skipped={}))["Drift"].iter("failure")

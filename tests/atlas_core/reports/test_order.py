@@ -26,7 +26,7 @@ def test_every_finding_shows_a_picture_in_a_summary_before_one_shows_two() -> No
     ]
     lone = audit().checks[0].model_copy(update={"findings": audit().checks[0].findings[:1]})
     shown = summary_pictures(audit().model_copy(update={"checks": [lone]}))
-    assert [each.name for each in shown] == ["shortcuts-after-1", "shortcuts-before-1", "shortcuts-exemplar-0"]
+    assert [each.name for each in shown] == ["shortcuts-exemplar-0", "shortcuts-before-1", "shortcuts-after-1"]
 
 
 def test_pictures_before_and_after_go_in_pairs_and_those_without_another_half_remain() -> None:

@@ -4,7 +4,7 @@ import base64
 import re
 from html.parser import HTMLParser
 
-from atlas_core.reports.page import report_html, viewer_link
+from atlas_core.reports.page import Picture, has_wide, report_html, viewer_link
 from tests.audits import POLICY, audit, clean, pictures
 
 
@@ -96,3 +96,12 @@ def test_a_clean_model_has_a_page_that_says_so() -> None:
     page = Elements(report_html(clean(), {}, None))
     assert "pan-vision@candidate passes the audit" in page.text
     assert "Nothing was found by shortcuts, regions." in page.text
+
+
+def test_several_pictures_in_one_get_all_the_room_there_is() -> None:
+    finding = audit().checks[0].findings[0]
+    one, eight = Picture("", 96, 96), Picture("", 8 * 24, 24)
+    assert (one.is_wide, eight.is_wide, one.is_small, eight.is_small) == (False, True, True, True)
+    assert not has_wide(finding, dict.fromkeys(pictures(), one))
+    assert has_wide(finding, dict.fromkeys(pictures(), eight))
+    assert not has_wide(finding, {})

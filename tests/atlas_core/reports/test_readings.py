@@ -71,6 +71,13 @@ def test_a_scale_holds_all_intervals_and_its_quarters_are_round() -> None:
 
 def test_whole_numbers_were_counted_whatever_they_are_called() -> None:
     told = readings({"error_images": 58, "lost": 3, "found": True})
-    assert [(each.label, each.text) for each in told] == [("Error images", "58"), ("Lost", "3"), ("Found", "yes")]
+    assert [(each.label, each.text) for each in told] == [("Found", "yes"), ("Lost", "3"), ("Error images", "58")]
     (share,) = readings({"lost": 0.03, "lost_interval": [0.01, 0.05]})
     assert (share.label, share.whole, share.is_drawn) == ("Accuracy lost", "3.0 points (1.0 to 5.0)", False)
+
+
+def test_what_says_most_comes_first_and_ends_are_an_interval() -> None:
+    told = readings({"control": 0.1, "exemplars": 8, "flips": 0.7, "flips_interval": [0.6, 0.8], "q": 0.01})
+    assert [each.name for each in told] == ["flips", "control", "q", "exemplars"]
+    (share, images) = readings({"high": 0.71, "images": 270, "low": 0.59, "share": 0.65})
+    assert (share.whole, images.whole) == ("65 % (59 to 71 %)", "270")

@@ -73,7 +73,10 @@ def test_a_message_has_the_numbers_and_users_text_as_it_is() -> None:
 
 
 def test_the_exit_code_is_that_of_the_command_and_a_check_may_fail_by_itself() -> None:
-    assert [run(made)["invocations"][0]["exitCode"] for made in (clean(), audit(), audit(verdict="inconclusive"))] == [
+    assert [
+        run(made)["invocations"][0]["exitCode"]
+        for made in (clean(), audit(), audit(verdict="inconclusive", exit_code=3))
+    ] == [
         0,
         1,
         3,

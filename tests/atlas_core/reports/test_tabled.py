@@ -18,8 +18,8 @@ def test_rows_become_a_table_in_their_units_and_an_interval_stands_with_its_numb
         {"layer": "b", "flip_rate": None},
     ]
     made = tabled("strongest_cells", rows)
-    assert (made.title, made.columns) == ("Strongest cells", ["Layer", "Flip rate", "q, for all tests together"])
-    assert texts(made) == [["a", "50 % (40 to 60 %)", ".020"], ["b", "", ""]]
+    assert (made.title, made.columns) == ("Strongest cells", ["Layer", "q, for all tests together", "Flip rate"])
+    assert texts(made) == [["a", ".020", "50 % (40 to 60 %)"], ["b", "", ""]]
     assert [cell.is_number for cell in made.rows[0]] == [False, True, True]
 
 
@@ -45,5 +45,18 @@ def test_evidence_is_shown_in_its_row_and_maps_below() -> None:
 
 
 def test_single_values_stand_alone() -> None:
-    tables = {"base_images": 214, "sizes": [0.16, 0.25], "rows": [{"a": 1}], "whole": {"a": 1}, "none": [], "q": None}
-    assert single(tables) == {"Base images": "214", "Sizes": "0.16 to 0.25", "Q": "–"}
+    tables = {
+        "base_images": 214,
+        "sizes": [0.16, 0.25],
+        "rows": [{"a": 1}],
+        "whole": {"share": 0.5, "high": 0.6, "low": 0.4},
+        "maps": {"a": {"b": 1}},
+        "none": [],
+        "q": None,
+    }
+    assert single(tables) == {
+        "Base images": "214",
+        "Sizes": "0.16 to 0.25",
+        "Whole": "share 50 % (40 to 60 %)",
+        "Q": "–",
+    }

@@ -81,7 +81,7 @@ def test_it_asks_nothing_of_any_other_place_and_runs_no_script_of_a_users_name(
 
 def test_a_keyboard_opens_what_is_folded_and_follows_a_finding_to_its_line(open_page: OpenPage, address: str) -> None:
     page = open_page(address, 1280, 900)
-    summary = page.locator(f"{FINDING} summary")
+    summary = page.locator(f"{FINDING} summary", has_text="Accept it")
     snippet = page.locator(f"{FINDING} .snippet")
     expect(snippet).not_to_be_visible()
     summary.focus()
@@ -97,7 +97,7 @@ def test_a_keyboard_opens_what_is_folded_and_follows_a_finding_to_its_line(open_
 
 def test_the_snippet_is_taken_with_one_click(open_page: OpenPage, address: str) -> None:
     page = open_page(address, 1280, 900)
-    page.locator(f"{FINDING} summary").click()
+    page.locator(f"{FINDING} summary", has_text="Accept it").click()
     page.locator(f"{FINDING} .snippet").click()
     assert page.evaluate("String(getSelection())").strip().startswith('[[accepted]]\ncheck = "shortcuts"')
 
