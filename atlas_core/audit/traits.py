@@ -79,7 +79,8 @@ class Statistics:
         waves = _fine_waves(pictures)
         values = pictures.reshape(-1, channels).astype(np.float64)
         if part is not None:
-            fine = np.fft.ifft2(waves, axes=(1, 2)).real * part[..., None] / np.sqrt(part.mean())
+            # So a wave that goes on over the whole picture has its whole strength, of which a part would show a share.
+            fine = np.fft.ifft2(waves, axes=(1, 2)).real * part[..., None] / part.mean()
             waves, values = np.fft.fft2(fine, axes=(1, 2)), pictures[:, part].reshape(-1, channels).astype(np.float64)
         waves /= np.sqrt(height * width)
         spectrum = np.einsum("nhwc,nhwd->hwcd", waves, waves.conj())
