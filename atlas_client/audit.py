@@ -38,7 +38,7 @@ def audit(
     """Audit a model: exit 0 it passes, 1 it fails, 3 too little to go by, 4 bad input, 2 it could not run."""
     options: dict[str, Any] = {"seed": seed, "max_minutes": max_minutes}
     if policy is not None:
-        options |= {"policy": _text(policy), "policy_name": policy.name}
+        options |= {"policy": _text(policy), "policy_name": policy_name(policy)}
     options = {name: value for name, value in options.items() if value is not None}
     others = {"base": base, "baseline": baseline, "drift": drift}
     named = {"model": model, "dataset": dataset} | {name: value for name, value in others.items() if value is not None}
@@ -48,6 +48,12 @@ def audit(
         found = _audited(server, named, options, out)
     put_json(found) if as_json else _put(found, out)
     raise typer.Exit(found["exit_code"])
+
+
+def policy_name(policy: Path) -> str:
+    """A policy's file as it was named, so that a code host finds its lines; of one elsewhere its name alone."""
+    elsewhere = policy.is_absolute() or ".." in policy.parts
+    return policy.name if elsewhere else policy.as_posix()
 
 
 def _text(policy: Path) -> str:
