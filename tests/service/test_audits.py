@@ -17,6 +17,7 @@ from PIL import Image
 from atlas_client.cli import run
 from atlas_client.errors import ConflictError, InvalidError, NotFoundError
 from tests.planted import LAYER, write_network, write_world
+from tests.tiny import write_dataset
 
 if TYPE_CHECKING:
     from tests.service.conftest import Live
@@ -150,7 +151,8 @@ def test_too_few_images_are_inconclusive(
     assert run(few) == 3
     said = capsys.readouterr().out
     assert said.startswith("INCONCLUSIVE: the dataset 'patterns' has 60 images; an audit takes 200 or more")
-    assert "errors" in Xml.parse(tmp_path / "junit.xml").getroot().attrib
+    errors = {suite.get("name"): suite.get("errors") for suite in Xml.parse(tmp_path / "junit.xml").getroot()}
+    assert errors["Shortcuts"] == "1"
 
 
 def test_what_cannot_be_audited_is_refused_in_one_line(
@@ -176,8 +178,9 @@ def test_what_cannot_be_audited_is_refused_in_one_line(
         live.client.audit(spec["model"], dataset)
 
 
-def test_the_same_request_is_the_same_job_until_it_is_dropped(live: Live) -> None:
-    model, dataset = live.spec["model"], live.spec["dataset"]
+def test_the_same_request_is_the_same_job_until_it_is_dropped(live: Live, tmp_path: Path) -> None:
+    model, dataset = live.spec["model"], live.client.add_dataset(write_dataset(tmp_path, each=7))["id"]
+    live.client.wait_ready("datasets", dataset)
     job = live.client.audit(model, dataset, seed=4)
     assert live.client.audit(model, dataset, seed=4)["id"] == job["id"] != live.client.audit(model, dataset)["id"]
     live.client.made_audit(job)

@@ -38,7 +38,7 @@ def test_a_request_becomes_a_published_atlas(live: Live) -> None:
 
 def test_progress_counts_the_chunks_of_every_stage(live: Live) -> None:
     totals = {stage: counts["total"] for stage, counts in live.seen[0]["progress"].items()}
-    assert totals == {"collect": 1, "attribute": 1, "layout": 2, "cells": 2, "render": 3, "publish": 7}
+    assert totals == {"collect": 1, "attribute": 1, "layout": 2, "cells": 2, "render": 3, "publish": 8}
     assert {stage: counts["done"] for stage, counts in live.atlas["progress"].items()} == totals
     assert {"queued", "running"} & {document["state"] for document in live.seen}
 

@@ -260,7 +260,8 @@ def _audits(call: Caller, live: Live) -> None:
     for suffix in ("html", "json", "xml", "sarif", "md"):
         call(f"GET {one}", 200, audit=f"{job['id']}.{suffix}")
     assert job["id"] in [each["id"] for each in call("GET /v1/audits", 200).json()["items"]]
-    call(f"GET {one}/evidence/{{name}}", 404, audit=job["id"], name="none")
+    for part in ("evidence", "models"):
+        call(f"GET {one}/{part}/{{name}}", 404, audit=job["id"], name="none")
     call("POST /v1/audits", 422, body={**body, "policy": "x = 1"})
     call(f"DELETE {one}", 204, audit=job["id"])
     call(f"GET {one}", 404, audit=job["id"])

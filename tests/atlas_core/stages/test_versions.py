@@ -17,7 +17,7 @@ from atlas_core.stages.version_cells import told_cells
 from atlas_core.versions.changes import changes, halves
 from atlas_core.versions.plan import plan_versions, resolve
 from atlas_core.versions.request import VersionsRequest
-from tests.atlas_core.conftest import TinyAtlas, run_all
+from tests.atlas_core.conftest import TinyAtlas, planned as with_changes, run_all
 from tests.atlas_core.versions.damaged import damaged_model
 from tests.tiny import CLASSES, LAYER
 
@@ -175,3 +175,29 @@ def test_the_same_request_gives_the_same_bytes(tiny_atlas: TinyAtlas, damaged: t
     for chunk in (*plan.find("layout", step="coupled"), *plan.find("publish", step="version"), plan.chunks[-1]):
         tiny_atlas.store.delete_record(chunk.stage, chunk.key)
     assert described(tiny_atlas, plan) == found
+
+
+def test_strict_privacy_keeps_no_name_and_no_picture(
+    tiny_atlas: TinyAtlas, damaged: tuple[Plan, dict[str, Any]]
+) -> None:
+    plan, _ = damaged
+    atlas = with_changes(tiny_atlas.store, tiny_atlas.model, tiny_atlas.dataset, privacy="strict", recipe="none")
+    model = plan.seen_as("new").model
+    request = resolve(VersionsRequest(atlas=atlas.id, other=model.id), atlas, model)
+    made = plan_versions(atlas, request, model)
+    found = described(tiny_atlas, made)
+    assert found["accuracy"]["damaged"]
+    record = tiny_atlas.runtime.record(made, made.chunks[-1].key)
+    assert [name for name in record["blobs"] if name.startswith("evidence")] == ["evidence-0"]  # points of a map
+    assert ".png" not in json.dumps(found)
+
+
+def test_of_very_many_samples_the_landmarks_are_compared(tiny_atlas: TinyAtlas) -> None:
+    atlas = with_changes(tiny_atlas.store, tiny_atlas.model, tiny_atlas.dataset, layout={"landmarks": 100})
+    request = resolve(VersionsRequest(atlas=atlas.id, other=atlas.model.id), atlas, atlas.model)
+    made = plan_versions(atlas, request, atlas.model)
+    found = described(tiny_atlas, made)
+    assert (found["layers"][0]["samples"], found["findings"]) == (100, [])
+    (chunk,) = made.find("publish", step="version")
+    points = tiny_atlas.runtime.table(tiny_atlas.runtime.record(made, chunk.key)["blobs"]["points"])
+    assert points["old"].shape == (100, 2)
