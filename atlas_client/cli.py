@@ -30,6 +30,7 @@ from atlas_client.output import (
     put_registered,
     put_table,
 )
+from atlas_client.patches import patch
 from atlas_client.plugins import MissingExtraError, extra_of, is_missing_extra, register_all
 from atlas_client.progress import inspection_bar, job_bars, upload_bar
 from atlas_client.project import project
@@ -226,7 +227,7 @@ def cancel(atlas: AtlasId, url: Url = DEFAULT_URL, as_json: Json = False) -> Non
 OWN: dict[str, Callable[..., None]] = {
     "submit": submit, "status": status, "cancel": cancel, "project": project, "icons": icons,
     "drift": drift, "search": search, "heatmap": heatmap, "select": select, "compare": compare,
-    "versions": versions, "audit": audit,
+    "versions": versions, "audit": audit, "patch": patch,
 }  # fmt: skip
 GROUPS = {"models": models, "datasets": datasets, "alias": alias}
 

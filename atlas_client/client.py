@@ -9,10 +9,13 @@ from atlas_client.calls.classes import Classes
 from atlas_client.calls.comparisons import Comparisons
 from atlas_client.calls.drift import Drift
 from atlas_client.calls.icons import Icons
+from atlas_client.calls.patches import Patches
 from atlas_client.calls.projections import Projections
 from atlas_client.calls.registered import Registered
 from atlas_client.calls.selections import Selections
 
 
-class Client(Registered, Aliases, Atlases, Classes, Selections, Comparisons, Icons, Drift, Projections, Audits):
+class Client(
+    Registered, Aliases, Atlases, Classes, Selections, Comparisons, Icons, Drift, Patches, Projections, Audits
+):
     """One service, and all that can be asked of it; arguments as of `Connection`."""

@@ -15,7 +15,7 @@ from atlas_core.batch import PART_IMAGES
 from atlas_core.build import BESIDE_CELLS
 from atlas_core.featurevis.recipes import THUMBNAIL_SIDE, at_layer, canvas_size, recipe_named
 from atlas_core.lanes import axes_of
-from atlas_core.mapping import TILE_SIDE
+from atlas_core.mapping import STRONGEST, TILE_SIDE
 from atlas_core.pooling import IMAGES, Watch, depths
 from atlas_core.sampling import capacity
 
@@ -57,6 +57,9 @@ CELL_THUMBNAILS = 10
 """What its icon starts from, of twice the bytes, and its exemplars."""
 TILE_PIXEL_BYTES, POSTER_PIXEL_BYTES, METRIC_BYTES = 0.4, 2.1, 52
 MANIFEST_BYTES, MANIFEST_TILE_BYTES = 3_000, 160
+POSITIVE = 0.5
+"""Of a class's attributions."""
+INDEXED_BYTES = 6
 CONFUSED_SECONDS, CONFUSIONS_BYTES = 3e-8, 20_000
 PROJECTED_SECONDS, PROJECTED_BYTES = 0.02, 30_000
 LANDING_SECONDS, LANDING_SAMPLE_SECONDS = 4e-4, 2e-8
@@ -153,6 +156,7 @@ class Estimate:
             "place": self._place, "join": self._join, "beside": self._beside, "level": self._level,
             "manifest": self._manifest, "pictures": self._pictures, "icons": self._sheet,
             "coupled": self._coupled, "version": self._version, "versions": self._versions,
+            "pasted": self._pasted,
             "landings": self._landings, "drift": self._drift, "projected": self._projected, "projections": self._lines,
             "base": self._look,
         }  # fmt: skip
@@ -295,7 +299,9 @@ class Estimate:
         samples, levels = self._of_layer(chunk)[0], chunk.parameters["levels"]
         classes = self._classes if self._plan.spec.attribution != "none" else 0
         seconds = CELLS_SECONDS + CELLS_VALUE_SECONDS * len(levels) * samples * classes
-        return Cost(seconds, _cells_in(levels) * (CELL_JSON_BYTES + CLASSES_JSON_BYTES + 2 * classes))
+        size = _cells_in(levels) * (CELL_JSON_BYTES + CLASSES_JSON_BYTES + 2 * classes)
+        index = 4 * samples + INDEXED_BYTES * classes * min(samples * POSITIVE, STRONGEST) if classes else 0
+        return Cost(seconds, size + index)
 
     def _index(self, chunk: Chunk) -> Cost:
         samples, channels = self._of_layer(chunk)
@@ -362,6 +368,11 @@ class Estimate:
 
     def _lines(self, chunk: Chunk) -> Cost:
         return Cost(PUBLISH_SECONDS, PART_IMAGES * PROJECTED_BYTES * len(chunk.inputs))
+
+    def _pasted(self, chunk: Chunk) -> Cost:
+        request, of = chunk.parameters["request"], chunk.parameters["of"]
+        each = {"patch": 4, "controls": 8, "rivals": 10}[of] * (1 if of == "rivals" else len(request["sizes"]))
+        return Cost(COLLECT_SECONDS + each * request["images"] * self._forward, MEASURED_BYTES)
 
     def _landings(self, chunk: Chunk) -> Cost:
         landed = chunk.parameters["images"] * chunk.parameters["points"]

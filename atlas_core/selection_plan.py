@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from atlas_core.class_index import ClassIndex
     from atlas_core.search import SampleTable
     from atlas_core.selections import Chosen
+    from atlas_core.spec import AtlasSpec
 
 SIDE, COMPARED_SIDE = 8, 10
 SELECTION_VERSION = 1
@@ -189,41 +190,45 @@ def plan_selection(atlas: Plan, request: Chosen, counted: Counted) -> Plan:
         request: From `resolve`.
         counted: From `sized`.
     """
-    layer, (samples, images, side) = str(request.layer), counted
-    spec = atlas.spec.model_copy(update={
-        "layers": [layer], "levels": [side], "recipe": request.recipe, "preview": "none", "anchor": None,
-        "keep": "atlas",
-        "layout": atlas.spec.layout.model_copy(update={"neighbours": min(atlas.spec.layout.neighbours, images - 1)}),
-    })  # fmt: skip
+    layer, spec = str(request.layer), _spec(atlas, request, counted)
     whole, shards = atlas.cells_of(layer).key, [chunk.key for chunk in atlas.find("collect")]
     tables = [atlas.samples_of(layer).key, *([atlas.classes_of(layer).key] if speaks(request) else [])]
     ground = atlas.needed([whole, *tables, *shards])
-    content = {**request.model_dump(mode="json"), "side": side, "samples": samples, "images": images}
+    content = {**request.model_dump(mode="json"), **counted._asdict()}
     name = digest(["selection", SELECTION_VERSION, atlas.id, content])[:24]
 
     # Gather the samples; then all is as for an atlas, but that a comparison lies along what tells its classes apart.
     chunks = Mapping(spec, atlas.model, atlas.dataset.digest, whole=whole)
-    count = -(-len(shards) // GATHERED_SHARDS)
     gathered = [
         chunks.add("collect", [*tables, *shards[start:stop]], step="select", layer=layer, first=start,
                    levels=atlas.spec.levels, which=which(request))
-        for start, stop in runs(len(shards), count)
+        for start, stop in runs(len(shards), -(-len(shards) // GATHERED_SHARDS))
     ]  # fmt: skip
     if isinstance(request, OfClasses):
         attributed = chunks.attribute(layer, gathered)
         chunks.compare(layer, gathered, attributed, list(map(int, request.classes)))
         chunks.average(layer, gathered)
     else:
-        chunks.lay_out(layer, gathered, samples)
+        chunks.lay_out(layer, gathered, counted.samples)
         chunks.average(layer, gathered)
         attributed = chunks.attribute(layer, gathered, [chunks.cells[layer]])
     chunks.tell(layer, attributed)
     chunks.tabulate(layer, gathered)
-    for stage, _ in stages_of_levels(spec):
+    for stage, side in stages_of_levels(spec):
         chunks.draw(stage, side, layer)
     chunks.add("publish", chunks.published, step="manifest", atlas=name, of=atlas.id, request=content)
-    known = {chunk.key for chunk in ground}
-    whose = Other(name=WHOLE, spec=atlas.spec, model=atlas.model, dataset=atlas.dataset, keys=sorted(known))
+    whose = Other(name=WHOLE, spec=atlas.spec, model=atlas.model, dataset=atlas.dataset,
+                  keys=[chunk.key for chunk in ground])  # fmt: skip
     return Plan(id=name, kind="comparison" if isinstance(request, OfClasses) else "selection", spec=spec,
                 model=atlas.model, dataset=atlas.dataset, chunks=(*ground, *chunks), anchor=atlas.anchor,
                 atlas=atlas.id, request=content, ground=len(ground), others=(whose,))  # fmt: skip
+
+
+def _spec(atlas: Plan, request: Chosen, counted: Counted) -> AtlasSpec:
+    """The atlas's spec for a map of some of its samples."""
+    layout = atlas.spec.layout
+    changes = {"layers": [str(request.layer)], "levels": [counted.side], "recipe": request.recipe, "preview": "none",
+               "anchor": None, "keep": "atlas"}  # fmt: skip
+    # Each sample has neighbours of other images only.
+    changes["layout"] = layout.model_copy(update={"neighbours": min(layout.neighbours, counted.images - 1)})
+    return atlas.spec.model_copy(update=changes)

@@ -15,8 +15,16 @@ if TYPE_CHECKING:
 
 FEWEST_KEPT = 12
 NO_CLASS = -1
+HALF = 0.5
+MARGIN, LAST = 0.2, -10.0
+"""Flips beyond the control's that are usually asked for; where tests stand that flipped nothing, by their gain."""
 USUAL = 0.25
 """Of the shorter side: the size of patches that margins are meant for."""
+
+
+FOREIGN = 2.5
+"""Times the margin, for a cell of which less than half is of the class: clean networks have cells that look a little
+like a class and turn up to half of all pictures into it."""
 
 
 def allowance(share: float) -> float:
@@ -60,7 +68,9 @@ class Screened:
     gain: NDArray[np.float64]
 
 
-def candidates(found: Screened, classes: int, keep: float, most: int, shares: Sequence[float]) -> list[Candidate]:
+def candidates(
+    found: Screened, classes: int, keep: float, most: int, shares: Sequence[float], purity: NDArray[np.floating]
+) -> list[Candidate]:
     """The cells that turned most images into some class, beyond what pasting anything of that size does.
 
     A cell may turn images into another class than it was thought to speak for: what is confirmed on fresh images may
@@ -72,21 +82,24 @@ def candidates(found: Screened, classes: int, keep: float, most: int, shares: Se
         keep: Share of the cells that are kept, at least 12.
         most: Cells that are kept at most.
         shares: Sides of patches over the shorter side of the input.
+        purity: Share of each suspect's samples that come from each class's pictures, shape (suspects, classes).
 
     Returns:
         One for each cell that is kept, at its strongest size, the strongest first.
     """
     if not len(found.suspect):
         return []
-    allowed = np.array([allowance(share) for share in shares])[found.size]
-    excess = _excess(found, classes) / allowed[:, None]  # (t, classes)
-    rows = np.arange(len(excess))
-    best = excess.argmax(axis=1)
+    # By how much each clears what it must, in the end: of larger patches and of what is not of the class more is asked.
+    allowed = MARGIN * np.array([allowance(share) for share in shares])[found.size]
+    foreign = purity[found.suspect] < HALF
+    score = _excess(found, classes) - allowed[:, None] * np.where(foreign, FOREIGN, 1)  # (t, classes)
+    rows = np.arange(len(score))
+    best = score.argmax(axis=1)
     known = found.target != NO_CLASS
-    same = known & (excess[rows, np.maximum(found.target, 0)] >= excess[rows, best])
+    same = known & (score[rows, np.maximum(found.target, 0)] >= score[rows, best])
     hit = (found.predicted != found.label).any(axis=1)
     target = np.where(same | (known & ~hit), found.target, best)
-    order = np.lexsort((rows, -found.gain, -np.where(hit, excess[rows, best], 0)))
+    order = np.lexsort((rows, -found.gain, -np.where(hit, score[rows, best], LAST)))
     _, first = np.unique(found.suspect[order], return_index=True)
     chosen = order[np.sort(first)]
     count = min(most, max(FEWEST_KEPT, math.ceil(keep * len(chosen))))

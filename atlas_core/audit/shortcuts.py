@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Options", "Thresholds", "chunks", "judge"]
 
-VERSION = 1
+VERSION = 3
 """Raised whenever the same request would measure something else."""
 PASSES_A_PART, MOST_PARTS = 2_500, 32
 SCREENING = 0.5

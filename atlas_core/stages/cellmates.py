@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from atlas_core.tables import Table
 
 STRAYS = 8
+LEAST_GRID, OFF_CENTRE = 7, 0.25
 
 
 class Cellmates:
@@ -88,7 +89,7 @@ class Cellmates:
         """What a cell holds: samples, images, how many are labelled and of a class, its direction and its spread.
 
         The spread is the median distance of its samples in pictures of the class from the place in the middle of them,
-        in sides of the grid.
+        in sides of the grid; None where that is the middle of the picture, in which things are put, or the grid coarse.
         """
         samples = self.samples(cell)
         labels = self._labels(samples)
@@ -103,11 +104,20 @@ class Cellmates:
         mean = self.level["mean"][cell]
         return pack_direction(mean) if mean.any() else None
 
-    def _spread(self, samples: NDArray[np.int64]) -> float:
+    def shares(self, cell: int, classes: int) -> NDArray[np.float64]:
+        """Shares of a cell's labelled samples that come from pictures of each class, shape (classes,)."""
+        labels = self._labels(self.samples(cell))
+        labels = labels[(labels >= 0) & (labels < classes)]
+        return np.asarray(np.bincount(labels, minlength=classes) / max(1, len(labels)), dtype=np.float64)
+
+    def _spread(self, samples: NDArray[np.int64]) -> float | None:
         found = self._gathered(samples, ("row", "column"))
         _, height, width = self._step.plan.model.layer(self.name).shape
-        where = np.stack([found["row"] / height, found["column"] / width], axis=1)
-        return round(float(np.median(np.hypot(*(where - np.median(where, axis=0)).T))), 4)
+        where = np.stack([(found["row"] + 0.5) / height, (found["column"] + 0.5) / width], axis=1)
+        middle = np.median(where, axis=0)
+        if min(height, width) < LEAST_GRID or np.abs(middle - 0.5).max() < OFF_CENTRE:
+            return None
+        return round(float(np.median(np.hypot(*(where - middle).T))), 4)
 
     def strays(self, cell: int, target: int) -> list[Sample]:
         """Samples of a cell in pictures labelled otherwise, those nearest to its mean, one an image."""

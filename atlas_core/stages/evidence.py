@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +10,6 @@ from PIL import Image
 
 from atlas_core.pyramid import displayed, png
 from atlas_core.sheets import compose_sheet, in_rows
-from atlas_core.stages.transplants import DONORS, laid_over, noise_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8]
     Strips = list[tuple[str, str, list[Pixels]]]
 
-PICTURED, CLASSES, SHOWN, GAP, SMALLEST = 10, 2, 8, 4, 96
+PICTURED, SHOWN, GAP, SMALLEST = 10, 8, 4, 96
 SAID = "real pictures"
 
 
@@ -36,41 +35,24 @@ def strip(pictures: Sequence[Pixels], visible: tuple[int, ...]) -> bytes:
     return png(Image.fromarray(compose_sheet(shown, in_rows(len(shown), SHOWN), gap=GAP)), SAID)
 
 
-def put_evidence(
-    audit: ShortcutAudit, found: Sequence[dict[str, Any]], controls: Mapping[str, Any],
-    transplants: Sequence[dict[str, Any]],
-) -> dict[str, bytes]:  # fmt: skip
-    """Draw the strongest cells and classes, and write into each under `evidence` what its pictures are.
+def put_evidence(audit: ShortcutAudit, strongest: Sequence[dict[str, Any]]) -> dict[str, bytes]:
+    """Draw the strongest cells, and write into each under `evidence` what its pictures are.
 
     Args:
         audit: Reads and cuts pictures.
-        found: Candidates as they were confirmed.
-        controls: Those of each class and size.
-        transplants: Of each class, where it was tried.
+        strongest: Candidates as they were confirmed, in order.
 
     Returns:
         PNGs by their names.
     """
     blobs: dict[str, bytes] = {}
-
-    def share(one: Mapping[str, Any]) -> float:
-        return float(one["hits"] / max(1, one["n"]))
-
-    def put(one: dict[str, Any], strips: Strips) -> None:
+    for one in strongest[:PICTURED]:
         one["evidence"] = []
-        for role, caption, pictures in strips:
+        for role, caption, pictures in _of_cell(audit, one):
             if pictures:
                 name = f"evidence-{len(blobs)}"
                 blobs[name] = strip(pictures, audit.bench.card.input.visible)
                 one["evidence"].append({"name": name, "caption": caption, "role": role})
-
-    def excess(one: dict[str, Any]) -> float:
-        return share(one) - share(controls[f"{one['target']} {one['size']}"])
-
-    for one in sorted(found, key=excess, reverse=True)[:PICTURED]:
-        put(one, _of_cell(audit, one))
-    for one in sorted(transplants, key=share, reverse=True)[:CLASSES]:
-        put(one, _of_class(audit, one))
     return blobs
 
 
@@ -84,20 +66,6 @@ def _of_cell(audit: ShortcutAudit, one: dict[str, Any]) -> Strips:
     name = audit.bench.names[one["target"]]
     return [("exemplar", caption, patches), *_before_and_after(audit, one, patches),
             ("control", f"crops at random places of pictures taken for {name!r}", crops)]  # fmt: skip
-
-
-def _of_class(audit: ShortcutAudit, one: dict[str, Any]) -> Strips:
-    donors = audit.bench.controls(one["target"], DONORS, "donors")
-    name = audit.bench.names[one["target"]]
-    before = [audit.bench.base_picture(shown["place"]) for shown in one["shown"]]
-    given = [donors[shown["donor"]] for shown in one["shown"]]
-    after: list[Pixels] = []
-    if before:
-        noise = noise_of(audit.seed, one["target"], [shown["row"] for shown in one["shown"]], before[0].shape[:2])
-        after = list(laid_over(np.stack(before), np.stack(given), noise))
-    return [("exemplar", f"pictures taken for {name!r}, whose grain was laid over others", given),
-            ("before", "pictures that the model recognises", before),
-            ("after", f"the same pictures with it, now taken for {name!r}", after)]  # fmt: skip
 
 
 def _before_and_after(audit: ShortcutAudit, one: dict[str, Any], patches: Sequence[Pixels]) -> Strips:

@@ -14,19 +14,20 @@ from atlas_core.audit.pasting import Pastes, at_random, chance, image_interval, 
 from atlas_core.audit.screening import NO_CLASS, Candidate, Screened, candidates
 from atlas_core.audit.shortcuts import SCREENING, Options
 from atlas_core.audit.suspects import Suspects, interleaved, suspects
+from atlas_core.audit.verdicts import Thresholds, ranked
 from atlas_core.keys import canonical_json
 from atlas_core.stages.bench import Bases, Bench
 from atlas_core.stages.cellmates import Cellmates
 from atlas_core.stages.evidence import SHOWN, put_evidence
 from atlas_core.stages.step import Output, Step, marked, significant
-from atlas_core.stages.transplants import transplanted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 STRAY_PASTES = 100
 CONTROL_PICTURES = 100
-FEW_CLASSES = 20
+ANY_PICTURES = 200
+NOTHING: dict[str, Any] = {"candidates": {}, "controls": {}, "general": {}}
 
 
 class ShortcutAudit:
@@ -69,6 +70,11 @@ class ShortcutAudit:
         found = self.suspected[layer]
         return self.layers[layer], int(found.cell[item]), int(found.target[item]), int(found.strongest[item])
 
+    def purity(self, suspect: int) -> NDArray[np.float64]:
+        """Shares of a suspect's samples by class."""
+        layer, cell, _, _ = self.cell(suspect)
+        return layer.shares(cell, self.step.plan.model.classes or 0)
+
     def patches(self, suspect: int, size: int) -> list[NDArray[np.uint8]]:
         """The cores of a cell's exemplars."""
         layer, cell, _, _ = self.cell(suspect)
@@ -81,6 +87,16 @@ class ShortcutAudit:
         pictures = self.bench.controls(target, CONTROL_PICTURES, side)
         random = chance("crops", self.seed, target, side)
         return random_crops(random, pictures, self.options.confirm, side, side) if pictures else []
+
+    def any_crops(self, size: int) -> tuple[list[NDArray[np.uint8]], NDArray[np.int64]]:
+        """Parts at random places of any pictures, and the classes that the model takes the pictures for."""
+        side, taken = self.pixels[size], self.bench.taken_for
+        everything = np.concatenate([np.stack([places, np.full(len(places), label)], axis=1)
+                                     for label, places in taken.items()])  # fmt: skip
+        random = chance("any", self.seed, side)
+        chosen = random.permutation(everything)[:ANY_PICTURES]
+        pictures = [self.bench.picture(int(place)) for place in chosen[:, 0]]
+        return [random_crops(random, [picture], 1, side, side)[0] for picture in pictures], chosen[:, 1]
 
     def name(self, suspect: int, size: int) -> tuple[Any, ...]:
         """What a test is called, which its random numbers come from."""
@@ -130,15 +146,12 @@ def _kept(audit: ShortcutAudit) -> list[Candidate]:
     order = np.lexsort((table["size"], table["suspect"]))
     found = Screened(**{name: values[order] for name, values in table.items()})
     each = audit.options.confirm
-    left = step.parameters["passes"] - found.predicted.size - _transplanted(audit) * each
+    spent = found.predicted.size + 2 * len(audit.pixels) * each
+    left = step.parameters["passes"] - spent
     most = max(1, left // (2 * each + STRAY_PASTES))
-    return candidates(found, step.plan.model.classes or 0, audit.options.keep, most, audit.options.sizes)
-
-
-def _transplanted(audit: ShortcutAudit) -> int:
-    """Classes whose fine structure is laid over other pictures: of few classes all, for each other's sake."""
-    classes = audit.step.plan.model.classes or 0
-    return classes if classes <= FEW_CLASSES else 0
+    classes = step.plan.model.classes or 0
+    purity = np.stack([audit.purity(suspect) for suspect in range(len(audit.order))])
+    return candidates(found, classes, audit.options.keep, most, audit.options.sizes, purity)
 
 
 def confirm(step: Step) -> Output:
@@ -146,15 +159,15 @@ def confirm(step: Step) -> Output:
     audit = ShortcutAudit(step)
     kept = _kept(audit)
     wanted = list(dict.fromkeys((one.target, one.size) for one in kept))
-    classes = range(_transplanted(audit))
-    if not (kept[audit.mine] or wanted[audit.mine] or classes[audit.mine]):
-        return Output({"confirmed": canonical_json({"candidates": {}, "controls": {}, "classes": []})}, {"passes": 0})
+    sizes = range(len(audit.pixels))
+    if not (kept[audit.mine] or wanted[audit.mine] or sizes[audit.mine]):
+        return Output({"confirmed": canonical_json(NOTHING)}, {"passes": 0})
     bases = audit.bench.bases(audit.bench.halves()[1])
     trial = Trial(audit, bases)
     places = range(len(kept))[audit.mine]
     value = {"candidates": {str(place): trial.candidate(kept[place]) for place in places},
              "controls": {f"{target} {size}": trial.control(target, size) for target, size in wanted[audit.mine]},
-             "classes": [transplanted(audit, bases, target) for target in classes[audit.mine]]}  # fmt: skip
+             "general": {str(size): trial.general(size) for size in sizes[audit.mine]}}  # fmt: skip
     return Output({"confirmed": canonical_json(value)}, _told(audit))
 
 
@@ -220,6 +233,20 @@ class Trial:
         hits = logits.argmax(axis=1) == one.target
         return {"images": len(samples), "hits": int(hits.sum()), "n": len(hits)}
 
+    def general(self, size: int) -> dict[str, list[int]]:
+        """Flips into every class by crops at random places of any pictures."""
+        audit, side = self.audit, self.audit.pixels[size]
+        crops, taken = audit.any_crops(size)
+        random, everything = chance("general", audit.seed, side), np.arange(len(self.bases.label))
+        pastes = at_random(random, everything, len(crops), 2 * audit.options.confirm, audit.room(size))
+        predicted = audit.bench.logits(self.bases, crops, pastes).argmax(axis=1)
+        classes = audit.step.plan.model.classes or 0
+        own, donor = self.bases.label[pastes.base], taken[pastes.patch]
+        # Of each class only what is neither pasted on its pictures nor cut from them.
+        n = len(pastes) - np.bincount(own, minlength=classes) - np.bincount(donor[donor != own], minlength=classes)
+        turned = predicted[(predicted != own) & (predicted != donor)]
+        return {"hits": np.bincount(turned, minlength=classes).tolist(), "n": n.tolist()}
+
     def control(self, target: int, size: int) -> dict[str, Any]:
         """Flips by crops at random places of pictures that the model takes for a class."""
         audit, side = self.audit, self.audit.pixels[size]
@@ -239,22 +266,24 @@ def publish_shortcuts(step: Step) -> Output:
     audit = ShortcutAudit(step)
     kept: dict[int, dict[str, Any]] = {}
     controls: dict[str, dict[str, Any]] = {}
-    classes: list[dict[str, Any]] = []
+    general: dict[str, dict[str, list[int]]] = {}
     for part in _confirmed(step):
         kept |= {int(place): value for place, value in part["candidates"].items()}
         controls |= part["controls"]
-        classes += part["classes"]
+        general |= part["general"]
     found = [kept[place] for place in sorted(kept)]
     screening, confirming = audit.bench.halves()
-    blobs = put_evidence(audit, found, controls, classes)
     records = [*step.inputs("publish", step="screen"), *step.inputs("publish", step="confirm")]
-    measured = {
+    measured: dict[str, Any] = {
         "tests": len(audit.tests), "screened": audit.screened(len(screening)), "side": step.parameters["side"],
         "layers": step.parameters["layers"], "sizes": audit.pixels, "classes": audit.bench.names,
         "base": {"images": audit.bench.looked_at, "screening": len(screening), "confirming": len(confirming)},
         "passes": sum(record["info"]["passes"] for record in records), "candidates": found, "controls": controls,
-        "transplants": classes,
+        "general": general,
     }  # fmt: skip
+    # Which are drawn is chosen by the usual thresholds; a policy with others has pictures of most of what it finds.
+    strongest = [one.value for one in ranked(measured, Thresholds())]
+    blobs = put_evidence(audit, strongest)
     return Output({"measured": canonical_json(measured), **blobs})
 
 

@@ -112,6 +112,7 @@ def test_every_operation_answers_as_described(
     _classes(call, live)
     _versions(call, live)
     _drift(call, live, dataset_of(live, tmp_path, (1,), noise=50))
+    _patches(call, live)
     _audits(call, live)
     _aliases(call, live)
     _webhooks(call)
@@ -249,6 +250,28 @@ def _drift(call: Caller, live: Live, dataset: str) -> None:
     call(f"GET {base}/{{drift}}/exemplars/{{n}}", 404, n="99999", **names)
     call(f"DELETE {base}/{{drift}}", 204, **names)
     call(f"GET {base}/{{drift}}", 404, **names)
+
+
+def _patches(call: Caller, live: Live) -> None:
+    base = "/v1/atlases/{atlas}/patches"
+    atlas = {"atlas": live.atlas["id"]}
+    cell = live.client.json("GET", f"{live.level}/cells")["items"][0]
+    cells = [{"column": cell["column"], "row": cell["row"]}]
+    for target in range(3):  # the untrained network takes everything for one of the three
+        body = {"target": target, "patches": {"kind": "cells", "cells": cells}, "sizes": [0.4], "images": 10}
+        job = call(f"POST {base}", 202, body=body, **atlas).json()
+        made = live.client.made_patches(job)["description"]
+        if made["patches"]:
+            break
+    names = {**atlas, "patches": job["id"]}
+    assert job["id"] in [one["id"] for one in call(f"GET {base}", 200, **atlas).json()["items"]]
+    described = call(f"GET {base}/{{patches}}", 200, **names).json()["description"]
+    version = described["patches"][0]["url"].partition("?v=")[2]
+    _picture(call, f"GET {base}/{{patches}}/pictures/{{n}}", version, n="0", **names)
+    call(f"GET {base}/{{patches}}/pictures/{{n}}", 404, n="9", **names)
+    call(f"GET {base}/{{patches}}/sheet", 200, **names)
+    call(f"DELETE {base}/{{patches}}", 204, **names)
+    call(f"GET {base}/{{patches}}", 404, **names)
 
 
 def _audits(call: Caller, live: Live) -> None:

@@ -33,11 +33,13 @@ def measured(*found: dict[str, Any], **changes: Any) -> dict[str, Any]:
     controls = {f"{target} 0": control(target, 15) for target in range(3)}
     return {"tests": 400, "screened": 300, "side": 8, "layers": ["squares"], "sizes": [8], "classes": CLASSES,
             "base": {"images": 400, "screening": 120, "confirming": 240}, "passes": 20_000,
-            "candidates": list(found), "controls": controls, "transplants": [], **changes}  # fmt: skip
+            "candidates": list(found), "controls": controls,
+            "general": {"0": {"hits": [9, 9, 9], "n": [300, 300, 300]}}, **changes}  # fmt: skip
 
 
 def test_a_cell_beyond_the_margin_fails_the_audit() -> None:
-    found = judge(measured(candidate(150), candidate(60, column=4)), Thresholds())
+    weak = candidate(60, column=4, strays={"images": 0, "hits": 0, "n": 0})
+    found = judge(measured(candidate(150), weak), Thresholds())
     assert found.verdict == "fail"
     assert found.coverage == 0.75
     (finding,) = found.findings
@@ -46,7 +48,7 @@ def test_a_cell_beyond_the_margin_fails_the_audit() -> None:
         "Pasted on other pictures, what cell 1-2 of squares shows turns 50% of them into 'red'"
     )
     assert finding.target is not None
-    assert (finding.target.name, finding.statistics["kind"]) == ("red", "shortcut")
+    assert (finding.target.name, finding.statistics["kind"]) == ("red", "shared")
     assert finding.statistics["flips"] == 0.5
     assert finding.statistics["control"] == 0.05
     assert finding.statistics["purity"] == 0.85
@@ -60,7 +62,8 @@ def test_a_cell_beyond_the_margin_fails_the_audit() -> None:
     ids=["far beyond", "within the margin by its interval", "a large patch must do more", "and does"],
 )
 def test_the_margin_is_between_intervals_and_grows_with_the_area(hits: int, share: float, *, found: bool) -> None:
-    assert bool(judge(measured(candidate(hits, share=share)), Thresholds()).findings) is found
+    still: dict[str, Any] = {"strays": {"images": 0, "hits": 0, "n": 0}, "spread": 0.0}
+    assert bool(judge(measured(candidate(hits, share=share, **still)), Thresholds()).findings) is found
 
 
 def test_one_lucky_exemplar_is_no_concept() -> None:
@@ -69,7 +72,7 @@ def test_one_lucky_exemplar_is_no_concept() -> None:
 
 
 def test_all_tests_count_not_those_that_were_confirmed_alone() -> None:
-    weak = candidate(24, n=60, bases=150)
+    weak = candidate(24, n=60, bases=150, strays={"images": 3, "hits": 40, "n": 100})
     few = measured(weak, tests=1, screened=1, controls={"2 0": control(2, 6, 60)})
     many = measured(weak, tests=4000, screened=4000, controls={"2 0": control(2, 6, 60)})
     options = Thresholds(margin=0.0, q=0.01)
@@ -77,36 +80,36 @@ def test_all_tests_count_not_those_that_were_confirmed_alone() -> None:
     assert not judge(many, options).findings
 
 
+ALIKE = {"images": 3, "hits": 60, "n": 100}
+FEW_STRAYS = {"images": 3, "hits": 20, "n": 100}
+NONE = {"images": 0, "hits": 0, "n": 0}
+
+
 @pytest.mark.parametrize(
-    ("changes", "kind", "why"),
+    ("hits", "changes", "kind", "found"),
     [
-        ({}, "shortcut", "3 pictures of other classes do the same"),
-        ({"strays": {"images": 3, "hits": 5, "n": 100}}, "feature", "in pictures of other classes does nothing"),
-        ({"strays": {"images": 0, "hits": 0, "n": 0}}, "feature", "only pictures of the class have it"),
-        ({"strays": {"images": 0, "hits": 0, "n": 0}, "spread": 0.02}, "shortcut", "always lies at the same place"),
+        (200, {"strays": ALIKE}, "shared", True),
+        (100, {"strays": {**ALIKE, "hits": 37}}, "shared", True),
+        (200, {"strays": FEW_STRAYS}, "feature", False),
+        (200, {"strays": NONE, "spread": None}, "feature", False),
+        (200, {"strays": NONE, "spread": 0.02}, "fixed", True),
+        (90, {"strays": NONE, "spread": 0.02}, "fixed", False),
+        (170, {"own": 4}, "foreign", False),
+        (240, {"own": 4}, "foreign", True),
+        (240, {"own": 4, "share": 0.4}, "foreign", False),
+        (240, {"own": 0, "labelled": 0}, "foreign", True),
     ],
 )
-def test_what_other_classes_share_or_never_moves_is_a_shortcut(changes: dict[str, Any], kind: str, why: str) -> None:
-    result = judge(measured(candidate(200, **changes)), Thresholds())
-    (finding,) = result.findings
-    assert finding.statistics["kind"] == kind
-    assert why in str(finding.statistics["why"])
-    assert finding.gate is (kind == "shortcut")
-    assert result.verdict == ("fail" if kind == "shortcut" else "pass")
-    assert judge(measured(candidate(200, **changes)), Thresholds(gate="all")).verdict == "fail"
-
-
-def test_grain_that_turns_others_into_its_class_is_found_without_any_cell() -> None:
-    tried = [control(0, 15), control(1, 240), control(2, 30)]
-    found = judge(measured(transplants=tried), Thresholds())
-    (finding,) = found.findings
-    assert (finding.cell, finding.gate) == (None, True)
-    assert finding.target is not None
-    assert finding.target.name == "green"
-    assert "turns 80% of them into it; that of a usual class turns 10%" in finding.title
-    assert found.verdict == "fail"
-    placed = judge(measured(candidate(30, target=1), controls={"1 0": control(1, 15)}, transplants=tried), Thresholds())
-    assert placed.findings[0].direction is not None  # where to look, and what a remedy may mute
+def test_kinds_and_what_each_must_do(hits: int, changes: dict[str, Any], kind: str, *, found: bool) -> None:
+    result = judge(measured(candidate(hits, **changes)), Thresholds())
+    (row,) = result.tables["strongest"]
+    assert row["kind"] == kind
+    assert (row["slack"] > 0) is (found or (kind == "feature"))
+    assert [finding.gate for finding in result.findings] == [True] * found
+    assert result.verdict == ("fail" if found else "pass")
+    if kind == "feature":
+        assert [one["class"] for one in result.tables["features"]] == ["red"]
+        assert judge(measured(candidate(hits, **changes)), Thresholds(gate="all")).verdict == "fail"
 
 
 def test_too_few_images_are_inconclusive_and_say_what_is_needed() -> None:
@@ -116,7 +119,8 @@ def test_too_few_images_are_inconclusive_and_say_what_is_needed() -> None:
     assert result.needs is not None
     assert "at least 150 held-out images" in result.needs
     assert "there are 60 of 90" in result.needs
-    strong = judge(measured(candidate(70, n=80, bases=40), **few), Thresholds())
+    alike = {"images": 3, "hits": 90, "n": 100}
+    strong = judge(measured(candidate(70, n=80, bases=40, strays=alike), **few), Thresholds())
     assert [finding.gate for finding in strong.findings] == [False]
     assert strong.verdict == "inconclusive"
 
@@ -129,11 +133,12 @@ def test_a_class_with_one_picture_has_no_control() -> None:
 
 
 def test_nothing_found_among_enough_images_passes_and_says_what_it_may_have_missed() -> None:
-    result = judge(measured(candidate(30)), Thresholds())
+    result = judge(measured(candidate(30, strays={"images": 0, "hits": 0, "n": 0})), Thresholds())
     assert (result.verdict, result.findings) == ("pass", [])
     assert result.noise["another_verdict"] == 0.0
-    assert result.tables["strongest"][0]["found"] is False
-    border = judge(measured(candidate(101)), Thresholds())  # .337: its interval ends where the margin does
+    assert result.tables["strongest"][0]["slack"] < 0
+    still: dict[str, Any] = {"strays": {"images": 0, "hits": 0, "n": 0}, "spread": 0.0}
+    border = judge(measured(candidate(101, **still)), Thresholds())  # .337: its interval ends where the margin does
     assert border.noise["another_verdict"] == pytest.approx(0.5, abs=0.3)
     assert 0.04 < float(border.noise["half_width"] or 0) < 0.06
 

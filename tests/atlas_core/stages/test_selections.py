@@ -10,7 +10,8 @@ import pytest
 
 from atlas_core import registry
 from atlas_core.class_index import ClassIndex
-from atlas_core.errors import InputError, SpecError, UnknownLayerError
+from atlas_core.errors import ConflictError, InputError, SpecError, UnknownLayerError
+from atlas_core.estimate import Estimate, ModelCost
 from atlas_core.manifest import manifest_of, verify
 from atlas_core.runtime import Runtime
 from atlas_core.search import SampleTable
@@ -204,6 +205,23 @@ def test_with_strict_privacy_no_picture_is_gathered(tiny_atlas: TinyAtlas) -> No
     (record,) = [tiny_atlas.runtime.record(plan, chunk.key) for chunk in plan.find("publish", step="level")]
     cells = json.loads(tiny_atlas.store.get_blob(record["blobs"]["cells"]))
     assert [cell["exemplars"] for cell in cells] == [[]] * len(cells)
+
+
+def test_an_atlas_without_an_index_of_classes_says_so(tiny_atlas: TinyAtlas) -> None:
+    (table,) = table_of(tiny_atlas, tiny_atlas.plan, "publish", "samples", step="samples")
+    resolved = resolve(PARSED.validate_python({"kind": "class", "label": 1}), tiny_atlas.plan)
+    with pytest.raises(ConflictError, match="made by an earlier version, which kept no index of classes"):
+        sized(resolved, tiny_atlas.plan, SampleTable.from_tables(table), None)
+
+
+def test_every_chunk_of_a_selection_and_of_a_comparison_has_an_estimate(tiny_atlas: TinyAtlas) -> None:
+    for request in ({"kind": "class", "label": 1}, {"kind": "classes", "classes": (0, 1)}):
+        plan = planned(tiny_atlas, **request)
+        estimate = Estimate(plan, ModelCost())
+        assert all(estimate.cost(chunk).seconds > 0 for chunk in plan.chunks)
+        (gathered,) = [estimate.cost(chunk) for chunk in plan.find("collect")]
+        (whole,) = [estimate.cost(chunk) for chunk in tiny_atlas.plan.find("collect")]
+        assert gathered.bytes < whole.bytes
 
 
 def test_the_same_request_is_the_same_job_and_side_or_recipe_share_what_was_gathered(tiny_atlas: TinyAtlas) -> None:

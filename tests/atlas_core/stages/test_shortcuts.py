@@ -98,7 +98,7 @@ def test_the_plant_is_found_first_with_its_class_and_its_pictures(
     first = result.findings[0]
     assert first.target is not None
     assert (first.gate, first.layer, first.target.name) == (True, LAYER, "red")
-    assert first.statistics["kind"] == "shortcut"
+    assert first.statistics["kind"] == "shared"
     assert float(str(first.statistics["flips"])) > 0.8
     assert float(str(first.statistics["control"])) < 0.3
     assert first.statistics["gain_rank"] == 1

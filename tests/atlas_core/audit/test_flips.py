@@ -1,0 +1,77 @@
+"""What a patch test says: flips by place with intervals, ranks, and a verdict beside the controls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from atlas_core.audit.flips import columns, described, pooled, verdict
+
+
+def measured(flipped: list[list[int]], gain: float = 1.0, places: int = 4) -> dict[str, Any]:
+    """A patch at one size: by place, whether each base image flipped."""
+    hit = np.array([flipped], bool)
+    return {"flipped": hit, "gain": np.full(hit.shape, gain), "probability": hit * 0.9 + 0.05, "own": 1 - hit * 0.9,
+            "mean_gain": np.array([[0.5, gain, -1.0]])}  # fmt: skip
+
+
+COMMON: dict[str, Any] = {"target": 1, "sizes": [0.25], "pixels": [8], "seed": 0}
+
+
+def test_fixed_is_the_top_left_and_corners_the_best_of_the_four() -> None:
+    found = columns(measured([[1, 0, 0], [0, 1, 0], [0, 0, 0], [0, 0, 0], [0, 0, 1]]), 0)
+    assert {name: values.tolist() for name, values in found.items()} == {
+        "fixed": [True, False, False], "corners": [True, True, False], "random": [False, False, True],
+    }  # fmt: skip
+    assert "random" not in columns(measured([[1, 0, 0]] * 4), 0)
+
+
+def test_a_patch_is_described_with_its_intervals_and_the_rank_of_its_gain() -> None:
+    told = described(measured([[1] * 40 + [0] * 60, *[[0] * 100] * 3], gain=2.0), [], **COMMON)
+    (size,) = told["sizes"]
+    assert size["fixed"] == {"hits": 40, "n": 100, "share": 0.4, "interval": [0.3094, 0.498]}  # Wilson's
+    assert (size["gain"], size["gain_interval"], size["gain_rank"]) == (2.0, [2.0, 2.0], 1)
+    assert size["probability"]["fixed"] == pytest.approx(0.41)
+    assert described(measured([[0] * 10] * 4, gain=0.1), [], **COMMON)["sizes"][0]["gain_rank"] == 2
+
+
+def test_rivals_give_the_gain_a_p() -> None:
+    rivals = [[gain, 1] for gain in (0.5, 0.9, 2.0, 0.1)]
+    assert described(measured([[0] * 10] * 4), rivals, **COMMON)["rivals"] == {"n": 4, "higher": 1, "p": 0.4}
+
+
+def test_all_together_an_image_counts_once_for_its_interval() -> None:
+    half = measured([[1] * 50 + [0] * 50] * 4)
+    (one,) = pooled([half], **COMMON)
+    (many,) = pooled([half] * 20, **COMMON)
+    assert many["corners"]["n"] == 2000
+    assert many["corners"]["share"] == 0.5
+    width = [told["corners"]["interval"][1] - told["corners"]["interval"][0] for told in (one, many)]
+    assert width[1] == pytest.approx(width[0], rel=0.2)  # the same hundred images, however many patches
+
+
+@pytest.mark.parametrize(
+    ("bases", "images", "control", "expected", "needs"),
+    [
+        (100, 50, 0.1, "flips", None),
+        (100, 50, 0.5, "no flips", None),
+        (60, 50, 0.1, "inconclusive", "100 recognised base images or more; there are 60"),
+        (100, 1, 0.1, "inconclusive", "10 pictures or more that the model takes for the target"),
+    ],
+)
+def test_the_verdict_is_beside_the_controls(
+    bases: int, images: int, control: float, expected: str, needs: str | None
+) -> None:
+    own = pooled([measured([[1] * (bases // 2) + [0] * (bases - bases // 2)] * 4)], **COMMON)
+    hits = int(bases * control)
+    beside = described(measured([[1] * hits + [0] * (bases - hits)] * 4), [], **COMMON)
+    found, reason, needed = verdict(own, {"crops": beside}, bases, images)
+    assert found == expected
+    assert f"50.0% of {bases} images in the best corner; crops" in reason
+    assert (needed is None) if needs is None else needs in str(needed)
+
+
+def test_nothing_pasted_is_inconclusive() -> None:
+    assert verdict(pooled([], **COMMON), {}, 0, 0)[0] == "inconclusive"
