@@ -69,6 +69,16 @@ def test_an_icon_is_as_present_as_its_value_is_large_and_blue_below_zero(corners
         assert on_map(picture, x, y).tolist() == [255, 255, 255]
 
 
+def test_without_icons_the_squares_of_the_level_are_shown(corners: Path) -> None:
+    with Atlas.open(corners) as atlas:
+        atlas.manifest["spec"]["recipe"] = "none"
+        for level in atlas.manifest["layers"][LAYER]["levels"]:
+            level["icon_size"] = None
+        picture = draw_heatmap(HEAT, atlas)
+    assert on_map(picture, 0.1, 0.9).min() < 250
+    assert on_map(picture, 0.9, 0.1).tolist() == [255, 255, 255]
+
+
 @pytest.mark.parametrize(
     ("value", "measure", "said"),
     [
