@@ -51,8 +51,9 @@ class PolicyError(InputError):
 class AuditTable(Card):
     """`[audit]`: what is looked at.
 
-    `layers` left out are two of the model's blocks, one two thirds deep and the last. An audit with too little to go by
-    ends in exit code 3; with `inconclusive = "allow"` in 0.
+    `layers` left out are two of the model's blocks, one two thirds deep and the last. `passes` are forward passes in
+    place of `max_minutes`: the same work on any machine. An audit with too little to go by ends in exit code 3; with
+    `inconclusive = "allow"` in 0.
     """
 
     checks: list[CheckName] = Field(default_factory=lambda: list(CHECKS), min_length=1)
@@ -65,6 +66,7 @@ class AuditTable(Card):
     privacy: Literal["standard", "strict"] = "standard"
     seed: int = Field(default=0, ge=0, le=2**63 - 1)
     max_minutes: float = Field(default=10, gt=0, le=24 * 60)
+    passes: int | None = Field(default=None, ge=1000, le=100_000_000)
     coverage: float = Field(default=0.8, ge=0, le=1)
     inconclusive: Literal["fail", "allow"] = "fail"
 
