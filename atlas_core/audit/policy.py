@@ -10,7 +10,7 @@ from datetime import date
 from importlib import resources
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from atlas_core.audit.checks import CHECKS, module_of
 from atlas_core.audit.directions import unpack_direction
@@ -83,7 +83,7 @@ class Acceptance(Card):
     """An `[[accepted]]` finding: known, looked at and let pass until a day.
 
     It stands for a finding of this check, class and layer with a direction nearer than cosine .9; of findings without a
-    direction, for the one of this `id`.
+    direction, for the one of this `id`. It has the one or the other.
     """
 
     check: CheckName
@@ -103,6 +103,12 @@ class Acceptance(Card):
             except InputError as error:
                 raise ValueError(error.detail) from None
         return value
+
+    @model_validator(mode="after")
+    def _says_which(self) -> Acceptance:
+        if (self.direction is None) == (self.id is None):
+            raise ValueError("needs the finding's `direction`, or its `id` where it has none")
+        return self
 
 
 @dataclass(frozen=True)

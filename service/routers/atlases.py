@@ -146,7 +146,7 @@ def links_of(job: Document) -> dict[str, str]:
         if state == "succeeded":
             links |= {"manifest": f"{mapped}/manifest", "projections": f"{mapped}/projections"}
     if job["kind"] == "atlas":
-        links |= {asked: f"{base}/{asked}" for asked in ("drift", "selections", "confusions")}
+        links |= {asked: f"{base}/{asked}" for asked in ("drift", "patches", "selections", "confusions")}
     if state == "succeeded" and job["kind"] in RESULTS:
         links[RESULTS[job["kind"]]] = f"{base}/{RESULTS[job['kind']]}"
     return links

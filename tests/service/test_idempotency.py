@@ -152,7 +152,7 @@ def test_the_key_is_described_where_it_is_honoured(api: TestClient) -> None:
         if "Idempotency-Key" in [one["name"] for one in operation.get("parameters", ())]
     }
     kinds = ("models", "datasets", "atlases", "atlases/{atlas}/icons", "atlases/{atlas}/drift", "webhooks",
-             "atlases/{atlas}/selections", "comparisons", "audits")  # fmt: skip
+             "atlases/{atlas}/patches", "atlases/{atlas}/selections", "comparisons", "audits")  # fmt: skip
     assert honoured == {("post", f"/v1/{kind}") for kind in kinds}
 
 

@@ -64,6 +64,7 @@ def test_every_mistake_is_told_with_its_line() -> None:
         ('[[accepted]]\ncheck = "shortcuts"\nreason = "x"\ndirection = "???"\n', 4, "base64 of one signed byte"),
         ("# " + "x" * 300_000, 1, "at most 262,144 characters"),
         ("[audit]\nchecks = []\n", 2, "at least 1 item"),
+        ('[[accepted]]\ncheck = "shortcuts"\nreason = "x"\n', 1, "needs the finding's `direction`, or its `id`"),
     ],
 )
 def test_a_mistake_is_told(text: str, line: int, part: str) -> None:
