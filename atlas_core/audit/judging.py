@@ -102,7 +102,7 @@ def _same(finding: Finding, other: Finding) -> bool:
     """Whether two models' findings are one by what they are about, without looking at samples."""
     if _about(finding) != _about(other) or finding.layer != other.layer:
         return False
-    if not finding.direction or not other.direction:
+    if finding.cell is None or not finding.direction or not other.direction:
         return finding.id == other.id
     return same_direction(finding.direction, other.direction)
 

@@ -55,8 +55,8 @@ class Thresholds(Card):
 
     A property is found where its flips exceed the control's by `margin`, interval against interval, and are no chance
     at `q` over all classes and properties. With `gate = "shortcuts"` those fail the audit that lie at the edges of the
-    class's pictures, with a share of at least `spread` of what they are all over: what sits on the thing alone may be
-    what makes it.
+    class's pictures, or of whose flips at least `spread` are left where they are learned from these edges alone: what
+    sits on the thing may be what makes it.
     """
 
     margin: float = Field(default=0.2, ge=0, le=1)
@@ -186,12 +186,13 @@ def _reason(measured: Measured, findings: Sequence[Finding]) -> str:
 
 
 def is_shortcut(one: Mapping[str, Any], least: float) -> bool:
-    """Whether a property lies on everything: at the edges of the picture, or there as strong as elsewhere."""
+    """Whether a property lies on everything: at the edges of the picture, or learned there it does as much."""
     return one["place"] or (one["spread"] is not None and one["spread"] >= least)
 
 
 def _finding(one: Mapping[str, Any], thresholds: Thresholds, *, certain: bool) -> Finding:
     shortcut = is_shortcut(one, thresholds.spread)
+    kind = "shortcut" if shortcut else "feature"
     share, control = one["flips"] / one["given"], one["control_flips"] / max(1, one["control_given"])
     what = f"the {one['trait']} of" if one["place"] else f"the {one['trait']} that goes with"
     title = (f"Pictures given {what} {one['class_name']!r} are taken for it: {share:.0%} of them, against "
@@ -200,10 +201,10 @@ def _finding(one: Mapping[str, Any], thresholds: Thresholds, *, certain: bool) -
     if one["place"]:
         why = "it lies at the edges of the picture"
     return Finding(
-        id=digest(["properties", one["class"], one["trait"]])[:16], check="properties", title=title,
+        id=digest(["properties", one["class"], kind])[:16], check="properties", title=title,
         gate=certain and (shortcut or thresholds.gate == "all"), layer=one["layer"],
         target=Target(index=one["class"], name=one["class_name"]),
-        statistics={**_row(one), "kind": "shortcut" if shortcut else "feature", "why": why,
+        statistics={**_row(one), "kind": kind, "why": why,
                     "also": ", ".join(one["also"])},
         direction=one["direction"], evidence=[Evidence(**entry) for entry in one["evidence"]],
         policy_key="properties.margin",

@@ -108,12 +108,13 @@ def judge(measured: Measured, thresholds: Thresholds) -> CheckResult:
                            and one["worse_low"] > thresholds.worse), key=lambda one: -one["worse_low"]))  # fmt: skip
     findings = [_finding(one, measured, gate=one["low"] > thresholds.error) for one in worst]
     findings += [_regression(one, measured) for one in worse]
-    needs = _lacking(measured, thresholds)
-    findings = [one.model_copy(update={"gate": False}) for one in findings] if needs else findings
     verdict: Literal["pass", "fail", "inconclusive"] = "fail" if any(one.gate for one in findings) else "pass"
-    verdict = "inconclusive" if needs else verdict
+    reason, needs = _reason(measured, findings), None
+    if (doubt := _doubt(measured, thresholds)) is not None:
+        verdict, (reason, needs) = "inconclusive", doubt
+        findings = [one.model_copy(update={"gate": False}) for one in findings]
     return CheckResult(
-        check="regions", verdict=verdict, reason=_reason(measured, findings, needs), needs=needs,
+        check="regions", verdict=verdict, reason=reason, needs=needs,
         coverage=round(whole["covered"] / whole["asked"], 4) if whole["asked"] else 0.0,
         noise={"half_width": max(((one["high"] - one["low"]) / 2 for one in regions), default=None)},
         forward_passes=measured["passes"], findings=findings,
@@ -171,23 +172,23 @@ def merged(regions: Iterable[Region]) -> list[Region]:
     return kept
 
 
-def _lacking(measured: Measured, thresholds: Thresholds) -> str | None:
-    """What would be needed to be sure; None where enough was there."""
+def _doubt(measured: Measured, thresholds: Thresholds) -> tuple[str, str] | None:
+    """Why nothing is sure, and what would be needed; None where enough was there."""
     whole = measured["whole"]
     if whole["images"] < LEAST_IMAGES:
-        return f"at least {LEAST_IMAGES} labelled held-out images; there are {whole['images']}"
+        few = f"{whole['images']} labelled held-out images are too few to tell where the model is wrong"
+        return few, f"at least {LEAST_IMAGES} of them"
     if not measured["regions"]:
-        return f"a cell, or 3 x 3 cells, with {measured['least']} held-out images or more; take more images"
+        few = f"no cell, and no 3 x 3 cells, hold {measured['least']} held-out images"
+        return few, f"more images, or fewer than {measured['least']} a region by the policy's `least`"
     if whole["error_interval"][0] > thresholds.error:
-        return (f"a model that is mostly right: it is wrong on {whole['error']:.0%} of all images, so no region stands "
-                "out; check the card's input, the order of the labels and the dataset's classes")  # fmt: skip
+        everywhere = f"the model is wrong on {whole['error']:.0%} of all images, so no region stands out"
+        return everywhere, "a model that is mostly right: check the card's input and the order of the labels"
     return None
 
 
-def _reason(measured: Measured, findings: Sequence[Finding], needs: str | None) -> str:
+def _reason(measured: Measured, findings: Sequence[Finding]) -> str:
     whole = measured["whole"]
-    if needs:
-        return "nothing can be said of regions: it takes " + needs
     gating = [one for one in findings if one.gate]
     if gating:
         return gating[0].title + (f", and {len(gating) - 1} more" if len(gating) > 1 else "")

@@ -28,6 +28,8 @@ SAME = 0.35
 LEAST_SAME = 0.05
 COLOUR, SHARPNESS, TEXTURE = "colour", "sharpness", "texture"
 EVERYWHERE = (COLOUR, SHARPNESS, TEXTURE)
+AROUND = "wide frame"
+"""What lies around most things."""
 PLACES = (*(f"{one} {other} corner" for one in ("top", "bottom") for other in ("left", "right")),
           *(f"{edge} band" for edge in ("top", "bottom", "left", "right")), *FRAMES)  # fmt: skip
 TRAITS = (*PLACES, *EVERYWHERE)
@@ -66,11 +68,21 @@ class Statistics:
     spectrum: NDArray[np.complex128]
 
     @classmethod
-    def of(cls, pictures: NDArray[np.uint8]) -> Statistics:
-        """Of some pictures, shape (n, height, width, channels), at least one."""
+    def of(cls, pictures: NDArray[np.uint8], part: NDArray[np.bool_] | None = None) -> Statistics:
+        """Of some pictures.
+
+        Args:
+            pictures: Shape (n, height, width, channels), at least one.
+            part: Of each picture that counts, shape (height, width); all of it by default.
+        """
         n, height, width, channels = pictures.shape
+        waves = _fine_waves(pictures)
         values = pictures.reshape(-1, channels).astype(np.float64)
-        waves = _fine_waves(pictures) / np.sqrt(height * width)
+        if part is not None:
+            # So a wave that goes on over the whole picture has its whole strength, of which a part would show a share.
+            fine = np.fft.ifft2(waves, axes=(1, 2)).real * part[..., None] / part.mean()
+            waves, values = np.fft.fft2(fine, axes=(1, 2)), pictures[:, part].reshape(-1, channels).astype(np.float64)
+        waves /= np.sqrt(height * width)
         spectrum = np.einsum("nhwc,nhwd->hwcd", waves, waves.conj())
         return cls(n, len(values), values.sum(axis=0), values.T @ values, spectrum)
 
@@ -101,7 +113,7 @@ class Statistics:
     @property
     def strength(self) -> float:
         """Of what is fine, its root mean square in levels of grey."""
-        return float(np.sqrt(np.einsum("hwcc->", self.spectrum).real / (self.pixels * len(self.colour))))
+        return float(np.sqrt(np.einsum("hwcc->", self.spectrum).real / self.pictures / self.spectrum[..., 0].size))
 
 
 def fine_of(pictures: NDArray[np.number[Any]]) -> NDArray[np.float64]:
@@ -171,20 +183,6 @@ def textured(
     phase = np.exp(2j * np.pi * rng.random((n, height, half, channels)))
     waves = np.einsum("hwcd,nhwd->nhwc", strength, phase) * np.sqrt(height * width)
     return _rounded(pictures + np.fft.irfft2(waves, (height, width), axes=(1, 2)))
-
-
-def excess_root(own: Statistics, rest: Statistics) -> NDArray[np.complex128]:
-    """Square root of the spectrum by which a class exceeds the rest, shape (height, width, channels, channels).
-
-    Hermitian, and so what goes through it stays real.
-    """
-    values, vectors = _excess(own, rest)
-    return np.asarray((vectors * np.sqrt(np.maximum(values, 0))[..., None, :]) @ vectors.conj().swapaxes(-1, -2))
-
-
-def through(root: NDArray[np.complex128], waves: NDArray[np.complex128]) -> NDArray[np.float64]:
-    """Pictures of waves that went through a filter, shape (n, height, width, channels)."""
-    return np.fft.ifft2(np.einsum("hwcd,nhwd->nhwc", root, waves), axes=(1, 2)).real
 
 
 def _excess(own: Statistics, rest: Statistics) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:

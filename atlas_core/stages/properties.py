@@ -4,166 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from atlas_core import tables
-from atlas_core.audit import traits
-from atlas_core.audit.associations import having
 from atlas_core.audit.directions import pack_direction
 from atlas_core.audit.pasting import chance
-from atlas_core.audit.properties import LEAST_KEPT, SCREENING, Options
-from atlas_core.audit.spread import spread
-from atlas_core.audit.traits import COLOUR, PLACES, SHARPNESS, TRAITS, Statistics, places
+from atlas_core.audit.properties import LEAST_KEPT
+from atlas_core.audit.traits import PLACES, TRAITS
 from atlas_core.keys import canonical_json
-from atlas_core.memory import Batches
-from atlas_core.models.preprocessing import to_unit
-from atlas_core.stages.bench import Bases, Bench
 from atlas_core.stages.evidence import strip
-from atlas_core.stages.step import Output, Step, marked, significant
-from atlas_core.stages.traits import Donors, statistics_of, unpacked
+from atlas_core.stages.giving import Trial
+from atlas_core.stages.step import Output, Step, significant
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from atlas_core.stages.bench import Bases
 
-ASSOCIATED = 0.56
-"""Separation under which a trait does not go with a class: nobody can have learned to see the one in the other."""
 CONTROL_CLASSES = 8
-TWICE = 2
-BATCH = 32
-DIRECTED, OTHERS, SHOWN, TOLD = 32, 16, 8, 40
-
-
-class Trial:
-    """What all parts of the check agree on, and what they give and count.
-
-    Args:
-        step: A step of the check.
-    """
-
-    def __init__(self, step: Step) -> None:
-        self.step = step
-        self.options = Options(**step.parameters["options"])
-        self.seed: int = step.parameters["seed"]
-        self.bench = Bench(step, step.parameters["base"], self.seed)
-        self.donors = Donors(step)
-        self.model = step.runtime.model(step.plan.model.card)
-        self.batches = Batches(BATCH, "image")
-        self.passes = 0
-        self._pictures: dict[int, tuple[NDArray[np.int64], NDArray[np.uint8]]] = {}
-        self._rest: dict[int, Statistics] = {}
-
-    @cached_property
-    def _described(self) -> dict[str, Any]:
-        return self.step.inputs("publish", step="traits")[0]
-
-    @cached_property
-    def pairs(self) -> tables.Table:
-        """Every class with every trait, those that go together most first."""
-        empty = {"class": np.zeros(0, np.int64), "trait": np.zeros(0, np.int64), "separation": np.zeros(0),
-                 "beyond": np.zeros(0)}  # fmt: skip
-        return self.step.table(self._described, "pairs") if self._described["blobs"] else empty
-
-    @property
-    def candidates(self) -> int:
-        """Pairs that go together, of which the budget is for the first ones."""
-        return int((self.pairs["separation"] >= ASSOCIATED).sum())
-
-    @property
-    def screened(self) -> int:
-        """Pairs that are given in the first stage."""
-        return min(self.candidates, int(SCREENING * self.step.parameters["passes"] / self.options.screen))
-
-    def _read(self, name: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-        if name not in self._pictures:
-            self._pictures[name] = self.donors.read(name)[:2]
-        return self._pictures[name]
-
-    def pictures(self, name: int) -> NDArray[np.uint8]:
-        """The donors of a class."""
-        return self._read(name)[1]
-
-    def having(self, name: int, trait: int) -> NDArray[np.uint8]:
-        """Those of a class's donors that have what goes with it."""
-        rows, pictures = self._read(name)
-        return pictures[having(self._score(rows, trait))]
-
-    def _score(self, rows: NDArray[np.int64], trait: int) -> NDArray[np.float32]:
-        """How much donors have it, by rows of those that are labelled."""
-        table = self.step.table(self._described, "donors")
-        order = np.argsort(table["image"])
-        found = order[np.searchsorted(table["image"], self.donors.place[rows], sorter=order)]
-        score: NDArray[np.float32] = table["score"][found, trait]
-        return score
-
-    def rest(self, name: int) -> Statistics:
-        """What the donors of all other classes are like."""
-        if name not in self._rest:
-            self._rest[name] = unpacked(self._statistics) - statistics_of(self.pictures(name))
-        return self._rest[name]
-
-    @cached_property
-    def _statistics(self) -> tables.Table:
-        return self.step.table(self._described, "statistics")
-
-    def recipients(self, bases: Bases, name: int, trait: int, most: int) -> NDArray[np.int64]:
-        """Base images of other classes, as evenly of each as there are, each at most twice."""
-        random = chance("recipients", self.seed, name, trait)
-        mixed = random.permutation(np.flatnonzero(bases.label != name))
-        order = np.argsort(bases.label[mixed], kind="stable")
-        label = bases.label[mixed][order]
-        turn = np.empty(len(mixed), np.int64)
-        turn[order] = np.arange(len(mixed)) - np.searchsorted(label, label)
-        return np.tile(mixed[np.argsort(turn, kind="stable")], TWICE)[:most]
-
-    def given(
-        self, pictures: NDArray[np.uint8], name: int, trait: int, *said: Any
-    ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """Pictures with a class's trait, and the donor that each has it from: none of what is learned of all donors."""
-        kind, random = TRAITS[trait], chance("give", self.seed, name, trait, *said)
-        donors = self.having(name, trait)
-        if kind in PLACES:
-            chosen = np.resize(random.permutation(len(donors)), len(pictures))
-            same = traits.shared(donors, self._statistics["usual"], places(*pictures.shape[1:3])[kind])
-            return traits.put_back(pictures, donors[chosen], same), chosen
-        mine, rest = statistics_of(donors), self.rest(name)
-        nobody = np.full(len(pictures), -1)
-        if kind == COLOUR:
-            return traits.recoloured(pictures, mine, rest), nobody
-        return (traits.sharpened(pictures, mine, rest) if kind == SHARPNESS else
-                traits.textured(pictures, mine, rest, random)), nobody  # fmt: skip
-
-    def looked(
-        self, pictures: NDArray[np.uint8], layer: str | None = None
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Logits, shape (n, classes), and where a layer is named the mean activation of each picture there."""
-        logits, means = [], []
-        first = 0
-        while first < len(pictures):
-            read, said = self.batches.run(partial(self._pass, pictures, first, [layer] if layer else []))
-            logits.append(said)
-            means += [read[layer].mean(axis=(2, 3), dtype=np.float64)] if layer else []
-            first += len(said)
-        self.passes += len(pictures)
-        classes = self.model.classes or 0
-        return (np.concatenate(logits) if logits else np.zeros((0, classes), np.float32),
-                np.concatenate(means) if means else np.zeros((0, 0)))  # fmt: skip
-
-    def _pass(
-        self, pictures: NDArray[np.uint8], first: int, layers: Sequence[str], size: int
-    ) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]:
-        some = pictures[first : first + size]
-        # Filled up with copies: networks sum floats in another order for another size of batch.
-        filled = np.concatenate([some, np.repeat(some[-1:], size - len(some), axis=0)])
-        read, logits = self.model.activations(to_unit(filled), layers, logits=True)
-        said = np.zeros((size, 0), np.float32) if logits is None else logits
-        return {name: values[: len(some)] for name, values in read.items()}, said[: len(some)]
-
-    def told(self) -> dict[str, Any]:
-        """What a part's record says of its work."""
-        return {"passes": self.passes, **marked(self.batches.size if self.batches.halved else None)}
+DIRECTED, SHOWN, TOLD = 32, 8, 40
 
 
 def give(step: Step) -> Output:
@@ -244,11 +103,12 @@ class Test:
         }  # fmt: skip
 
     def _spread(self) -> float | None:
-        trial, name = self._trial, self._name
-        others = np.concatenate([trial.pictures(one)[:OTHERS] for one in self._others()])
-        own = trial.having(name, self._trait)
-        found = spread(TRAITS[self._trait], own, others, statistics_of(own), trial.rest(name))
-        return None if found is None else significant(found)
+        """Share of the flips that is left where the trait is learned from what lies around things alone."""
+        if not self._flipped.any():
+            return None
+        after, _ = self._trial.given(self._before, self._name, self._trait, "around", around=True)
+        flipped = int((self._trial.looked(after)[0].argmax(axis=1) == self._name).sum())
+        return significant(min(1.0, flipped / int(self._flipped.sum())))
 
     def _direction(self) -> str | None:
         """How the mean activation changes, of the first images."""

@@ -45,12 +45,19 @@ def land_base(step: Step) -> Output:
     )  # fmt: skip
     blobs = {}
     for layer in layers if made.images else ():
-        index = step.runtime.index(step.plan, step.plan.find("publish", step="index", layer=layer.name)[0].key)
+        index = step.runtime.index(step.plan, _index(step, layer.name))
         samples = made.layers[layer.name]
         placed = index.place(samples["activations"].astype(np.float32))
         points = np.stack([placed.x, placed.y], axis=1).astype(np.float32)
         blobs[f"layer {layer.name}"] = tables.pack({"image": samples["image"], "points": points})
     return Output(blobs, {"passes": len(made.images.get("image", ())), **marked(made.halved)})
+
+
+def _index(step: Step, layer: str) -> str:
+    """Key of the chunk that indexes a layer, of this model: a plan may hold a baseline's too."""
+    chunks = (step.plan.by_key[key].parameters for key in step.chunk.inputs)
+    keys = zip(step.chunk.inputs, chunks, strict=True)
+    return next(key for key, told in keys if told.get("step") == "index" and told["layer"] == layer)
 
 
 class Map:

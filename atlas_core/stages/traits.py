@@ -11,7 +11,7 @@ from atlas_core import tables
 from atlas_core.audit.associations import FILE, beyond_label, features, scores, separation, told_by_file
 from atlas_core.audit.pasting import chance
 from atlas_core.audit.properties import LEAST_DONORS
-from atlas_core.audit.traits import TRAITS, Statistics
+from atlas_core.audit.traits import AROUND, TRAITS, Statistics, places
 from atlas_core.errors import ImageError
 from atlas_core.keys import canonical_json
 from atlas_core.models.preprocessing import read_pixels
@@ -33,15 +33,18 @@ def describe_traits(step: Step) -> Output:
         return Output({}, {"classes": 0})
     parts: dict[str, list[NDArray[np.float32]]] = {trait: [] for trait in TRAITS}
     kept, files = [], []
-    statistics: list[Statistics] = []
+    whole: list[Statistics] = []
+    around: list[Statistics] = []
     sums, squares = np.zeros(()), np.zeros(())
     for number, name in enumerate(donors.classes.tolist()):
         rows, pictures, told = donors.read(name)
         kept.append(rows)
         files += told
-        for trait, values in features(pictures):
-            parts[trait].append(values)
-        statistics = [sum(statistics, start=statistics_of(pictures))]
+        for first in range(0, len(pictures), AT_ONCE):
+            for trait, values in features(pictures[first : first + AT_ONCE]):
+                parts[trait].append(values)
+        whole = [sum(whole, start=statistics_of(pictures))]
+        around = [sum(around, start=statistics_of(pictures, around=True))]
         sums, squares = sums + pictures.sum(axis=0), squares + (pictures.astype(np.float64) ** 2).sum(axis=0)
         step.on_progress(number + 1, len(donors.classes))
     usual = np.sqrt(np.maximum(squares / len(files) - (sums / len(files)) ** 2, 0).mean(axis=-1))
@@ -51,7 +54,8 @@ def describe_traits(step: Step) -> Output:
     pairs, score = _associated(compared, labels, donors, rows)
     blobs = {"pairs": tables.pack(pairs), "donors": tables.pack({"image": donors.place[rows], "score": score}),
              "files": canonical_json(_files(np.array(files), labels, donors)),
-             "statistics": tables.pack({**packed(statistics[0]), "usual": usual})}  # fmt: skip
+             "whole": tables.pack(packed(whole[0])), "around": tables.pack(packed(around[0])),
+             "usual": tables.pack({"usual": usual})}  # fmt: skip
     return Output(blobs, {"classes": len(donors.classes)})
 
 
@@ -104,11 +108,12 @@ class Donors:
         return np.array(rows, np.int64), np.stack(pixels) if pixels else np.empty((0, *shape), np.uint8), files
 
 
-def statistics_of(pictures: NDArray[np.uint8]) -> Statistics:
-    """Of many pictures, a few at a time."""
-    found = Statistics.of(pictures[:AT_ONCE])
+def statistics_of(pictures: NDArray[np.uint8], *, around: bool = False) -> Statistics:
+    """Of many pictures, or of what lies around their middles, a few at a time."""
+    part = places(*pictures.shape[1:3])[AROUND] if around else None
+    found = Statistics.of(pictures[:AT_ONCE], part)
     for first in range(AT_ONCE, len(pictures), AT_ONCE):
-        found = found + Statistics.of(pictures[first : first + AT_ONCE])
+        found = found + Statistics.of(pictures[first : first + AT_ONCE], part)
     return found
 
 

@@ -49,7 +49,8 @@ def test_the_same_request_again_has_succeeded_at_once_and_runs_no_chunk(live: Li
         before = [client.hgetall(key) for key in keys]
         again = live.client.submit(live.spec)
         assert (again["id"], again["state"], again["attempt"]) == (live.atlas["id"], "succeeded", 1)
-        assert [client.hgetall(key) for key in keys] == before
+        # Unchanged, or gone meanwhile: what is of no use any more is dropped after an atlas's end.
+        assert all(client.hgetall(key) in (known, {}) for key, known in zip(keys, before, strict=True))
         assert client.llen("cpu") + client.llen("gpu") == 0
 
 

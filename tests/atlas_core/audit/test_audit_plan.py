@@ -162,6 +162,10 @@ def test_minutes_become_forward_passes_shared_among_the_checks() -> None:
     assert last.parameters["passes"] == int(2 * 60 / 0.01 * CHECKS["shortcuts"].share / whole)
     only = planned('[audit]\nmax_minutes = 2\nchecks = ["shortcuts"]\n').find("publish", step="shortcuts")
     assert only[0].parameters["passes"] == 12_000
+    given = '[audit]\npasses = 5000\nchecks = ["shortcuts"]\n'
+    assert planned(given).find("publish", step="shortcuts")[0].parameters["passes"] == 5000
+    minutes = planned(given, request={"max_minutes": 1})
+    assert minutes.find("publish", step="shortcuts")[0].parameters["passes"] == 6000
 
 
 def test_thresholds_are_no_part_of_what_is_measured() -> None:

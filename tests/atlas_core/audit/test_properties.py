@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 
 from atlas_core.audit.properties import Thresholds, is_shortcut, judge, judged
-from atlas_core.audit.spread import spread
-from atlas_core.audit.traits import COLOUR, SHARPNESS, TEXTURE, Statistics
 from atlas_core.statistics import fisher_greater, wilson
-from tests.atlas_core.audit.test_traits import cast, waves
-
-RNG = np.random.default_rng(0)
 
 
 def outcome(**changes: Any) -> dict[str, Any]:
@@ -80,26 +74,3 @@ def test_too_few_images_are_inconclusive_and_fail_nothing() -> None:
     assert not result.findings[0].gate
     none = judge(measured(classes={"all": 10, "looked_at": 0}, looked_at=0), Thresholds())
     assert (none.verdict, none.coverage) == ("inconclusive", 0)
-
-
-PLAIN = RNG.integers(90, 130, (40, 32, 32, 3), dtype=np.uint8)
-ROWS, COLUMNS = np.mgrid[0:32, 0:32]
-MIDDLE = np.hypot(ROWS - 16, COLUMNS - 16) < 9
-
-
-def in_the_middle(changed: np.ndarray) -> np.ndarray:
-    return np.where(MIDDLE[None, :, :, None], changed, PLAIN)
-
-
-@pytest.mark.parametrize(
-    ("trait", "changed"),
-    [(COLOUR, cast(PLAIN)), (TEXTURE, np.concatenate([waves(PLAIN[:, :, :16]), waves(PLAIN[:, :, :16])], axis=2)),
-     (SHARPNESS, RNG.integers(60, 160, PLAIN.shape, dtype=np.uint8))],
-)  # fmt: skip
-def test_what_is_all_over_is_at_the_edges_and_what_is_the_thing_is_not(trait: str, changed: np.ndarray) -> None:
-    rest = Statistics.of(PLAIN)
-    for pictures, least, most in ((changed, 0.8, 1), (in_the_middle(changed), 0, 0.3)):
-        found = spread(trait, pictures, PLAIN, Statistics.of(pictures), rest)
-        assert found is not None
-        assert least <= found <= most
-    assert spread(trait, PLAIN, PLAIN, rest, rest) is None

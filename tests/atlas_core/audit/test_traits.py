@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from atlas_core.audit.traits import Statistics, fine_of, places, put_back, recoloured, sharpened, textured
+from atlas_core.audit.traits import AROUND, Statistics, fine_of, places, put_back, recoloured, sharpened, textured
 
 RNG = np.random.default_rng(0)
 PLAIN = RNG.integers(60, 160, (40, 16, 16, 3), dtype=np.uint8)
@@ -92,3 +92,36 @@ def test_waves_of_any_phase_are_given_with_their_direction_strength_and_tint() -
     assert np.corrcoef(found[..., 0].ravel(), found[..., 1].ravel())[0, 1] < -0.8
     assert np.corrcoef(found[..., 0].ravel(), found[..., 2].ravel())[0, 1] > 0.8
     assert (textured(grey, rest, rest, np.random.default_rng(3)) == 110).all()
+
+
+ROWS, COLUMNS = np.mgrid[0:32, 0:32]
+THING = np.hypot(ROWS - 16, COLUMNS - 16) < 9
+LARGE = RNG.integers(90, 130, (40, 32, 32, 3), dtype=np.uint8)
+EDGES = places(32, 32)[AROUND]
+
+
+def wide_waves(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.concatenate([waves(pictures[:, :, :16]), waves(pictures[:, :, :16])], axis=2)
+
+
+def test_what_is_learned_from_the_edges_is_what_lies_on_everything() -> None:
+    """Of a tinted picture it is the tint, of a tinted thing nothing; and so it is of waves and of sharpness."""
+    rest = Statistics.of(LARGE, EDGES)
+    for change in (cast, wide_waves):
+        changed = change(LARGE)
+        on_thing = np.where(THING[None, :, :, None], changed, LARGE)
+        for pictures, lies_there in ((changed, True), (on_thing, False)):
+            own = Statistics.of(pictures, EDGES)
+            given = (recoloured(LARGE, own, rest) if change is cast else
+                     textured(LARGE, own, rest, np.random.default_rng(0)))  # fmt: skip
+            moved, full = (np.abs(one.astype(float) - LARGE).mean() for one in (given, changed))
+            assert (moved > 0.6 * full) == lies_there
+            assert (moved < 0.15 * full) != lies_there
+            assert (own.strength > 1.2 * rest.strength) == (change is wide_waves and lies_there)
+
+
+def test_a_part_of_a_picture_has_its_own_colours_and_strength() -> None:
+    pictures = np.where(EDGES[None, :, :, None], LARGE, 17).astype(np.uint8)
+    edges, whole = Statistics.of(pictures, EDGES), Statistics.of(LARGE)
+    np.testing.assert_allclose(edges.mean, LARGE[:, EDGES].mean(axis=(0, 1)))
+    assert Statistics.of(LARGE, EDGES).strength == pytest.approx(whole.strength / np.sqrt(EDGES.mean()), rel=0.02)
