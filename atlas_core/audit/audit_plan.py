@@ -208,8 +208,8 @@ def plan_audit(asked: Asked, parties: Parties) -> Plan:
     chunks = {chunk.key: chunk for chunk in (*ground, *theirs, *own)}
     others = [] if audited is None else [*_baseline(before, theirs), *_base(parties, atlas, audited), *audited.others]
     return Plan(id=asked.id, kind="audit", spec=atlas.spec, model=atlas.model, dataset=atlas.dataset,
-                chunks=tuple(chunks.values()), atlas=atlas.id, request=asked.request.model_dump(mode="json"),
-                ground=len(ground), others=tuple(others))  # fmt: skip
+                chunks=tuple(chunks.values()), atlas=None if audited is None else atlas.id,
+                request=asked.request.model_dump(mode="json"), ground=len(ground), others=tuple(others))  # fmt: skip
 
 
 def _measuring(asked: Asked, parties: Parties, atlas: Plan, before: Measuring | None) -> Measuring:

@@ -146,6 +146,7 @@ def test_a_baseline_is_audited_alike_on_chunks_of_its_own() -> None:
 
 def test_of_too_few_images_nothing_is_measured() -> None:
     made = planned(dataset=dataset("few", 199))
+    assert made.atlas is None
     (last,) = made.chunks
     assert last.parameters["hindrance"] == (
         "the dataset 'few' has 199 images; an audit takes 200 or more, half of them to look for faults in and half to "
