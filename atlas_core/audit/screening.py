@@ -85,14 +85,16 @@ def candidates(
         purity: Share of each suspect's samples that come from each class's pictures, shape (suspects, classes).
 
     Returns:
-        One for each cell that is kept, at its strongest size, the strongest first.
+        One for each cell that is kept, at its strongest size, the strongest first; and a second one where a cell of the
+        class does more at another size: of what other classes' pictures do too, no more is asked at a larger one.
     """
     if not len(found.suspect):
         return []
     # By how much each clears what it must, in the end: of larger patches and of what is not of the class more is asked.
     allowed = MARGIN * np.array([allowance(share) for share in shares])[found.size]
     foreign = purity[found.suspect] < HALF
-    score = _excess(found, classes) - allowed[:, None] * np.where(foreign, FOREIGN, 1)  # (t, classes)
+    excess = _excess(found, classes)
+    score = excess - allowed[:, None] * np.where(foreign, FOREIGN, 1)  # (t, classes)
     rows = np.arange(len(score))
     best = score.argmax(axis=1)
     known = found.target != NO_CLASS
@@ -102,8 +104,14 @@ def candidates(
     order = np.lexsort((rows, -found.gain, -np.where(hit, score[rows, best], LAST)))
     _, first = np.unique(found.suspect[order], return_index=True)
     chosen = order[np.sort(first)]
-    count = min(most, max(FEWEST_KEPT, math.ceil(keep * len(chosen))))
-    return [Candidate(int(found.suspect[row]), int(found.size[row]), int(target[row])) for row in chosen[:count]]
+    flat = np.where(foreign[rows, target], -np.inf, excess[rows, target])
+    kept: list[Candidate] = []
+    for row in chosen[: max(FEWEST_KEPT, math.ceil(keep * len(chosen)))].tolist():
+        mine = np.flatnonzero((found.suspect == found.suspect[row]) & (target == target[row]))
+        most_flips = int(mine[flat[mine].argmax()])
+        both = [row] if most_flips == row or flat[most_flips] <= MARGIN else [row, most_flips]
+        kept += [Candidate(int(found.suspect[one]), int(found.size[one]), int(target[one])) for one in both]
+    return kept[:most]
 
 
 def _excess(found: Screened, classes: int) -> NDArray[np.float64]:

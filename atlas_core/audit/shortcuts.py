@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Options", "Thresholds", "chunks", "judge"]
 
-VERSION = 4
+VERSION = 5
 """Raised whenever the same request would measure something else."""
 PASSES_A_PART, MOST_PARTS = 2_500, 32
 SCREENING = 0.5

@@ -81,10 +81,10 @@ def judge(measured: Measured, thresholds: Thresholds) -> CheckResult:
         thresholds: What counts as a finding.
     """
     judged = ranked(measured, thresholds)
-    counting = [one for one in judged if one.counts(thresholds)]
+    counting = _once([one for one in judged if one.counts(thresholds)])
     findings = [_finding(one, measured) for one in counting]
     gating = [finding for finding in findings if finding.gate]
-    features = [one for one in judged if one.found(thresholds) and not one.counts(thresholds)]
+    features = _once([one for one in judged if one.found(thresholds) and not one.counts(thresholds)])
     verdict: Literal["pass", "fail", "inconclusive"] = "fail" if gating else "pass"
     needs = None
     if not gating and (doubt := _doubt(measured, judged)):
@@ -99,6 +99,12 @@ def judge(measured: Measured, thresholds: Thresholds) -> CheckResult:
                 "features": [_row(one, measured, thresholds) for one in features],
                 "strongest": [_row(one, measured, thresholds) for one in judged[:SHOWN]]},
     )  # fmt: skip
+
+
+def _once(judged: Sequence[Judged]) -> list[Judged]:
+    """Each cell once, at the size at which it is strongest."""
+    cells = {(one.value["layer"], one.value["column"], one.value["row"]): one for one in reversed(judged)}
+    return [one for one in judged if any(one is kept for kept in cells.values())]
 
 
 def ranked(measured: Measured, thresholds: Thresholds) -> list[Judged]:

@@ -41,9 +41,11 @@ def test_of_larger_patches_more_is_asked_and_of_what_is_not_of_the_class_most() 
     found = Screened(np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), np.array([1, 1, 1, 1]), LABELS,
                      np.array([[1, 1, 1, 0], [1, 1, 1, 1], [0, 1, 2, 0], [0, 1, 2, 0]]), np.zeros(4))  # fmt: skip
     kept = candidates(found, 3, 1.0, 9, [0.25, 0.5], PURE)
-    assert [one.suspect for one in kept] == [0, 1]  # a cell is kept once
-    assert kept[0].size == 0  # the larger one turns all of them, with four times the area
-    assert candidates(found, 3, 1.0, 9, [0.25, 0.26], PURE)[0].size == 1
+    # The larger one turns all of them, with four times the area; of what other classes share no more is asked.
+    assert [(one.suspect, one.size) for one in kept] == [(0, 0), (0, 1), (1, 0)]
+    foreign = candidates(found, 3, 1.0, 9, [0.25, 0.5], np.zeros((2, 3)))
+    assert [(one.suspect, one.size) for one in foreign] == [(0, 0), (1, 0)]
+    assert [one.size for one in candidates(found, 3, 1.0, 1, [0.25, 0.26], PURE)] == [1]
     two = Screened(np.array([0, 1]), np.array([0, 0]), np.array([1, 1]), LABELS[:2],
                    np.array([[1, 1, 1, 1], [1, 1, 1, 1]]), np.zeros(2))  # fmt: skip
     assert candidates(two, 3, 1.0, 1, [0.25], np.array([[0.0, 0, 0], [0, 1, 0]]))[0].suspect == 1

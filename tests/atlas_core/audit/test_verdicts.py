@@ -66,6 +66,11 @@ def test_the_margin_is_between_intervals_and_grows_with_the_area(hits: int, shar
     assert bool(judge(measured(candidate(hits, share=share, **still)), Thresholds()).findings) is found
 
 
+def test_a_cell_that_stands_out_at_two_sizes_is_one_finding() -> None:
+    result = judge(measured(candidate(150), candidate(200)), Thresholds())
+    assert [finding.statistics["flips"] for finding in result.findings] == [0.6667]
+
+
 def test_one_lucky_exemplar_is_no_concept() -> None:
     lucky = [{"hits": 150, "n": 150}, *[{"hits": 0, "n": 21}] * 7]
     assert judge(measured(candidate(150, exemplars=lucky)), Thresholds()).findings == []
