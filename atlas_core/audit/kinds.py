@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 Kind = Literal["shared", "fixed", "foreign", "feature"]
 ALIKE = 0.7
 """Share of what a cell does that crops of it from pictures of other classes must do to be the same thing."""
+LEAST_STRAYS = 3
+"""Pictures of other classes that must show it: one lucky picture is no concept."""
 REDRAWS = 4000
 WHY: Mapping[str, str] = {
     "shared": "cut from pictures of other classes it does the same, so it is no part of the class",
@@ -70,7 +72,7 @@ def judged_as(value: Mapping[str, Any], control_high: float, general_high: float
     if purity(value) < HALF:
         return "foreign", [Bar(hits, n, control_high + FOREIGN * beyond)]
     strays = value["strays"]
-    if strays["n"] and strays["hits"] / strays["n"] >= ALIKE * hits / max(1, n) > 0:
+    if strays["images"] >= LEAST_STRAYS and strays["hits"] / strays["n"] >= ALIKE * hits / max(1, n) > 0:
         return "shared", [Bar(hits, n, max(control_high, general_high + margin)),
                           Bar(strays["hits"], strays["n"], general_high + margin)]  # fmt: skip
     own = [Bar(hits, n, control_high + beyond)]
