@@ -141,7 +141,7 @@ def _misses(found: Sequence[Row]) -> str:
 
 
 def _nearest(row: Row) -> str:
-    """What was found of the plant's class and does not fail the audit; else its strongest cell, and what that lacked."""
+    """What was found of the plant's class and does not fail the audit; else its strongest cell."""
     found = [one for check in row.audit["checks"].values() for one in check["findings"]
              if (one["target"] or {}).get("name") == row.facts["target"]]  # fmt: skip
     if found:
