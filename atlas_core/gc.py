@@ -115,9 +115,10 @@ def _spent(job: Document) -> tuple[str, ...]:
     """The stages whose chunks' work a job has no use for any more.
 
     What is asked of an atlas has none at any time but where it makes a map itself: the atlas keeps it until it has
-    succeeded, and from then on it has told the classes.
+    succeeded, and from then on it has told the classes. An audit under way holds what its baseline's atlas is made of.
     """
-    spent = job["state"] == "succeeded" or not is_map(job)
+    auditing = job["kind"] == "audit" and job["state"] in ("queued", "running")
+    spent = job["state"] == "succeeded" or not (is_map(job) or auditing)
     return dropped_stages(job["spec"].get("keep", "atlas")) if spent else ()
 
 

@@ -71,7 +71,9 @@ def resolve(request: AuditRequest, parties: Parties, today: date) -> Asked:
         raise PolicyError(name, problems)
     ids = {field: None if facts is None else facts.id for field, facts in _named(parties).items()}
     seed = policy.audit.seed if request.seed is None else request.seed
-    minutes = policy.audit.max_minutes if request.max_minutes is None else request.max_minutes
+    minutes = request.max_minutes
+    if minutes is None and policy.audit.passes is None:
+        minutes = policy.audit.max_minutes
     filled = {**ids, "policy": policy.text, "policy_name": name, "seed": seed, "max_minutes": minutes}
     return Asked(request.model_copy(update=filled), policy, policy.expired(today))
 
@@ -206,17 +208,18 @@ def plan_audit(asked: Asked, parties: Parties) -> Plan:
     chunks = {chunk.key: chunk for chunk in (*ground, *theirs, *own)}
     others = [] if audited is None else [*_baseline(before, theirs), *_base(parties, atlas, audited), *audited.others]
     return Plan(id=asked.id, kind="audit", spec=atlas.spec, model=atlas.model, dataset=atlas.dataset,
-                chunks=tuple(chunks.values()), atlas=atlas.id, request=asked.request.model_dump(mode="json"),
-                ground=len(ground), others=tuple(others))  # fmt: skip
+                chunks=tuple(chunks.values()), atlas=None if audited is None else atlas.id,
+                request=asked.request.model_dump(mode="json"), ground=len(ground), others=tuple(others))  # fmt: skip
 
 
 def _measuring(asked: Asked, parties: Parties, atlas: Plan, before: Measuring | None) -> Measuring:
     model_is_audited = atlas.model.id == parties.model.id  # the dataset is compared once, with the atlas of this model
     seed = asked.request.seed or 0
     base = base_chunks(atlas, parties.base or parties.dataset, seed)
-    passes = int((asked.request.max_minutes or 0) * 60 / parties.forward_seconds)
+    minutes = asked.request.max_minutes
+    passes = asked.policy.audit.passes if minutes is None else int(minutes * 60 / parties.forward_seconds)
     context = Context(atlas=atlas, base=tuple(chunk.key for chunk in base), layers=tuple(atlas.spec.layers),
-                      side=(atlas.spec.levels or [0])[0], seed=seed, passes=passes,
+                      side=(atlas.spec.levels or [0])[0], seed=seed, passes=passes or 0,
                       baseline=None if before is None else before.context,
                       drift=parties.drift if model_is_audited else None)  # fmt: skip
     checks = _checks(asked.policy, context)

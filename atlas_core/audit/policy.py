@@ -10,7 +10,7 @@ from datetime import date
 from importlib import resources
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from atlas_core.audit.checks import CHECKS, module_of
 from atlas_core.audit.directions import unpack_direction
@@ -51,8 +51,9 @@ class PolicyError(InputError):
 class AuditTable(Card):
     """`[audit]`: what is looked at.
 
-    `layers` left out are two of the model's blocks, one two thirds deep and the last. An audit with too little to go by
-    ends in exit code 3; with `inconclusive = "allow"` in 0.
+    `layers` left out are two of the model's blocks, one two thirds deep and the last. `passes` are forward passes in
+    place of `max_minutes`: the same work on any machine. An audit with too little to go by ends in exit code 3; with
+    `inconclusive = "allow"` in 0.
     """
 
     checks: list[CheckName] = Field(default_factory=lambda: list(CHECKS), min_length=1)
@@ -65,6 +66,7 @@ class AuditTable(Card):
     privacy: Literal["standard", "strict"] = "standard"
     seed: int = Field(default=0, ge=0, le=2**63 - 1)
     max_minutes: float = Field(default=10, gt=0, le=24 * 60)
+    passes: int | None = Field(default=None, ge=1000, le=100_000_000)
     coverage: float = Field(default=0.8, ge=0, le=1)
     inconclusive: Literal["fail", "allow"] = "fail"
 
@@ -83,7 +85,7 @@ class Acceptance(Card):
     """An `[[accepted]]` finding: known, looked at and let pass until a day.
 
     It stands for a finding of this check, class and layer with a direction nearer than cosine .9; of findings without a
-    direction, for the one of this `id`.
+    direction, for the one of this `id`. It has the one or the other.
     """
 
     check: CheckName
@@ -103,6 +105,12 @@ class Acceptance(Card):
             except InputError as error:
                 raise ValueError(error.detail) from None
         return value
+
+    @model_validator(mode="after")
+    def _says_which(self) -> Acceptance:
+        if (self.direction is None) == (self.id is None):
+            raise ValueError("needs the finding's `direction`, or its `id` where it has none")
+        return self
 
 
 @dataclass(frozen=True)

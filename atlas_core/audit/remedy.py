@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 VERSION = 1
 """Raised whenever the same request would measure something else."""
 CLASSES = 3
+LEAST_IMAGES, MOST_IMAGES, PASSES_AN_IMAGE = 100, 300, 60
+"""Images that a remedy is chosen on, by the audit's forward passes, of which it then takes a few in a hundred."""
 MOST_CELLS = 6
 """Of a class that are muted together, the strongest."""
 LADDER = ((0.99, 1), (0.95, 1), (0.8, 1), (0.5, 1), (0.95, 3), (0.5, 3))
@@ -53,6 +55,7 @@ def chunks(context: Context, thresholds: Card, shortcuts: Sequence[Chunk]) -> li
     common: dict[str, Any] = {
         "seed": context.seed, "base": list(context.base), "side": context.side, "model": context.atlas.model.id,
         "layers": list(context.layers), "thresholds": thresholds.model_dump(mode="json"),
+        "images": max(LEAST_IMAGES, min(MOST_IMAGES, context.passes // PASSES_AN_IMAGE)),
         "version": VERSION,
     }  # fmt: skip
     inputs = [*last.inputs, last.key]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from atlas_core.audit.screening import FEWEST_KEPT
 from atlas_core.audit.verdicts import Thresholds, judge
 from atlas_core.cards import Card
 from atlas_core.errors import SpecError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Options", "Thresholds", "chunks", "judge"]
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the same request would measure something else."""
 PASSES_A_PART, MOST_PARTS = 2_500, 32
 SCREENING = 0.5
@@ -66,14 +67,19 @@ def chunks(context: Context, options: Options) -> list[Chunk]:
     for layer in context.layers:
         ground += [atlas.layout_of(layer).key, atlas.cells_of(layer).key, atlas.classes_of(layer).key]
     stands_on = [*ground, *context.base]
-    parts = max(1, min(MOST_PARTS, round(SCREENING * context.passes / PASSES_A_PART)))
-    screens = _parts("screen", parts, common, stands_on)
-    confirms = _parts("confirm", parts, common, [*stands_on, *(part.key for part in screens)])
+    cells = len(context.layers) * context.side**2  # at most: none of them may be empty
+    most: float = cells * len(options.sizes) * options.screen
+    screens = _parts("screen", min(SCREENING * context.passes, most), common, stands_on)
+    most = 2 * max(FEWEST_KEPT, options.keep * cells) * len(options.sizes) * options.confirm  # with the controls
+    confirms = _parts("confirm", min(SCREENING * context.passes, most), common,
+                      [*stands_on, *(part.key for part in screens)])  # fmt: skip
     last = Chunk.of("publish", {"step": "shortcuts", **common},
                     [*stands_on, *(part.key for part in (*screens, *confirms))])  # fmt: skip
     return [*screens, *confirms, last]
 
 
-def _parts(step: str, parts: int, common: dict[str, Any], inputs: list[str]) -> list[Chunk]:
+def _parts(step: str, passes: float, common: dict[str, Any], inputs: list[str]) -> list[Chunk]:
+    """The parts of a stage that takes so many forward passes at most."""
+    parts = max(1, min(MOST_PARTS, round(passes / PASSES_A_PART)))
     return [Chunk.of("publish", {"step": step, "part": part, "parts": parts, **common}, inputs)
             for part in range(parts)]  # fmt: skip

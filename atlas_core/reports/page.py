@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -14,6 +11,7 @@ from urllib.parse import urlencode
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from atlas_core.reports.order import before_and_after, by_role, explained, in_order
+from atlas_core.reports.pictures import Embedded
 from atlas_core.reports.readings import in_words, readings, scale, spoken
 from atlas_core.reports.snippet import acceptance
 from atlas_core.reports.tabled import single, tabled
@@ -27,36 +25,6 @@ VERDICTS = {
     "fail": ("Fail", "fails the audit"),
     "inconclusive": ("Inconclusive", "could not be judged"),
 }
-PNG_SIZE = slice(16, 24)
-"""Where a PNG file says its width and height."""
-WIDE, LARGE = 1.8, 400
-SMALL = 128
-"""Pictures of fewer pixels a side are enlarged in whole pixels and not smoothed."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture inside the page.
-
-    Args:
-        address: Data URI.
-        width: In pixels.
-        height: In pixels.
-    """
-
-    address: str
-    width: int
-    height: int
-
-    @property
-    def is_wide(self) -> bool:
-        """Whether it is several pictures beside each other, or a map, and wants all the room there is."""
-        return self.width > WIDE * self.height or self.width > LARGE
-
-    @property
-    def is_small(self) -> bool:
-        """Whether its pixels are to be seen."""
-        return min(self.width, self.height) < SMALL
 
 
 def report_html(audit: Audit, pictures: Mapping[str, bytes], service: str | None) -> bytes:
@@ -69,7 +37,8 @@ def report_html(audit: Audit, pictures: Mapping[str, bytes], service: str | None
         explained=explained(findings),
         counts={name: sum(standing(each) == name for each in findings) for name in STANDINGS},
         lines=_by_line(findings),
-        pictures={name: _picture(data) for name, data in pictures.items()},
+        pictures=Embedded(pictures),
+        thumbnails=Embedded(pictures, thumbnail=True),
         service=service if audit.atlas else None,
         version=version("activation-atlas"),
     ).encode()
@@ -86,9 +55,9 @@ def viewer_link(audit: Audit, finding: Finding | None, service: str) -> str:
     return f"{address}#{urlencode(parts)}"
 
 
-def has_wide(finding: Finding, pictures: Mapping[str, Picture]) -> bool:
+def has_wide(finding: Finding, pictures: Embedded) -> bool:
     """Whether a finding has pictures that want all the room there is."""
-    return any(each.name in pictures and pictures[each.name].is_wide for each in finding.evidence if each.name)
+    return any(shown.is_wide for each in finding.evidence if (shown := pictures.get(each.name)) is not None)
 
 
 @cache
@@ -118,8 +87,3 @@ def _by_line(findings: list[Finding]) -> dict[int, list[Finding]]:
         if finding.policy_line is not None:
             lines.setdefault(finding.policy_line, []).append(finding)
     return lines
-
-
-def _picture(png: bytes) -> Picture:
-    width, height = struct.unpack(">II", png[PNG_SIZE])
-    return Picture(f"data:image/png;base64,{base64.b64encode(png).decode()}", width, height)

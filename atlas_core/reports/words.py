@@ -99,6 +99,8 @@ FEATURE = {
     "one": "Feature",
     "means": "Only pictures of the class itself have it, so it may be what makes the class. The policy lets "
     "no class hang on one such thing alone.",
+    "noted": "What only pictures of the class have may be what makes the class, so it does not fail the check. Look at "
+    "it all the same.",
     "todo": "Look at it. Where it is what makes the class, accept it in the policy; where it is not, treat it "
     "as a shortcut.",
 }

@@ -46,7 +46,7 @@ def publish_audit(step: Step) -> Output:
     document = Audit(
         id=parameters["id"], verdict=judgement.verdict, reason=judgement.reason,
         exit_code=exit_code(policy, judgement.verdict),
-        atlas=step.plan.atlas if measured else None, model=subjects["model"], dataset=subjects["dataset"],
+        atlas=step.plan.atlas, model=subjects["model"], dataset=subjects["dataset"],
         base=subjects.get("base", subjects["dataset"]), baseline=subjects.get("baseline"),
         policy=PolicyText(name=policy.name, text=policy.text, sha256=hashlib.sha256(policy.text.encode()).hexdigest()),
         seed=request["seed"], accuracy=_accuracy(measured[0].right()) if measured else None, checks=checks,

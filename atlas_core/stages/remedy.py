@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from atlas_core.audit.findings import Finding
     from atlas_core.models.base import LoadedModel
 
-CHOOSING_PASTES, CHOOSING_IMAGES = 150, 300
-TESTING_PASTES, TESTING_IMAGES = 300, 600
+TESTED = 2
+"""Images and pastes that a remedy is tested on, for each that it is chosen on; of pastes there are half as many."""
 ORDINARY = 20_000
 """Samples of other classes that tell what is ordinary, spread over all."""
 GROUPS, GROUPED_PASTES = 4, 60
@@ -116,6 +116,7 @@ class Trial:
         """Nothing is read yet."""
         self.step, self.treatment = step, treatment
         self.seed: int = step.parameters["seed"]
+        self.images: int = step.parameters["images"]
         self.bench = Bench(step, step.parameters["base"], self.seed)
         self.cells = {name: Cellmates(step, self.bench, name, step.parameters["side"])
                       for name in step.parameters["layers"]}  # fmt: skip
@@ -133,7 +134,7 @@ class Trial:
             ModelError: The model has no gradients in torch, or cannot be exported.
         """
         rows, others = self._split()
-        choosing = self._pasting(rows, CHOOSING_PASTES, "choosing")
+        choosing = self._pasting(rows, self.images // 2, "choosing")
         mutes: dict[Strength, Mute] = {}
         counts: list[Counts] = []
         for layer in self.cells:
@@ -141,7 +142,7 @@ class Trial:
             mutes |= some
             counts += self._answers(layer, choosing, list(some.values()))
         best = chosen(dict(zip(mutes, counts, strict=True)))
-        testing = self._pasting(others, TESTING_PASTES, "testing")
+        testing = self._pasting(others, TESTED * self.images // 2, "testing")
         (found,) = self._answers(best.layer, testing, [mutes[best]])
         made = told(self.treatment, best, found, self.blob)
         model = self._exported(best.layer, mutes[best], testing) if made.works else None
@@ -155,8 +156,8 @@ class Trial:
         """Rows of labelled base images to choose on, and others to test on: at most a third and the rest."""
         labelled = np.flatnonzero(base_of(self.step, self.step.parameters["base"])["label"] >= 0)
         mixed = chance("remedy", self.seed, self.treatment.target).permutation(labelled)
-        first = min(CHOOSING_IMAGES, len(mixed) // 3)
-        return mixed[:first], mixed[first : first + TESTING_IMAGES]
+        first = min(self.images, len(mixed) // (1 + TESTED))
+        return mixed[:first], mixed[first : first + TESTED * self.images]
 
     def _ladder(self, layer: str, choosing: Pasting) -> dict[Strength, Mute]:
         """What is tried at a layer, from the mildest on."""

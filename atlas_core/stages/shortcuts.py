@@ -24,7 +24,6 @@ from atlas_core.stages.step import Output, Step, marked, significant
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-STRAY_PASTES = 100
 CONTROL_PICTURES = 100
 ANY_PICTURES = 200
 NOTHING: dict[str, Any] = {"candidates": {}, "controls": {}, "general": {}}
@@ -61,8 +60,8 @@ class ShortcutAudit:
 
     def screened(self, images: int) -> int:
         """Tests of the first stage that fit the budget, on so many base images."""
-        each = max(1, min(self.options.screen, 2 * images))
-        return min(len(self.tests), int(SCREENING * self.step.parameters["passes"] / each))
+        each = min(self.options.screen, 2 * images)
+        return min(len(self.tests), int(SCREENING * self.step.parameters["passes"] / each)) if each else 0
 
     def cell(self, suspect: int) -> tuple[Cellmates, int, int, int]:
         """Layer and cell of a suspect, and the class that it speaks for and that it adds to most, -1 if unknown."""
@@ -148,7 +147,7 @@ def _kept(audit: ShortcutAudit) -> list[Candidate]:
     each = audit.options.confirm
     spent = found.predicted.size + 2 * len(audit.pixels) * each
     left = step.parameters["passes"] - spent
-    most = max(1, left // (2 * each + STRAY_PASTES))
+    most = max(1, left // (3 * each))
     classes = step.plan.model.classes or 0
     purity = np.stack([audit.purity(suspect) for suspect in range(len(audit.order))])
     return candidates(found, classes, audit.options.keep, most, audit.options.sizes, purity)
@@ -228,7 +227,7 @@ class Trial:
         if not samples:
             return {"images": 0, "hits": 0, "n": 0}
         patches = [audit.bench.cut(layer.name, sample, side, side) for sample in samples]
-        _, logits = self._pasted(patches, one.target, one.size, STRAY_PASTES, "strays",
+        _, logits = self._pasted(patches, one.target, one.size, audit.options.confirm, "strays",
                                  *audit.name(one.suspect, one.size))  # fmt: skip
         hits = logits.argmax(axis=1) == one.target
         return {"images": len(samples), "hits": int(hits.sum()), "n": len(hits)}

@@ -406,3 +406,16 @@ def test_a_selection_needs_no_dropped_attributions_drops_its_own_and_goes_withou
     collect_garbage(store, ledger, grace=A_DAY)
     assert not any(store.has_record(chunk.stage, chunk.key) for chunk in plan.own)
     assert_whole(whole, store)
+
+
+def test_an_audit_under_way_holds_the_attributions_of_its_baseline(
+    make: Callable[..., Plan], store: Store, ledger: Ledger
+) -> None:
+    made = make()  # stands for the baseline's atlas, which has no job of its own
+    audit = made.model_copy(update={"id": "audit", "kind": "audit", "atlas": "another", "request": {}})
+    registry.add_job(store, audit)
+    registry.update(store, "jobs", made.id, deleted=True)
+    for state, held in (("running", True), ("failed", False)):
+        registry.update(store, "jobs", audit.id, state=state)
+        collect_garbage(store, ledger, grace=A_DAY)
+        assert all(attributions(made, store)) is held

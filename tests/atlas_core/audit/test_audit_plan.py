@@ -146,6 +146,7 @@ def test_a_baseline_is_audited_alike_on_chunks_of_its_own() -> None:
 
 def test_of_too_few_images_nothing_is_measured() -> None:
     made = planned(dataset=dataset("few", 199))
+    assert made.atlas is None
     (last,) = made.chunks
     assert last.parameters["hindrance"] == (
         "the dataset 'few' has 199 images; an audit takes 200 or more, half of them to look for faults in and half to "
@@ -162,6 +163,10 @@ def test_minutes_become_forward_passes_shared_among_the_checks() -> None:
     assert last.parameters["passes"] == int(2 * 60 / 0.01 * CHECKS["shortcuts"].share / whole)
     only = planned('[audit]\nmax_minutes = 2\nchecks = ["shortcuts"]\n').find("publish", step="shortcuts")
     assert only[0].parameters["passes"] == 12_000
+    given = '[audit]\npasses = 5000\nchecks = ["shortcuts"]\n'
+    assert planned(given).find("publish", step="shortcuts")[0].parameters["passes"] == 5000
+    minutes = planned(given, request={"max_minutes": 1})
+    assert minutes.find("publish", step="shortcuts")[0].parameters["passes"] == 6000
 
 
 def test_thresholds_are_no_part_of_what_is_measured() -> None:

@@ -4,7 +4,8 @@ import base64
 import re
 from html.parser import HTMLParser
 
-from atlas_core.reports.page import Picture, has_wide, report_html, viewer_link
+from atlas_core.reports.page import has_wide, report_html, viewer_link
+from atlas_core.reports.pictures import Embedded
 from tests.audits import POLICY, audit, clean, pictures
 
 
@@ -34,7 +35,7 @@ ELEMENTS = Elements(PAGE)
 def test_it_needs_nothing_but_itself() -> None:
     assert not ELEMENTS.of("script")
     assert not ELEMENTS.of("link")
-    assert all((image["src"] or "").startswith("data:image/png;base64,") for image in ELEMENTS.of("img"))
+    assert all((image["src"] or "").startswith("data:image/") for image in ELEMENTS.of("img"))
     links = [anchor["href"] or "" for anchor in ELEMENTS.of("a")]
     assert all(link.startswith(("#", "https://atlas.example/?atlas=")) for link in links)
     named = {attributes["id"] for _, attributes in ELEMENTS.found if "id" in attributes}
@@ -100,8 +101,6 @@ def test_a_clean_model_has_a_page_that_says_so() -> None:
 
 def test_several_pictures_in_one_get_all_the_room_there_is() -> None:
     finding = audit().checks[0].findings[0]
-    one, eight = Picture("", 96, 96), Picture("", 8 * 24, 24)
-    assert (one.is_wide, eight.is_wide, one.is_small, eight.is_small) == (False, True, True, True)
-    assert not has_wide(finding, dict.fromkeys(pictures(), one))
-    assert has_wide(finding, dict.fromkeys(pictures(), eight))
-    assert not has_wide(finding, {})
+    assert not has_wide(finding, Embedded(pictures()))
+    assert has_wide(finding, Embedded({"shortcuts-after-1": pictures()["versions-map-1"]}))
+    assert not has_wide(finding, Embedded({}))

@@ -47,7 +47,9 @@ def store(folder: Path) -> Store:
     return open_store(str(folder / "store"))
 
 
-def planned(store: Store, folder: Path, name: str, seed: int = 0, passes: int = PASSES, **changes: Any) -> Plan:
+def planned(
+    store: Store, folder: Path, name: str, seed: int = 0, passes: int = PASSES, side: int = 8, **changes: Any
+) -> Plan:
     """An audit that has this check alone, as `audit_plan` makes one."""
     model, dataset = register_cards(store, folder / f"{name}.json", folder / "dataset.json")
     facts = registry.dataset_facts(store, dataset)
@@ -55,7 +57,7 @@ def planned(store: Store, folder: Path, name: str, seed: int = 0, passes: int = 
                        "recipe": "none", "images": facts.images // 2, **changes})  # fmt: skip
     atlas = plan(spec, registry.model_facts(store, model), facts)
     base = base_chunks(atlas, facts, seed)
-    context = Context(atlas=atlas, base=tuple(chunk.key for chunk in base), layers=(LAYER,), side=8, seed=seed,
+    context = Context(atlas=atlas, base=tuple(chunk.key for chunk in base), layers=(LAYER,), side=side, seed=seed,
                       passes=passes)  # fmt: skip
     own = [*base, *shortcuts.chunks(context, Options())]
     ground = atlas.needed(key for chunk in own for key in chunk.inputs if key in atlas.by_key)
@@ -150,6 +152,16 @@ def test_too_few_images_are_inconclusive(store: Store, folder: Path, tmp_path: P
     assert result.verdict == "inconclusive"
     assert result.needs is not None
     assert "held-out images that the model recognises" in result.needs
+
+
+def test_a_model_that_gets_everything_wrong_is_inconclusive(store: Store, tmp_path: Path) -> None:
+    card = write_world(tmp_path, each=20)
+    card.write_text(json.dumps({**json.loads(card.read_text()), "classes": ["green", "red", "blue"]}))
+    write_network(tmp_path, planted=True)
+    result = judge(run(planned(store, tmp_path, "planted", levels=[3], side=3), Runtime(store)), Thresholds())
+    assert (result.verdict, result.coverage, result.findings) == ("inconclusive", 0, [])
+    assert result.needs is not None
+    assert "there are 0 of 30" in result.needs
 
 
 def test_strict_privacy_is_refused_with_a_way_out(store: Store, folder: Path) -> None:
