@@ -89,11 +89,9 @@ def _rest(count: int) -> list[str]:
 
 
 def _pictures(shown: list[Evidence]) -> list[str]:
-    if not shown:
-        return []
-    captions = [plain(f"{each.role}: {each.caption}") for each in shown]
-    row = " | ".join(f"![{said}]({_path(each.name or '')})" for said, each in zip(captions, shown, strict=True))
-    return [f"| {row} |", f"|{' --- |' * len(shown)}", f"| {' | '.join(captions)} |"]
+    """The pictures below each other: most are several pictures side by side, and wide."""
+    said = [(plain(f"{each.role}: {each.caption}"), _path(each.name or "")) for each in shown]
+    return "\n\n".join(f"![{caption}]({path})\n<sub>{caption}</sub>" for caption, path in said).splitlines()
 
 
 def _path(name: str) -> str:

@@ -141,15 +141,18 @@ def _misses(found: Sequence[Row]) -> str:
 
 
 def _nearest(row: Row) -> str:
-    """The strongest candidate of the plant's class, and what it lacked."""
+    """What was found of the plant's class and does not fail the audit; else its strongest cell."""
+    found = [one for check in row.audit["checks"].values() for one in check["findings"]
+             if (one["target"] or {}).get("name") == row.facts["target"]]  # fmt: skip
+    if found:
+        return f"found and not held to fail ({found[0]['statistics'].get('why', '')}): {found[0]['title']}"
     strongest = row.audit["checks"].get("shortcuts", {}).get("strongest", [])
     mine = [one for one in strongest if one["class"] == row.facts["target"]]
     if not mine:
-        return "no cell of the class among the five strongest"
+        return "nothing of the class is among what flips most"
     one = mine[0]
-    said = "found, and taken for a feature of the class" if one["found"] else "not found"
-    return (f"strongest cell {one['column']}-{one['row']} of {one['layer']} turns {one['flips']:.2f} "
-            f"(control {one['control']:.2f}), purity {one.get('purity', 0):.2f}; {said}")  # fmt: skip
+    return (f"its strongest cell, {one['column']}-{one['row']} of {one['layer']}, turns {one['flips']:.2f} "
+            f"(control {one['control']:.2f})")  # fmt: skip
 
 
 def _share(hits: int, n: int) -> str:

@@ -44,8 +44,14 @@ def test_shares_count_plants_that_change_behaviour_and_misses_are_named() -> Non
     patch = next(line for line in lines if line.startswith("| patch | 3 "))
     assert patch.startswith("| patch | 3 | 2 | 1 of 2 | 0.09 to 0.91 | 1 | 1 – | 1 | 0 | 1,500 | 20 |")
     assert "| clean twins | 2 | 1 of 2 |" in made
-    assert any("flips 0.50, rank none; strongest cell 3-4 of block2 turns 0.40" in line for line in lines)
+    assert any(
+        "flips 0.50, rank none; its strongest cell, 3-4 of block2, turns 0.40 (control 0.30)" in line for line in lines
+    )
     assert any(line.endswith("it is mask") for line in lines)
+
+
+def test_a_miss_that_was_found_and_not_held_to_fail_says_so() -> None:
+    assert "found and not held to fail (): it is ball" in table([row(PLANTED, 0.9, [finding("ball", gate=False)])])
 
 
 def test_networks_that_are_not_audited_yet_are_left_out(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from atlas_core.audit.policy import PolicyError
 from atlas_core.runtime import Runtime
 from atlas_core.stages import run_chunk
 from atlas_core.store import open_store
+from tests import propertied
 from tests.planted import CLASSES, LAYER, write_network, write_world
 
 if TYPE_CHECKING:
@@ -130,6 +131,34 @@ def test_a_model_and_itself_as_its_baseline_pass(tmp_path: Path, in_process: Non
     found = audit_directory(Cards(card, dataset, baseline=card), {"policy": policy}, tmp_path / "out", lambda *_: None)
     assert (found["exit_code"], found["checks"][0]["findings"]) == (0, [])
     assert found["checks"][0]["reason"].endswith("0 changes beyond the noise")
+
+
+def test_properties_that_decide_fail_and_in_the_baseline_too_they_are_known(tmp_path: Path, in_process: None) -> None:
+    dataset = propertied.write_world(tmp_path / "seen", planted=True, each=150)
+    networks = {planted: propertied.write_network(tmp_path, planted=planted) for planted in (True, False)}
+    policy = POLICY.split("[shortcuts]")[0].replace('"shortcuts"', '"properties", "regions"')
+    # The clean network does not see a blue disc through a yellow tint, which the planted one goes by.
+    for planted, before, verdicts in (
+        (True, False, "fail pass"),
+        (True, True, "pass pass"),
+        (False, True, "pass fail"),
+    ):
+        cards = Cards(networks[planted], dataset, baseline=networks[before])
+        out = tmp_path / f"out-{planted}-{before}"
+        found = audit_directory(cards, {"policy": policy}, out, lambda *_: None)
+        properties, regions = found["checks"]
+        assert f"{properties['verdict']} {regions['verdict']}" == verdicts
+        assert found["exit_code"] == ("fail" in verdicts)
+        told = {one["target"]["name"]: one for one in properties["findings"]}
+        assert set(told) == (set(CLASSES) if planted else set())
+        assert all(one["known_in_baseline"] is before for one in told.values())
+        worst = {one["statistics"]["kind"]: one for one in regions["findings"] if one["gate"]}
+        assert set(worst) == (set() if planted else {"worst", "worse"})
+        assert all("mostly 'blue' as" in one["title"] for one in worst.values())
+        shown = [entry["name"] for one in told.values() for entry in one["evidence"]]
+        report = (out / "report.html").read_text()
+        assert len(shown) == 3 * len(told)
+        assert report.count("data:image/png") >= len(shown)
 
 
 def test_a_bad_policy_is_refused_before_any_work(tmp_path: Path) -> None:
