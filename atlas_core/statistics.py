@@ -55,15 +55,17 @@ def fisher_greater(hits: ArrayLike, n: ArrayLike, control_hits: ArrayLike, contr
     return np.where((n == 0) | (control_n == 0), 1.0, np.clip(p, 0, 1))
 
 
-def paired_loss(lost: int, won: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+def paired_loss(
+    lost: ArrayLike, won: ArrayLike, n: ArrayLike, confidence: float = 0.95
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Interval of the difference of two shares of the same trials, Wald's with a half more in each cell.
 
     Of Agresti and Min 2005, "Simple improved confidence intervals for comparing matched proportions".
 
     Args:
-        lost: Trials that succeeded and no longer do.
-        won: Trials that did not and now do.
-        n: All trials.
+        lost: Trials that succeeded and no longer do, any shape.
+        won: Trials that did not and now do, same shape.
+        n: All trials, same shape.
         confidence: Of the two-sided interval, in (0, 1).
 
     Returns:
@@ -71,10 +73,27 @@ def paired_loss(lost: int, won: int, n: int, confidence: float = 0.95) -> tuple[
     """
     from statistics import NormalDist
 
+    lost, won, n = (np.asarray(one, np.float64) for one in (lost, won, n))
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     middle = (lost - won) / (n + 2)
-    half = z * ((lost + won + 1) - (lost - won) ** 2 / (n + 2)) ** 0.5 / (n + 2)
-    return max(-1.0, middle - half), min(1.0, middle + half)
+    half = z * np.sqrt((lost + won + 1) - (lost - won) ** 2 / (n + 2)) / (n + 2)
+    return np.maximum(middle - half, -1), np.minimum(middle + half, 1)
+
+
+def mcnemar_greater(lost: ArrayLike, won: ArrayLike) -> NDArray[np.float64]:
+    """McNemar's exact test, one-sided: how likely so many are lost or more, if as many are won as lost.
+
+    Args:
+        lost: Trials that succeeded and no longer do, any shape.
+        won: Trials that did not and now do, same shape.
+
+    Returns:
+        p, of the same shape; 1 where none changed.
+    """
+    from scipy.stats import binom  # slow to load
+
+    lost, won = (np.asarray(one, np.float64) for one in (lost, won))
+    return np.where(lost + won > 0, binom.sf(lost - 1, lost + won, 0.5), 1.0)
 
 
 def adjusted(p: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

@@ -51,7 +51,8 @@ def base_chunks(atlas: Plan, dataset: DatasetFacts, seed: int) -> list[Chunk]:
     """
     own = dataset.digest == atlas.dataset.digest
     count = min(MOST, dataset.images - atlas.dataset.sampled(atlas.spec) if own else dataset.images)
-    sampled = {"images": atlas.spec.images, "images_per_class": atlas.spec.images_per_class} if own else {}
+    # Which images the atlas leaves over hangs on how it samples: its seed need not be the audit's.
+    sampled = {**atlas.spec.caps._asdict(), "samples": atlas.spec.samples, "sampled_by": atlas.spec.seed} if own else {}
     common = {"step": "base", "model": atlas.model.id, "dataset": dataset.digest, "seed": seed, **sampled}
     return [Chunk.of("publish", {"start": start, "stop": min(start + A_CHUNK, count), **common})
             for start in range(0, count, A_CHUNK)]  # fmt: skip

@@ -18,13 +18,15 @@ SAME = 0.9
 STEPS = 127
 
 
-def pack_direction(direction: NDArray[np.floating[Any]]) -> str:
-    """A direction as base64 of one signed byte a channel.
+def pack_direction(direction: NDArray[np.floating[Any]]) -> str | None:
+    """A direction as base64 of one signed byte a channel; None of one without length, where nothing is active.
 
     Args:
-        direction: Of any length but 0, shape (channels,).
+        direction: Of any length, shape (channels,).
     """
-    largest = np.abs(direction).max()
+    largest = np.abs(direction).max(initial=0)
+    if not largest:
+        return None
     return base64.b64encode(np.rint(direction / largest * STEPS).astype(np.int8).tobytes()).decode()
 
 

@@ -82,7 +82,8 @@ class Finding(Card):
 class CheckResult(Card):
     """What one check found, how much of what there is it looked at, and how sure it is.
 
-    `needs` says what would make an inconclusive one conclusive; `noise` how far its numbers change by chance alone.
+    `needs` says what would make an inconclusive one conclusive, or a failed one whose findings are accepted; `noise`
+    how far its numbers change by chance alone.
     """
 
     check: CheckName

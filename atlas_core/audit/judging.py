@@ -133,6 +133,8 @@ def _concluded(policy: Policy, result: CheckResult) -> CheckResult:
     verdict, reason, needs = result.verdict, result.reason, result.needs
     if verdict == "fail" and not gating:
         verdict, reason = "pass", f"{len(result.findings)} found, all of them accepted or in the baseline already"
+        if needs is not None:
+            verdict, reason = "inconclusive", f"{reason}; whether there is more cannot be told"
     elif gating and verdict == "fail" and len(gating) < len(result.findings):
         reason = f"{gating[0].title}; {len(gating)} of {len(result.findings)} findings count"
     if verdict == "pass" and result.coverage < policy.audit.coverage:
@@ -140,7 +142,8 @@ def _concluded(policy: Policy, result: CheckResult) -> CheckResult:
         reason = (f"{reason}, but only {result.coverage:.0%} of what there is was looked at; the policy asks for "
                   f"{policy.audit.coverage:.0%} (line {policy.line_of('audit.coverage')})")  # fmt: skip
         needs = "more time: raise max_minutes"
-    return result.model_copy(update={"verdict": verdict, "reason": reason, "needs": needs})
+    told = None if verdict == "fail" else needs
+    return result.model_copy(update={"verdict": verdict, "reason": reason, "needs": told})
 
 
 def _reason(found: Sequence[CheckResult]) -> str:

@@ -97,6 +97,7 @@ def resolve(
         NotFoundError: There is no such class, level or cell.
         SpecError: Privacy or the model does not allow it, or the base images have no labels.
     """
+    dataset = _apart(atlas, dataset)
     _check_kept(atlas, dataset)
     target = _class(atlas, request.target, "/target")
     base = None if request.base is None else _class(atlas, request.base, "/base")
@@ -105,6 +106,11 @@ def resolve(
     filled = {"target": target, "base": base, "dataset": None if dataset is None else dataset.id,
               "patches": _patches(request.patches, atlas, cells_of)}  # fmt: skip
     return request.model_copy(update=filled)
+
+
+def _apart(atlas: Plan, dataset: DatasetFacts | None) -> DatasetFacts | None:
+    """A dataset other than the atlas's own: of that one images that the atlas is made of are no base images."""
+    return None if dataset is None or dataset.digest == atlas.dataset.digest else dataset
 
 
 def _check_kept(atlas: Plan, dataset: DatasetFacts | None) -> None:
@@ -178,6 +184,7 @@ def plan_patches(atlas: Plan, request: PatchRequest, dataset: DatasetFacts | Non
         request: From `resolve`.
         dataset: That the base images are of, None for the atlas's own.
     """
+    dataset = _apart(atlas, dataset)
     looking = base_chunks(atlas, dataset or atlas.dataset, request.seed)
     ground = atlas.needed(_made(atlas, request))
     content = request.model_dump(mode="json")

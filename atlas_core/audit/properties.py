@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Measured = Mapping[str, Any]
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same request would measure something else."""
 SCREENING = 0.5
 """Of the forward passes, for the first stage."""

@@ -16,7 +16,7 @@ from atlas_core.cards import Card
 from atlas_core.errors import SpecError
 from atlas_core.keys import digest
 from atlas_core.plan import Chunk
-from atlas_core.statistics import adjusted, fisher_greater, wilson
+from atlas_core.statistics import adjusted, fisher_greater, mcnemar_greater, paired_loss, wilson
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,14 +26,12 @@ if TYPE_CHECKING:
     Measured = Mapping[str, Any]
     Region = dict[str, Any]
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same request would measure something else."""
 LEAST_IMAGES = 100
 """Held-out images under which nothing is said for certain."""
 OVERLAP = 0.5
 """Share of a region's wrong images that lie in a worse one, from which on it is that one's."""
-DEVIATION = 1.959964
-"""Standard deviations within which 95 % of a normal distribution lie."""
 SHOWN, A_CHUNK = 12, 500
 
 
@@ -140,15 +138,10 @@ def judged(measured: Measured) -> list[Region]:
 
 
 def _against(lost: Sequence[int], won: Sequence[int], images: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
-    """How much worse than the baseline's, with Agresti and Min's interval of paired shares and McNemar's exact test."""
-    from scipy.stats import binom  # slow to load
-
-    b, c = np.asarray(lost, np.float64), np.asarray(won, np.float64)
-    p = np.where(b + c > 0, binom.sf(b - 1, b + c, 0.5), 1.0)
-    n, difference = images + 2.0, b - c
-    half = DEVIATION * np.sqrt(np.maximum(b + c + 1 - difference**2 / n, 0)) / n
-    return {"worse": difference / images, "worse_low": difference / n - half, "worse_high": difference / n + half,
-            "worse_q": adjusted(p)}  # fmt: skip
+    """How much worse than the baseline's, on the same images."""
+    low, high = paired_loss(lost, won, images)
+    return {"worse": (np.asarray(lost) - np.asarray(won)) / images, "worse_low": low, "worse_high": high,
+            "worse_q": adjusted(mcnemar_greater(lost, won))}  # fmt: skip
 
 
 def merged(regions: Iterable[Region]) -> list[Region]:

@@ -18,6 +18,8 @@ from atlas_core.plan import Chunk
 from atlas_core.statistics import paired_loss, wilson
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from atlas_core.audit.context import Context
     from atlas_core.audit.findings import CheckResult, Finding
     from atlas_core.cards import Card
@@ -161,23 +163,19 @@ def told(treatment: Treatment, strength: Strength, counts: Counts, model: str) -
     statistics: dict[str, Any] = {
         "layer": strength.layer, "directions": strength.directions, "quantile": strength.quantile,
         "times": strength.times,
-        "flips_before": round(before, 4), "flips_before_interval": _wilson(counts.flips_before, counts.pastes),
-        "flips_after": round(after, 4), "flips_after_interval": _wilson(counts.flips_after, counts.pastes),
+        "flips_before": round(before, 4), "flips_before_interval": _ends(wilson(counts.flips_before, counts.pastes)),
+        "flips_after": round(after, 4), "flips_after_interval": _ends(wilson(counts.flips_after, counts.pastes)),
         "pastes": counts.pastes,
         "accuracy_before": round(accuracy, 4), "accuracy_after": round(accuracy - lost, 4),
         "accuracy_lost": round(lost, 4), "base_images": counts.images,
-        "accuracy_lost_interval": _rounded(paired_loss(counts.lost, counts.won, counts.images)),
+        "accuracy_lost_interval": _ends(paired_loss(counts.lost, counts.won, counts.images)),
     }  # fmt: skip
     return Remedy(works=counts.works, summary=summary, statistics=statistics, model=model if counts.works else None)
 
 
-def _wilson(hits: int, n: int) -> tuple[float, float]:
-    low, high = wilson(hits, n)
-    return _rounded((float(low), float(high)))
-
-
-def _rounded(interval: tuple[float, float]) -> tuple[float, float]:
-    return round(interval[0], 4), round(interval[1], 4)
+def _ends(interval: tuple[NDArray[np.float64], NDArray[np.float64]]) -> tuple[float, float]:
+    """An interval as it is told."""
+    return round(float(interval[0]), 4), round(float(interval[1]), 4)
 
 
 def blob_name(name: str, index: int) -> str:

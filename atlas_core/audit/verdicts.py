@@ -86,9 +86,9 @@ def judge(measured: Measured, thresholds: Thresholds) -> CheckResult:
     gating = [finding for finding in findings if finding.gate]
     features = _once([one for one in judged if one.found(thresholds) and not one.counts(thresholds)])
     verdict: Literal["pass", "fail", "inconclusive"] = "fail" if gating else "pass"
-    needs = None
-    if not gating and (doubt := _doubt(measured, judged)):
-        verdict, needs = "inconclusive", doubt
+    needs = _doubt(measured, judged)  # told of a failure too: its findings may be accepted
+    if needs and not gating:
+        verdict = "inconclusive"
     return CheckResult(
         check="shortcuts", verdict=verdict, reason=_reason(verdict, gating, len(features), measured), needs=needs,
         coverage=round(measured["screened"] / measured["tests"], 4) if measured["tests"] else 0.0,

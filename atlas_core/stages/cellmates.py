@@ -97,12 +97,7 @@ class Cellmates:
         own = samples[labels == target]
         return {"spread": self._spread(own if len(own) else samples), "count": len(samples), "images": images,
                 "labelled": int((labels >= 0).sum()), "own": int((labels == target).sum()),
-                "direction": self._direction(cell)}  # fmt: skip
-
-    def _direction(self, cell: int) -> str | None:
-        """The cell's mean as findings keep it, None of one in which nothing is active."""
-        mean = self.level["mean"][cell]
-        return pack_direction(mean) if mean.any() else None
+                "direction": pack_direction(self.level["mean"][cell])}  # fmt: skip
 
     def shares(self, cell: int, classes: int) -> NDArray[np.float64]:
         """Shares of a cell's labelled samples that come from pictures of each class, shape (classes,)."""

@@ -12,6 +12,7 @@ from atlas_core.audit import traits
 from atlas_core.audit.associations import having
 from atlas_core.audit.pasting import chance
 from atlas_core.audit.properties import SCREENING, Options
+from atlas_core.audit.suspects import balanced
 from atlas_core.audit.traits import COLOUR, PLACES, SHARPNESS, TRAITS, Statistics, places
 from atlas_core.memory import Batches
 from atlas_core.models.preprocessing import to_unit
@@ -100,14 +101,14 @@ class Trial:
         return self._rest[name, around]
 
     def recipients(self, bases: Bases, name: int, trait: int, most: int) -> NDArray[np.int64]:
-        """Base images of other classes, as evenly of each as there are, each at most twice."""
+        """Base images of other classes, as evenly of each as there are, each at most twice.
+
+        Once, where what is given hangs on no chance: the same picture given the same again is no second trial.
+        """
         random = chance("recipients", self.seed, name, trait)
         mixed = random.permutation(np.flatnonzero(bases.label != name))
-        order = np.argsort(bases.label[mixed], kind="stable")
-        label = bases.label[mixed][order]
-        turn = np.empty(len(mixed), np.int64)
-        turn[order] = np.arange(len(mixed)) - np.searchsorted(label, label)
-        return np.tile(mixed[np.argsort(turn, kind="stable")], TWICE)[:most]
+        turns = 1 if TRAITS[trait] in (COLOUR, SHARPNESS) else TWICE
+        return np.tile(mixed[balanced(bases.label[mixed], len(mixed))], turns)[:most]
 
     def given(
         self, pictures: NDArray[np.uint8], name: int, trait: int, *said: Any, around: bool = False
@@ -166,7 +167,7 @@ class Trial:
         # Filled up with copies: networks sum floats in another order for another size of batch.
         filled = np.concatenate([some, np.repeat(some[-1:], size - len(some), axis=0)])
         read, logits = self.model.activations(to_unit(filled), layers, logits=True)
-        said = np.zeros((size, 0), np.float32) if logits is None else logits
+        said = np.zeros((size, 0), np.float32) if logits is None else np.where(np.isnan(logits), -np.inf, logits)
         return {name: values[: len(some)] for name, values in read.items()}, said[: len(some)]
 
     def told(self) -> dict[str, Any]:

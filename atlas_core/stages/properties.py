@@ -113,8 +113,7 @@ class Test:
     def _direction(self) -> str | None:
         """How the mean activation changes, of the first images."""
         _, before = self._trial.looked(self._before[:DIRECTED], self._trial.step.parameters["layer"])
-        change = (self._means[:DIRECTED] - before).mean(axis=0) if len(before) else np.zeros(0)
-        return pack_direction(change) if np.abs(change).max(initial=0) > 0 else None
+        return pack_direction((self._means[:DIRECTED] - before).mean(axis=0)) if len(before) else None
 
     def _others(self) -> list[int]:
         """Some other classes whose traits are a control."""

@@ -157,7 +157,8 @@ def _baseline(step: Step, answers: Answers) -> NDArray[np.int64] | None:
     if not step.parameters["baseline"]:
         return None
     table = base_of(step, step.parameters["baseline"])
-    said = dict(zip(table["image"].tolist(), table["logits"].argmax(axis=1).tolist(), strict=True))
+    top = table["logits"].argmax(axis=1) if len(table["image"]) else table["image"]
+    said = dict(zip(table["image"].tolist(), top.tolist(), strict=True))
     pairs = zip(answers.image.tolist(), answers.label.tolist(), strict=True)
     return np.array([int(said[image] == label) if image in said else -1 for image, label in pairs], np.int64)
 

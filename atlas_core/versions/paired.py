@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
+from atlas_core.statistics import mcnemar_greater, paired_loss
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
-
-DEVIATIONS = 1.96
 
 
 @dataclass(frozen=True)
@@ -46,18 +45,12 @@ class Accuracy:
 def compared(old: NDArray[np.bool_], new: NDArray[np.bool_]) -> Accuracy:
     """Compare two models on the same images.
 
-    The interval is that of Agresti and Min, 2005, for matched pairs: half an image is added to each of the four ways
-    in which the two can be right or wrong.
-
     Args:
         old: Whether the old model is right, shape (n,), at least one image.
         new: Whether the new one is, shape (n,).
     """
     n, lost, won = len(old), int((old & ~new).sum()), int((new & ~old).sum())
-    moved, total = lost + won + 1, n + 2
-    middle = (won - lost) / total
-    half = DEVIATIONS * float(np.sqrt(moved - (won - lost) ** 2 / total)) / total
-    low, high = max(-1.0, middle - half), min(1.0, middle + half)
+    low, high = map(float, paired_loss(won, lost, n))
     return Accuracy(n, float(old.mean()), float(new.mean()), lost, won, mcnemar(lost, won), low, high)
 
 
@@ -68,8 +61,4 @@ def mcnemar(lost: int, won: int) -> float:
         lost: Images that only the old model gets right.
         won: Images that only the new one does.
     """
-    from scipy.stats import binom  # takes half a second to load
-
-    if lost + won == 0:
-        return 1.0
-    return min(1.0, 2 * float(binom.cdf(min(lost, won), lost + won, 0.5)))
+    return min(1.0, 2 * float(mcnemar_greater(max(lost, won), min(lost, won))))

@@ -74,6 +74,16 @@ def test_of_another_dataset_all_are_base_images(tiny_atlas: TinyAtlas, tmp_path:
     assert sorted(found["image"].tolist()) == list(range(12))
 
 
+def test_atlases_that_sample_otherwise_leave_other_base_images(tiny_atlas: TinyAtlas) -> None:
+    made = audited(tiny_atlas)
+    for changes in ({"seed": made.spec.seed + 1}, {"samples": 30}, {"images": 41}):
+        other = made.model_copy(update={"spec": made.spec.model_copy(update=changes)})
+        runtime = Runtime(tiny_atlas.store)
+        assert set(held_out(runtime, other, 7).tolist()) != set(held_out(runtime, made, 7).tolist())
+        keys = {chunk.key for plan in (made, other) for chunk in base_chunks(plan, plan.dataset, 7)}
+        assert len(keys) == 2
+
+
 def test_an_atlas_of_all_images_leaves_none(tiny_atlas: TinyAtlas) -> None:
     assert base_chunks(tiny_atlas.plan, tiny_atlas.plan.dataset, 0) == []
     assert held_out(Runtime(tiny_atlas.store), tiny_atlas.plan, 0).tolist() == []

@@ -13,8 +13,8 @@ from atlas_core.audit.findings import CheckResult, Finding, FoundAt, Target
 from atlas_core.audit.judging import exit_code, judge_audit
 from atlas_core.audit.policy import parse_policy
 
-AHEAD, ASIDE = pack_direction(np.array([1.0, 0.1, 0])), pack_direction(np.array([0.0, 1, 0]))
-NEARLY = pack_direction(np.array([1.0, 0.4, 0]))  # cosine .93 with AHEAD
+AHEAD, ASIDE = str(pack_direction(np.array([1.0, 0.1, 0]))), str(pack_direction(np.array([0.0, 1, 0])))
+NEARLY = str(pack_direction(np.array([1.0, 0.4, 0])))  # cosine .93 with AHEAD
 
 
 def finding(**changes: Any) -> Finding:
@@ -121,3 +121,10 @@ def test_too_little_looked_at_is_inconclusive_and_exits_as_the_policy_says() -> 
     allowing = parse_policy('[audit]\ninconclusive = "allow"\n')
     assert [exit_code(policy, one) for one in ("pass", "fail", "inconclusive")] == [0, 1, 3]
     assert [exit_code(allowing, one) for one in ("pass", "fail", "inconclusive")] == [0, 1, 0]
+
+
+def test_what_was_in_doubt_besides_an_accepted_finding_stays_in_doubt() -> None:
+    unsure = result(finding(), needs="more pictures of each class")
+    assert judge_audit(parse_policy(accepted()), [unsure]).verdict == "inconclusive"
+    failed = judge_audit(parse_policy(""), [unsure])
+    assert (failed.verdict, failed.checks[0].needs) == ("fail", None)

@@ -140,6 +140,15 @@ def test_the_same_request_is_the_same_job_and_the_same_bytes(atlas: Plan, store:
     assert asked(atlas, store, **options, seed=4)[0].id != made.id
 
 
+def test_the_atlass_own_dataset_by_name_is_no_other_one(atlas: Plan) -> None:
+    plain, named = (PatchRequest.model_validate({"target": "red", "patches": {"kind": "images", "images": ["a" * 64]},
+                                                 "dataset": name}) for name in (None, atlas.dataset.id))  # fmt: skip
+    made = [plan_patches(atlas, resolve(one, atlas, facts, lambda layer, side: []), facts)
+            for one, facts in ((plain, None), (named, atlas.dataset))]  # fmt: skip
+    assert made[0] == made[1]
+    assert made[1].others == ()
+
+
 def test_an_atlas_of_all_images_is_tested_on_its_own_and_says_so(store: Store, folder: Path) -> None:
     whole = atlas_of(store, folder)
     runtime = Runtime(store)

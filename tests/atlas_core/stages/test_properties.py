@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -13,12 +14,15 @@ from atlas_core import registry
 from atlas_core.audit.base import base_chunks
 from atlas_core.audit.context import Context
 from atlas_core.audit.properties import Options, Thresholds, chunks, judge
+from atlas_core.audit.traits import COLOUR, SHARPNESS, TRAITS
 from atlas_core.build import plan
 from atlas_core.plan import Other, Plan
 from atlas_core.registration import register_cards
 from atlas_core.runtime import Runtime
 from atlas_core.spec import parse_spec
 from atlas_core.stages import run_chunk
+from atlas_core.stages.giving import Trial
+from atlas_core.stages.step import Step
 from atlas_core.store import Store, open_store
 from tests.propertied import LAYER, write_network, write_world
 
@@ -136,3 +140,17 @@ def test_files_that_tell_classes_apart_are_told(world: World) -> None:
     first = measured["files"][0]
     assert (first["name"], first["property"]) == ("green", "bytes a pixel")  # waves compress worst
     assert first["separation"] > 0.75
+
+
+def test_the_same_picture_given_the_same_is_one_trial(world: World) -> None:
+    made = audited(world, "planted")
+    runtime = Runtime(world.store)
+    part = next(chunk for chunk in made.chunks if chunk.parameters.get("step") == "give")
+    for chunk in made.needed(part.inputs):
+        run_chunk(made, chunk, runtime)
+    trial = Trial(Step(made, part, runtime, lambda done, total: None, Path()))
+    bases = trial.bench.bases(trial.bench.halves()[0])
+    others = int((bases.label != 0).sum())
+    for trait in TRAITS:
+        most = len(trial.recipients(bases, 0, TRAITS.index(trait), 10_000))
+        assert most == others * (1 if trait in (COLOUR, SHARPNESS) else 2)
