@@ -33,7 +33,9 @@ def drift(
     permutations: Annotated[int | None, typer.Option(help="999 by default.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of the permutations.")] = None,
     series: Annotated[str | None, typer.Option(help="A name under which results are kept in time.")] = None,
-    picture: Annotated[Path | None, typer.Option(help="Write the histogram of learned concepts, a PNG.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "--picture", help="Write the histogram of learned concepts, a PNG.")
+    ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
     url: Url = DEFAULT_URL,
     as_json: Json = False,
@@ -45,8 +47,8 @@ def drift(
         job = client.drift(atlas, dataset, **{name: value for name, value in options.items() if value is not None})
         with job_bars() as on_progress:
             document = client.made_drift(job, on_progress)
-        if picture is not None:
-            put_file(picture, histogram(client, document))
+        if out is not None:
+            put_file(out, histogram(client, document))
     if as_json:
         put_json(document)
     else:

@@ -25,7 +25,9 @@ def versions(
     seed: Annotated[int | None, typer.Option(help="Of the samples, where OLD is a model.")] = None,
     weight: Annotated[float | None, typer.Option(help="That ties twins on the map; 1 by default.")] = None,
     alpha: Annotated[float | None, typer.Option(help="Of what is told; .05.")] = None,
-    picture: Annotated[Path | None, typer.Option(help="Write both halves of the first layer's map, a PNG.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "--picture", help="Write both halves of the first layer's map, a PNG.")
+    ] = None,
     gate: Annotated[bool, typer.Option("--gate", help="Exit 1 where anything changed beyond the noise.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the summary only, to be quoted.")] = False,
     url: Url = DEFAULT_URL,
@@ -41,19 +43,19 @@ def versions(
         with job_bars() as on_progress:
             document = client.made_comparison(job, on_progress)
         summary = client.comparison_summary(document["id"])
-        if picture is not None:
-            put_file(picture, client.picture(document["description"]["layers"][0]["picture"]["url"]))
+        if out is not None:
+            put_file(out, client.picture(document["description"]["layers"][0]["picture"]["url"]))
     if as_json:
         put_json(document)
     else:
         put(summary.rstrip())
         if not markdown:
-            put_findings(document)
+            put_findings(document, client.url)
     if gate and document["description"]["findings"]:
         raise typer.Exit(GATE_FAILED)
 
 
-def put_findings(document: Document) -> None:
+def put_findings(document: Document, url: str) -> None:
     """All that is beyond the noise, and where to look at it."""
     found = document["description"]
     if found["findings"]:
@@ -61,4 +63,4 @@ def put_findings(document: Document) -> None:
     for one in found["findings"]:
         put(f"{one['kind']}: {one['text']}")
     for layer in found["layers"]:
-        put(f"map of {layer['layer']}: {layer['picture']['url']}")
+        put(f"map of {layer['layer']}: {url}{layer['picture']['url']}")

@@ -133,7 +133,7 @@ def select(
             document = client.made_selection(job, on_progress)
         if out is not None:
             put_file(out, picture_bytes(draw_selection(_opened(client, document["id"]))))
-    put_json(document) if as_json else _put_selection(document, url)
+    put_json(document) if as_json else _put_selection(document, client.url)
 
 
 def _put_selection(document: Document, url: str) -> None:

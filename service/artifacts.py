@@ -188,9 +188,9 @@ class Artifacts:
 
     def missing(self, plan: Plan, what: str) -> NotFoundError:
         """Why something is not there: it is being made, or the job ended before."""
-        state = self.job(plan.id)["state"]
+        state = self.job(plan.id, None)["state"]
         if state in TERMINAL:
-            return NotFoundError(f"{what} and the job is {state}; submit the atlas again to go on")
+            return NotFoundError(f"{what} and the job is {state}; submit the {plan.kind} again to go on")
         return NotYetError(f"{what}; ask again later")
 
     def tile_chunks(self, plan: Plan, layer: str, side: int, x: int, y: int) -> list[Chunk]:

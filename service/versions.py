@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from service.dependencies import Services
 
 
+NOT_COMPLETE = "this comparison is not complete yet"
+
+
 def planned(services: Services, request: VersionsRequest) -> Plan:
     """The plan of a comparison of two models.
 
@@ -94,7 +97,7 @@ def blob_of(services: Services, plan: Plan, name: str) -> str:
     """
     record = services.artifacts.record(plan.chunks[-1])
     if record is None:
-        raise NotFoundError("this comparison is not complete yet; ask again when its state is succeeded")
+        raise services.artifacts.missing(plan, NOT_COMPLETE)
     if name not in record["blobs"]:
         raise NotFoundError(f"this comparison has no {name.replace('-', ' ')}")
     return str(record["blobs"][name])
@@ -107,9 +110,11 @@ def points_of(services: Services, plan: Plan, n: int) -> tuple[NDArray[Any], NDA
         NotFoundError: There is no such layer, or it is not complete.
     """
     chunks = plan.find("publish", step="version")
-    record = services.artifacts.record(chunks[n]) if n < len(chunks) else None
+    if n >= len(chunks):
+        raise NotFoundError(f"this comparison has no layer {n}; it has {len(chunks)}, counted from 0")
+    record = services.artifacts.record(chunks[n])
     if record is None:
-        raise NotFoundError(f"this comparison has no layer {n}, or is not complete yet")
+        raise services.artifacts.missing(plan, NOT_COMPLETE)
     table = services.artifacts.table(record["blobs"]["points"])
     return table["old"], table["new"]
 
@@ -121,10 +126,12 @@ def exemplar(services: Services, plan: Plan, n: int) -> tuple[str, Callable[[], 
         NotFoundError: It shows none of this number, or is not complete.
     """
     found = _description(services, plan)
-    for patch in _patches(found or {"layers": []}):
+    if found is None:
+        raise services.artifacts.missing(plan, NOT_COMPLETE)
+    for patch in _patches(found):
         if patch["n"] == n:
             seen = plan if patch["of"] == "old" else plan.seen_as(NEW)
-            return tag_of(found or {}, n), partial(services.artifacts.exemplar, seen, patch["layer"], patch)
+            return tag_of(found, n), partial(services.artifacts.exemplar, seen, patch["layer"], patch)
     raise NotFoundError(f"this comparison shows no patch {n}")
 
 
@@ -134,7 +141,6 @@ def tag_of(found: Document, n: int) -> str:
 
 
 def _description(services: Services, plan: Plan) -> Document | None:
-
     record = services.artifacts.record(plan.chunks[-1])
     return None if record is None else dict(json.loads(services.store.get_blob(record["blobs"]["description"])))
 

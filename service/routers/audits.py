@@ -85,7 +85,7 @@ def get_audit(audit: str, request: Request, services: ServicesDep) -> Any:
 @router.get("/{audit}/evidence/{name}", responses=PICTURE, response_class=Response)
 def get_evidence(made: MadeDep, name: str, request: Request, v: Version = None) -> Response:
     """A picture that a finding rests on."""
-    blob = _pictures(made).get(name)
+    blob = _pictures(_complete(made)).get(name)
     if blob is None:
         raise NotFoundError(f"this audit shows no picture {name[:80]!r}; its document names them")
     return picture(lambda: made.services.store.get_blob(blob), digest(blob), request, v)
@@ -94,7 +94,7 @@ def get_evidence(made: MadeDep, name: str, request: Request, v: Version = None) 
 @router.get("/{audit}/models/{name}", responses=ONNX, response_class=Response)
 def get_model(made: MadeDep, name: str) -> Response:
     """A repaired model as an ONNX file: what a remedy of the document names."""
-    blob = _blobs(made).get(name)
+    blob = _blobs(_complete(made)).get(name)
     if blob is None or not is_model(name):
         raise NotFoundError(f"this audit repaired no model {name[:80]!r}; the remedies of its document name them")
     headers = {"ETag": f'"{blob}"', "Content-Disposition": f'attachment; filename="{name}"'}
@@ -120,8 +120,19 @@ def _form(suffix: str, accept: str) -> str | None:
     return next((types[kind] for kind in wanted if kind in types), None)
 
 
+def _complete(made: Made) -> Made:
+    """The audit, which has a document.
+
+    Raises:
+        NotFoundError: It has none, or none yet.
+    """
+    if made.job["state"] != "succeeded":
+        raise made.services.artifacts.missing(made.plan, "the document of this audit is not made yet")
+    return made
+
+
 def _rendered(made: Made, form: str, service: str) -> Response:
-    found = made.description
+    found = _complete(made).description
     if found is None:
         raise made.services.artifacts.missing(made.plan, "the document of this audit is not made yet")
     pictures = {name: made.services.store.get_blob(blob) for name, blob in _pictures(made).items()}

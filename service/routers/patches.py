@@ -108,7 +108,7 @@ def get_patch(made: MadeDep, n: Annotated[int, Path(ge=0, le=10_000)], request: 
     """One patch, as it was pasted at the largest size."""
     found = made.description
     if found is None:
-        raise NotFoundError("this test is not complete yet; ask again when its state is succeeded")
+        raise made.services.artifacts.missing(made.plan, "this patch test is not complete yet")
     if n >= len(found["patches"]):
         raise NotFoundError(f"this test has no patch {n}; it has {len(found['patches'])}")
     return _stored(made, found["patches"][n]["picture"], request, v)
@@ -118,8 +118,10 @@ def get_patch(made: MadeDep, n: Annotated[int, Path(ge=0, le=10_000)], request: 
 def get_patches_sheet(made: MadeDep, request: Request, v: Version = None) -> Response:
     """The surest flips as pairs, image and image with patch, and what the model says of both."""
     record = made.record
-    if record is None or "sheet" not in record["blobs"]:
-        raise NotFoundError("this test has no picture; it is not complete yet, or nothing could be pasted")
+    if record is None:
+        raise made.services.artifacts.missing(made.plan, "this patch test is not complete yet")
+    if "sheet" not in record["blobs"]:
+        raise NotFoundError("this patch test has no sheet: nothing could be pasted; its description says why")
     return _stored(made, record["blobs"]["sheet"], request, v)
 
 

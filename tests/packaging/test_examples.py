@@ -50,3 +50,9 @@ def test_a_failed_and_an_undecided_audit_both_stop_it_and_reports_are_kept(name:
     files = {form.file for form in FORMATS.values()}
     assert set(re.findall(r"audit/([a-z]+\.[a-z]+)", text)) <= files
     assert ("junit.xml" if name == "gitlab" else "audit.sarif") in text
+
+
+def test_workflows_set_only_what_the_client_reads() -> None:
+    read = "".join(file.read_text("utf-8") for file in (ROOT / "atlas_client").rglob("*.py"))
+    for file in CI.glob("*.yml"):
+        assert all(f'"{name}"' in read for name in re.findall(r"ATLAS_[A-Z_]+", file.read_text("utf-8"))), file.name

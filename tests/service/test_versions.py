@@ -95,10 +95,10 @@ def test_a_command_prints_and_gates(
 ) -> None:
     out = tmp_path / "map.png"
     base = ["versions", live.atlas["id"], damaged, "--url", live.service.url]
-    assert run([*base, "--picture", str(out)]) == 0
+    assert run([*base, "--out", str(out)]) == 0
     said = capsys.readouterr().out
     assert "**candidate against tiny**" in said
-    assert f"map of {LAYER}: /v1/comparisons/" in said
+    assert f"map of {LAYER}: {live.service.url}/v1/comparisons/" in said
     assert out.stat().st_size > 1000
     assert run([*base, "--json", "--gate"]) in (0, 1)
     found = json.loads(capsys.readouterr().out)
