@@ -116,9 +116,8 @@ def collect_shard(
             skipped += [entry for entry in part if isinstance(entry, dict)]
             good = [entry for entry in part if isinstance(entry, Prepared)]
             while good:
-                some, read, logits = batches.run(partial(_forward, model, good, read_too), len(good))
-                rows.append(_image_rows(dataset, some, logits))
-                rows[-1] |= {unit_column(name): mean_unit(read[name]) for name in names}
+                some, read, logits, units = batches.run(partial(_forward, model, good, read_too, names), len(good))
+                rows.append(_image_rows(dataset, some, logits) | units)
                 for name in names:
                     tables[name].append(_sample_rows(name, read[name], some))
                 for place, entry in enumerate(some):
@@ -135,11 +134,12 @@ def collect_shard(
 
 
 def _forward(
-    model: LoadedModel, good: Sequence[Prepared], layers: Sequence[str], size: int
-) -> tuple[Sequence[Prepared], dict[str, NDArray[np.float32]], NDArray[np.float32] | None]:
+    model: LoadedModel, good: Sequence[Prepared], layers: Sequence[str], whole: Sequence[str], size: int
+) -> tuple[Sequence[Prepared], dict[str, NDArray[np.float32]], NDArray[np.float32] | None, Table]:
+    """What takes a batch's memory: its activations and logits, and of some layers the images' mean unit activations."""
     some = good[:size]
     read, logits = model.activations(to_unit(np.stack([entry.pixels for entry in some])), layers, logits=True)
-    return some, read, logits
+    return some, read, logits, {unit_column(name): mean_unit(read[name]) for name in whole}
 
 
 def _prepare(
