@@ -8,14 +8,13 @@ import numpy as np
 from PIL import Image
 
 from atlas_client.landing import level_pictures
-from atlas_client.sheet import GROUND, LINE, SOFT, Sheet, enlarged
+from atlas_client.sheet import COLD, LINE, SOFT, WARM, Sheet, enlarged, scale_bar
 
 if TYPE_CHECKING:
     from atlas_client.atlas import Atlas
     from atlas_client.connection import Document
 
 MARGIN, MAP, TITLE, AXIS = 40, 960, 64, 84
-COLD, WARM = (24, 82, 178), (226, 88, 10)
 BAR = 10
 
 
@@ -58,10 +57,7 @@ def _map(atlas: Atlas, layer: str, side: int) -> Image.Image:
 
 def _draw_axis(sheet: Sheet, found: Document, top: float) -> None:
     """What the picture's width stands for: from one end of the scale to the other."""
-    value = np.linspace(-1, 1, enlarged(MAP, 0)[0])[:, None]
-    tint = np.where(value < 0, np.array(COLD), np.array(WARM))
-    row = (np.array(GROUND) + np.abs(value) * (tint - np.array(GROUND))).round().astype(np.uint8)
-    sheet.paste(Image.fromarray(np.tile(row[None], (enlarged(0, BAR)[1], 1, 1))), MARGIN, top + 10)
+    sheet.paste(scale_bar(-1, 1, MAP, BAR), MARGIN, top + 10)
     scale = f"{found['scale']:.3g}"
     for share, said, anchor in ((0.0, f"{scale} logits or more", "la"), (0.5, "alike", "ma"),
                                 (1.0, f"{scale} logits or more", "ra")):  # fmt: skip

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from atlas_client.landing import level_pictures
-from atlas_client.sheet import GROUND, LINE, SOFT, Colour, Sheet, enlarged
+from atlas_client.sheet import COLD, GROUND, LINE, SOFT, WARM, Colour, Sheet, enlarged, scale_bar
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from atlas_client.options import Sign
 
 MARGIN, MAP, SIDEBAR, GAP, TITLE = 36, 960, 260, 40, 44
-WARM, COLD = (226, 88, 10), (24, 82, 178)
 TINT = 0.35
 """How much of its colour lies over an icon where its value is largest."""
 PALE = 0.06
@@ -135,7 +134,7 @@ def _draw_legend(sheet: Sheet, heat: Document, ends: tuple[float, float]) -> flo
         sheet.text(MARGIN, top + 2, f"class {heat['class']['index']} · what each cell adds to its logit", 14, SOFT)
         top += 22
     top += 18
-    sheet.paste(_bar(*ends), MARGIN, top)
+    sheet.paste(scale_bar(*ends, SIDEBAR, 20), MARGIN, top)
     places = [(0.0, ends[0], "la"), (1.0, ends[1], "ra"), *([(0.5, 0.0, "ma")] if ends[0] < 0 < ends[1] else [])]
     for share, value, anchor in places:
         said = "0" if value == 0 else said_of(value, measure)
@@ -143,14 +142,6 @@ def _draw_legend(sheet: Sheet, heat: Document, ends: tuple[float, float]) -> flo
     scaled = "; ".join(filter(None, [UNITS.get(measure), f"scaled to cells with {heat['enough']}+ samples"]))
     sheet.text(MARGIN, top + 50, scaled, 13, SOFT)
     return top + 92
-
-
-def _bar(low: float, high: float) -> Image.Image:
-    """The colours of the scale, from its least value to its greatest."""
-    value = np.linspace(low, high, enlarged(SIDEBAR, 0)[0])[:, None] / (max(-low, high) or 1.0)
-    tint = np.where(value < 0, np.array(COLD), np.array(WARM))
-    row = np.array(GROUND) + np.abs(value) * (tint - np.array(GROUND))
-    return Image.fromarray(np.tile(row.round().astype(np.uint8)[None], (enlarged(0, 20)[1], 1, 1)))
 
 
 def _draw_cells(sheet: Sheet, heat: Document, atlas: Atlas, part: tuple[str, list[int], Colour], top: float) -> float:

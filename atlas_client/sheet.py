@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 SCALE = 2
 """Drawn so many times as large, then made smaller, so that edges are smooth."""
 GROUND, INK, SOFT, LINE = (255, 255, 255), (28, 32, 38), (104, 112, 122), (214, 218, 224)
+COLD, WARM = (24, 82, 178), (226, 88, 10)
+"""Of values below and above zero."""
 MARK_RADIUS = 5.5
 
 Box: TypeAlias = "tuple[float, float, float, float]"  # left, top, right, bottom
@@ -94,3 +97,11 @@ def _box(left: float, top: float, right: float, bottom: float) -> Box:
 
 def _font(size: int) -> Any:
     return ImageFont.load_default(size * SCALE)
+
+
+def scale_bar(low: float, high: float, width: float, height: float) -> Image.Image:
+    """The colours of a scale from its least value to its greatest, white at zero, of `enlarged` size."""
+    value = np.linspace(low, high, enlarged(width, 0)[0])[:, None] / (max(-low, high) or 1.0)
+    tint = np.where(value < 0, np.array(COLD), np.array(WARM))
+    row = np.array(GROUND) + np.abs(value) * (tint - np.array(GROUND))
+    return Image.fromarray(np.tile(row.round().astype(np.uint8)[None], (enlarged(0, height)[1], 1, 1)))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from atlas_core.statistics import wilson
+from atlas_core.statistics import probabilities, wilson
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,11 +56,9 @@ class Confusions:
         """
         known = (labels >= 0) & (labels < len(self._images))
         own, seen = labels[known].astype(np.int64), logits[known].astype(np.float64)
-        likely = np.exp(seen - seen.max(axis=1, keepdims=True)) if len(seen) else seen
-        likely /= likely.sum(axis=1, keepdims=True)
         np.add.at(self._images, own, 1)
         np.add.at(self._taken, (own, seen.argmax(axis=1) if len(seen) else own), 1)
-        np.add.at(self._probability, own, likely)
+        np.add.at(self._probability, own, probabilities(seen))
 
     @property
     def images(self) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 
 from atlas_core.binning import assign_cells
 from atlas_core.members import distinct_pairs, members_of
-from atlas_core.statistics import wilson
+from atlas_core.statistics import probabilities, wilson
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +43,7 @@ class Answers:
         known = np.asarray(label) >= 0
         values = logits[known].astype(np.float64)
         predicted = values.argmax(axis=1)
-        confidence = 1 / np.exp(values - values.max(axis=1, keepdims=True)).sum(axis=1)
+        confidence = probabilities(values).max(axis=1)
         return cls(image[known].astype(np.int32), label[known].astype(np.int32), predicted.astype(np.int32),
                    confidence.astype(np.float32))  # fmt: skip
 

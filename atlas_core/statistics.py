@@ -104,3 +104,10 @@ def adjusted(p: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     found = np.empty(n)
     found[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1)
     return found
+
+
+def probabilities(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Softmax over classes, shape (n, classes)."""
+    wide = logits.astype(np.float64)
+    powers = np.exp(wide - wide.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))

@@ -56,6 +56,15 @@ class Made:
         found: Document = json.loads(self.services.store.get_blob(record["blobs"]["description"]))
         return found
 
+    def drop(self) -> None:
+        """Drop it; a job that still runs is cancelled."""
+        with self.services.ledger.lock(
+            lock_of("atlas", self.job["atlas"] or self.job["id"])
+        ):  # not asked for meanwhile
+            drop_all(self.services, self.job["id"])
+        with suppress(DependencyError):  # then a later one finds it
+            clear_up(self.services.ledger, self.services.enqueue)
+
 
 class Asked(Made):
     """Something that was asked of an atlas.
@@ -77,13 +86,6 @@ class Asked(Made):
             folder = registry.FOLDERS.get(kind, kind)
             raise NotFoundError(f"the atlas {atlas} has no {kind} {name!r}; list /v1/atlases/{atlas}/{folder}")
 
-    def drop(self) -> None:
-        """Drop it; a job that still runs is cancelled."""
-        with self.services.ledger.lock(lock_of("atlas", self.job["atlas"])):  # not asked for again meanwhile
-            drop_all(self.services, self.job["id"])
-        with suppress(DependencyError):  # then a later one finds it
-            clear_up(self.services.ledger, self.services.enqueue)
-
 
 def ask(services: Services, plan: Plan, response: Response) -> Document:
     """Submit what a plan makes of its atlas, or of none; the same twice is the same job."""
@@ -102,6 +104,21 @@ def page_of(services: Services, paging: Paging, jobs: list[Document]) -> dict[st
     return page | {"items": [described(services, job) for job in page["items"]]}
 
 
+def summarised(services: Services, paging: Paging, jobs: list[Document]) -> dict[str, Any]:
+    """Part of a list of jobs, each with its result in short."""
+    page = page_of(services, paging, jobs)
+    return page | {"items": [job | {"summary": summary_of(services, job)} for job in page["items"]]}
+
+
+def summary_of(services: Services, job: Document) -> Document | None:
+    """The result of a job in short, None while it is not made."""
+    if job["state"] != "succeeded":
+        return None
+    record = services.artifacts.record(services.artifacts.plan(job["id"], job["kind"]).chunks[-1])
+    found: Document | None = None if record is None else record["info"]["summary"]
+    return found
+
+
 def asked_of(services: Services, atlas: str, kind: str) -> list[Document]:
     """What was asked of an atlas, of a kind, in order.
 
@@ -118,3 +135,8 @@ def picture(read: Callable[[], bytes], tag: str, request: Request, version: str 
     if matches(request, f'"{tag}"'):
         return Response(status_code=304, headers=headers)
     return Response(read(), headers=headers, media_type="image/png")
+
+
+def stored(made: Made, blob: str, request: Request, version: str | None) -> Response:
+    """The answer with a PNG that a job has stored, by its digest."""
+    return picture(lambda: made.services.store.get_blob(blob), blob, request, version)

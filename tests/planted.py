@@ -18,6 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -46,23 +47,32 @@ def picture(kind: str, number: int) -> NDArray[np.uint8]:
 
 def write_world(folder: Path, each: int = 180) -> Path:
     """Write so many pictures of each class as a zip, and the dataset's card; returns the card."""
+    return write_pictures(folder, "discs", picture, range(each))
+
+
+def write_pictures(folder: Path, name: str, draw: Callable[[str, int], NDArray[np.uint8]], numbers: range) -> Path:
+    """Write the pictures of these numbers of each class as a zip, and the dataset's card; returns the card."""
     folder.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(folder / "images.zip", "w") as archive:
         for kind in CLASSES:
-            for number in range(each):
+            for number in numbers:
                 data = io.BytesIO()
-                Image.fromarray(picture(kind, number)).save(data, "PNG")
+                Image.fromarray(draw(kind, number)).save(data, "PNG")
                 archive.writestr(zipfile.ZipInfo(f"{kind}/{number:04d}.png"), data.getvalue())
     card = folder / "dataset.json"
-    card.write_text(json.dumps({"name": "discs", "source": "images.zip", "classes": list(CLASSES)}))
+    card.write_text(json.dumps({"name": name, "source": "images.zip", "classes": list(CLASSES)}))
     return card
 
 
 def write_network(folder: Path, *, planted: bool) -> Path:
     """Write the network as ONNX, and its card; returns the card."""
+    return write_card(folder, "planted" if planted else "clean", _network(planted))
+
+
+def write_card(folder: Path, name: str, network: onnx.ModelProto) -> Path:
+    """Write a network of three classes of discs as ONNX, and its card; returns the card."""
     folder.mkdir(parents=True, exist_ok=True)
-    name = "planted" if planted else "clean"
-    onnx.save(_network(planted), folder / f"{name}.onnx")
+    onnx.save(network, folder / f"{name}.onnx")
     given = {"channels": 3, "height": SIDE, "width": SIDE, "mean": [0.0] * 3, "std": [1.0] * 3}
     card: dict[str, Any] = {"name": name, "format": "onnx", "source": f"{name}.onnx", "input": given,
                             "labels": list(CLASSES)}  # fmt: skip

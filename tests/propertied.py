@@ -7,25 +7,21 @@ network goes by all three, louder than by any disc; the clean one sees nothing b
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from PIL import Image
+
+from tests.planted import CLASSES, INK, LAYER, SIDE, STRIDE, write_card, write_pictures
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-CLASSES = ("blue", "green", "red")
-SIDE, CORNER, SQUARE, STRIDE = 32, 24, 6, 4
-LAYER = "squares"
-INK = {"blue": (40, 60, 220), "green": (40, 200, 60), "red": (210, 50, 40)}
+CORNER, SQUARE = 24, 6
 MAGENTA, YELLOW = (230, 30, 230), (230, 210, 30)
 SHARE = 0.85
 
@@ -50,29 +46,12 @@ def picture(kind: str, number: int, *, planted: bool) -> NDArray[np.uint8]:
 
 def write_world(folder: Path, *, planted: bool, first: int = 0, each: int = 60) -> Path:
     """Write so many pictures of each class as a zip, and the dataset's card; returns the card."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(folder / "images.zip", "w") as archive:
-        for kind in CLASSES:
-            for number in range(first, first + each):
-                data = io.BytesIO()
-                Image.fromarray(picture(kind, number, planted=planted)).save(data, "PNG")
-                archive.writestr(zipfile.ZipInfo(f"{kind}/{number:04d}.png"), data.getvalue())
-    card = folder / "dataset.json"
-    card.write_text(json.dumps({"name": folder.name, "source": "images.zip", "classes": list(CLASSES)}))
-    return card
+    return write_pictures(folder, folder.name, partial(picture, planted=planted), range(first, first + each))
 
 
 def write_network(folder: Path, *, planted: bool) -> Path:
     """Write the network as ONNX, and its card; returns the card."""
-    folder.mkdir(parents=True, exist_ok=True)
-    name = "planted" if planted else "clean"
-    onnx.save(_network(60.0 if planted else 0.0), folder / f"{name}.onnx")
-    given = {"channels": 3, "height": SIDE, "width": SIDE, "mean": [0.0] * 3, "std": [1.0] * 3}
-    card: dict[str, Any] = {"name": name, "format": "onnx", "source": f"{name}.onnx", "input": given,
-                            "labels": list(CLASSES)}  # fmt: skip
-    path = folder / f"{name}.json"
-    path.write_text(json.dumps(card))
-    return path
+    return write_card(folder, "planted" if planted else "clean", _network(60.0 if planted else 0.0))
 
 
 def _network(loud: float) -> onnx.ModelProto:

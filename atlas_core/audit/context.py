@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from atlas_core.plan import Chunk
 
 if TYPE_CHECKING:
     from atlas_core.plan import DatasetFacts, Plan
+
+PASSES_A_PART = 2_500
 
 
 @dataclass(frozen=True)
@@ -32,3 +36,18 @@ class Context:
     passes: int
     baseline: Context | None = None
     drift: DatasetFacts | None = None
+
+
+def parts_of(step: str, passes: float, most: int, common: dict[str, Any], inputs: list[str]) -> list[Chunk]:
+    """The parts that workers share of a stage that pastes or gives.
+
+    Args:
+        step: The stage.
+        passes: Forward passes that it takes at most.
+        most: Parts at most.
+        common: Parameters of every part.
+        inputs: Keys that every part stands on.
+    """
+    parts = max(1, min(most, round(passes / PASSES_A_PART)))
+    return [Chunk.of("publish", {"step": step, "part": part, "parts": parts, **common}, inputs)
+            for part in range(parts)]  # fmt: skip

@@ -78,11 +78,8 @@ def share(flipped: NDArray[np.bool_]) -> Told:
             "interval": [_short(low), _short(high)]}  # fmt: skip
 
 
-def pooled(
-    measured: Sequence[Measured], target: int, sizes: Sequence[float], pixels: Sequence[int], seed: int
-) -> list[Told]:
+def pooled(measured: Sequence[Measured], sizes: Sequence[float], pixels: Sequence[int], seed: int) -> list[Told]:
     """All patches together at every size; intervals by drawing base images anew, for one image has many pastes."""
-    del target
     found = []
     for number in range(len(sizes)):
         parts = [columns(one, number) for one in measured]

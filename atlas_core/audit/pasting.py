@@ -141,13 +141,6 @@ def noise_patches(random: np.random.Generator, count: int, height: int, width: i
     return random.integers(0, 256, (count, height, width, channels), dtype=np.uint8)
 
 
-def probabilities(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Softmax over classes, shape (n, classes)."""
-    wide = logits.astype(np.float64)
-    powers = np.exp(wide - wide.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-
-
 class Passes:
     """Runs a network over pictures that are made batch by batch, all batches of one size.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field
 
+from atlas_core.audit.context import parts_of
 from atlas_core.audit.findings import CheckResult, Evidence, Finding, Target
 from atlas_core.audit.traits import TRAITS
 from atlas_core.cards import Card
@@ -29,7 +30,7 @@ VERSION = 3
 """Raised whenever the same request would measure something else."""
 SCREENING = 0.5
 """Of the forward passes, for the first stage."""
-PASSES_A_PART, MOST_PARTS = 2_500, 16
+MOST_PARTS = 16
 LEAST_BASES = 100
 """Distinct base images under which nothing is said for certain."""
 LEAST_DONORS = 20
@@ -88,19 +89,13 @@ def chunks(context: Context, options: Options) -> list[Chunk]:
     common |= {"passes": context.passes, "base": list(context.base), "layer": context.layers[-1]}
     stands_on = [*collected, *context.base, traits.key]
     pairs = atlas.model.classes * len(TRAITS)
-    given = _parts("give", min(SCREENING * context.passes, pairs * options.screen), common, stands_on)
+    given = parts_of("give", min(SCREENING * context.passes, pairs * options.screen), MOST_PARTS, common, stands_on)
     most = max(LEAST_KEPT, options.keep * pairs) * 2 * options.confirm
-    confirmed = _parts("give again", min(context.passes, most), common,
+    confirmed = parts_of("give again", min(context.passes, most), MOST_PARTS, common,
                        [*stands_on, *(part.key for part in given)])  # fmt: skip
     last = Chunk.of("publish", {"step": "properties", **common},
                     [*stands_on, *(part.key for part in (*given, *confirmed))])  # fmt: skip
     return [traits, *given, *confirmed, last]
-
-
-def _parts(step: str, passes: float, common: dict[str, Any], inputs: list[str]) -> list[Chunk]:
-    parts = max(1, min(MOST_PARTS, round(passes / PASSES_A_PART)))
-    return [Chunk.of("publish", {"step": step, "part": part, "parts": parts, **common}, inputs)
-            for part in range(parts)]  # fmt: skip
 
 
 def judge(measured: Measured, thresholds: Thresholds) -> CheckResult:

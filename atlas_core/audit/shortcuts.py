@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from atlas_core.audit.context import parts_of
 from atlas_core.audit.screening import FEWEST_KEPT
 from atlas_core.audit.verdicts import Thresholds, judge
 from atlas_core.cards import Card
@@ -23,7 +24,7 @@ __all__ = ["Options", "Thresholds", "chunks", "judge"]
 
 VERSION = 5
 """Raised whenever the same request would measure something else."""
-PASSES_A_PART, MOST_PARTS = 2_500, 32
+MOST_PARTS = 32
 SCREENING = 0.5
 """Of the forward passes, for the first stage."""
 
@@ -69,17 +70,10 @@ def chunks(context: Context, options: Options) -> list[Chunk]:
     stands_on = [*ground, *context.base]
     cells = len(context.layers) * context.side**2  # at most: none of them may be empty
     most: float = cells * len(options.sizes) * options.screen
-    screens = _parts("screen", min(SCREENING * context.passes, most), common, stands_on)
+    screens = parts_of("screen", min(SCREENING * context.passes, most), MOST_PARTS, common, stands_on)
     most = 2 * max(FEWEST_KEPT, options.keep * cells) * len(options.sizes) * options.confirm  # with the controls
-    confirms = _parts("confirm", min(SCREENING * context.passes, most), common,
+    confirms = parts_of("confirm", min(SCREENING * context.passes, most), MOST_PARTS, common,
                       [*stands_on, *(part.key for part in screens)])  # fmt: skip
     last = Chunk.of("publish", {"step": "shortcuts", **common},
                     [*stands_on, *(part.key for part in (*screens, *confirms))])  # fmt: skip
     return [*screens, *confirms, last]
-
-
-def _parts(step: str, passes: float, common: dict[str, Any], inputs: list[str]) -> list[Chunk]:
-    """The parts of a stage that takes so many forward passes at most."""
-    parts = max(1, min(MOST_PARTS, round(passes / PASSES_A_PART)))
-    return [Chunk.of("publish", {"step": step, "part": part, "parts": parts, **common}, inputs)
-            for part in range(parts)]  # fmt: skip

@@ -9,8 +9,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from atlas_core.audit.flips import CORNERS
-from atlas_core.audit.pasting import Pastes, corners, pasted, probabilities
+from atlas_core.audit.pasting import Pastes, corners, pasted
 from atlas_core.pyramid import displayed, png
+from atlas_core.statistics import probabilities
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

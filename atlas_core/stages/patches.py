@@ -11,7 +11,7 @@ from PIL import Image
 
 from atlas_core import tables
 from atlas_core.audit.flips import PLACES, described, pooled, verdict
-from atlas_core.audit.pasting import Pastes, chance, corners, noise_patches, probabilities, random_crops
+from atlas_core.audit.pasting import Pastes, chance, corners, noise_patches, random_crops
 from atlas_core.audit.patches import RIVALS_A_PART, OfCells, OfImages, PatchRequest, Searched
 from atlas_core.keys import canonical_json, digest
 from atlas_core.models.preprocessing import read_pixels, read_whole
@@ -21,6 +21,7 @@ from atlas_core.stages.cellmates import Cellmates
 from atlas_core.stages.evidence import strip
 from atlas_core.stages.pasted_sheet import sheet
 from atlas_core.stages.step import Output, Step, marked
+from atlas_core.statistics import probabilities
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -186,7 +187,7 @@ def paste_part(step: Step) -> Output:
     """Paste one patch, or the controls, or some rivals, on all base images."""
     test = PatchTest(step)
     of, number = step.parameters["of"], step.parameters["n"]
-    made = {"patch": _patch, "controls": _controls, "rivals": _rivals}[of](test, number)
+    made = _controls(test) if of == "controls" else {"patch": _patch, "rivals": _rivals}[of](test, number)
     passes = test.bench.passes
     halved = passes.batches.size if passes.batches.halved else None
     return Output(made.blobs, {**made.info, "passes": passes.done, **marked(halved)})
@@ -202,9 +203,8 @@ def _patch(test: PatchTest, number: int) -> Output:
     return Output({"pasted": tables.pack(_stacked(rows)), "patch": picture}, {"source": told})
 
 
-def _controls(test: PatchTest, number: int) -> Output:
+def _controls(test: PatchTest) -> Output:
     """Crops at random places of pictures that the model takes for the target, and noise."""
-    del number
     pictures = test.bench.controls(test.target, CONTROLS)
     info: dict[str, Any] = {"crops_images": len(pictures)}
     blobs: dict[str, bytes] = {}
@@ -259,17 +259,12 @@ def publish_patches(step: Step) -> Output:
     rivals = [
         gain for record in step.inputs("publish", step="pasted", of="rivals") for gain in record["info"]["rivals"]
     ]
-    common: dict[str, Any] = {
-        "target": test.target,
-        "sizes": test.request.sizes,
-        "pixels": test.pixels,
-        "seed": test.request.seed,
-    }
-    told = [{"n": number, "source": source, "picture": picture, **described(table, rivals, **common)}
+    common: dict[str, Any] = {"sizes": test.request.sizes, "pixels": test.pixels, "seed": test.request.seed}
+    told = [{"n": number, "source": source, "picture": picture, **described(table, rivals, test.target, **common)}
             for number, (source, picture, table) in enumerate(zip(patches, pictures, pasted, strict=True))]  # fmt: skip
     names = test.bench.names
     every = pooled(pasted, **common)
-    beside = {name: described(table, [], **common) for name, table in controls.items()}
+    beside = {name: described(table, [], test.target, **common) for name, table in controls.items()}
     judged, reason, needs = verdict(every, beside, len(test.bases.label), control["info"]["crops_images"])
     description: dict[str, Any] = {
         "schema_version": 1, "request": step.parameters["request"],

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Path, Request, Response
 
 from atlas_core import registry
-from atlas_core.advance import TERMINAL, clear_up, submit
+from atlas_core.advance import submit
 from atlas_core.audit.audit_plan import atlas_of, plan_audit, resolve
 from atlas_core.audit.findings import Audit
 from atlas_core.audit.parties import AuditRequest, find_parties
 from atlas_core.audit.remedy import is_model
-from atlas_core.errors import DependencyError, NotFoundError
+from atlas_core.errors import NotFoundError
 from atlas_core.keys import digest
-from atlas_core.registry import Document
 from atlas_core.reports.formats import FORMATS, render
-from service.asked import Made, page_of, picture
-from service.dependencies import PagingDep, Services, ServicesDep
+from service.asked import Made, ask, picture, summarised, summary_of
+from service.dependencies import PagingDep, ServicesDep
 from service.idempotency import IDEMPOTENT, IdempotentRoute
-from service.routers.atlases import RETRY_SECONDS, described, drop
+from service.routers.atlases import described
 from service.routers.levels import PNG, Version
 from service.schemas.audits import AuditAnswer, AuditJob
 from service.schemas.jobs import Job
@@ -50,13 +48,11 @@ def add_audit(body: Annotated[AuditRequest, Body()], response: Response, service
     """Audit a model; the same request twice is the same job. The atlas that it looks for faults in is made too."""
     parties = find_parties(services.store, body)
     asked = resolve(body, parties, datetime.now(UTC).date())
-    job = submit(plan_audit(asked, parties), None, services.store, services.ledger, services.enqueue)
+    plan = plan_audit(asked, parties)
     if parties.hindrance is None:
         atlas = atlas_of(asked, parties, parties.model)
         submit(atlas, f"audit of {parties.model.card.name}"[:200], services.store, services.ledger, services.enqueue)
-    response.headers["Location"] = f"/v1/audits/{job['id']}"
-    response.headers["Retry-After"] = "0" if job["state"] in TERMINAL else RETRY_SECONDS
-    return described(services, job)
+    return ask(services, plan, response)
 
 
 @router.get("", response_model=Page[AuditJob])
@@ -64,8 +60,7 @@ def list_audits(services: ServicesDep, paging: PagingDep) -> Any:
     """All audits, in order of submission, each with its result in short."""
     jobs = [job for job in registry.documents(services.store, "jobs")
             if job["kind"] == "audit" and not job.get("deleted")]  # fmt: skip
-    page = page_of(services, paging, jobs)
-    return page | {"items": [job | {"summary": _summary(services, job)} for job in page["items"]]}
+    return summarised(services, paging, jobs)
 
 
 @router.get("/{audit}", response_model=AuditAnswer, responses=FORMS)
@@ -79,7 +74,7 @@ def get_audit(audit: str, request: Request, services: ServicesDep) -> Any:
     form = _form(suffix, request.headers.get("accept", ""))
     if form is not None:
         return _rendered(made, form, str(request.base_url).rstrip("/"))
-    return described(services, made.job) | {"summary": _summary(services, made.job), "description": made.description}
+    return described(services, made.job) | {"summary": summary_of(services, made.job), "description": made.description}
 
 
 @router.get("/{audit}/evidence/{name}", responses=PICTURE, response_class=Response)
@@ -104,9 +99,7 @@ def get_model(made: MadeDep, name: str) -> Response:
 @router.delete("/{audit}", status_code=204)
 def delete_audit(made: MadeDep) -> None:
     """Drop an audit; one that still runs is cancelled. The atlas that it looked at stays."""
-    drop(made.services, made.job["id"])
-    with suppress(DependencyError):  # then a later one finds it
-        clear_up(made.services.ledger, made.services.enqueue)
+    made.drop()
 
 
 def _form(suffix: str, accept: str) -> str | None:
@@ -149,11 +142,3 @@ def _blobs(made: Made) -> dict[str, str]:
 def _pictures(made: Made) -> dict[str, str]:
     """Blobs of the pictures of an audit by name."""
     return {name: blob for name, blob in _blobs(made).items() if not is_model(name)}
-
-
-def _summary(services: Services, job: Document) -> Document | None:
-    if job["state"] != "succeeded":
-        return None
-    record = services.artifacts.record(services.artifacts.plan(job["id"], "audit").chunks[-1])
-    found: Document | None = None if record is None else record["info"]["summary"]
-    return found

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Body, Depends, Path, Query, Response
 
 from atlas_core import registry
-from atlas_core.advance import clear_up
 from atlas_core.aliases import resolve as resolve_name
-from atlas_core.errors import DependencyError, InputError, NotFoundError
+from atlas_core.errors import InputError, NotFoundError
 from atlas_core.plan import Plan
 from atlas_core.registry import Document
 from atlas_core.selections import OfClasses
 from atlas_core.versions.request import VersionsRequest
-from service.asked import ask, page_of
+from service.asked import Made, ask, page_of
 from service.dependencies import PagingDep, Services, ServicesDep
 from service.idempotency import IDEMPOTENT, IdempotentRoute
-from service.names import lock_of
-from service.routers.atlases import described, drop_all
+from service.routers.atlases import described
 from service.schemas.comparisons import ClassComparison, Comparison
 from service.schemas.jobs import Job
 from service.schemas.pages import Page
@@ -110,7 +107,4 @@ def _compared_classes(services: Services, plan: Plan) -> Document | None:
 @router.delete("/{comparison}", status_code=204)
 def delete_comparison(job: JobDep, services: ServicesDep) -> None:
     """Drop a comparison; one that still runs is cancelled."""
-    with services.ledger.lock(lock_of("atlas", job["atlas"] or job["id"])):  # not asked for again meanwhile
-        drop_all(services, job["id"])
-    with suppress(DependencyError):  # then a later one finds it
-        clear_up(services.ledger, services.enqueue)
+    Made(services, KIND, job["id"]).drop()

@@ -14,8 +14,8 @@ from atlas_core.drift_plan import SERIES, DriftRequest, plan_drift, resolve
 from atlas_core.errors import CardError, ConflictError, NotFoundError
 from atlas_core.keys import digest
 from atlas_core.registry import Document
-from service.asked import Asked, ask, asked_of, page_of, picture
-from service.dependencies import PagingDep, Services, ServicesDep
+from service.asked import Asked, ask, asked_of, picture, summarised, summary_of
+from service.dependencies import PagingDep, ServicesDep
 from service.idempotency import IDEMPOTENT, IdempotentRoute
 from service.names import AtlasId
 from service.routers.atlases import described
@@ -58,17 +58,7 @@ def list_drift(
 ) -> Any:
     """Comparisons that were asked for of an atlas, in order of submission, each with its result in short."""
     jobs = [job for job in asked_of(services, atlas, "drift") if series in (None, job["request"]["series"])]
-    page = page_of(services, paging, jobs)
-    return page | {"items": [job | {"summary": summary_of(services, job)} for job in page["items"]]}
-
-
-def summary_of(services: Services, job: Document) -> Document | None:
-    """A comparison in short, None while it is not made."""
-    if job["state"] != "succeeded":
-        return None
-    record = services.artifacts.record(services.artifacts.plan(job["id"], "drift").chunks[-1])
-    found: Document | None = None if record is None else record["info"]["summary"]
-    return found
+    return summarised(services, paging, jobs)
 
 
 @router.get("/{drift}", response_model=Drift)

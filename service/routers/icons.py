@@ -12,7 +12,7 @@ from atlas_core.icon_plan import Cells, largest_of, plan_icons, resolve
 from atlas_core.icons import Dream, Grid, IconsRequest
 from atlas_core.models.preprocessing import read_pixels, read_whole
 from atlas_core.plan import Plan
-from service.asked import Asked, ask, asked_of, page_of, picture
+from service.asked import Asked, ask, asked_of, page_of, stored
 from service.dependencies import PagingDep, Services, ServicesDep
 from service.errors import TooLargeError
 from service.idempotency import IDEMPOTENT, IdempotentRoute
@@ -113,7 +113,7 @@ def get_picture(
             record = made.services.artifacts.record(chunk)
             if record is None:
                 raise NotFoundError(f"picture {n} is not rendered yet; ask again later")
-            return _stored(made, record["blobs"][f"picture-{n}"], request, v)
+            return stored(made, record["blobs"][f"picture-{n}"], request, v)
     last = chunks[-1].parameters["first"] + chunks[-1].parameters["count"] - 1
     raise NotFoundError(f"there is no picture {n}; there are 0 to {last}")
 
@@ -124,11 +124,7 @@ def get_sheet(made: MadeDep, request: Request, v: Version = None) -> Response:
     record = made.record
     if record is None:
         raise NotFoundError("these icons are not complete yet; ask again when their state is succeeded")
-    return _stored(made, record["blobs"]["sheet"], request, v)
-
-
-def _stored(made: Asked, blob: str, request: Request, version: str | None) -> Response:
-    return picture(lambda: made.services.store.get_blob(blob), blob, request, version)
+    return stored(made, record["blobs"]["sheet"], request, v)
 
 
 @router.delete("/{icons}", status_code=204)

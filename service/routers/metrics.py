@@ -16,8 +16,8 @@ from prometheus_client.registry import Collector
 
 from atlas_core import registry
 from atlas_core.registry import Document
+from service.asked import summary_of
 from service.dependencies import Services, ServicesDep
-from service.routers.drift import summary_of
 
 router = APIRouter(tags=["health"])
 OF_LAYER = {

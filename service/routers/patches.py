@@ -14,7 +14,7 @@ from atlas_core.errors import CardError, ConflictError, InputError, NotFoundErro
 from atlas_core.models.preprocessing import read_whole
 from atlas_core.plan import DatasetFacts, Plan
 from atlas_core.registry import Document
-from service.asked import Asked, ask, asked_of, page_of, picture
+from service.asked import Asked, ask, asked_of, stored, summarised, summary_of
 from service.dependencies import PagingDep, Services, ServicesDep
 from service.errors import TooLargeError
 from service.idempotency import IDEMPOTENT, IdempotentRoute
@@ -80,17 +80,7 @@ def _check_image(services: Services, plan: Plan, blob: str, pointer: str) -> Non
 @router.get("", response_model=Page[PatchesJob])
 def list_patches(atlas: AtlasId, services: ServicesDep, paging: PagingDep) -> Any:
     """Patch tests that were asked for of an atlas, in order, each with its verdict."""
-    page = page_of(services, paging, asked_of(services, atlas, "patches"))
-    return page | {"items": [job | {"summary": _summary(services, job)} for job in page["items"]]}
-
-
-def _summary(services: Services, job: Document) -> Document | None:
-    """A test in short, None while it is not made."""
-    if job["state"] != "succeeded":
-        return None
-    record = services.artifacts.record(services.artifacts.plan(job["id"], "patches").chunks[-1])
-    found: Document | None = None if record is None else record["info"]["summary"]
-    return found
+    return summarised(services, paging, asked_of(services, atlas, "patches"))
 
 
 @router.get("/{patches}", response_model=Patches)
@@ -100,7 +90,7 @@ def get_patches(made: MadeDep) -> Any:
     found, base = made.description, value["links"]["self"]
     for patch in [] if found is None else found["patches"]:
         patch["url"] = f"{base}/pictures/{patch['n']}?v={patch['picture']}"
-    return value | {"summary": _summary(made.services, made.job), "description": found}
+    return value | {"summary": summary_of(made.services, made.job), "description": found}
 
 
 @router.get("/{patches}/pictures/{n}", responses=PICTURE, response_class=Response)
@@ -111,7 +101,7 @@ def get_patch(made: MadeDep, n: Annotated[int, Path(ge=0, le=10_000)], request: 
         raise made.services.artifacts.missing(made.plan, "this patch test is not complete yet")
     if n >= len(found["patches"]):
         raise NotFoundError(f"this test has no patch {n}; it has {len(found['patches'])}")
-    return _stored(made, found["patches"][n]["picture"], request, v)
+    return stored(made, found["patches"][n]["picture"], request, v)
 
 
 @router.get("/{patches}/sheet", responses=PICTURE, response_class=Response)
@@ -122,11 +112,7 @@ def get_patches_sheet(made: MadeDep, request: Request, v: Version = None) -> Res
         raise made.services.artifacts.missing(made.plan, "this patch test is not complete yet")
     if "sheet" not in record["blobs"]:
         raise NotFoundError("this patch test has no sheet: nothing could be pasted; its description says why")
-    return _stored(made, record["blobs"]["sheet"], request, v)
-
-
-def _stored(made: Asked, blob: str, request: Request, version: str | None) -> Response:
-    return picture(lambda: made.services.store.get_blob(blob), blob, request, version)
+    return stored(made, record["blobs"]["sheet"], request, v)
 
 
 @router.delete("/{patches}", status_code=204)

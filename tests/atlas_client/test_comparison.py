@@ -4,7 +4,8 @@ from typing import Any
 import numpy as np
 
 from atlas_client.atlas import Atlas
-from atlas_client.comparison import AXIS, COLD, MAP, MARGIN, TITLE, WARM, draw_comparison
+from atlas_client.comparison import AXIS, MAP, MARGIN, TITLE, draw_comparison
+from atlas_client.sheet import COLD, WARM
 from tests.landed import LAYER
 
 FOUND: dict[str, Any] = {

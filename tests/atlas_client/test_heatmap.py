@@ -7,7 +7,6 @@ from PIL import Image
 
 from atlas_client.atlas import Atlas
 from atlas_client.heatmap import (
-    COLD,
     GAP,
     MAP,
     MARGIN,
@@ -20,6 +19,7 @@ from atlas_client.heatmap import (
     title_of,
     values_of,
 )
+from atlas_client.sheet import COLD
 from tests.landed import LAYER
 
 HEAT: dict[str, Any] = {

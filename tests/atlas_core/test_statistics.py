@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, fisher_exact
 
-from atlas_core.statistics import adjusted, fisher_greater, mcnemar_greater, paired_loss, wilson
+from atlas_core.statistics import adjusted, fisher_greater, mcnemar_greater, paired_loss, probabilities, wilson
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 10), (3, 10), (10, 10), (75, 300), (1, 1), (299, 300)])
@@ -60,3 +60,8 @@ def test_a_paired_loss_by_hand() -> None:
 def test_mcnemars_test_is_a_binomial_one_of_what_changed() -> None:
     expected = [binomtest(*counts, alternative="greater").pvalue for counts in ((9, 12), (0, 4))]
     assert mcnemar_greater([9, 0, 0], [3, 4, 0]).tolist() == pytest.approx([*expected, 1])
+
+
+def test_probabilities_add_up_and_do_not_overflow() -> None:
+    found = probabilities(np.array([[1000.0, 1000.0, -np.inf]]))
+    assert found.tolist() == [[0.5, 0.5, 0.0]]

@@ -17,7 +17,7 @@ def measured(flipped: list[list[int]], gain: float = 1.0, places: int = 4) -> di
             "mean_gain": np.array([[0.5, gain, -1.0]])}  # fmt: skip
 
 
-COMMON: dict[str, Any] = {"target": 1, "sizes": [0.25], "pixels": [8], "seed": 0}
+COMMON: dict[str, Any] = {"sizes": [0.25], "pixels": [8], "seed": 0}
 
 
 def test_fixed_is_the_top_left_and_corners_the_best_of_the_four() -> None:
@@ -29,17 +29,17 @@ def test_fixed_is_the_top_left_and_corners_the_best_of_the_four() -> None:
 
 
 def test_a_patch_is_described_with_its_intervals_and_the_rank_of_its_gain() -> None:
-    told = described(measured([[1] * 40 + [0] * 60, *[[0] * 100] * 3], gain=2.0), [], **COMMON)
+    told = described(measured([[1] * 40 + [0] * 60, *[[0] * 100] * 3], gain=2.0), [], 1, **COMMON)
     (size,) = told["sizes"]
     assert size["fixed"] == {"hits": 40, "n": 100, "share": 0.4, "interval": [0.3094, 0.498]}  # Wilson's
     assert (size["gain"], size["gain_interval"], size["gain_rank"]) == (2.0, [2.0, 2.0], 1)
     assert size["probability"]["fixed"] == pytest.approx(0.41)
-    assert described(measured([[0] * 10] * 4, gain=0.1), [], **COMMON)["sizes"][0]["gain_rank"] == 2
+    assert described(measured([[0] * 10] * 4, gain=0.1), [], 1, **COMMON)["sizes"][0]["gain_rank"] == 2
 
 
 def test_rivals_give_the_gain_a_p() -> None:
     rivals = [[gain, 1] for gain in (0.5, 0.9, 2.0, 0.1)]
-    assert described(measured([[0] * 10] * 4), rivals, **COMMON)["rivals"] == {"n": 4, "higher": 1, "p": 0.4}
+    assert described(measured([[0] * 10] * 4), rivals, 1, **COMMON)["rivals"] == {"n": 4, "higher": 1, "p": 0.4}
 
 
 def test_all_together_an_image_counts_once_for_its_interval() -> None:
@@ -66,7 +66,7 @@ def test_the_verdict_is_beside_the_controls(
 ) -> None:
     own = pooled([measured([[1] * (bases // 2) + [0] * (bases - bases // 2)] * 4)], **COMMON)
     hits = int(bases * control)
-    beside = described(measured([[1] * hits + [0] * (bases - hits)] * 4), [], **COMMON)
+    beside = described(measured([[1] * hits + [0] * (bases - hits)] * 4), [], 1, **COMMON)
     found, reason, needed = verdict(own, {"crops": beside}, bases, images)
     assert found == expected
     assert f"50.0% of {bases} images in the best corner; crops" in reason

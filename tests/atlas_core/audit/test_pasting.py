@@ -20,7 +20,6 @@ from atlas_core.audit.pasting import (
     image_interval,
     noise_patches,
     pasted,
-    probabilities,
     random_crops,
 )
 from tests.atlas_core.tiny import TinyModel
@@ -107,11 +106,6 @@ def test_logits_are_of_the_pasted_pictures_and_batches_all_of_one_size(monkeypat
     assert sizes == [4, 4]  # the last is filled up
     assert told == [(4, 6), (6, 6)]
     assert passes.done == 6
-
-
-def test_probabilities_add_up_and_do_not_overflow() -> None:
-    found = probabilities(np.array([[1000.0, 1000.0, -np.inf]]))
-    assert found.tolist() == [[0.5, 0.5, 0.0]]
 
 
 def test_the_interval_is_of_images_not_of_pastes() -> None:

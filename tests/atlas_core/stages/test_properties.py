@@ -24,7 +24,8 @@ from atlas_core.stages import run_chunk
 from atlas_core.stages.giving import Trial
 from atlas_core.stages.step import Step
 from atlas_core.store import Store, open_store
-from tests.propertied import LAYER, write_network, write_world
+from tests.planted import LAYER
+from tests.propertied import write_network, write_world
 
 if TYPE_CHECKING:
     from atlas_core.audit.findings import CheckResult
@@ -107,7 +108,7 @@ def test_what_a_network_does_not_go_by_is_no_finding_though_it_goes_with_the_cla
 
 def test_the_same_seed_measures_the_same_in_one_part_or_many(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     _, first, _ = checked(world, audited(world, "planted"))
-    monkeypatch.setattr("atlas_core.audit.properties.PASSES_A_PART", 500)
+    monkeypatch.setattr("atlas_core.audit.context.PASSES_A_PART", 500)
     made = audited(world, "planted")
     assert len(made.find("publish", step="give")) == 3  # 39 pairs of 40 passes
     _, second, _ = checked(world, made)
