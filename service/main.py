@@ -23,6 +23,7 @@ from service.routers import (
     comparisons,
     drift,
     events,
+    flows,
     health,
     icons,
     levels,
@@ -81,7 +82,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     errors.install(app, settings.trusted_hosts)
     # `levels` and `samples` take the rest of a path as a layer's name, so the others stand before it.
     first = (health, metrics, blobs, registered, aliases, atlases, events, webhooks, projections, batched, icons, drift,
-             comparisons, versions, selections, classes, patches, audits)  # fmt: skip
+             comparisons, versions, selections, classes, patches, audits, flows)  # fmt: skip
     for module in (*first, samples, levels):
         app.include_router(module.router)
     webhooks.describe_events(app)
