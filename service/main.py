@@ -26,6 +26,7 @@ from service.routers import (
     flows,
     health,
     icons,
+    jobs,
     levels,
     metrics,
     patches,
@@ -33,6 +34,7 @@ from service.routers import (
     registered,
     samples,
     selections,
+    thumbnails,
     versions,
     webhooks,
 )
@@ -81,9 +83,9 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     app.state.services = services
     errors.install(app, settings.trusted_hosts)
     # `levels` and `samples` take the rest of a path as a layer's name, so the others stand before it.
-    first = (health, metrics, blobs, registered, aliases, atlases, events, webhooks, projections, batched, icons, drift,
-             comparisons, versions, selections, classes, patches, audits, flows)  # fmt: skip
-    for module in (*first, samples, levels):
+    first = (health, metrics, blobs, registered, aliases, atlases, thumbnails, jobs, events, webhooks, projections,
+             batched, icons, drift, comparisons, versions, selections, classes, patches, audits)  # fmt: skip
+    for module in (*first, flows, samples, levels):
         app.include_router(module.router)
     webhooks.describe_events(app)
     _add_viewer(app)
