@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from playwright.sync_api import Page, expect
 
-from atlas_core.ledger import connect
+from atlas_core.redis_client import connect
 from service.main import create_app
 from service.settings import ServiceSettings
 from tests.service.serving import serving
