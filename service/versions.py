@@ -18,7 +18,8 @@ from service.routers.registered import check_ready
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from atlas_core.plan import ModelFacts, Plan
+    from atlas_core.facts import ModelFacts
+    from atlas_core.plan import Plan
     from atlas_core.registry import Document
     from atlas_core.versions.request import VersionsRequest
     from service.dependencies import Services
