@@ -77,6 +77,25 @@ def quality(place: Place, measure: Measure) -> Source:
     return Source(blob, table[measure], {**ends, "images": table["images"]})
 
 
+def fidelity(place: Place) -> Source:
+    """How true each cell's icon is.
+
+    Raises:
+        NotFoundError: The level's icons are not all rendered yet.
+        InputError: The atlas has no icons.
+    """
+    if not place.plan.spec.rendered:
+        raise InputError("this atlas was made with the recipe `none`; without icons there is no fidelity",
+                         pointer="/measure")  # fmt: skip
+    artifacts = place.services.artifacts
+    done = artifacts.published(place.plan, place.layer, place.side)
+    if done is None:
+        raise artifacts.missing(place.plan, f"the icons of this level of {place.layer!r} are not all rendered yet")
+    blob = done["blobs"]["cells"]
+    measured = [(cell["icon"] or {}).get("whitened_cosine") for cell in artifacts.cells(blob)]
+    return Source(blob, np.array([np.nan if one is None else one for one in measured], np.float64))
+
+
 def told(place: Place, measure: Measure, label: int | None, source: Source) -> dict[str, Any]:
     """A heat map as it is told."""
     _, cells = level_table(place)

@@ -319,6 +319,7 @@ def _levels(call: Caller, live: Live) -> None:
     call(f"GET {level}/cells/{{column}}-{{row}}/samples", 200, **place)
     samples = "/v1/atlases/{atlas}/layers/{layer}/samples"
     page = call(f"GET {samples}", 200, params={"near": "0.5,0.5", "page_size": 1}, **place).json()
+    call("GET /v1/atlases/{atlas}/layers/{layer}/images", 200, params={"wrong": True}, **place)
     image, kind = call(f"GET {level}/poster", 200, **place).content, {"content-type": "image/png"}
     call(f"POST {samples}", 200, content=image, headers=kind, **place)
     picture = {"n": str(page["items"][0]["sample"]), **place}
