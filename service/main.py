@@ -32,6 +32,7 @@ from service.routers import (
     registered,
     samples,
     selections,
+    tours,
     versions,
     webhooks,
 )
@@ -81,7 +82,8 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     errors.install(app, settings.trusted_hosts)
     # `levels` and `samples` take the rest of a path as a layer's name, so the others stand before it.
     first = (health, metrics, blobs, registered, aliases, atlases, events, webhooks, projections, batched, icons, drift,
-             comparisons, versions, selections, classes, patches, audits)  # fmt: skip
+             comparisons, versions, selections, classes, patches, audits,
+             tours)  # fmt: skip
     for module in (*first, samples, levels):
         app.include_router(module.router)
     webhooks.describe_events(app)
