@@ -19,6 +19,7 @@ from service.asking import Asking
 from service.event_stream import EventStreams
 from service.idempotency import IdempotentAnswers
 from service.settings import ServiceSettings
+from service.thumbnails import Thumbnails
 
 
 class Services:
@@ -33,6 +34,7 @@ class Services:
         self.settings = settings
         self.store = open_store(settings.store_url)
         self.artifacts = Artifacts(self.store, settings.dataset_stores)
+        self.thumbnails = Thumbnails(self.store, self.artifacts)
         self._redis = connect(settings.redis_url)
         self.ledger = Ledger(
             self._redis,

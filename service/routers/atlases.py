@@ -18,12 +18,13 @@ from atlas_core.spec import AtlasSpec
 from service.dependencies import PagingDep, Services, ServicesDep
 from service.estimates import dry_run, eta_seconds
 from service.idempotency import IDEMPOTENT, IdempotentRoute
-from service.names import AtlasId, JobId, lock_of
+from service.names import AtlasId, lock_of
 from service.progress import progress_of, standing
 from service.routers.registered import check_ready
 from service.schemas.atlases import Atlas, AtlasRequest, DryRun
 from service.schemas.jobs import Job
 from service.schemas.pages import Page
+from service.thumbnails import tag_of_published
 
 router = APIRouter(prefix="/v1", route_class=IdempotentRoute)
 RETRY_SECONDS = "2"
@@ -95,18 +96,6 @@ def delete_atlas(atlas: AtlasId, services: ServicesDep) -> None:
         clear_up(services.ledger, services.enqueue)
 
 
-@router.get("/jobs/{job}", response_model=Job, tags=["jobs"])
-def get_job(job: JobId, services: ServicesDep) -> Any:
-    """State and progress of any job; an atlas's id is its job's id."""
-    return described(services, services.artifacts.job(job, None))
-
-
-@router.post("/jobs/{job}/cancel", status_code=202, response_model=Job, tags=["jobs"])
-def cancel_job(job: JobId, services: ServicesDep) -> Any:
-    """Stop a job; what is finished is kept."""
-    return cancelled(services, job)
-
-
 def cancelled(services: Services, name: str) -> Document:
     """A job after it was cancelled; one that had ended stays as it was."""
     return described(services, _ended(services, name))
@@ -143,8 +132,10 @@ def links_of(job: Document) -> dict[str, str]:
     if registry.is_map(job):
         mapped = f"/v1/atlases/{job['id']}"
         links |= {"map": mapped, "events": f"{mapped}/events", "cancel": f"{mapped}/cancel", "icons": f"{mapped}/icons",
-                  "tour": f"{mapped}/tour", "viewer": f"/?atlas={job['id']}"}  # fmt: skip
+                  "tour": f"{mapped}/tour", "viewer": f"/?atlas={job['id']}",
+                  "thumbnail": f"{mapped}/thumbnail"}  # fmt: skip
         if state == "succeeded":
+            links["thumbnail"] += f"?v={tag_of_published(job)}"
             links |= {"manifest": f"{mapped}/manifest", "projections": f"{mapped}/projections"}
     if job["kind"] == "atlas":
         links |= {asked: f"{base}/{asked}" for asked in ("drift", "patches", "selections", "confusions")}
