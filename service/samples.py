@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from atlas_core.class_names import told_class
 from atlas_core.errors import InputError, NotFoundError
 from atlas_core.plan import Plan
 from atlas_core.pyramid import displayed, png
@@ -46,8 +47,7 @@ class Samples:
             raise artifacts.missing(plan, f"the samples of {layer!r} are not laid out yet")
         self._blob: str = record["blobs"]["samples"]
         self.table = SampleTable.from_tables(artifacts.table(self._blob))
-        labels = plan.model.card.labels
-        self._predictions: Sequence[str] = labels if isinstance(labels, list) else ()
+        self._predictions: Sequence[str] = plan.model.class_names
         self._labels: Sequence[str] = plan.dataset.classes or ()
 
     def wanted(self, label: str | None, predicted: str | None, *, wrong: bool) -> Wanted:
@@ -146,6 +146,4 @@ class Samples:
 
 
 def _named(index: int, names: Sequence[str]) -> dict[str, Any] | None:
-    if index == NONE:
-        return None
-    return {"index": index, "name": names[index] if index < len(names) else str(index)}
+    return None if index == NONE else told_class(index, names)

@@ -24,7 +24,6 @@ from service.routers.registered import check_ready
 from service.schemas.atlases import Atlas, AtlasRequest, DryRun
 from service.schemas.jobs import Job
 from service.schemas.pages import Page
-from service.thumbnails import tag_of_published
 
 router = APIRouter(prefix="/v1", route_class=IdempotentRoute)
 RETRY_SECONDS = "2"
@@ -132,10 +131,8 @@ def links_of(job: Document) -> dict[str, str]:
     if registry.is_map(job):
         mapped = f"/v1/atlases/{job['id']}"
         links |= {"map": mapped, "events": f"{mapped}/events", "cancel": f"{mapped}/cancel", "icons": f"{mapped}/icons",
-                  "tour": f"{mapped}/tour", "viewer": f"/?atlas={job['id']}",
-                  "thumbnail": f"{mapped}/thumbnail"}  # fmt: skip
+                  "tour": f"{mapped}/tour", "viewer": f"/?atlas={job['id']}"}  # fmt: skip
         if state == "succeeded":
-            links["thumbnail"] += f"?v={tag_of_published(job)}"
             links |= {"manifest": f"{mapped}/manifest", "projections": f"{mapped}/projections"}
     if job["kind"] == "atlas":
         links |= {asked: f"{base}/{asked}" for asked in ("drift", "patches", "selections", "confusions")}
@@ -149,4 +146,7 @@ def described(services: Services, job: Document) -> Document:
     planned = services.artifacts.plan(job["id"], None)
     now = standing(job, planned, services.store, services.ledger)
     eta = eta_seconds(services, job, planned, now)
-    return job | {"progress": progress_of(planned, now), "eta_seconds": eta, "links": links_of(job)}
+    links = links_of(job)
+    if registry.is_map(job) and (tag := services.thumbnails.tag(job, planned)):
+        links["thumbnail"] = f"{links['map']}/thumbnail?v={tag}"
+    return job | {"progress": progress_of(planned, now), "eta_seconds": eta, "links": links}

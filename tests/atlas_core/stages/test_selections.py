@@ -10,8 +10,9 @@ import pytest
 
 from atlas_core import registry
 from atlas_core.class_index import ClassIndex
+from atlas_core.costs.quantities import ModelCost
 from atlas_core.errors import ConflictError, InputError, SpecError, UnknownLayerError
-from atlas_core.estimate import Estimate, ModelCost
+from atlas_core.estimate import Estimate
 from atlas_core.manifest import manifest_of, verify
 from atlas_core.runtime import Runtime
 from atlas_core.search import SampleTable
