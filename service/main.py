@@ -33,6 +33,7 @@ from service.routers import (
     samples,
     selections,
     thumbnails,
+    tours,
     versions,
     viewer,
     webhooks,
@@ -83,7 +84,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     errors.install(app, settings.trusted_hosts)
     # `levels`, `samples` and `images` take the rest of a path as a layer's name, so the others stand before it.
     first = (health, metrics, blobs, registered, aliases, atlases, thumbnails, jobs, events, webhooks, projections,
-             batched, icons, drift, comparisons, versions, selections, classes, patches, audits)  # fmt: skip
+             batched, icons, drift, comparisons, versions, selections, classes, patches, audits, tours)  # fmt: skip
     for module in (*first, viewer, samples, images, levels):
         app.include_router(module.router)
     webhooks.describe_events(app)
