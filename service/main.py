@@ -24,6 +24,7 @@ from service.routers import (
     flows,
     health,
     icons,
+    images,
     jobs,
     levels,
     metrics,
@@ -33,6 +34,7 @@ from service.routers import (
     samples,
     selections,
     thumbnails,
+    tours,
     versions,
     viewer,
     webhooks,
@@ -40,6 +42,35 @@ from service.routers import (
 from service.schemas.problems import Problem
 from service.settings import ServiceSettings
 
+ROUTERS = (
+    health,
+    metrics,
+    blobs,
+    registered,
+    aliases,
+    atlases,
+    thumbnails,
+    jobs,
+    events,
+    webhooks,
+    projections,
+    batched,
+    icons,
+    drift,
+    comparisons,
+    versions,
+    selections,
+    classes,
+    patches,
+    audits,
+    tours,
+    viewer,
+    # These take the rest of a path as a layer's name, so the others stand before them.
+    flows,
+    samples,
+    images,
+    levels,
+)
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: errors.described(text)
     for status, text in {
@@ -81,10 +112,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     )
     app.state.services = services
     errors.install(app, settings.trusted_hosts)
-    # `levels` and `samples` take the rest of a path as a layer's name, so the others stand before it.
-    first = (health, metrics, blobs, registered, aliases, atlases, thumbnails, jobs, events, webhooks, projections,
-             batched, icons, drift, comparisons, versions, selections, classes, patches, audits)  # fmt: skip
-    for module in (*first, viewer, flows, samples, levels):
+    for module in ROUTERS:
         app.include_router(module.router)
     webhooks.describe_events(app)
     _describe_problems(app)
