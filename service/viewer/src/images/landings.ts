@@ -98,8 +98,11 @@ class Landings {
 
 export const landingsOf = feature((view: View) => new Landings(view));
 
+/** Whether pictures can be placed sooner or later. */
+export const takesPictures = (view: View): boolean => view.source.live && view.prefix === "";
+
 /** Whether pictures can be placed: by a service that has finished the atlas. */
-export const canPlace = (view: View): boolean => view.source.live && view.prefix === "" && view.atlas.value.state === "succeeded";
+export const canPlace = (view: View): boolean => takesPictures(view) && view.atlas.value.state === "succeeded";
 
 // The service's own words where they tell the remedy; what people may not know in plainer ones.
 function plain(problem: Problem, { name }: Landing): string {

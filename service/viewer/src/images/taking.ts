@@ -1,7 +1,7 @@
 // Pictures come by dropping them anywhere, or by pasting.
 
 import { type Signal, signal } from "@preact/signals";
-import { panelOf } from "../panels";
+import { panelOf } from "../panels/open";
 import { type View, feature } from "../view";
 import { canPlace, landingsOf } from "./landings";
 

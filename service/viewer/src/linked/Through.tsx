@@ -15,6 +15,9 @@ import { litOf } from "./lit";
 
 const SHOWN = 5; // cells of each layer
 
+/** Whether there are layers to follow a cell through. */
+export const isThrough = (view: View): boolean => view.source.live && view.atlas.value.layers.length > 1;
+
 export function Through({ view }: { view: View }) {
   const place = view.selected.value, from = view.layer.value;
   const layers = view.atlas.value.layers.filter((layer) => layer.levels.some((level) => level.ready));
