@@ -98,7 +98,7 @@ def collect_shard(
         on_progress: Called with images done and all of them after every batch; cancels by raising.
 
     Raises:
-        ModelError: The network gives values that are no numbers.
+        ModelError: The network gives values that are no numbers, or logits that are not finite.
         MemoryLimitError: Memory does not do for a single image.
     """
     names = [layer.name for layer in layers]
@@ -114,9 +114,9 @@ def collect_shard(
     def take(
         some: Sequence[Prepared], read: dict[str, NDArray[np.float32]], logits: NDArray[np.float32] | None, units: Table
     ) -> None:
-        rows.append(_image_rows(dataset, some, logits) | units)
         for name in names:
             tables[name].append(_sample_rows(name, read[name], some))
+        rows.append(_image_rows(model, dataset, some, logits) | units)
         for place, entry in enumerate(some):
             if watch is not None and watch.keeps(dataset.listing.images[entry.index]):
                 kept.add(entry.index, ITSELF, pooled(watch.at, read, logits, place))
@@ -132,11 +132,10 @@ def collect_shard(
                 good = good[len(passed[0]) :]
             if on_progress is not None:
                 on_progress(done, len(wanted))
-    halved = batches.size if batches.halved else None
     if not rows:
         return Collected({}, {}, skipped)
     samples = {name: _joined(parts) for name, parts in tables.items()}
-    return Collected(_joined(rows), samples, skipped, halved, kept.table())
+    return Collected(_joined(rows), samples, skipped, batches.halved, kept.table())
 
 
 @contextmanager
@@ -218,11 +217,19 @@ def prefetched(
         pool.shutdown(cancel_futures=True)
 
 
-def _image_rows(dataset: Dataset, good: Sequence[Prepared], logits: NDArray[np.float32] | None) -> Table:
+def _image_rows(
+    model: LoadedModel, dataset: Dataset, good: Sequence[Prepared], logits: NDArray[np.float32] | None
+) -> Table:
     index = np.array([entry.index for entry in good], dtype=np.int32)
     rows: Table = {"image": index, "label": dataset.listing.labels[index]}
     if logits is not None:
         rows["logits"] = logits.astype(np.float32)
+        broken = int((~np.isfinite(rows["logits"]).all(axis=1)).sum())
+        if broken:
+            raise ModelError(
+                f"the logits of {model.card.name!r} are no finite numbers for {broken} of {len(good)} images; check "
+                "its weights, the card's mean and std, and that `output` is the tensor before any softmax or logarithm"
+            )
     return rows
 
 

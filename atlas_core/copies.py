@@ -67,7 +67,7 @@ def pool_copies(
             done += len(part)
             if on_progress is not None:
                 on_progress(done, len(wanted))
-    return kept.table(), batches.size if batches.halved else None
+    return kept.table(), batches.halved
 
 
 def _forward(at: Sequence[str], model: LoadedModel, copies: Sequence[Copy], size: int) -> list[Pooled]:

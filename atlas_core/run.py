@@ -13,7 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExe
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from atlas_core import devices, registry
 from atlas_core.advance import GPU, STAGE_QUEUES
@@ -21,10 +21,13 @@ from atlas_core.build import plan
 from atlas_core.errors import AtlasError, InputError, MissingInputError
 from atlas_core.gc import drop_samples
 from atlas_core.manifest import publish_files
-from atlas_core.plan import AnchorFacts, Chunk, Plan, lacking
+from atlas_core.plan import Chunk, Plan, lacking
 from atlas_core.settings import Settings
 from atlas_core.spec import parse_spec
 from atlas_core.store import Store, open_store
+
+if TYPE_CHECKING:
+    from atlas_core.facts import AnchorFacts
 
 Progress = Callable[[str, int, int], None]
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")

@@ -6,8 +6,10 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from atlas_core.errors import NotFoundError
 from atlas_core.keys import digest
 from atlas_core.manifest import said_of_icons
+from atlas_core.mapping import TILE_SIDE
 from atlas_core.pyramid import compose_counts, compose_thumbnail, thumbnail_of_poster
 from service.artifacts import Artifacts, keep
 
@@ -20,11 +22,8 @@ KEPT = 256
 """Thumbnails in memory, some 20 KB each."""
 VERSION = 1
 """To be raised whenever the same tiles give another picture."""
-
-
-def tag_of_published(job: Document) -> str:
-    """What the thumbnail of a map that is complete goes by, as nothing of it will change."""
-    return digest(["thumbnail", VERSION, job["digest"]])
+MOST_TILES = 64
+"""A coarsest level of more is looked at only once its map is complete."""
 
 
 class Thumbnails:
@@ -41,41 +40,52 @@ class Thumbnails:
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, bytes] = OrderedDict()
 
-    def seen(self, job: Document, plan: Plan) -> tuple[str, bytes]:
-        """A map as it can be seen now.
+    def tag(self, job: Document, plan: Plan) -> str | None:
+        """A digest that changes with what can be seen of a map; None where nothing can be seen yet.
 
         Args:
             job: The job that makes it.
             plan: Its plan.
-
-        Returns:
-            A digest that changes with the picture, and the picture, WebP; without icons it shows how many samples cells
-            have.
-
-        Raises:
-            NotFoundError: There is nothing to be seen, or not yet.
         """
-        layer = plan.spec.layers[0]
-        side = self._artifacts.side(plan, layer, 0)
-        tiles: dict[tuple[int, int], str] = {}
-        if plan.spec.rendered:
-            tiles = {(tile.x, tile.y): tile.blob for tile in self._artifacts.tiles(plan, layer, side) if tile.blob}
-            if not tiles:
-                raise self._artifacts.missing(plan, "nothing of this map can be seen yet")
-        blobs = sorted(tiles.values()) or [self._artifacts.cells_blob(plan, layer, side)]
-        done = job["state"] == "succeeded"
-        tag = tag_of_published(job) if done else digest(["thumbnail", VERSION, blobs])
+        if job["state"] == "succeeded":
+            return digest(["thumbnail", VERSION, job["digest"]])
+        side = (plan.spec.levels or [0])[0]
+        if plan.spec.rendered and (-(-side // TILE_SIDE)) ** 2 > MOST_TILES:
+            return None
+        seen = sorted(self._tiles(plan).values()) if plan.spec.rendered else self._cells(plan)
+        return digest(["thumbnail", VERSION, seen]) if seen else None
+
+    def picture(self, tag: str, plan: Plan) -> bytes:
+        """What can be seen of a map, WebP; without icons how many samples its cells have.
+
+        Args:
+            tag: As it goes by now.
+            plan: Its plan.
+        """
         with self._lock:
             picture = self._kept.get(tag)
         if picture is None:
-            picture = self._composed(plan, side, tiles) if tiles else self._counted(blobs[0], side)
+            picture = self._composed(plan) if plan.spec.rendered else self._counted(plan)
         with self._lock:
             keep(self._kept, tag, picture, KEPT)
-        return tag, picture
+        return picture
 
-    def _composed(self, plan: Plan, side: int, tiles: dict[tuple[int, int], str]) -> bytes:
-        data = {place: self._store.get_blob(blob) for place, blob in tiles.items()}
-        return compose_thumbnail(data, side, said_of_icons(plan.spec))
+    def _tiles(self, plan: Plan) -> dict[tuple[int, int], str]:
+        layer = plan.spec.layers[0]
+        tiles = self._artifacts.tiles(plan, layer, self._artifacts.side(plan, layer, 0))
+        return {(tile.x, tile.y): tile.blob for tile in tiles if tile.blob is not None}
 
-    def _counted(self, cells: str, side: int) -> bytes:
-        return thumbnail_of_poster(compose_counts(self._artifacts.cells(cells), side))
+    def _cells(self, plan: Plan) -> list[str]:
+        layer = plan.spec.layers[0]
+        try:
+            return [self._artifacts.cells_blob(plan, layer, self._artifacts.side(plan, layer, 0))]
+        except NotFoundError:
+            return []
+
+    def _composed(self, plan: Plan) -> bytes:
+        tiles = {place: self._store.get_blob(blob) for place, blob in self._tiles(plan).items()}
+        return compose_thumbnail(tiles, (plan.spec.levels or [1])[0], said_of_icons(plan.spec))
+
+    def _counted(self, plan: Plan) -> bytes:
+        (blob,) = self._cells(plan)
+        return thumbnail_of_poster(compose_counts(self._artifacts.cells(blob), (plan.spec.levels or [1])[0]))

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
-from atlas_core import registry
+from atlas_core import registry, tours
 from atlas_core.advance import TERMINAL, clear_up, end_job, submit
 from atlas_core.aliases import check_unnamed
 from atlas_core.build import plan
@@ -24,7 +24,6 @@ from service.routers.registered import check_ready
 from service.schemas.atlases import Atlas, AtlasRequest, DryRun
 from service.schemas.jobs import Job
 from service.schemas.pages import Page
-from service.thumbnails import tag_of_published
 
 router = APIRouter(prefix="/v1", route_class=IdempotentRoute)
 RETRY_SECONDS = "2"
@@ -112,6 +111,7 @@ def drop(services: Services, name: str) -> None:
     """Cancel a job where it runs, and have what nothing else uses collected as garbage."""
     _ended(services, name)
     registry.update(services.store, "jobs", name, deleted=True)
+    tours.forget(services.store, name)
 
 
 def drop_all(services: Services, name: str) -> None:
@@ -131,9 +131,8 @@ def links_of(job: Document) -> dict[str, str]:
     if registry.is_map(job):
         mapped = f"/v1/atlases/{job['id']}"
         links |= {"map": mapped, "events": f"{mapped}/events", "cancel": f"{mapped}/cancel", "icons": f"{mapped}/icons",
-                  "viewer": f"/?atlas={job['id']}", "thumbnail": f"{mapped}/thumbnail"}  # fmt: skip
+                  "tour": f"{mapped}/tour", "viewer": f"/?atlas={job['id']}"}  # fmt: skip
         if state == "succeeded":
-            links["thumbnail"] += f"?v={tag_of_published(job)}"
             links |= {"manifest": f"{mapped}/manifest", "projections": f"{mapped}/projections"}
     if job["kind"] == "atlas":
         links |= {asked: f"{base}/{asked}" for asked in ("drift", "patches", "selections", "confusions")}
@@ -147,4 +146,7 @@ def described(services: Services, job: Document) -> Document:
     planned = services.artifacts.plan(job["id"], None)
     now = standing(job, planned, services.store, services.ledger)
     eta = eta_seconds(services, job, planned, now)
-    return job | {"progress": progress_of(planned, now), "eta_seconds": eta, "links": links_of(job)}
+    links = links_of(job)
+    if registry.is_map(job) and (tag := services.thumbnails.tag(job, planned)):
+        links["thumbnail"] = f"{links['map']}/thumbnail?v={tag}"
+    return job | {"progress": progress_of(planned, now), "eta_seconds": eta, "links": links}

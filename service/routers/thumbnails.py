@@ -20,9 +20,11 @@ PICTURE: dict[int | str, dict[str, Any]] = {
 @router.get("/atlases/{atlas}/thumbnail", responses=PICTURE, response_class=Response)
 def get_thumbnail(atlas: AtlasId, request: Request, services: ServicesDep, v: Version = None) -> Response:
     """The coarsest level of the first layer on 320 x 320 pixels, as far as it can be seen now."""
-    job = services.artifacts.job(atlas)
-    tag, data = services.thumbnails.seen(job, services.artifacts.plan(job["id"]))
+    job, plan = services.artifacts.job(atlas), services.artifacts.plan(atlas)
+    tag = services.thumbnails.tag(job, plan)
+    if tag is None:
+        raise services.artifacts.missing(plan, "nothing of this map can be seen yet")
     headers = {"ETag": f'"{tag}"', "Cache-Control": FOREVER if v == tag else REVALIDATE}
     if matches(request, f'"{tag}"'):
         return Response(status_code=304, headers=headers)
-    return Response(data, headers=headers, media_type="image/webp")
+    return Response(services.thumbnails.picture(tag, plan), headers=headers, media_type="image/webp")

@@ -172,6 +172,16 @@ def test_values_that_are_no_numbers_are_refused(dataset: Dataset) -> None:
         collected(TinyModel(broken, (3, SIDE, SIDE)), dataset, [0])
 
 
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_logits_that_are_not_finite_are_refused(dataset: Dataset, value: float) -> None:
+    class Broken(EverySecondPixel):
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            return super().forward(pixels) + torch.tensor([0, value])
+
+    with pytest.raises(ModelError, match="logits of 'tiny' are no finite numbers for 2 of 2 images; check its weights"):
+        collected(TinyModel(Broken(), (3, SIDE, SIDE)), dataset, [0, 1])
+
+
 def test_progress_is_told_and_can_cancel(model: TinyModel, dataset: Dataset) -> None:
     told: list[tuple[int, int]] = []
 
