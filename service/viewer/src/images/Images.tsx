@@ -21,6 +21,7 @@ export function Images({ view }: { view: View }) {
   return (
     <section class="images" aria-label="Your pictures">
       <Chooser view={view} first={landings.all.value.length === 0} />
+      {landings.refused.value && <p class="failed" role="alert">{landings.refused.value}</p>}
       {landings.all.value.length > 1 && <Shelf view={view} />}
       {front.value && <Landed key={front.value.id} view={view} landing={front.value} />}
     </section>

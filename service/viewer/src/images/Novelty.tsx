@@ -2,12 +2,12 @@
 
 import type { NoveltyAnswer } from "../types";
 import { Bars } from "../parts/Bars";
-import { count, percent } from "../parts/words";
+import { count } from "../parts/words";
 
 const WORDS = {
-  ordinary: ["Ordinary", "The atlas has many images that are as strange as it."],
-  rare: ["Rare", "Few images of the atlas are as strange."],
-  unseen: ["Unseen", "Hardly any image of the atlas is as strange."],
+  ordinary: ["Ordinary", "Many images of the atlas are as strange"],
+  rare: ["Rare", "Few images of the atlas are as strange"],
+  unseen: ["Unseen", "Hardly any image of the atlas is as strange"],
 } as const;
 const PARTS: Record<string, string> = { neighbours: "Far from its neighbours", texture: "Unusual texture", energy: "Like no class", spoiled: "Looks spoiled" };
 
@@ -17,7 +17,7 @@ export function Novelty({ novelty, reason }: { novelty: NoveltyAnswer | null; re
   return (
     <section class={`novelty ${novelty.word}`} aria-label="Novelty">
       <p><strong>{title}</strong> <span class="number" title="novelty_p: small is strange. Of images like those of the atlas 5 % have .05 or less.">p = {short(novelty.novelty_p)}</span></p>
-      <p class="quiet">{text} {said(novelty)}{novelty.word !== "ordinary" && first ? ` Strangest is ${first[1].says}.` : ""}</p>
+      <p class="quiet">{said(text, novelty)}{novelty.word !== "ordinary" && first ? ` Strangest is ${first[1].says}.` : ""}</p>
       <details>
         <summary>What this looks at, and what it cannot see</summary>
         <Bars rows={parts.map(([name, part]) => ({ name: PARTS[name] ?? name, title: part.says, value: part.word, share: strangeness(part.p, novelty.n), more: `${part.says}: p = ${short(part.p)}` }))} />
@@ -28,9 +28,9 @@ export function Novelty({ novelty, reason }: { novelty: NoveltyAnswer | null; re
   );
 }
 
-function said({ novelty_p, n }: NoveltyAnswer): string {
+function said(text: string, { novelty_p, n }: NoveltyAnswer): string {
   const as = Math.round(novelty_p * (n + 1)) - 1;
-  return as <= 0 ? `Of ${count(n)} none is.` : `Of ${count(n)} it is ${count(as)} (${percent(as / n)}).`;
+  return as <= 0 ? `None of the atlas's ${count(n)} images is as strange.` : `${text}: ${count(as)} of ${count(n)}.`;
 }
 
 const short = (p: number) => (p < 0.095 ? Number(p.toPrecision(2)).toString() : p.toFixed(2));

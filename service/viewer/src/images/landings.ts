@@ -25,6 +25,8 @@ export interface Landing {
 
 class Landings {
   readonly all = signal<Landing[]>([]);
+  /** What was not taken, in words; empty while all was. */
+  readonly refused = signal("");
   readonly front = signal<Landing | null>(null);
   /** The position of the one in front that is pointed at, on it or on the map. */
   readonly pointed = signal<Position | null>(null);
@@ -37,13 +39,11 @@ class Landings {
 
   /** Place pictures; the last one comes to the front. */
   async place(files: Iterable<File>): Promise<void> {
-    for (const file of files) {
-      const landing = this.add(file);
-      if (file.type && !KINDS.includes(file.type)) {
-        landing.problem.value = `“${landing.name}” is no picture that can be read here. Take a JPEG, PNG or WebP.`;
-        say(landing.problem.value);
-      } else await this.ask(landing);
-    }
+    const all = [...files], taken = all.filter(({ type }) => !type || KINDS.includes(type));
+    this.refused.value = all.filter((file) => !taken.includes(file)).map(({ name }) => unreadable(name)).join(" ");
+    if (this.refused.value) say(this.refused.value);
+    const landings = taken.map((file) => this.add(file));
+    for (const landing of landings) await this.ask(landing);
   }
 
   private add(file: File): Landing {
@@ -108,9 +108,11 @@ export const canPlace = (view: View): boolean => takesPictures(view) && view.atl
 function plain(problem: Problem, { name }: Landing): string {
   switch (problem.status) {
     case 413: return `“${name}” is too large. ${problem.message}`;
-    case 415: return `“${name}” is no picture that can be read here. Take a JPEG, PNG or WebP.`;
+    case 415: return unreadable(name);
     case 422: return `“${name}” cannot be placed: ${problem.message}`;
     case 429: return "Too many pictures are waiting to be placed. Try again in a minute.";
     default: return problem.message;
   }
 }
+
+const unreadable = (name: string) => `“${name}” is no picture that can be read here. Take a JPEG, PNG or WebP.`;

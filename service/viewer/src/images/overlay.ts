@@ -65,7 +65,7 @@ function heat(context: CanvasRenderingContext2D, frame: Frame, positions: readon
   const { side } = frame, cells = landed(positions, side), most = Math.max(1, ...cells.values());
   const [left, top] = frame.toScreen(0, 1), [right, bottom] = frame.toScreen(1, 0);
   const boxes = [...cells].map(([key, times]) => ({ box: boxOf(frame, side, key % side, Math.floor(key / side)), times }));
-  context.fillStyle = frame.colour("--ground");
+  context.fillStyle = frame.colour("--map");
   context.globalAlpha = VEIL;
   context.beginPath();
   context.rect(left, top, right - left, bottom - top);

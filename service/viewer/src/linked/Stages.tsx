@@ -2,6 +2,7 @@
 
 import { useEffect } from "preact/hooks";
 import { draggingOf, takePictures } from "../images/taking";
+import { mapOf } from "../map/map";
 import { Stage } from "../map/stage";
 import type { View } from "../view";
 import { besideOf, canBeside, openBeside } from "./beside";
@@ -13,6 +14,7 @@ export function Stages({ view }: { view: View }) {
   useEffect(() => (shown ? openBeside(view) : undefined), [view, shown]);
   useEffect(() => (second ? ended(lightFrom(view, second), lightFrom(second, view)) : undefined), [second]);
   useEffect(() => (second && together.value ? moveTogether(view, second) : undefined), [second, together.value]);
+  useEffect(() => (second ? keptWhere(view) : undefined), [second]);
   useEffect(() => takePictures(view), [view]);
   return (
     <div class={second ? "stages two" : "stages"}>
@@ -21,6 +23,17 @@ export function Stages({ view }: { view: View }) {
       {draggingOf(view).value && <p class="dropping">Drop it anywhere: it is placed on the map</p>}
     </div>
   );
+}
+
+/** A map that becomes narrower or wider still shows what it showed. */
+function keptWhere(view: View): () => void {
+  const camera = view.camera.peek();
+  const frame = requestAnimationFrame(() => mapOf(view).value?.flyTo(camera, true));
+  return () => {
+    cancelAnimationFrame(frame);
+    const now = view.camera.peek();
+    requestAnimationFrame(() => mapOf(view).value?.flyTo(now, true));
+  };
 }
 
 function ended(...ends: (() => void)[]): () => void {

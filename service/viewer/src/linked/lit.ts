@@ -37,7 +37,7 @@ function draw(context: CanvasRenderingContext2D, frame: Frame, { side, column, r
   const boxes = column.map((one, n) => boxOf(frame, side, one, row[n]!));
   const most = Math.max(1e-9, share[0] ?? 0);
   const [left, top] = frame.toScreen(0, 1), [right, bottom] = frame.toScreen(1, 0);
-  context.fillStyle = frame.colour("--ground");
+  context.fillStyle = frame.colour("--map");
   context.globalAlpha = VEIL;
   context.beginPath();
   context.rect(left, top, right - left, bottom - top);
