@@ -28,6 +28,7 @@ from service.routers import (
     levels,
     metrics,
     patches,
+    placenames,
     projections,
     registered,
     samples,
@@ -79,10 +80,10 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     )
     app.state.services = services
     errors.install(app, settings.trusted_hosts)
-    # `levels` and `samples` take the rest of a path as a layer's name, so the others stand before it.
+    # `levels`, `samples` and `placenames` take the rest of a path as a layer's name, so the others stand before it.
     first = (health, metrics, blobs, registered, aliases, atlases, events, webhooks, projections, batched, icons, drift,
              comparisons, versions, selections, classes, patches, audits)  # fmt: skip
-    for module in (*first, samples, levels):
+    for module in (*first, samples, placenames, levels):
         app.include_router(module.router)
     webhooks.describe_events(app)
     _add_viewer(app)

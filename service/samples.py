@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import numpy as np
@@ -19,6 +19,13 @@ from service.artifacts import Artifacts
 STRICT = "this atlas was made with privacy `strict` and keeps no crops"
 
 
+class Strongest(NamedTuple):
+    """The class that each sample adds most to, by its number, and the digest of where that was read."""
+
+    blob: str
+    label: NDArray[np.int32]
+
+
 class Samples:
     """The samples of a layer.
 
@@ -30,6 +37,7 @@ class Samples:
     Attributes:
         plan: The atlas's.
         layer: The layer's name.
+        blob: Digest of the table.
         table: Where they lie, in the order of the map.
 
     Raises:
@@ -44,8 +52,8 @@ class Samples:
         record = artifacts.record(plan.samples_of(layer))
         if record is None:
             raise artifacts.missing(plan, f"the samples of {layer!r} are not laid out yet")
-        self._blob: str = record["blobs"]["samples"]
-        self.table = SampleTable.from_tables(artifacts.table(self._blob))
+        self.blob: str = record["blobs"]["samples"]
+        self.table = SampleTable.from_tables(artifacts.table(self.blob))
         labels = plan.model.card.labels
         self._predictions: Sequence[str] = labels if isinstance(labels, list) else ()
         self._labels: Sequence[str] = plan.dataset.classes or ()
@@ -68,6 +76,25 @@ class Samples:
             None if predicted is None else model.class_named(predicted, "/predicted"),
             wrong,
         )
+
+    def strongest(self) -> Strongest | None:
+        """The class that each sample adds most to, None where they add to none.
+
+        Raises:
+            NotFoundError: They are not attributed yet.
+        """
+        if self.plan.unattributed(self.layer) is not None:
+            return None
+        record = self._artifacts.record(self.plan.classes_of(self.layer))
+        if record is None:
+            raise self._artifacts.missing(self.plan, f"the samples of {self.layer!r} are not attributed yet")
+        blob = record["blobs"].get("index")  # there is none where no sample could be attributed
+        return None if blob is None else Strongest(blob, self._artifacts.table(blob)["strongest"])
+
+    def names(self, count: int) -> list[str]:
+        """Names of so many classes: as the model calls them, else as the dataset does, else their numbers."""
+        known = self._predictions or self._labels
+        return [*known[:count], *(str(index) for index in range(len(known), count))]
 
     def described(
         self,
@@ -98,7 +125,7 @@ class Samples:
                 "label": _named(label, self._labels),
                 "predicted": _named(predicted, self._predictions),
                 "right": None if NONE in (label, predicted) else label == predicted,
-                "crop": None if images is None else f"{url}/{number}/crop?v={self._blob}",
+                "crop": None if images is None else f"{url}/{number}/crop?v={self.blob}",
             })  # fmt: skip
             if distance is not None:
                 told[-1]["distance"] = round(float(distance[place]), 6)
@@ -128,11 +155,11 @@ class Samples:
         if sample >= len(table):
             raise NotFoundError(f"there is no sample {sample}; there are 0 to {len(table) - 1}")
         if stored:
-            return png(Image.fromarray(displayed(self._thumbnail(sample), plan.model.card.input.visible))), self._blob
+            return png(Image.fromarray(displayed(self._thumbnail(sample), plan.model.card.input.visible))), self.blob
         row = table.place[sample]
         place = {"image": self._artifacts.images(plan)[int(table.image[row])], "row": int(table.row[row]),
                  "column": int(table.column[row])}  # fmt: skip
-        return self._artifacts.exemplar(plan, self.layer, place), self._blob
+        return self._artifacts.exemplar(plan, self.layer, place), self.blob
 
     def _thumbnail(self, sample: int) -> NDArray[np.uint8]:
         shards = self.table.shards

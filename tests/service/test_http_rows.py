@@ -317,6 +317,9 @@ def _levels(call: Caller, live: Live) -> None:
     call(f"GET {level}/cells/{{column}}-{{row}}/exemplars/{{n}}", 200, n="0", **place)
     call(f"GET {level}/poster", 200, **place)
     call(f"GET {level}/cells/{{column}}-{{row}}/samples", 200, **place)
+    names = "GET /v1/atlases/{atlas}/layers/{layer}/names"
+    tag = {"if-none-match": call(names, 200, **place).headers["etag"]}
+    call(names, 304, headers=tag, **place)
     samples = "/v1/atlases/{atlas}/layers/{layer}/samples"
     page = call(f"GET {samples}", 200, params={"near": "0.5,0.5", "page_size": 1}, **place).json()
     image, kind = call(f"GET {level}/poster", 200, **place).content, {"content-type": "image/png"}

@@ -1,0 +1,60 @@
+"""Names on the map, computed from what the store holds and kept for as long as they are asked for."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+from atlas_core.keys import digest
+from atlas_core.placenames import RANKS, PlaceName, place_names, said_by
+
+if TYPE_CHECKING:
+    from service.samples import Samples
+
+KEPT = 64
+"""Layers whose names are kept in memory; they are computed in tens of milliseconds, of a million samples in seconds."""
+Told = list[dict[str, Any]]
+
+
+class PlaceNames:
+    """What the regions of layers are called; computed once a process."""
+
+    def __init__(self) -> None:
+        """Nothing is named yet."""
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, Told] = OrderedDict()
+
+    def of(self, samples: Samples) -> tuple[str, Told]:
+        """The names of a layer by rank, and the digest of what they were made of.
+
+        Raises:
+            NotFoundError: Its samples are not attributed yet.
+            InputError: Nothing in it has a name.
+        """
+        strongest = samples.strongest()
+        tag = digest(["names", samples.blob, None if strongest is None else strongest.blob])
+        with self._lock:
+            if tag in self._kept:
+                self._kept.move_to_end(tag)
+                return tag, self._kept[tag]
+        table = samples.table
+        said = said_by(table, None if strongest is None else strongest.label)
+        names = samples.names(int(said.max()) + 1)
+        told = [
+            {"rank": rank.name, "width": rank.width,
+             "names": [_told(one) for one in place_names(table.layout, table.image, said, names, rank)]}
+            for rank in RANKS
+        ]  # fmt: skip
+        with self._lock:
+            self._kept[tag] = told
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return tag, told
+
+
+def _told(name: PlaceName) -> dict[str, Any]:
+    return {
+        "name": name.text, "classes": list(name.classes), "x": round(name.x, 5), "y": round(name.y, 5),
+        "samples": name.samples, "images": name.images, "share": round(name.share, 4), "bits": round(name.bits, 3),
+    }  # fmt: skip
