@@ -25,6 +25,7 @@ from service.routers import (
     events,
     health,
     icons,
+    jobs,
     levels,
     metrics,
     patches,
@@ -33,6 +34,7 @@ from service.routers import (
     registered,
     samples,
     selections,
+    thumbnails,
     versions,
     webhooks,
 )
@@ -81,8 +83,8 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     app.state.services = services
     errors.install(app, settings.trusted_hosts)
     # `levels`, `samples` and `placenames` take the rest of a path as a layer's name, so the others stand before it.
-    first = (health, metrics, blobs, registered, aliases, atlases, events, webhooks, projections, batched, icons, drift,
-             comparisons, versions, selections, classes, patches, audits)  # fmt: skip
+    first = (health, metrics, blobs, registered, aliases, atlases, thumbnails, jobs, events, webhooks, projections,
+             batched, icons, drift, comparisons, versions, selections, classes, patches, audits)  # fmt: skip
     for module in (*first, samples, placenames, levels):
         app.include_router(module.router)
     webhooks.describe_events(app)

@@ -18,7 +18,7 @@ from atlas_core.spec import AtlasSpec
 from service.dependencies import PagingDep, Services, ServicesDep
 from service.estimates import dry_run, eta_seconds
 from service.idempotency import IDEMPOTENT, IdempotentRoute
-from service.names import AtlasId, JobId, lock_of
+from service.names import AtlasId, lock_of
 from service.progress import progress_of, standing
 from service.routers.registered import check_ready
 from service.schemas.atlases import Atlas, AtlasRequest, DryRun
@@ -95,18 +95,6 @@ def delete_atlas(atlas: AtlasId, services: ServicesDep) -> None:
         clear_up(services.ledger, services.enqueue)
 
 
-@router.get("/jobs/{job}", response_model=Job, tags=["jobs"])
-def get_job(job: JobId, services: ServicesDep) -> Any:
-    """State and progress of any job; an atlas's id is its job's id."""
-    return described(services, services.artifacts.job(job, None))
-
-
-@router.post("/jobs/{job}/cancel", status_code=202, response_model=Job, tags=["jobs"])
-def cancel_job(job: JobId, services: ServicesDep) -> Any:
-    """Stop a job; what is finished is kept."""
-    return cancelled(services, job)
-
-
 def cancelled(services: Services, name: str) -> Document:
     """A job after it was cancelled; one that had ended stays as it was."""
     return described(services, _ended(services, name))
@@ -157,4 +145,7 @@ def described(services: Services, job: Document) -> Document:
     planned = services.artifacts.plan(job["id"], None)
     now = standing(job, planned, services.store, services.ledger)
     eta = eta_seconds(services, job, planned, now)
-    return job | {"progress": progress_of(planned, now), "eta_seconds": eta, "links": links_of(job)}
+    links = links_of(job)
+    if registry.is_map(job) and (tag := services.thumbnails.tag(job, planned)):
+        links["thumbnail"] = f"{links['map']}/thumbnail?v={tag}"
+    return job | {"progress": progress_of(planned, now), "eta_seconds": eta, "links": links}

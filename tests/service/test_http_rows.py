@@ -165,7 +165,12 @@ def _atlases(call: Caller, live: Live) -> None:
     call("GET /v1/atlases/{atlas}", 200, **atlas)
     call("GET /v1/atlases/{atlas}/manifest", 200, **atlas)
     assert call("POST /v1/atlases/{atlas}/cancel", 202, **atlas).json()["state"] == "succeeded"
-    assert call("GET /v1/jobs/{job}", 200, **job).json()["state"] == "succeeded"
+    done = call("GET /v1/jobs/{job}", 200, **job).json()
+    assert done["state"] == "succeeded"
+    jobs = call("GET /v1/jobs", 200, params={"state": "succeeded"}).json()["items"]
+    assert done["id"] in [each["id"] for each in jobs]
+    version = done["links"]["thumbnail"].partition("?v=")[2]
+    _picture(call, "GET /v1/atlases/{atlas}/thumbnail", version, **atlas)
     for name, names in (("atlases/{atlas}", atlas), ("jobs/{job}", job)):
         events = call(f"GET /v1/{name}/events", 200, **names)
         last = re.findall("^id: (.+)$", events.text, re.MULTILINE)[-1]
@@ -282,6 +287,7 @@ def _audits(call: Caller, live: Live) -> None:
     assert call(f"GET {one}", 200, audit=job["id"]).json()["description"]["verdict"] == "inconclusive"  # 60 images
     for suffix in ("html", "json", "xml", "sarif", "md"):
         call(f"GET {one}", 200, audit=f"{job['id']}.{suffix}")
+    assert call(f"GET {one}/told", 200, audit=job["id"]).json()["title"] == "tiny could not be judged"
     assert job["id"] in [each["id"] for each in call("GET /v1/audits", 200).json()["items"]]
     for part in ("evidence", "models"):
         call(f"GET {one}/{part}/{{name}}", 404, audit=job["id"], name="none")
