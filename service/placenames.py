@@ -7,7 +7,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from atlas_core.keys import digest
-from atlas_core.placenames import RANKS, PlaceName, place_names, said_by
+from atlas_core.placenames import RANKS, PlaceName, Rank, place_names, said_by
 
 if TYPE_CHECKING:
     from service.samples import Samples
@@ -26,7 +26,7 @@ class PlaceNames:
         self._kept: OrderedDict[str, Told] = OrderedDict()
 
     def of(self, samples: Samples) -> tuple[str, Told]:
-        """The names of a layer by rank, and the digest of what they were made of.
+        """The names of a layer, those of wide regions first, and the digest of what they were made of.
 
         Raises:
             NotFoundError: Its samples are not attributed yet.
@@ -41,11 +41,8 @@ class PlaceNames:
         table = samples.table
         said = said_by(table, None if strongest is None else strongest.label)
         names = samples.names(int(said.max()) + 1)
-        told = [
-            {"rank": rank.name, "width": rank.width,
-             "names": [_told(one) for one in place_names(table.layout, table.image, said, names, rank)]}
-            for rank in RANKS
-        ]  # fmt: skip
+        told = [_told(rank, one) for rank in RANKS
+                for one in place_names(table.layout, table.image, said, names, rank)]  # fmt: skip
         with self._lock:
             self._kept[tag] = told
             while len(self._kept) > KEPT:
@@ -53,8 +50,9 @@ class PlaceNames:
         return tag, told
 
 
-def _told(name: PlaceName) -> dict[str, Any]:
+def _told(rank: Rank, name: PlaceName) -> dict[str, Any]:
     return {
-        "name": name.text, "classes": list(name.classes), "x": round(name.x, 5), "y": round(name.y, 5),
-        "samples": name.samples, "images": name.images, "share": round(name.share, 4), "bits": round(name.bits, 3),
+        "rank": rank.name, "width": rank.width, "name": name.text, "classes": list(name.classes),
+        "x": round(name.x, 5), "y": round(name.y, 5), "samples": name.samples, "images": name.images,
+        "share": round(name.share, 4), "bits": round(name.bits, 3),
     }  # fmt: skip

@@ -10,10 +10,13 @@ from pydantic import BaseModel
 class PlaceName(BaseModel):
     """What a region is called: a class, or the word with which the names of several end.
 
-    `x` and `y` are the mean place of the samples that say it; `share` is its part of all that is said in the region,
-    `bits` how much oftener it is said there than on the whole map, as pointwise mutual information.
+    Regions of a `rank` are of one `width`, in sides of the map, and do not touch. `x` and `y` are the mean place of the
+    samples that say the name; `share` is its part of all that is said in the region, `bits` how much oftener it is said
+    there than on the whole map, as pointwise mutual information.
     """
 
+    rank: Literal["country", "province", "town"]
+    width: float
     name: str
     classes: list[int]
     x: float
@@ -22,18 +25,3 @@ class PlaceName(BaseModel):
     images: int
     share: float
     bits: float
-
-
-class NamedRank(BaseModel):
-    """The names of regions of one `width`, in sides of the map, the surest first; regions of a rank do not touch."""
-
-    rank: Literal["country", "province", "town"]
-    width: float
-    names: list[PlaceName]
-
-
-class NamedPlaces(BaseModel):
-    """What the regions of a layer's map are called, wide regions first."""
-
-    layer: str
-    ranks: list[NamedRank]
