@@ -11,7 +11,8 @@ from kombu.exceptions import OperationalError
 
 from atlas_core.advance import INTERACTIVE, PROJECT, Enqueue
 from atlas_core.errors import DependencyError
-from atlas_core.ledger import Ledger, connect
+from atlas_core.ledger import Ledger
+from atlas_core.redis_client import connect
 from atlas_core.settings import celery_settings
 from atlas_core.store import open_store
 from service.artifacts import Artifacts

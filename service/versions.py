@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from atlas_core.plan import ModelFacts, Plan
+    from atlas_core.facts import ModelFacts
+    from atlas_core.plan import Plan
     from atlas_core.registry import Document
     from atlas_core.versions.request import VersionsRequest
     from service.dependencies import Services

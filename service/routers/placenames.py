@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 
 from service.dependencies import Paging, ServicesDep
 from service.routers.levels import FOREVER, REVALIDATE, Version, matches
-from service.routers.samples import SamplesDep
+from service.sample_queries import SamplesDep
 from service.schemas.pages import Page
 from service.schemas.placenames import PlaceName
 
@@ -30,7 +30,7 @@ def list_names(
 ) -> Response:
     """Names of regions, countries before provinces before towns: what is said there more often than elsewhere."""
     paging = Paging(page_size, page_token)
-    tag, names = services.place_names.of(samples)
+    tag, names = services.place_names.of(services.artifacts, samples)
     etag = f'"{tag}-{paging.start}-{paging.size}"'
     headers = {"ETag": etag, "Cache-Control": FOREVER if v == tag else REVALIDATE}
     if matches(request, etag):
