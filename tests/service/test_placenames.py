@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from atlas_core import registry, tables
+from atlas_core.class_index import ClassIndex
 from atlas_core.search import NONE, SampleTable
 from tests.paging import all_of
 from tests.service.conftest import CLASSES
@@ -89,7 +90,11 @@ def test_names_wait_for_attributions(api: TestClient, made: bool) -> None:
     plan = planned(api, NONE, classes=3)
     if made:
         store, chunk = services(api).store, plan.classes_of(LAYER)
-        index = store.put_blob(tables.pack({"strongest": np.repeat([0, 2], 20).astype(np.int32)}))
+        nobody = np.zeros(0, np.int32)
+        built = ClassIndex(
+            np.repeat([0, 2], 20).astype(np.int32), np.zeros(4, np.int64), nobody, np.zeros(0, np.float16)
+        )
+        index = store.put_blob(tables.pack(built.to_tables()))
         store.put_record(chunk.stage, chunk.key, {"blobs": {"index": index}, "info": {}})
     answer = api.get(f"/v1/atlases/{plan.id}/layers/{ENCODED}/names")
     if made:
