@@ -29,6 +29,7 @@ from service.routers import (
     levels,
     metrics,
     patches,
+    placenames,
     projections,
     registered,
     samples,
@@ -69,6 +70,7 @@ ROUTERS = (
     flows,
     samples,
     images,
+    placenames,
     levels,
 )
 PROBLEMS: dict[int | str, dict[str, Any]] = {

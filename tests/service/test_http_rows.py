@@ -332,6 +332,9 @@ def _levels(call: Caller, live: Live) -> None:
     call(f"GET {level}/poster", 200, **place)
     call(f"GET {level}/cells/{{column}}-{{row}}/samples", 200, **place)
     call(f"GET {level}/cells/{{column}}-{{row}}/flow", 200, params={"to": "features.4"}, **place)
+    names = "GET /v1/atlases/{atlas}/layers/{layer}/names"
+    tag = {"if-none-match": call(names, 200, **place).headers["etag"]}
+    call(names, 304, headers=tag, **place)
     samples = "/v1/atlases/{atlas}/layers/{layer}/samples"
     page = call(f"GET {samples}", 200, params={"near": "0.5,0.5", "page_size": 1}, **place).json()
     call("GET /v1/atlases/{atlas}/layers/{layer}/images", 200, params={"wrong": True}, **place)
