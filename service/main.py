@@ -27,6 +27,7 @@ from service.routers import (
     levels,
     metrics,
     patches,
+    points,
     projections,
     registered,
     samples,
@@ -83,7 +84,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     # `levels` and `samples` take the rest of a path as a layer's name, so the others stand before it.
     first = (health, metrics, blobs, registered, aliases, atlases, thumbnails, jobs, events, webhooks, projections,
              batched, icons, drift, comparisons, versions, selections, classes, patches, audits)  # fmt: skip
-    for module in (*first, viewer, samples, levels):
+    for module in (*first, viewer, points, samples, levels):
         app.include_router(module.router)
     webhooks.describe_events(app)
     _describe_problems(app)

@@ -5,6 +5,8 @@ import { useEffect } from "preact/hooks";
 import { bound, maybe, number, text } from "../address";
 import { Problem } from "../api";
 import { Stage } from "../map/stage";
+import { Heading } from "./heading";
+import { Progress } from "./progress";
 import { PANELS, panelOf } from "../panels";
 import { Busy } from "../parts/Busy";
 import { Choice } from "../parts/Choice";
@@ -71,6 +73,8 @@ function Shown({ view }: { view: View }) {
   const shown = panels.find((panel) => panel.id === open.value) ?? panels[0];
   return (
     <main class="atlas">
+      <Heading view={view} />
+      <Progress view={view} />
       <Stage view={view} />
       <aside class="panel" aria-label="Details">
         {panels.length > 1 && <Choice label="Panels" controls="details" value={shown!.id} onPick={(id) => { open.value = id; }} options={panels.map(({ id, title }) => ({ value: id, text: title }))} />}

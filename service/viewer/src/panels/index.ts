@@ -4,6 +4,7 @@ import { signal } from "@preact/signals";
 import type { ComponentType } from "preact";
 import { bound, text } from "../address";
 import { type View, feature } from "../view";
+import { Details } from "./details";
 
 export interface Panel {
   /** Also its name in the address. */
@@ -20,4 +21,6 @@ export const panelOf = feature((view: View) => {
   return open;
 });
 
-export const PANELS: Panel[] = [];
+export const PANELS: Panel[] = [
+  { id: "details", title: "Details", available: () => true, component: Details },
+];
