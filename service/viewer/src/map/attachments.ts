@@ -1,5 +1,8 @@
 // What is attached to every map: overlays, tools, pieces of state. Each is a function of the map; what it returns ends it.
 
+import { showLanding } from "../images/overlay";
+import { lightUp } from "../linked/lit";
+import { stayWithSamples } from "../linked/staying";
 import { attachBox } from "./box";
 import { attachFrames } from "./frames";
 import type { AtlasMap } from "./map";
@@ -9,4 +12,13 @@ import { attachPoints } from "./points";
 
 export type Attach = (map: AtlasMap) => (() => void) | void;
 
-export const ATTACHMENTS: Attach[] = [attachMarks, attachPoints, attachBox, attachMarked, attachFrames];
+export const ATTACHMENTS: Attach[] = [
+  attachMarks,
+  attachPoints,
+  attachBox,
+  lightUp,
+  ({ view }) => stayWithSamples(view),
+  showLanding,
+  attachMarked,
+  attachFrames,
+];

@@ -1,6 +1,8 @@
 // What floats on the edges of every map, in the order of this list.
 
 import type { ComponentType } from "preact";
+import { BesideControl } from "../linked/BesideControl";
+import { canBeside } from "../linked/beside";
 import type { View } from "../view";
 import { LayerChooser, LevelChooser } from "./chooser";
 import { Displaying } from "./displaying";
@@ -19,6 +21,7 @@ export interface Control {
 export const CONTROLS: Control[] = [
   { id: "layer", corner: "bar", component: LayerChooser },
   { id: "level", corner: "bar", component: LevelChooser },
+  { id: "beside", corner: "bar", available: canBeside, component: BesideControl },
   { id: "display", corner: "bar", component: Displaying },
   { id: "zoom", corner: "bottom-right", component: Zoom },
   { id: "minimap", corner: "bottom-left", component: Minimap },

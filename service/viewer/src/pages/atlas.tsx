@@ -4,10 +4,11 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { bound, maybe, number, text } from "../address";
 import { Problem } from "../api";
-import { Stage } from "../map/stage";
+import { Stages } from "../linked/Stages";
+import { PANELS } from "../panels";
+import { panelOf } from "../panels/open";
 import { Heading } from "./heading";
 import { Progress } from "./progress";
-import { PANELS, panelOf } from "../panels";
 import { Busy } from "../parts/Busy";
 import { Choice } from "../parts/Choice";
 import { Message } from "../parts/Problem";
@@ -75,7 +76,7 @@ function Shown({ view }: { view: View }) {
     <main class="atlas">
       <Heading view={view} />
       <Progress view={view} />
-      <Stage view={view} />
+      <Stages view={view} />
       <aside class="panel" aria-label="Details">
         {panels.length > 1 && <Choice label="Panels" controls="details" value={shown!.id} onPick={(id) => { open.value = id; }} options={panels.map(({ id, title }) => ({ value: id, text: title }))} />}
         <div id="details">{shown && <shown.component view={view} />}</div>

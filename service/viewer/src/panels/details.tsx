@@ -3,7 +3,7 @@
 import { boxOf } from "../map/box";
 import { markedOf } from "../map/marked";
 import { IconButton } from "../parts/IconButton";
-import { SampleGrid } from "../parts/SampleGrid";
+import { Samples } from "../parts/Samples";
 import { count } from "../parts/words";
 import { samplesOfBox, samplesOfCell } from "../samples";
 import type { View } from "../view";
@@ -19,20 +19,20 @@ export function Details({ view }: { view: View }) {
   return (
     <>
       {at ? <CellDetails view={view} place={at} cell={cell.value} /> : box ? <BoxDetails view={view} /> : <LevelDetails view={view} />}
-      {view.source.live && <Samples view={view} shown={same || (at === null && box !== null)} />}
+      {view.source.live && <Whole view={view} shown={same || (at === null && box !== null)} />}
     </>
   );
 }
 
 // Page and all they stay while other cells are pointed at.
-function Samples({ view, shown }: { view: View; shown: boolean }) {
+function Whole({ view, shown }: { view: View; shown: boolean }) {
   const { source, layer, selected } = view, box = boxOf(view).value, cell = selected.value, onPoint = (sample: { x: number; y: number } | null) => { markedOf(view).value = sample; };
   const common = { heading: all, onPoint };
   const name = layer.value;
   return (
     <div hidden={!shown}>
-      {cell ? <SampleGrid {...common} about={`${name} ${cell.side} ${cell.column} ${cell.row}`} ask={(question) => samplesOfCell(source, name, cell, question)} />
-        : box && <SampleGrid {...common} about={`${name} ${Object.values(box).join()}`} ask={(question) => samplesOfBox(source, name, box, question)} />}
+      {cell ? <Samples {...common} key={`${name} ${cell.side} ${cell.column} ${cell.row}`} ask={(asked) => samplesOfCell(source, name, cell, asked)} />
+        : box && <Samples {...common} key={`${name} ${Object.values(box).join()}`} ask={(asked) => samplesOfBox(source, name, box, asked)} />}
     </div>
   );
 }
