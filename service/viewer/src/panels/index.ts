@@ -7,6 +7,7 @@ import { PANEL as IMAGES } from "../images/taking";
 import { VersionsPanel } from "../versions/VersionsPanel";
 import { Through, isThrough } from "../linked/Through";
 import type { View } from "../view";
+import { Details } from "./details";
 
 export interface Panel {
   /** Also its name in the address. */
@@ -17,6 +18,7 @@ export interface Panel {
 }
 
 export const PANELS: Panel[] = [
+  { id: "details", title: "Details", available: () => true, component: Details },
   { id: "layers", title: "Layers", available: isThrough, component: Through },
   { id: "versions", title: "Versions", available: canPlace, component: VersionsPanel },
   { id: IMAGES, title: "Your pictures", available: takesPictures, component: Images },
