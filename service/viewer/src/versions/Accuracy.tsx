@@ -31,7 +31,7 @@ export function Accuracy({ found, halves }: PartProps) {
         <ol class="changes">
           {cells.map((cell, n) => (
             <li key={n}><button type="button" onClick={() => halves.choose("old", cell)}>
-              <span class={`badge ${cell.change < 0 ? "against" : "for"}`}>{signed(cell.change)}</span>
+              <span class={`tag ${cell.change < 0 ? "against" : "for"}`}>{signed(cell.change)}</span>
               <span><strong>{mixed(cell.classes)}</strong><small>{percent(cell.old)} → {percent(cell.new)} of {count(cell.images)} images, column {cell.column}, row {cell.row}</small></span>
             </button></li>
           ))}

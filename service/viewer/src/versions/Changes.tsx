@@ -34,7 +34,7 @@ function Row({ halves, change, badge, which }: { halves: Coupled; change: Change
   return (
     <li>
       <button type="button" onClick={() => halves.choose(which, change)}>
-        <span class="badge">{badge}</span>
+        <span class="tag">{badge}</span>
         <span>
           <strong>{mixed(change.classes) || at(change)}</strong>
           <small>{change.from ? `${count(change.astray)} images from ${at(change.from)} to ${at(change)}` : `${count(change.images)} images at ${at(change)}; ${count(change.others)} on the other map`}</small>

@@ -93,7 +93,7 @@ function Showing({ labelled }: { labelled: boolean }) {
       {all.map(([name, title]) => (
         <label key={name}><input type="checkbox" checked={shown[name]} onChange={(event) => { shownOf.value = { ...shownOf.peek(), [name]: event.currentTarget.checked }; }} /> {title}</label>
       ))}
-      {shown.marks && <p class="legend"><span class="badge for">+</span> gained <span class="badge against">−</span> lost <span class="badge moved">→</span> moved</p>}
+      {shown.marks && <p class="legend"><span class="tag for">+</span> gained <span class="tag against">−</span> lost <span class="tag moved">→</span> moved</p>}
       {shown.accuracy && <p class="legend"><span class="key against" /> less often right <span class="key for" /> more often right <span class="quiet">(full colour: by 30 points)</span></p>}
     </div>
   );

@@ -26,6 +26,7 @@ class HalfSource implements Source {
   tile(): null { return null; }
   wish(): void {}
   exemplar(): null { return null; }
+  async points(): Promise<null> { return null; }
 }
 
 export class Coupled {
