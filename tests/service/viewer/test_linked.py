@@ -1,4 +1,4 @@
-"""Two layers side by side, of the real service: linked by the pointer and the camera; a cell followed through the layers."""
+"""Two layers of the real service side by side, linked by pointer and camera; a cell followed through the layers."""
 
 from __future__ import annotations
 

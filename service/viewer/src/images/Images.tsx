@@ -1,9 +1,8 @@
 // Pictures of the user's: chosen, dropped or pasted; what the model makes of them, and where they land.
 
 import { useSignal } from "@preact/signals";
-import { useRef } from "preact/hooks";
-import { send } from "../api";
-import { quoted } from "../api";
+import { useEffect, useRef } from "preact/hooks";
+import { quoted, send } from "../api";
 import { goTo } from "../linked/Through";
 import { Bars } from "../parts/Bars";
 import { Busy } from "../parts/Busy";
@@ -64,6 +63,7 @@ const named = ({ answer, name }: Landing) => (answer.value?.classes?.[0] ? brief
 function Landed({ view, landing }: { view: View; landing: Landing }) {
   const landings = landingsOf(view), at = useSignal<Position | null>(null), like = useSignal(0);
   const answer = landing.answer.value, layer = view.layer.value, placed = answer?.layers[layer];
+  useEffect(() => () => { at.value = null; like.value = 0; }, [layer]); // another layer has other places
   const choose = (position: Position) => {
     at.value = position;
     like.value += 1;
@@ -84,7 +84,7 @@ function Landed({ view, landing }: { view: View; landing: Landing }) {
           <button type="button" onClick={() => { at.value = null; like.value += 1; }}>Samples most like it</button> <span class="quiet">or choose a place on the picture</span>
         </p>
       )}
-      {like.value > 0 && <Like key={`${layer} ${like.value}`} view={view} landing={landing} at={at.value} />}
+      {like.value > 0 && <Like key={like.value} view={view} landing={landing} at={at.value} />}
     </article>
   );
 }
