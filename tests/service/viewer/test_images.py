@@ -1,4 +1,4 @@
-"""A picture placed on the real service's map: chosen, dropped, pasted; where it lands, how new it is, what is like it."""
+"""A picture placed on a real service's map: chosen, dropped, pasted; where it lands, how new it is, what is like it."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ function Positions({ view, positions, typical }: { view: View; positions: Positi
   const unsure = positions.filter((one) => one.ambiguous).length, pointed = landingsOf(view).pointed.value;
   return (
     <>
-      <p class="quiet pointed">{pointed ? told(pointed, view) : `${count(positions.length)} positions lie on the map of ${view.layer.value}${unsure ? `; ${count(unsure)} hollow ones could lie in several places` : ""}.`}</p>
+      <p class="quiet pointed">{pointed ? told(pointed, view) : `${count(positions.length)} positions lie on the map of ${view.layer.value}${unsure ? `; ${count(unsure)} hollow ${unsure === 1 ? "one" : "ones"} could lie in several places` : ""}.`}</p>
       {typical !== undefined && <p class="quiet" title="As near to their neighbours as 95 % of the atlas's own samples are to theirs">{percent(typical)} of them lie among samples like themselves{typical < 1 ? "; the others have a dot" : ""}.</p>}
     </>
   );
