@@ -81,9 +81,12 @@ def test_an_atlas_without_icons_shows_its_counts_and_asks_for_no_tiles(open_page
         layer["levels"] = [{**level, "icon_size": None, "icons": None} for level in layer["levels"]]
     (folder / "manifest.json").write_text(json.dumps(manifest))
     asked: list[str] = []
+
+    def listen(page: Page) -> None:
+        page.on("request", lambda request: asked.append(request.url))
+
     with serving(folder) as address:
-        page = open_page(f"{address}#layer=stage/2&side=4",
-                         prepare=lambda page: page.on("request", lambda request: asked.append(request.url)))  # fmt: skip
+        page = open_page(f"{address}#layer=stage/2&side=4", prepare=listen)
         _ready(page, 4)
         expect(page.locator(".heading")).to_contain_text("No icons")
         expect(page.locator(".panel")).to_contain_text("Every square is a cell of samples")
@@ -232,7 +235,12 @@ def test_the_minimap_shows_what_is_in_view_and_moves_it(open_page: OpenPage, cor
     assert frame is not None
     assert frame["x"] + frame["width"] / 2 < small["x"] + 0.4 * small["width"]
     assert frame["y"] + frame["height"] / 2 < small["y"] + 0.4 * small["height"]
-    assert np.abs(_pixel(page, small["x"] + 0.12 * small["width"], small["y"] + 0.12 * small["height"]) - COLOURS["top left"]).max() <= 24
+    assert (
+        np.abs(
+            _pixel(page, small["x"] + 0.12 * small["width"], small["y"] + 0.12 * small["height"]) - COLOURS["top left"]
+        ).max()
+        <= 24
+    )
     page.mouse.move(frame["x"] + 5, frame["y"] + 5)
     page.mouse.down()
     page.mouse.move(small["x"] + 0.75 * small["width"], small["y"] + 0.75 * small["height"], steps=4)
@@ -253,8 +261,8 @@ def test_icons_are_sized_by_density(open_page: OpenPage, corners_address: str) -
     page.get_by_label("Size by number of samples").check()
     page.get_by_role("slider", name="Density").fill(str(round(float(np.log(0.2)), 2)))
     page.wait_for_timeout(200)
-    # Cells of 10, 20, 30 and 40 samples of 16 squares: the area of an icon is 0.2 of its count over their mean, 100 / 16.
-    counts = {corner: count for corner, count in zip(corner_cells(4), (10, 20, 30, 40), strict=True)}
+    # Of 16 squares four have 10, 20, 30 and 40 samples: an icon's area is 0.2 of its count over their mean, 100 / 16.
+    counts = dict(zip(corner_cells(4), (10, 20, 30, 40), strict=True))
     for corner in ("top left", "bottom right"):
         side = min(1, np.sqrt(0.2 * counts[corner] / (100 / 16)))
         x, y = _place(page, 4, *corner_cells(4)[corner])

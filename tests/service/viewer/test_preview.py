@@ -17,11 +17,12 @@ from tests.service.serving import serving
 from tests.service.test_main import request_of
 from tests.service.test_preview import CELL, PREVIEW_SIZE, SIZE, Job
 
-SEEN = """([column, row, grey]) => {
-  const map = document.querySelector("#map"), { left, top, size } = map.dataset, ratio = devicePixelRatio || 1;
+# The grey of a cell's middle on the tiles' own canvas.
+SEEN = """([column, row, grey, side]) => {
+  const map = document.querySelector(".map"), { left, top, size } = map?.dataset ?? {}, ratio = devicePixelRatio || 1;
   if (!size) return false;
-  const at = (start, place) => Math.round((Number(start) + (place + 0.5) * Number(size) / 5) * ratio);
-  const [red] = map.getContext("2d").getImageData(at(left, column), at(top, row), 1, 1).data;
+  const at = (start, place) => Math.round((Number(start) + (place + 0.5) * Number(size) / side) * ratio);
+  const [red] = map.querySelector("canvas").getContext("2d").getImageData(at(left, column), at(top, row), 1, 1).data;
   return Math.abs(red - grey) < 8;
 }"""
 
@@ -43,13 +44,13 @@ def test_the_page_replaces_previews_by_icons(redis_server: str, tmp_path: Path, 
         job = Job(api, api.post("/v1/atlases", json=request_of(api)).json()["id"])
         job.cells_known()
         job.drawn("preview", PREVIEW_SIZE, 50)
-        page = open_page(f"{url}/?atlas={job.id}#cell={CELL[0]}-{CELL[1]}")
-        page.wait_for_function(SEEN, arg=[*CELL, 50])
+        page = open_page(f"{url}/?atlas={job.id}#side=5&cell={CELL[0]}-{CELL[1]}-5", allow="404|getImageData")
+        page.wait_for_function(SEEN, arg=[*CELL, 50, 5])
         note = page.locator("#details .note", has_text="A preview")
         expect(note).to_be_visible()
         expect(page.locator("#details .note", has_text="classes that it adds to are still to come")).to_be_visible()
         job.drawn("render", SIZE, 200)
-        page.wait_for_function(SEEN, arg=[*CELL, 200])
+        page.wait_for_function(SEEN, arg=[*CELL, 200, 5])
         expect(note).to_be_hidden()
 
 
@@ -59,9 +60,9 @@ def test_the_page_asks_for_the_tiles_in_view(redis_server: str, tmp_path: Path, 
         job = Job(api, api.post("/v1/atlases", json=request).json()["id"])
         job.cells_known(side=12, cells=[CELL, (11, 11)])
         job.drawn("preview", PREVIEW_SIZE, 50)
-        page = open_page(f"{url}/?atlas={job.id}")
+        page = open_page(f"{url}/?atlas={job.id}", allow="404|getImageData")
         with page.expect_request("**/tiles/1/1"):
-            page.wait_for_function(SEEN.replace("/ 5", "/ 12"), arg=[*CELL, 50])
+            page.wait_for_function(SEEN, arg=[*CELL, 50, 12])
         late = job.plan.find("preview", x=1, y=1)[0]
         page.wait_for_timeout(100)
         assert late.key in job.asked_for()
