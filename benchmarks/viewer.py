@@ -2,8 +2,8 @@
 
     python benchmarks/viewer.py [--seconds 5] [--pictures FOLDER]
 
-An atlas of 25,600 cells (160 a side, also 20, 40 and 80) and 100,000 points is made up and answered by a small server with the
-service's addresses, its pages and its headers. Needs chromium on PATH and the built viewer (`make setup`).
+An atlas of 25,600 cells (160 a side, also 20, 40 and 80) and 100,000 points is made up and answered by a small server
+with the service's addresses, its pages and its headers. Needs chromium on PATH and the built viewer (`make setup`).
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ class Made:
             for side, x, y in places
         }
         return {
-            "id": "big", "digest": "d" * 64, "seed": 0, "seeded_from_data": True, "names": {"model": "made up", "dataset": "made up"},
+            "id": "big", "digest": "d" * 64, "seed": 0, "seeded_from_data": True,
+            "names": {"model": "made up", "dataset": "made up"},
             "spec": {"model": "m", "dataset": "d", "layers": [LAYER], "levels": list(SIDES), "recipe": "vivid"},
             "layers": {LAYER: {"samples": POINTS, "images": POINTS, "levels": levels}}, "artifacts": artifacts,
         }  # fmt: skip
@@ -78,8 +79,8 @@ class Made:
             {"index": n, "name": f"class {n}", "attribution": 1 / (n + 1), "share": 0.2, "images": 3} for n in range(5)
         ]
         return [
-            {"column": column, "row": row, "count": int(self.counts[side][row * side + column]), "images": 3, "coherence": 0.5,
-             "pair_cosine": 0.4, "classes": classes, "exemplars": [], "icon": {"marks": []}}
+            {"column": column, "row": row, "count": int(self.counts[side][row * side + column]), "images": 3,
+             "coherence": 0.5, "pair_cosine": 0.4, "classes": classes, "exemplars": [], "icon": {"marks": []}}
             for row in range(top, bottom + 1) for column in range(left, right + 1)
         ]  # fmt: skip
 
@@ -105,8 +106,9 @@ def _answer(made: Made, url: str) -> tuple[Any, bool]:
     path, query = urlsplit(url).path, parse_qs(urlsplit(url).query)
     if path == "/v1/atlases/big":
         manifest = made.manifest()
-        return {"id": "big", "kind": "atlas", "name": None, "state": "succeeded", "spec": manifest["spec"], "progress": {},
-                "digest": manifest["digest"], "error": None, "links": {}, "manifest": manifest}, False  # fmt: skip
+        return {"id": "big", "kind": "atlas", "name": None, "state": "succeeded", "spec": manifest["spec"],
+                "progress": {}, "digest": manifest["digest"], "error": None, "links": {},
+                "manifest": manifest}, False  # fmt: skip
     if path.endswith("/points"):
         return made.points, True
     if (found := LEVEL.fullmatch(path)) is None:
@@ -163,7 +165,8 @@ def served(made: Made) -> Iterator[str]:
 COUNT = """() => {
   const map = document.querySelector(".map");
   window.frames_ = 0;
-  new MutationObserver(() => { window.frames_ += 1; }).observe(map, { attributes: true, attributeFilter: ["data-left"] });
+  const moved = new MutationObserver(() => { window.frames_ += 1; });
+  moved.observe(map, { attributes: true, attributeFilter: ["data-left"] });
 }"""
 PAINTED = "side => document.querySelector('.map')?.dataset.painted === `mixed4d ${side}`"
 
