@@ -32,7 +32,7 @@ class Thresholds(Card):
 
     A cell is found where its flips exceed the control's by `margin`, interval against interval, and are no chance at
     `q` over all tests; of patches of more than a quarter of the side by more, as their area is larger. `fixed` is how
-    far from one place, in sides of the picture, what always lies there may be; never more than half as far as what
+    far from one place, in sides of the picture, what always lies there may be; never more than a third as far as what
     shows other classes. With `gate = "shortcuts"` features of
     the class (`atlas_core.audit.kinds`) are told and do not count; with `all` they fail the audit too.
     """

@@ -25,12 +25,11 @@ if TYPE_CHECKING:
 POLICY = """\
 [audit]
 checks = ["shortcuts", "properties"]
-layers = ["block1", "block2"]
 samples = 6_000
 side = 12
 icons = "none"
 """
-"""What differs from the policy that ships; all thresholds and all options of checks are that one's."""
+"""What differs from the policy that ships; layers, thresholds and options of checks are that one's."""
 RESULTS = "audit.json"
 
 

@@ -64,7 +64,16 @@ def test_at_least_twelve_are_kept_where_there_are_as_many_and_the_budget_allows(
     assert len(candidates(found, 2, 0.5, 4, [0.25], PURE[:, :2], NO_STRAYS[:, :2])) == 4
     none, no_pastes = np.zeros(0, np.int64), np.zeros((0, 2), np.int64)
     assert (
-        candidates(Screened(none, none, none, no_pastes, no_pastes, np.zeros(0)), 2, 0.5, 4, [0.25], PURE[:, :2], NO_STRAYS[:, :2]) == []
+        candidates(
+            Screened(none, none, none, no_pastes, no_pastes, np.zeros(0)),
+            2,
+            0.5,
+            4,
+            [0.25],
+            PURE[:, :2],
+            NO_STRAYS[:, :2],
+        )
+        == []
     )
 
 
