@@ -11,15 +11,16 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from atlas_core import deliveries, rates, registry
-from atlas_core.errors import AtlasError, DependencyError, NotFoundError
+from atlas_core.errors import AtlasError, DependencyError
 from atlas_core.frontier import Frontier
 from atlas_core.plan import dropped_stages
 
 if TYPE_CHECKING:
-    from atlas_core.ledger import Error, Ledger
+    from atlas_core.chunk_ledger import Error
+    from atlas_core.ledger import Ledger
     from atlas_core.plan import Chunk, Plan
     from atlas_core.registry import Document
     from atlas_core.store import Store
@@ -28,15 +29,10 @@ log = logging.getLogger(__name__)
 Enqueue = Callable[[str, list[str], str], None]
 """Called with a task's name, its arguments and its queue."""
 
-Inspected = Literal["models", "datasets"]
-
 RUN_CHUNK = "workers.tasks.run_chunk"
-INSPECT = {"models": "workers.tasks.inspect_model", "datasets": "workers.tasks.inspect_dataset"}
 PROJECT = "workers.tasks.project"
-SWEEP = "workers.tasks.sweep"
 COLLECT_GARBAGE = "workers.tasks.collect_garbage"
 DROP_SAMPLES = "workers.tasks.drop_samples"
-DELIVER = "workers.tasks.deliver"
 INTERACTIVE, CPU, GPU = "interactive", "cpu", "gpu"
 QUEUES = (INTERACTIVE, CPU, GPU)
 STAGE_QUEUES = {
@@ -46,13 +42,8 @@ TERMINAL = ("succeeded", "failed", "cancelled")
 SPARE = 2
 """Chunks of a job that wait in a queue beyond those its workers run: enough to keep them busy, few enough that a
 chunk that becomes ready later and matters more does not wait long."""
-RESCAN_SECONDS = 30.0
 GARBAGE_LOST_SECONDS = 600.0
 """After which a garbage collection that was asked for and has not begun counts as lost."""
-GARBAGE_SECONDS = 86_400.0
-"""Between two garbage collections that nobody asked for: of uploads given up, for one."""
-FULL_SECONDS = 10.0
-"""Between two looks of the sweep at every chunk of a job."""
 
 
 def advance(
@@ -256,89 +247,3 @@ def clear_up(ledger: Ledger, enqueue: Enqueue) -> None:
     """Have what belonged to a dropped atlas deleted; once, however many are dropped before that begins."""
     if ledger.once("garbage", GARBAGE_LOST_SECONDS):
         enqueue(COLLECT_GARBAGE, [], CPU)
-
-
-# Inspections: of one step each, under the same leases
-
-
-def inspection_key(kind: Inspected, name: str) -> str:
-    """Key under which the ledger keeps an inspection, and its name among what is under way."""
-    return f"{kind}/{name}"
-
-
-def inspect(kind: Inspected, name: str, store: Store, ledger: Ledger, enqueue: Enqueue, *, anew: bool = False) -> None:
-    """Enqueue the inspection of a model or dataset that has not been inspected yet.
-
-    Args:
-        kind: Which registry.
-        name: The id.
-        store: Holds the document.
-        ledger: Guards the inspection like a chunk; one that lost its process too often is refused.
-        enqueue: Puts a task on a queue.
-        anew: The document was registered just now: forget earlier attempts.
-    """
-    key = inspection_key(kind, name)
-    if registry.document(store, kind, name)["state"] != "inspecting":
-        ledger.forget(key)
-        return
-    ledger.activate(key)
-    state = ledger.states([key])[0].state
-    if state == "done" or (anew and state == "failed"):  # done, yet inspecting: registered again while it ran
-        ledger.reopen([key])
-    found = ledger.states([key])[0]
-    if found.state == "failed":
-        reason = (found.error or {}).get("detail", "its inspection failed")
-        registry.update(store, kind, name, state="refused", reasons=[reason])
-        ledger.forget(key)
-    elif ledger.queue([key]):
-        enqueue(INSPECT[kind], [name], INTERACTIVE)
-
-
-def sweep(store: Store, ledger: Ledger, enqueue: Enqueue) -> None:
-    """Move on everything under way, and deliver what is due; now and then look for what only the registry knows.
-
-    One that cannot be moved on is logged and does not hold up the others.
-
-    Raises:
-        DependencyError: Redis or the store is down.
-    """
-    under_way = set(ledger.active())
-    rescan = ledger.once("rescan", RESCAN_SECONDS)
-    if rescan:
-        under_way.update(_unfinished(store))
-    if ledger.once("garbage-round", GARBAGE_SECONDS):
-        clear_up(ledger, enqueue)
-    for name in sorted(under_way):
-        try:
-            _move_on(name, store, ledger, enqueue)
-        except DependencyError:
-            raise
-        except NotFoundError as error:
-            log.warning("%s is no longer under way: %s", name, error.detail)
-            ledger.forget(name)
-        except Exception:
-            log.exception("%s cannot be moved on", name)
-    if rescan:
-        deliveries.recover(store, ledger)
-    for name in ledger.deadlines.take(deliveries.AGAIN_SECONDS):
-        enqueue(DELIVER, [name], CPU)
-
-
-def _move_on(name: str, store: Store, ledger: Ledger, enqueue: Enqueue) -> None:
-    kind, slash, document = name.partition("/")
-    if slash:
-        inspect("models" if kind == "models" else "datasets", document, store, ledger, enqueue)
-    else:
-        advance(name, store, ledger, enqueue, full=ledger.once(f"full:{name}", FULL_SECONDS))
-
-
-def _unfinished(store: Store) -> Sequence[str]:
-    jobs = [job["id"] for job in registry.documents(store, "jobs") if job["state"] not in TERMINAL]
-    kinds: tuple[Inspected, ...] = ("models", "datasets")
-    inspecting = [
-        inspection_key(kind, value["id"])
-        for kind in kinds
-        for value in registry.documents(store, kind)
-        if value["state"] == "inspecting"
-    ]
-    return [*jobs, *inspecting]

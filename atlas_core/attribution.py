@@ -104,8 +104,7 @@ def attribute_shard(
     batches = Batches(max(1, min(VARIANTS, VARIANT_VALUES // int(np.prod(layer.shape)))), "sample of an image")
     while len(task.left):
         batches.run(task.run)
-    halved = batches.size if batches.halved else None
-    return Attributed(found, "jvp" if method == "jvp" else "ablation", halved)
+    return Attributed(found, "jvp" if method == "jvp" else "ablation", batches.halved)
 
 
 def _closed_form(closed: LinearHead, table: Table, layer: LayerInfo) -> Tensor:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from atlas_core.errors import SpecError, UnsupportedOperatorError
 from atlas_core.featurevis.recipes import recipe_named
 from atlas_core.mapping import PREVIEW, Mapping, runs, stages_of_levels
-from atlas_core.plan import AnchorFacts, Chunk, DatasetFacts, ModelFacts, Plan
+from atlas_core.plan import Chunk, Plan
 from atlas_core.spec import AtlasSpec, job_id, resolve_levels
+
+if TYPE_CHECKING:
+    from atlas_core.facts import AnchorFacts, DatasetFacts, ModelFacts
 
 SHARD_PIXELS = 4_000_000
 SHARD_IMAGES = 1_000

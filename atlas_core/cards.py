@@ -95,6 +95,11 @@ class ModelCard(Card):
             del content["input"]["shown"]
         return digest(content)[:24]
 
+    @property
+    def class_names(self) -> list[str]:
+        """Names of its classes, none where a resolved card gives none."""
+        return self.labels if isinstance(self.labels, list) else []
+
 
 class DatasetCard(Card):
     """A dataset: pictures in a folder, an archive, shards or a manifest; docs/datasets.md has an example of each.

@@ -54,7 +54,7 @@ def pool_copies(
     names = dataset.listing.images
     wanted = [(int(index), 0) for index in indices if watch.kinds(names[index])]
     kept, batches, done = Kept(), Batches(BATCH, "image"), 0
-    with closing(prefetched(dataset, wanted, [], model.card.input, 0, BATCH)) as parts:
+    with closing(prefetched(dataset, wanted, [], model, 0, BATCH)) as parts:
         for part in parts:
             good = [entry for entry in part if isinstance(entry, Prepared)]
             copies = [(entry.index, kind, spoil(entry.pixels, kind, names[entry.index]))
@@ -67,7 +67,7 @@ def pool_copies(
             done += len(part)
             if on_progress is not None:
                 on_progress(done, len(wanted))
-    return kept.table(), batches.size if batches.halved else None
+    return kept.table(), batches.halved
 
 
 def _forward(at: Sequence[str], model: LoadedModel, copies: Sequence[Copy], size: int) -> list[Pooled]:

@@ -10,9 +10,10 @@ from atlas_core.build import collecting
 from atlas_core.cards import Card
 from atlas_core.errors import SpecError
 from atlas_core.keys import digest
-from atlas_core.plan import Chunk, DatasetFacts, Other, Plan
+from atlas_core.plan import Chunk, Other, Plan
 
 if TYPE_CHECKING:
+    from atlas_core.facts import DatasetFacts
     from atlas_core.spec import AtlasSpec
 
 POINTS = 4

@@ -164,7 +164,7 @@ class _Checked:
             reason = f"the model {model.card.name!r} has no logits"
         if reason is not None:
             raise InputError(f"nothing can be asked of {self._layer!r} by class: {reason}", pointer=pointer)
-        names = model.card.labels if isinstance(model.card.labels, list) else []
+        names = model.class_names
         index = label if isinstance(label, int) else names.index(label) if label in names else None
         if index is None or index >= (model.classes or 0):
             raise NotFoundError(f"the model {model.card.name!r} has no class {label!r}; it has 0 to "

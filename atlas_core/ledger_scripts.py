@@ -225,3 +225,9 @@ redis.call('SET', KEYS[1], now + ARGV[1], 'PX', ARGV[1])
 return 1
 """
 )
+
+SCRIPTS = {
+    "queue": QUEUE, "promote": PROMOTE, "lease": LEASE, "renew": RENEW, "settle": SETTLE, "states": STATES,
+    "overview": OVERVIEW, "mark_done": MARK_DONE, "reopen": REOPEN, "unqueue": UNQUEUE, "beat": BEAT,
+    "workers": WORKERS, "once": ONCE,
+}  # fmt: skip

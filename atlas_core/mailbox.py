@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
-from atlas_core.ledger import reaching_redis
+from atlas_core.redis_client import reaching_redis
 
 if TYPE_CHECKING:
     import redis

@@ -11,7 +11,7 @@ from atlas_core.plan import Chunk
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from atlas_core.plan import AnchorFacts, ModelFacts
+    from atlas_core.facts import AnchorFacts, ModelFacts
     from atlas_core.spec import AtlasSpec
 
 PREVIEW = "fast"

@@ -42,13 +42,13 @@ class Batches:
 
     Attributes:
         size: Items a batch now.
-        halved: Whether it had to be halved.
+        halved: Its size now where it had to be halved, else None.
     """
 
     def __init__(self, size: int, what: str = "item") -> None:
         """Begin with the whole."""
         self.size = size
-        self.halved = False
+        self.halved: int | None = None
         self._what = what
 
     def run(self, work: Callable[[int], _T], most: int | None = None) -> _T:
@@ -73,7 +73,7 @@ class Batches:
                         f"one {self._what} by itself needs more memory than is free here; give the worker more memory, "
                         "run fewer processes on the machine, or take a smaller model input"
                     ) from None
-            self.size, self.halved = size // 2, True
+            self.size = self.halved = size // 2
             _release()
 
 

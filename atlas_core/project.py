@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from atlas_core.binning import assign_cells
+from atlas_core.class_names import told_class
 from atlas_core.errors import ImageError
 from atlas_core.models.preprocessing import read_pixels, to_unit
 from atlas_core.pooling import depths, pool
@@ -112,10 +113,9 @@ def _described(
     plan: Plan, runtime: Runtime, read: dict[str, NDArray[np.float32]], logits: NDArray[np.float32] | None,
     layers: Sequence[str], positions: Positions,
 ) -> dict[str, Any]:  # fmt: skip
-    labels = plan.model.card.labels
     return {
         "atlas": plan.atlas or plan.id,
-        "classes": [] if logits is None else strongest(logits, labels if isinstance(labels, list) else []),
+        "classes": [] if logits is None else strongest(logits, plan.model.class_names),
         "layers": {name: _placed(plan, runtime, name, read[name], positions) for name in layers},
         **_novelty(plan, runtime, read, logits),
     }
@@ -138,8 +138,7 @@ def strongest(logits: NDArray[np.float32], names: list[str]) -> list[dict[str, A
     probability /= probability.sum()
     return [
         {
-            "index": int(index),
-            "name": names[index] if index < len(names) else str(index),
+            **told_class(index, names),
             "logit": round(float(values[index]), 4),
             "probability": round(float(probability[index]), 4),
         }

@@ -26,6 +26,8 @@ SMALLEST_DOT = 5
 SMOOTHING = 4
 COUNTED_SIDE = 16
 """Side in pixels of a cell on a poster without icons."""
+THUMBNAIL_SIDE, THUMBNAIL_QUALITY = 320, 80
+"""Of a thumbnail, in pixels: twice as large as it is shown, for sharp screens."""
 
 
 def displayed(pictures: NDArray[np.uint8], visible: Sequence[int]) -> NDArray[np.uint8]:
@@ -106,15 +108,47 @@ def compose_poster(
     """
     shown = min(size, max(1, POSTER_SIDE // side))
     poster = Image.new("RGB", (side * shown, side * shown), "white")
+    _paste_tiles(poster, tiles, side, shown)
+    mark_icons(poster, marked, shown)
+    return png(poster, said)
+
+
+def compose_thumbnail(tiles: Mapping[tuple[int, int], bytes], side: int, said: str = "") -> bytes:
+    """A whole level as a small square WebP, transparent where there is no icon.
+
+    Args:
+        tiles: WebP of each tile that can be seen, by (x, y).
+        side: Cells a side.
+        said: Of the picture, kept in it as XMP.
+    """
+    shown = max(1, -(-THUMBNAIL_SIDE // side))
+    level = Image.new("RGBA", (side * shown, side * shown))
+    _paste_tiles(level, tiles, side, shown)
+    return _thumbnail(level, said)
+
+
+def thumbnail_of_poster(poster: bytes) -> bytes:
+    """A poster as a small square WebP."""
+    with Image.open(io.BytesIO(poster)) as picture:
+        return _thumbnail(picture.convert("RGB"), "")
+
+
+def _thumbnail(level: Image.Image, said: str) -> bytes:
+    data = io.BytesIO()
+    small = level.resize((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
+    small.save(data, "WEBP", quality=THUMBNAIL_QUALITY, method=4, xmp=said.encode())
+    return data.getvalue()
+
+
+def _paste_tiles(level: Image.Image, tiles: Mapping[tuple[int, int], bytes], side: int, size: int) -> None:
+    """Put tiles in their places on a picture whose icons have this side in pixels."""
     for (x, y), data in sorted(tiles.items()):
         with Image.open(io.BytesIO(data)) as picture:
             tile = picture.convert("RGBA")
         columns, rows = tile_shape(side, x, y)
-        if shown != size:
-            tile = tile.resize((columns * shown, rows * shown), Image.Resampling.LANCZOS)
-        poster.paste(tile, (x * TILE_SIDE * shown, y * TILE_SIDE * shown), tile)
-    mark_icons(poster, marked, shown)
-    return png(poster, said)
+        if tile.size != (columns * size, rows * size):
+            tile = tile.resize((columns * size, rows * size), Image.Resampling.LANCZOS)
+        level.paste(tile, (x * TILE_SIDE * size, y * TILE_SIDE * size), tile)
 
 
 def mark_icons(poster: Image.Image, places: Iterable[tuple[int, int]], size: int) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from atlas_core.estimate import Cost, Estimate, ModelCost
+from atlas_core.costs.quantities import Cost, ModelCost
+from atlas_core.estimate import Estimate
 
 if TYPE_CHECKING:
     from atlas_core.plan import Chunk, Plan

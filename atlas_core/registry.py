@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from atlas_core.cards import DatasetCard, ModelCard
 from atlas_core.errors import ConflictError, InputError, NotFoundError
+from atlas_core.facts import AnchorFacts, AnchorLayer, DatasetFacts, ModelFacts
 from atlas_core.keys import digest
-from atlas_core.plan import AnchorFacts, AnchorLayer, DatasetFacts, ModelFacts, Plan
+from atlas_core.plan import Plan
 
 if TYPE_CHECKING:
     from atlas_core.store import Store

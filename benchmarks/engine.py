@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import redis
 
@@ -24,11 +24,15 @@ from atlas_core import registry
 from atlas_core.advance import CPU, GPU, advance, plan_of_attempt, submit
 from atlas_core.build import plan
 from atlas_core.cards import InputCard, LayerInfo, ModelCard
-from atlas_core.ledger import Ledger, Worker, connect
-from atlas_core.plan import DatasetFacts, ModelFacts, Plan
+from atlas_core.facts import DatasetFacts, ModelFacts
+from atlas_core.ledger import Ledger, Worker
+from atlas_core.redis_client import connect
 from atlas_core.spec import parse_spec
 from atlas_core.store import Store, open_store
 from service.embedded import free_port, redis_binary
+
+if TYPE_CHECKING:
+    from atlas_core.plan import Plan
 
 PROCESSES = 8
 LAYERS = ["block3", "block4"]

@@ -120,7 +120,7 @@ class Artifacts:
         found = self._store.get_record(chunk.stage, chunk.key)
         if found is not None:
             with self._lock:
-                _keep(self._records, chunk.key, found, RECORDS)
+                keep(self._records, chunk.key, found, RECORDS)
         return found
 
     def manifest(self, plan: Plan) -> dict[str, Any] | None:
@@ -172,7 +172,7 @@ class Artifacts:
                 return self._cells[blob]
         found: list[dict[str, Any]] = json.loads(self._store.get_blob(blob))
         with self._lock:
-            _keep(self._cells, blob, found, CELLS)
+            keep(self._cells, blob, found, CELLS)
         return found
 
     def cell(self, plan: Plan, layer: str, side: int, column: int, row: int) -> dict[str, Any]:
@@ -253,7 +253,7 @@ class Artifacts:
         with self._store.open_blob(blob) as file:
             found = tables.open_table(file)
         with self._lock:
-            _keep(self._tables, blob, found, TABLES)
+            keep(self._tables, blob, found, TABLES)
         return found
 
     def images(self, plan: Plan) -> Sequence[str]:
@@ -267,7 +267,7 @@ class Artifacts:
             if key not in self._datasets:
                 listing = Listing.from_bytes(self._store.get_blob(plan.dataset.listing))
                 opened = open_dataset(card, self._store.open_blob, listing, open_store=self._open_store)
-                _keep(self._datasets, key, opened, DATASETS)
+                keep(self._datasets, key, opened, DATASETS)
             return self._datasets[key]
 
 
@@ -281,7 +281,9 @@ def said_of_tile(plan: Plan, tile: Tile) -> str:
     return said_of_icons(plan.spec.model_copy(update={"recipe": tile.recipe}))
 
 
-def _keep(values: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None:
+def keep(values: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None:
+    """Keep a value as the newest of so many at most."""
     values[key] = value
+    values.move_to_end(key)
     while len(values) > most:
         values.popitem(last=False)

@@ -19,8 +19,8 @@ import redis.asyncio
 from atlas_core import errors, mailbox
 from atlas_core.errors import AtlasError, DependencyError
 from atlas_core.keys import digest
-from atlas_core.ledger import reaching_redis
 from atlas_core.mailbox import Answer, Request
+from atlas_core.redis_client import reaching_redis
 from service.errors import NoAnswerError, TooManyError
 
 if TYPE_CHECKING:

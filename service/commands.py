@@ -95,7 +95,8 @@ def gc(
 ) -> None:
     """Delete what no atlas, model or dataset refers to; where ATLAS_REDIS_URL is set, in the deployment it names."""
     from atlas_core.gc import collect_garbage
-    from atlas_core.ledger import Ledger, connect
+    from atlas_core.ledger import Ledger
+    from atlas_core.redis_client import connect
     from atlas_core.settings import Settings
     from atlas_core.store import open_store
 

@@ -11,14 +11,17 @@ from kombu.exceptions import OperationalError
 
 from atlas_core.advance import INTERACTIVE, PROJECT, Enqueue
 from atlas_core.errors import DependencyError
-from atlas_core.ledger import Ledger, connect
+from atlas_core.ledger import Ledger
+from atlas_core.redis_client import connect
 from atlas_core.settings import celery_settings
 from atlas_core.store import open_store
 from service.artifacts import Artifacts
 from service.asking import Asking
 from service.event_stream import EventStreams
 from service.idempotency import IdempotentAnswers
+from service.placenames import PlaceNames
 from service.settings import ServiceSettings
+from service.thumbnails import Thumbnails
 
 
 class Services:
@@ -33,6 +36,8 @@ class Services:
         self.settings = settings
         self.store = open_store(settings.store_url)
         self.artifacts = Artifacts(self.store, settings.dataset_stores)
+        self.place_names = PlaceNames()
+        self.thumbnails = Thumbnails(self.store, self.artifacts)
         self._redis = connect(settings.redis_url)
         self.ledger = Ledger(
             self._redis,

@@ -6,8 +6,9 @@ from collections.abc import Collection, Set
 from typing import TYPE_CHECKING, Any
 
 from atlas_core.advance import STAGE_QUEUES, TERMINAL, recorded
+from atlas_core.costs.quantities import ModelCost
 from atlas_core.errors import DependencyError
-from atlas_core.estimate import Estimate, ModelCost
+from atlas_core.estimate import Estimate
 from atlas_core.ledger import Worker
 from atlas_core.plan import STAGES, Plan, lacking
 from atlas_core.rates import Expected, Rates, expected, is_measured, known_rates, measured

@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from atlas_core.advance import TERMINAL
 from atlas_core.errors import AtlasError
 from atlas_core.events import Event, parse, place, stream_of
-from atlas_core.ledger import reaching_redis
+from atlas_core.redis_client import reaching_redis
 from service.errors import TooManyError
 
 if TYPE_CHECKING:

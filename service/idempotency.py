@@ -21,7 +21,7 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
 from atlas_core.errors import ConflictError, InputError
-from atlas_core.ledger import reaching_redis
+from atlas_core.redis_client import reaching_redis
 
 log = logging.getLogger(__name__)
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]

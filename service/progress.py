@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from atlas_core.advance import recorded
-from atlas_core.ledger import Ledger, State
+from atlas_core.chunk_ledger import State
+from atlas_core.ledger import Ledger
 from atlas_core.plan import STAGES, Plan
 from atlas_core.registry import Document
 from atlas_core.store import Store

@@ -14,11 +14,13 @@ from typing import IO, Any
 from uuid import uuid4
 
 from atlas_core import devices
-from atlas_core.advance import CPU, GPU, SWEEP
+from atlas_core.advance import CPU, GPU
 from atlas_core.errors import AtlasError, ConflictError
-from atlas_core.ledger import Ledger, Worker, connect
+from atlas_core.ledger import Ledger, Worker
+from atlas_core.redis_client import connect
 from atlas_core.run import die_with_parent
 from atlas_core.settings import Settings
+from atlas_core.sweep import SWEEP
 
 log = logging.getLogger(__name__)
 WORKER_ID = "ATLAS_WORKER_ID"

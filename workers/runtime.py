@@ -13,14 +13,14 @@ from uuid import uuid4
 
 from atlas_core import devices
 from atlas_core.errors import AtlasError, CancelledError, DependencyError, InputError
-from atlas_core.ledger import connect
 from atlas_core.mailbox import Mailbox
+from atlas_core.redis_client import connect
 from atlas_core.settings import Settings
 from atlas_core.store import open_store
 from workers.parent import WORKER_ID, ledger_of
 
 if TYPE_CHECKING:
-    from atlas_core.ledger import Error
+    from atlas_core.chunk_ledger import Error
     from atlas_core.runtime import Runtime
 
 log = logging.getLogger(__name__)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.exceptions import OperationalError
 
-from atlas_core import advance as engine, deliveries
+from atlas_core import advance as engine, deliveries, inspections, sweep as sweeping
 from atlas_core.errors import DependencyError, MissingInputError, NotFoundError
 from workers.app import app
 from workers.projecting import Projecting
 from workers.runtime import OnProgress, Process, process
 
 if TYPE_CHECKING:
-    from atlas_core.advance import Inspected
+    from atlas_core.inspections import Inspected
 
 log = logging.getLogger(__name__)
 SWEPT_SECONDS = 0.2
@@ -61,7 +61,7 @@ def run_chunk(job_id: str, chunk_key: str) -> None:
             engine.advance(job_id, here.store, here.ledger, enqueue, finished=chunk_key)
 
 
-@app.task(name=engine.INSPECT["models"])
+@app.task(name=inspections.INSPECT["models"])
 def inspect_model(name: str) -> None:
     """Find out what a registered model is."""
     here = process()
@@ -75,7 +75,7 @@ def inspect_model(name: str) -> None:
     _inspect(here, "models", name, work)
 
 
-@app.task(name=engine.INSPECT["datasets"])
+@app.task(name=inspections.INSPECT["datasets"])
 def inspect_dataset(name: str) -> None:
     """List a registered dataset."""
     here = process()
@@ -89,8 +89,8 @@ def inspect_dataset(name: str) -> None:
 
 
 def _inspect(here: Process, kind: Inspected, name: str, work: Any) -> None:
-    if here.under_lease(engine.inspection_key(kind, name), work):
-        engine.inspect(kind, name, here.store, here.ledger, enqueue)
+    if here.under_lease(inspections.inspection_key(kind, name), work):
+        inspections.inspect(kind, name, here.store, here.ledger, enqueue)
 
 
 @app.task(name=engine.PROJECT)
@@ -130,20 +130,20 @@ def drop_samples(job_id: str) -> None:
     drop(job_id, here.store, here.ledger)
 
 
-@app.task(name=engine.DELIVER)
+@app.task(name=sweeping.DELIVER)
 def deliver(name: str) -> None:
     """Make one attempt to tell a webhook."""
     here = process()
     deliveries.deliver(name, here.store, here.ledger, deliveries.terms_of(here.settings))
 
 
-@app.task(name=engine.SWEEP)
+@app.task(name=sweeping.SWEEP)
 def sweep() -> None:
     """Move on everything under way; of sweeps that piled up while all processes were busy, the first will do."""
     here = process()
     if not here.ledger.once("swept", SWEPT_SECONDS):
         return
     try:
-        engine.sweep(here.store, here.ledger, enqueue)
+        sweeping.sweep(here.store, here.ledger, enqueue)
     finally:
         here.ledger.again("sweep")

@@ -14,8 +14,9 @@ from atlas_core.audit.context import Context
 from atlas_core.audit.policy import DEFAULT_NAME, Policy, PolicyError, Problem, default_policy, parse_policy
 from atlas_core.build import plan, samples_of
 from atlas_core.errors import SpecError, UnknownLayerError
+from atlas_core.facts import DatasetFacts, ModelFacts
 from atlas_core.keys import digest
-from atlas_core.plan import Chunk, DatasetFacts, ModelFacts, Other, Plan
+from atlas_core.plan import Chunk, Other, Plan
 from atlas_core.spec import HEALTHY_SAMPLES, AtlasSpec
 
 if TYPE_CHECKING:

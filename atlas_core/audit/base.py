@@ -12,7 +12,8 @@ from atlas_core.sampling import by_hash
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from atlas_core.plan import DatasetFacts, Plan
+    from atlas_core.facts import DatasetFacts
+    from atlas_core.plan import Plan
     from atlas_core.runtime import Runtime
 
 NAME = "base"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from atlas_core.plan import Chunk
 
 if TYPE_CHECKING:
-    from atlas_core.plan import DatasetFacts, Plan
+    from atlas_core.facts import DatasetFacts
+    from atlas_core.plan import Plan
 
 PASSES_A_PART = 2_500
 

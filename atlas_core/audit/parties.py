@@ -13,7 +13,7 @@ from atlas_core.aliases import AliasKind, resolve
 from atlas_core.audit.policy import MOST_CHARACTERS
 from atlas_core.cards import Card
 from atlas_core.errors import CardError, NotFoundError, SpecError
-from atlas_core.plan import DatasetFacts, ModelFacts
+from atlas_core.facts import DatasetFacts, ModelFacts
 
 if TYPE_CHECKING:
     from atlas_core.store import Store

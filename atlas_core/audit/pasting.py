@@ -141,6 +141,28 @@ def noise_patches(random: np.random.Generator, count: int, height: int, width: i
     return random.integers(0, 256, (count, height, width, channels), dtype=np.uint8)
 
 
+def answers(
+    model: LoadedModel, pictures: Pictures, size: int, layers: Sequence[str] = ()
+) -> tuple[dict[str, Floats], Floats]:
+    """Activations of some layers and logits of pictures, in a batch that is filled up with copies of the last.
+
+    Networks sum floats in another order for another size of batch.
+
+    Args:
+        model: It has logits.
+        pictures: At least one, at most `size`.
+        size: Of the batch.
+        layers: Whose activations are wanted.
+
+    Returns:
+        By layer (n, channels, height, width), and logits (n, classes); of a class that it could not tell, -inf.
+    """
+    filled = np.concatenate([pictures, np.repeat(pictures[-1:], size - len(pictures), axis=0)])
+    read, logits = model.activations(to_unit(filled), layers, logits=True)
+    said = np.zeros((size, 0), np.float32) if logits is None else np.where(np.isnan(logits), -np.inf, logits)
+    return {name: values[: len(pictures)] for name, values in read.items()}, said[: len(pictures)]
+
+
 class Passes:
     """Runs a network over pictures that are made batch by batch, all batches of one size.
 
@@ -183,12 +205,7 @@ class Passes:
         return found
 
     def _batch(self, make: Callable[[slice], Pictures], first: int, count: int, size: int) -> Floats:
-        made = make(slice(first, min(first + size, count)))
-        # Filled up with copies: networks sum floats in another order for another size of batch.
-        filled = np.concatenate([made, np.repeat(made[-1:], size - len(made), axis=0)])
-        _, logits = self.model.activations(to_unit(filled), [], logits=True)
-        values = np.zeros((size, 0), np.float32) if logits is None else logits
-        return np.where(np.isnan(values), -np.inf, values)[: len(made)]
+        return answers(self.model, make(slice(first, min(first + size, count))), size)[1]
 
 
 def image_interval(values: NDArray[np.floating], images: NDArray[np.int64], random: np.random.Generator,

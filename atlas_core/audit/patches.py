@@ -12,9 +12,11 @@ from atlas_core.cards import Card
 from atlas_core.errors import InputError, NotFoundError, SpecError
 from atlas_core.icons import Cell, Image, Label
 from atlas_core.keys import digest
-from atlas_core.plan import Chunk, DatasetFacts, Other, Plan
+from atlas_core.plan import Chunk, Other, Plan
 
 if TYPE_CHECKING:
+    from atlas_core.facts import DatasetFacts
+
     Cells = Sequence[dict[str, Any]]
 
 PATCHES_VERSION = 1
@@ -126,7 +128,7 @@ def _class(atlas: Plan, label: int | str, pointer: str) -> int:
     classes, card = atlas.model.classes, atlas.model.card
     if classes is None:
         raise InputError(f"the model {card.name!r} has no logits, so no paste can change its class", pointer=pointer)
-    names = card.labels if isinstance(card.labels, list) else list(atlas.dataset.classes or ())
+    names = card.class_names or list(atlas.dataset.classes or ())
     index = label if isinstance(label, int) else names.index(label) if label in names else None
     if index is None or index >= classes:
         raise NotFoundError(f"the model {card.name!r} has no class {label!r}; it has 0 to {classes - 1}, or their "

@@ -106,7 +106,7 @@ class _Answers:
                 f"top-1 on {len(self.labels)} images is near chance (1 in {model.classes}): "
                 "the weights, the preprocessing or the order of the labels is wrong"
             )
-        names = model.card.labels if isinstance(model.card.labels, list) else None
+        names = model.card.class_names or None
         order = order_doubt(self.predicted, self.labels, model.classes, names, class_names)
         return [*found, *self._likelier(model, order)]
 

@@ -15,16 +15,10 @@ from atlas_core.reports.pictures import Embedded
 from atlas_core.reports.readings import in_words, readings, scale, spoken
 from atlas_core.reports.snippet import acceptance
 from atlas_core.reports.tabled import single, tabled
-from atlas_core.reports.words import CHECKS, STANDINGS, place, sentence, standing, words_of
+from atlas_core.reports.words import CHECKS, ROLES, STANDINGS, VERDICTS, place, sentence, standing, words_of
 
 if TYPE_CHECKING:
     from atlas_core.audit.findings import Audit, Finding
-
-VERDICTS = {
-    "pass": ("Pass", "passes the audit"),
-    "fail": ("Fail", "fails the audit"),
-    "inconclusive": ("Inconclusive", "could not be judged"),
-}
 
 
 def report_html(audit: Audit, pictures: Mapping[str, bytes], service: str | None) -> bytes:
@@ -71,7 +65,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals.update(CHECKS=CHECKS, STANDINGS=STANDINGS, VERDICTS=VERDICTS)
+    environment.globals.update(CHECKS=CHECKS, ROLES=ROLES, STANDINGS=STANDINGS, VERDICTS=VERDICTS)
     told: tuple[Any, ...] = (
         acceptance, before_and_after, by_role, has_wide, in_words, place, readings, scale, sentence, single, spoken,
         standing, tabled, viewer_link, words_of,

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from atlas_core.audit.findings import Finding
+    from atlas_core.audit.findings import Finding, Verdict
 
 Standing: TypeAlias = Literal["fails", "noted", "accepted"]
 
@@ -125,6 +125,27 @@ KINDS: Mapping[tuple[str, str], CheckWords] = MappingProxyType(
 STANDINGS: Mapping[Standing, str] = MappingProxyType(
     {"fails": "Fails the check", "noted": "For your information", "accepted": "Accepted by the policy"}
 )
+
+VERDICTS: Mapping[Verdict, tuple[str, str]] = MappingProxyType(
+    {
+        "pass": ("Pass", "passes the audit"),
+        "fail": ("Fail", "fails the audit"),
+        "inconclusive": ("Inconclusive", "could not be judged"),
+    }
+)
+"""A verdict in a word, and as what a model does."""
+
+ROLES: Mapping[str, str] = MappingProxyType(
+    {
+        "before": "Before",
+        "after": "After",
+        "exemplar": "What it looks like",
+        "control": "Random pieces, for comparison",
+        "region": "Pictures from there",
+        "map": "Where it lies",
+    }
+)
+"""Headings of pictures by their role, in the order in which they are shown."""
 
 
 def standing(finding: Finding) -> Standing:

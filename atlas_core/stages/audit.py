@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from atlas_core.audit.findings import CheckName, Finding
     from atlas_core.audit.policy import Policy
-    from atlas_core.plan import ModelFacts
+    from atlas_core.facts import ModelFacts
 
 SAID = {"baseline": "the request names no baseline", "drift": "the request names no dataset to compare"}
 

@@ -36,7 +36,7 @@ def compare(step: Step) -> Output:
     read, patches = _patches(step, served.canvas, chosen)
     found["nearest_real_patch"] = served.measured(served.as_served(patches), read) if len(read) else None
     blobs = {name: tables.pack(table) for name, table in found.items() if table is not None}
-    return Output(blobs, marked(served.batches.size if served.batches.halved else None))
+    return Output(blobs, marked(served.batches.halved))
 
 
 def choose(cells: int) -> NDArray[np.intp]:

@@ -9,12 +9,13 @@ import numpy as np
 
 from atlas_core import tables
 from atlas_core.class_index import IndexBuilder
+from atlas_core.class_names import told_class
 from atlas_core.classes import CellClasses, classes_of_cells
 from atlas_core.keys import canonical_json
 from atlas_core.stages.step import Column, Output, Step, significant
 
 if TYPE_CHECKING:
-    from atlas_core.cards import ModelCard
+    from collections.abc import Sequence
 
 
 def tell_classes(step: Step) -> Output:
@@ -34,21 +35,19 @@ def tell_classes(step: Step) -> Output:
     blobs = {"index": tables.pack(index.index().to_tables())} if attributed else {}
     for side, found in zip(sides, made, strict=True):
         cells = json.loads(step.runtime.store.get_blob(cells_record["blobs"][f"cells-{side}"]))
-        for cell, classes in zip(cells, _classes_json(found, step.plan.model.card), strict=True):
+        for cell, classes in zip(cells, _classes_json(found, step.plan.model.class_names), strict=True):
             cell["classes"] = classes
         blobs[f"cells-{side}"] = canonical_json(cells)
         blobs[f"attribution-{side}"] = tables.pack({"attribution": found.attribution.astype(np.float16)})
     return Output(blobs, info)
 
 
-def _classes_json(found: CellClasses, card: ModelCard) -> list[list[dict[str, Any]]]:
+def _classes_json(found: CellClasses, names: Sequence[str]) -> list[list[dict[str, Any]]]:
     """The classes of each cell as they are told, strongest first."""
-    names = card.labels if isinstance(card.labels, list) else []
     return [
         [
             {
-                "index": int(index),
-                "name": names[index] if index < len(names) else str(index),
+                **told_class(index, names),
                 "attribution": significant(found.top_attribution[cell, place]),
                 "share": round(float(found.top_share[cell, place]), 4),
                 "images": int(found.top_images[cell, place]),

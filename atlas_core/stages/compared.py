@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from atlas_core.class_names import class_name
 from atlas_core.stages.coupled import twins_of
 from atlas_core.stages.models import models_at_layer, told_of_images
 from atlas_core.versions.changes import changes, halves
@@ -72,5 +73,5 @@ class Compared:
         """Names of these classes."""
         if self._labelled:
             return self.step.plan.dataset.classes or []
-        told, most = self.old.plan.model.class_names, int(self.label.max(initial=-1)) + 1
-        return [*told[:most], *map(str, range(min(len(told), most), most))]
+        names = self.old.plan.model.class_names
+        return [class_name(index, names) for index in range(int(self.label.max(initial=-1)) + 1)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from atlas_core.class_names import told_class
 from atlas_core.confusions import Confusions
 from atlas_core.keys import canonical_json
 from atlas_core.stages.step import Output, Step, significant
@@ -23,17 +24,12 @@ def tell_confusions(step: Step) -> Output:
         if record["blobs"]:
             images = step.table(record, "images")
             found.add(images["logits"], images["label"] if labelled else images["logits"].argmax(axis=1))
-    names = plan.model.card.labels
-    told = [
-        _told(pair, names if isinstance(names, list) else [], labelled=labelled) for pair in found.pairs(MOST_PAIRS)
-    ]
+    told = [_told(pair, plan.model.class_names, labelled=labelled) for pair in found.pairs(MOST_PAIRS)]
     return Output({"confusions": canonical_json(told)}, {"images": found.images, "labelled": labelled})
 
 
 def _told(pair: Pair, names: list[str], *, labelled: bool) -> dict[str, Any]:
-    classes = [
-        {"index": one, "name": names[one] if one < len(names) else str(one)} for one in (pair.first, pair.second)
-    ]
+    classes = [told_class(one, names) for one in (pair.first, pair.second)]
     often = {"confused": list(pair.confused), "share": significant(pair.share),
              "interval": [significant(end) for end in pair.interval]}  # fmt: skip
     unknown = dict.fromkeys(often)

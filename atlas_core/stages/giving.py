@@ -10,12 +10,11 @@ import numpy as np
 
 from atlas_core.audit import traits
 from atlas_core.audit.associations import having
-from atlas_core.audit.pasting import chance
+from atlas_core.audit.pasting import answers, chance
 from atlas_core.audit.properties import SCREENING, Options
 from atlas_core.audit.suspects import balanced
 from atlas_core.audit.traits import COLOUR, PLACES, SHARPNESS, TRAITS, Statistics, places
 from atlas_core.memory import Batches
-from atlas_core.models.preprocessing import to_unit
 from atlas_core.stages.bench import Bases, Bench
 from atlas_core.stages.step import Step, marked
 from atlas_core.stages.traits import AT_ONCE, Donors, statistics_of, unpacked
@@ -151,7 +150,7 @@ class Trial:
         logits, means = [], []
         first = 0
         while first < len(pictures):
-            read, said = self.batches.run(partial(self._pass, pictures, first, [layer] if layer else []))
+            read, said = self.batches.run(partial(self._pass, pictures[first:], [layer] if layer else []))
             logits.append(said)
             means += [read[layer].mean(axis=(2, 3), dtype=np.float64)] if layer else []
             first += len(said)
@@ -161,15 +160,10 @@ class Trial:
                 np.concatenate(means) if means else np.zeros((0, 0)))  # fmt: skip
 
     def _pass(
-        self, pictures: NDArray[np.uint8], first: int, layers: Sequence[str], size: int
+        self, pictures: NDArray[np.uint8], layers: Sequence[str], size: int
     ) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]:
-        some = pictures[first : first + size]
-        # Filled up with copies: networks sum floats in another order for another size of batch.
-        filled = np.concatenate([some, np.repeat(some[-1:], size - len(some), axis=0)])
-        read, logits = self.model.activations(to_unit(filled), layers, logits=True)
-        said = np.zeros((size, 0), np.float32) if logits is None else np.where(np.isnan(logits), -np.inf, logits)
-        return {name: values[: len(some)] for name, values in read.items()}, said[: len(some)]
+        return answers(self.model, pictures[:size], size, layers)
 
     def told(self) -> dict[str, Any]:
         """What a part's record says of its work."""
-        return {"passes": self.passes, **marked(self.batches.size if self.batches.halved else None)}
+        return {"passes": self.passes, **marked(self.batches.halved)}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from atlas_core import directions
+from atlas_core.class_names import class_name
 from atlas_core.models.preprocessing import read_pixels, to_unit
 from atlas_core.whitening import Whitening
 
@@ -87,5 +88,4 @@ class Ground:
 
 def class_note(step: Step, label: int) -> dict[str, Any]:
     """How a picture says which class it is of."""
-    names = step.plan.model.card.labels
-    return {"class": label, "name": names[label] if isinstance(names, list) and label < len(names) else str(label)}
+    return {"class": label, "name": class_name(label, step.plan.model.class_names)}

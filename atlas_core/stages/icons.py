@@ -114,7 +114,7 @@ def _render_icons(ground: Ground, request: IconsRequest) -> Output:
     }
     notes = [{**note, "fidelity": entry}
              for note, entry in zip(wanted.notes[part], icon_entries(measured), strict=True)]  # fmt: skip
-    return _output(step, list(icons), notes, marked(batches.size if batches.halved else None))
+    return _output(step, list(icons), notes, marked(batches.halved))
 
 
 def _seeding(ground: Ground, request: IconsRequest, targets: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from atlas_core import tables
     from atlas_core.cards import LayerInfo
-    from atlas_core.plan import ModelFacts, Plan
+    from atlas_core.facts import ModelFacts
+    from atlas_core.plan import Plan
     from atlas_core.stages.step import Step
 
 

@@ -189,8 +189,7 @@ def paste_part(step: Step) -> Output:
     of, number = step.parameters["of"], step.parameters["n"]
     made = _controls(test) if of == "controls" else {"patch": _patch, "rivals": _rivals}[of](test, number)
     passes = test.bench.passes
-    halved = passes.batches.size if passes.batches.halved else None
-    return Output(made.blobs, {**made.info, "passes": passes.done, **marked(halved)})
+    return Output(made.blobs, {**made.info, "passes": passes.done, **marked(passes.batches.halved)})
 
 
 def _patch(test: PatchTest, number: int) -> Output:

@@ -57,8 +57,7 @@ def _placed(step: Step) -> tuple[Served, NDArray[np.intp], NDArray[np.int32], tu
 
 
 def _told(level: Served, within: NDArray[np.intp]) -> dict[str, Any]:
-    halved = level.batches.size if level.batches.halved else None
-    return {"icons": len(within), "size": level.canvas, **marked(halved)}
+    return {"icons": len(within), "size": level.canvas, **marked(level.batches.halved)}
 
 
 def publish_level(step: Step) -> Output:
@@ -136,8 +135,7 @@ def publish_manifest(step: Step) -> Output:
     skipped = step.unlisted()
     for chunk in plan.find("collect"):
         skipped += step.runtime.record(plan, chunk.key)["info"]["skipped"]
-    labels = plan.model.card.labels
-    names = labels if isinstance(labels, list) else None
+    names = plan.model.class_names or None
     found = [{**record["info"], **record["blobs"]} for record in step.inputs("publish", step="novelty")]
     novelty = found[0] if found else {"reason": SELECTED}
     manifest = assemble(plan, layers, artifacts, names, skipped, _halved(step), novelty)

@@ -136,7 +136,7 @@ def screen(step: Step) -> Output:
 
 def _told(audit: ShortcutAudit) -> dict[str, Any]:
     passes = audit.bench.passes
-    return {"passes": passes.done, **marked(passes.batches.size if passes.batches.halved else None)}
+    return {"passes": passes.done, **marked(passes.batches.halved)}
 
 
 def _kept(audit: ShortcutAudit) -> list[Candidate]:

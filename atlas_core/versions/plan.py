@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from atlas_core import build
 from atlas_core.errors import SpecError
 from atlas_core.keys import digest
-from atlas_core.plan import Chunk, ModelFacts, Other, Plan
+from atlas_core.plan import Chunk, Other, Plan
 from atlas_core.spec import HEALTHY_SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from atlas_core.facts import ModelFacts
     from atlas_core.versions.request import VersionsRequest
 
 NEW = "new"

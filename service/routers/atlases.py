@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
-from atlas_core import registry
+from atlas_core import registry, tours
 from atlas_core.advance import TERMINAL, clear_up, end_job, submit
 from atlas_core.aliases import check_unnamed
 from atlas_core.build import plan
@@ -18,7 +18,7 @@ from atlas_core.spec import AtlasSpec
 from service.dependencies import PagingDep, Services, ServicesDep
 from service.estimates import dry_run, eta_seconds
 from service.idempotency import IDEMPOTENT, IdempotentRoute
-from service.names import AtlasId, JobId, lock_of
+from service.names import AtlasId, lock_of
 from service.progress import progress_of, standing
 from service.routers.registered import check_ready
 from service.schemas.atlases import Atlas, AtlasRequest, DryRun
@@ -95,18 +95,6 @@ def delete_atlas(atlas: AtlasId, services: ServicesDep) -> None:
         clear_up(services.ledger, services.enqueue)
 
 
-@router.get("/jobs/{job}", response_model=Job, tags=["jobs"])
-def get_job(job: JobId, services: ServicesDep) -> Any:
-    """State and progress of any job; an atlas's id is its job's id."""
-    return described(services, services.artifacts.job(job, None))
-
-
-@router.post("/jobs/{job}/cancel", status_code=202, response_model=Job, tags=["jobs"])
-def cancel_job(job: JobId, services: ServicesDep) -> Any:
-    """Stop a job; what is finished is kept."""
-    return cancelled(services, job)
-
-
 def cancelled(services: Services, name: str) -> Document:
     """A job after it was cancelled; one that had ended stays as it was."""
     return described(services, _ended(services, name))
@@ -123,6 +111,7 @@ def drop(services: Services, name: str) -> None:
     """Cancel a job where it runs, and have what nothing else uses collected as garbage."""
     _ended(services, name)
     registry.update(services.store, "jobs", name, deleted=True)
+    tours.forget(services.store, name)
 
 
 def drop_all(services: Services, name: str) -> None:
@@ -142,7 +131,7 @@ def links_of(job: Document) -> dict[str, str]:
     if registry.is_map(job):
         mapped = f"/v1/atlases/{job['id']}"
         links |= {"map": mapped, "events": f"{mapped}/events", "cancel": f"{mapped}/cancel", "icons": f"{mapped}/icons",
-                  "viewer": f"/?atlas={job['id']}"}  # fmt: skip
+                  "tour": f"{mapped}/tour", "viewer": f"/?atlas={job['id']}"}  # fmt: skip
         if state == "succeeded":
             links |= {"manifest": f"{mapped}/manifest", "projections": f"{mapped}/projections"}
     if job["kind"] == "atlas":
@@ -157,4 +146,7 @@ def described(services: Services, job: Document) -> Document:
     planned = services.artifacts.plan(job["id"], None)
     now = standing(job, planned, services.store, services.ledger)
     eta = eta_seconds(services, job, planned, now)
-    return job | {"progress": progress_of(planned, now), "eta_seconds": eta, "links": links_of(job)}
+    links = links_of(job)
+    if registry.is_map(job) and (tag := services.thumbnails.tag(job, planned)):
+        links["thumbnail"] = f"{links['map']}/thumbnail?v={tag}"
+    return job | {"progress": progress_of(planned, now), "eta_seconds": eta, "links": links}

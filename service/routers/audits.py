@@ -16,6 +16,7 @@ from atlas_core.audit.remedy import is_model
 from atlas_core.errors import NotFoundError
 from atlas_core.keys import digest
 from atlas_core.reports.formats import FORMATS, render
+from atlas_core.reports.told import Told, told
 from service.asked import Made, ask, picture, summarised, summary_of
 from service.dependencies import PagingDep, ServicesDep
 from service.idempotency import IDEMPOTENT, IdempotentRoute
@@ -86,6 +87,12 @@ def get_evidence(made: MadeDep, name: str, request: Request, v: Version = None) 
     return picture(lambda: made.services.store.get_blob(blob), digest(blob), request, v)
 
 
+@router.get("/{audit}/told", response_model=Told)
+def get_told(made: MadeDep) -> Any:
+    """What the reports say, in words and in order, for pages that show it themselves."""
+    return told(_document(made))
+
+
 @router.get("/{audit}/models/{name}", responses=ONNX, response_class=Response)
 def get_model(made: MadeDep, name: str) -> Response:
     """A repaired model as an ONNX file: what a remedy of the document names."""
@@ -125,12 +132,18 @@ def _complete(made: Made) -> Made:
 
 
 def _rendered(made: Made, form: str, service: str) -> Response:
+    audit = _document(made)
+    pictures = {name: made.services.store.get_blob(blob) for name, blob in _pictures(made).items()}
+    body = render(audit, form, pictures, service=service)
+    return Response(body, media_type=FORMATS[form].media_type, headers={"ETag": f'"{digest([audit.digest, form])}"'})
+
+
+def _document(made: Made) -> Audit:
+    """What an audit says; raises NotFoundError where it has not said it yet."""
     found = _complete(made).description
     if found is None:
         raise made.services.artifacts.missing(made.plan, "the document of this audit is not made yet")
-    pictures = {name: made.services.store.get_blob(blob) for name, blob in _pictures(made).items()}
-    body = render(Audit.model_validate(found), form, pictures, service=service)
-    return Response(body, media_type=FORMATS[form].media_type, headers={"ETag": f'"{digest([found["digest"], form])}"'})
+    return Audit.model_validate(found)
 
 
 def _blobs(made: Made) -> dict[str, str]:

@@ -11,8 +11,9 @@ from atlas_core import registry
 from atlas_core.aliases import resolve as resolve_name
 from atlas_core.audit.patches import OfImages, PatchRequest, plan_patches, resolve
 from atlas_core.errors import CardError, ConflictError, InputError, NotFoundError
+from atlas_core.facts import DatasetFacts
 from atlas_core.models.preprocessing import read_whole
-from atlas_core.plan import DatasetFacts, Plan
+from atlas_core.plan import Plan
 from atlas_core.registry import Document
 from service.asked import Asked, ask, asked_of, stored, summarised, summary_of
 from service.dependencies import PagingDep, Services, ServicesDep

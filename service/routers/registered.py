@@ -9,10 +9,10 @@ from urllib.parse import unquote, urlsplit
 from fastapi import APIRouter, Response
 
 from atlas_core import registry
-from atlas_core.advance import Inspected, inspect
 from atlas_core.aliases import AliasKind, check_unnamed, resolve
 from atlas_core.errors import CardError, ConflictError, NotFoundError
-from atlas_core.plan import AnchorFacts, DatasetFacts, ModelFacts
+from atlas_core.facts import AnchorFacts, DatasetFacts, ModelFacts
+from atlas_core.inspections import Inspected, inspect
 from atlas_core.registration import dataset_content
 from service.dependencies import PagingDep, Services, ServicesDep
 from service.idempotency import IDEMPOTENT, IdempotentRoute

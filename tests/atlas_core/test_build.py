@@ -5,7 +5,8 @@ import pytest
 from atlas_core.build import SHARD_PIXELS, plan, shards
 from atlas_core.cards import LayerInfo, ModelCard
 from atlas_core.errors import SpecError, UnknownLayerError, UnsupportedOperatorError
-from atlas_core.plan import DatasetFacts, ModelFacts, Plan, lacking
+from atlas_core.facts import DatasetFacts, ModelFacts
+from atlas_core.plan import Plan, lacking
 from atlas_core.pooling import COPIES, LEAST_IMAGES
 from atlas_core.spec import parse_spec
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from atlas_core.deadlines import Deadlines
-from atlas_core.ledger import connect
+from atlas_core.redis_client import connect
 
 
 @pytest.fixture

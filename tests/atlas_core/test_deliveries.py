@@ -13,8 +13,9 @@ import pytest
 
 from atlas_core import deliveries, registry, webhooks
 from atlas_core.deliveries import KEPT, Terms, announce, deliver, of_webhook, payload, recover
-from atlas_core.ledger import Ledger, connect
+from atlas_core.ledger import Ledger
 from atlas_core.outgoing import Allowed
+from atlas_core.redis_client import connect
 from atlas_core.store import Store, open_store
 from tests.receiver import Receiver, receiving
 
@@ -244,7 +245,8 @@ def test_the_newest_that_are_done_are_kept(store: Store, ledger: Ledger, monkeyp
 ATTEMPT = """
 import sys
 from atlas_core.deliveries import Terms, deliver
-from atlas_core.ledger import Ledger, connect
+from atlas_core.ledger import Ledger
+from atlas_core.redis_client import connect
 from atlas_core.outgoing import Allowed
 from atlas_core.store import open_store
 name, store, redis = sys.argv[1:]

@@ -9,9 +9,10 @@ from pydantic import ValidationError
 
 from atlas_core import registry
 from atlas_core.build import plan
+from atlas_core.costs.quantities import ModelCost
 from atlas_core.drift_plan import DriftRequest, plan_drift, points_of, resolve
 from atlas_core.errors import SpecError, UnknownLayerError
-from atlas_core.estimate import Estimate, ModelCost
+from atlas_core.estimate import Estimate
 from atlas_core.plan import Plan, lacking
 from atlas_core.registration import register_cards
 from tests.tiny import LAYER, write_dataset

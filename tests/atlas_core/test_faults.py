@@ -15,9 +15,10 @@ import pytest
 
 from atlas_core import build, registry, stages
 from atlas_core.advance import RUN_CHUNK, TERMINAL, advance, end_job, submit
-from atlas_core.ledger import Ledger, Worker, connect
+from atlas_core.ledger import Ledger, Worker
 from atlas_core.manifest import manifest_of
 from atlas_core.plan import Chunk, Plan
+from atlas_core.redis_client import connect
 from atlas_core.runtime import Runtime
 from atlas_core.settings import Settings
 from atlas_core.stages import run_chunk

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from atlas_core.costs.quantities import ModelCost
 from atlas_core.errors import (
     AtlasError,
     ConflictError,
@@ -12,7 +13,7 @@ from atlas_core.errors import (
     UnknownLayerError,
     UnsupportedOperatorError,
 )
-from atlas_core.estimate import Estimate, ModelCost
+from atlas_core.estimate import Estimate
 from atlas_core.icon_plan import AT_ONCE, Cells, count_of, plan_icons, resolve
 from atlas_core.icons import IconsRequest, Selection, parse_request
 from atlas_core.plan import Plan, lacking

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from atlas_core.chunk_ledger import LOST
 from atlas_core.errors import DependencyError
-from atlas_core.ledger import LOST, Ledger, Worker, connect
+from atlas_core.ledger import Ledger, Worker
+from atlas_core.redis_client import connect
 
 ERROR = {"type": "invalid-dataset", "detail": "half of the images are broken"}
 

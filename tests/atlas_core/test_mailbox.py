@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from atlas_core.ledger import connect
 from atlas_core.mailbox import KEPT_BYTES, PUT, WOKEN, Answer, Mailbox, Request, body_key, kept_key, put_call
+from atlas_core.redis_client import connect
 
 if TYPE_CHECKING:
     import redis

@@ -84,7 +84,7 @@ def test_a_batch_is_halved_until_it_fits_and_stays_so() -> None:
 
     assert [batches.run(work), batches.run(work), batches.run(work, most=3)] == [4, 4, 3]
     assert tried == [32, 16, 8, 4, 4, 3]
-    assert (batches.size, batches.halved) == (4, True)
+    assert (batches.size, batches.halved) == (4, 4)
 
 
 def test_one_item_that_does_not_fit_is_an_error_with_a_remedy() -> None:

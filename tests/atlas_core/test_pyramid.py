@@ -7,10 +7,12 @@ from PIL import Image
 from atlas_core.pyramid import (
     compose_counts,
     compose_poster,
+    compose_thumbnail,
     compose_tile,
     cut_icons,
     decode_tile,
     displayed,
+    thumbnail_of_poster,
     tile_shape,
     undisplayed,
 )
@@ -109,3 +111,26 @@ def test_without_icons_a_poster_shows_counts() -> None:
     assert [int(shown[8, 8, 0]), int(shown[24, 40, 0]), int(shown[40, 40, 0])] == [40, 125, 255]
     with Image.open(io.BytesIO(compose_counts([], 320))) as picture:
         assert picture.size == (3840, 3840)
+
+
+@pytest.mark.parametrize(("size", "side"), [(16, 12), (48, 12), (3, 12)])
+def test_a_thumbnail_is_a_small_square_with_every_tile_in_its_place_and_nothing_elsewhere(size: int, side: int) -> None:
+    corner = np.array([[0, 0]], np.int32)
+    first, last = (compose_tile(_icons(colour, size=size), corner, n, n) for colour, n in ((RED, 10), (BLUE, 2)))
+    with Image.open(io.BytesIO(compose_thumbnail({(0, 0): first, (1, 1): last}, side))) as picture:
+        shown = np.asarray(picture.convert("RGBA"))
+    assert shown.shape == (320, 320, 4)
+    cell = 320 / side
+    for place, colour in ((cell / 2, RED), (10.5 * cell, BLUE)):
+        assert np.abs(shown[int(place), int(place), :3].astype(int) - colour).max() <= 40
+        assert shown[int(place), int(place), 3] == 255
+    assert shown[int(cell / 2), int(10.5 * cell), 3] == 0
+
+
+def test_a_thumbnail_without_icons_is_its_poster_made_small() -> None:
+    poster = compose_counts([{"column": 1, "row": 0, "count": 100}], 2)
+    with Image.open(io.BytesIO(thumbnail_of_poster(poster))) as picture:
+        shown = np.asarray(picture.convert("L"))
+    assert shown.shape == (320, 320)
+    assert abs(int(shown[80, 240]) - 40) <= 6
+    assert shown[240, 80] >= 250

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from atlas_core.estimate import Estimate, ModelCost, filled
+from atlas_core.costs.quantities import ModelCost, Quantities, filled
+from atlas_core.estimate import Estimate
 from atlas_core.featurevis.recipes import RECIPES, canvas_size
 from atlas_core.rates import ANY, LITTLE_SECONDS, Rate, expected, is_measured, kinds, known_rates, learn, measured
 from atlas_core.store import open_store
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 MEASURED = ModelCost(forward_seconds=0.5, shares={"early": 0.25, "late": 0.75})
 PLAN = _plan()
 ESTIMATE = Estimate(PLAN, MEASURED)
+QUANTITIES = Quantities(PLAN, MEASURED)
 
 
 def _took(factor: float, size: float = 1.0, estimate: Estimate = ESTIMATE) -> Any:
@@ -85,7 +87,7 @@ def test_costs_follow_the_work() -> None:
     cost = ESTIMATE.cost(chunk)
     samples = 20 * images
     assert cost.seconds == pytest.approx(0.1 + images * (0.75 + 4e-8 * 224**2) + 2 * samples * 5e-5)
-    thumbnail, pooled = ESTIMATE._thumbnail, 2 * (2 * (8 + 16) + 8 + 16)
+    thumbnail, pooled = QUANTITIES.thumbnail, 2 * (2 * (8 + 16) + 8 + 16)
     assert cost.bytes == pytest.approx(
         images * (8 + 4 * 5 + 2 * (8 + 16) + pooled) + samples * (2 * 8 + 2 * 16 + 2 * thumbnail + 16)
     )
@@ -110,7 +112,7 @@ def test_a_preview_takes_its_own_recipes_steps_and_is_not_measured() -> None:
 def test_cells_cost_their_channels_and_their_classes_the_models_classes() -> None:
     cells, classes = (ESTIMATE.cost(find("late")) for find in (PLAN.cells_of, PLAN.classes_of))
     filled_cells = filled(10) * 100 + filled(20) * 400
-    samples = ESTIMATE._samples(200, "late")
+    samples = QUANTITIES.samples(200, "late")
     found = samples * filled_cells * (1.8e-9 + 16 * 1.8e-11)  # each cell looks for its icon's start among all
     assert cells.seconds == pytest.approx(0.15 + 4.4e-8 * 2 * samples * 16 + found)
     assert classes.seconds == pytest.approx(0.15 + 4.4e-8 * 2 * samples * 5)

@@ -4,7 +4,8 @@ from atlas_core import registry
 from atlas_core.build import plan
 from atlas_core.cards import DatasetCard, LayerInfo, ModelCard
 from atlas_core.errors import ConflictError, InputError, NotFoundError
-from atlas_core.plan import DatasetFacts, ModelFacts, Plan
+from atlas_core.facts import DatasetFacts, ModelFacts
+from atlas_core.plan import Plan
 from atlas_core.spec import parse_spec
 from atlas_core.store import Store, open_store
 

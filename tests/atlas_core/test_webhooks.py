@@ -6,7 +6,8 @@ import pytest
 
 from atlas_core import webhooks
 from atlas_core.errors import ConflictError, NotFoundError
-from atlas_core.ledger import Ledger, connect
+from atlas_core.ledger import Ledger
+from atlas_core.redis_client import connect
 from atlas_core.store import Store, open_store
 
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from atlas_core.ledger import connect
 from atlas_core.mailbox import PACE
+from atlas_core.redis_client import connect
 from tests.proof.conftest import SEED, Report, Up
 from tests.service.test_projections import HTML, SVG, bomb, jpeg, sent
 

@@ -16,7 +16,7 @@ import httpx
 import redis
 
 from atlas_core import registry
-from atlas_core.ledger import connect
+from atlas_core.redis_client import connect
 from atlas_core.run import die_with_parent, single_threaded_environment
 from atlas_core.store import open_store
 from service.embedded import free_port, redis_binary

@@ -16,8 +16,8 @@ import httpx
 import pytest
 
 from atlas_client.errors import BadInputError, InvalidError
-from atlas_core.ledger import connect
 from atlas_core.mailbox import Mailbox, Request
+from atlas_core.redis_client import connect
 from tests.service.test_main import assert_problem, settings
 from tests.service.test_projections import FRESH, WAIT_SECONDS, pictures, placing, projected, until
 

@@ -21,7 +21,7 @@ from atlas_client.events import Event, follow, parse_events
 from atlas_core import registry
 from atlas_core.advance import end_job
 from atlas_core.events import Event as Told, stream_of
-from atlas_core.ledger import connect
+from atlas_core.redis_client import connect
 from service import event_stream
 from service.event_stream import EventStreamResponse, EventStreams
 from service.main import create_app

@@ -14,7 +14,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from atlas_core import webhooks
-from atlas_core.ledger import connect
+from atlas_core.redis_client import connect
 from service import idempotency
 from service.main import create_app
 from service.settings import ServiceSettings

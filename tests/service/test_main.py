@@ -20,8 +20,8 @@ from fastapi.testclient import TestClient
 from atlas_core import registry
 from atlas_core.build import plan
 from atlas_core.cards import DatasetCard, ModelCard
-from atlas_core.ledger import connect
 from atlas_core.pyramid import compose_tile
+from atlas_core.redis_client import connect
 from atlas_core.spec import parse_spec
 from service.main import create_app
 from service.settings import ServiceSettings

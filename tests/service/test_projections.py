@@ -25,8 +25,8 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from atlas_core.ledger import connect
 from atlas_core.mailbox import PACE, WAITING, Answer, Mailbox, Request
+from atlas_core.redis_client import connect
 from atlas_core.run import die_with_parent
 from service.embedded import _environment, _worker_command
 from service.main import create_app

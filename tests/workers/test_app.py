@@ -3,7 +3,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from atlas_core.advance import COLLECT_GARBAGE, DROP_SAMPLES, INSPECT, PROJECT, RUN_CHUNK, SWEEP
+from atlas_core.advance import COLLECT_GARBAGE, DROP_SAMPLES, PROJECT, RUN_CHUNK
+from atlas_core.inspections import INSPECT
+from atlas_core.sweep import SWEEP
 
 
 def test_the_parent_process_loads_no_torch_and_limits_threads() -> None:

@@ -8,7 +8,8 @@ import time
 import pytest
 from celery import Celery
 
-from atlas_core.ledger import Worker, connect
+from atlas_core.ledger import Worker
+from atlas_core.redis_client import connect
 from atlas_core.settings import Settings, celery_settings
 from workers.parent import Keeper, ledger_of
 

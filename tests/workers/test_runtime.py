@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from atlas_core.errors import AtlasError, CancelledError, DatasetError, DependencyError
-from atlas_core.ledger import connect
+from atlas_core.redis_client import connect
 from atlas_core.settings import Settings
 from service.embedded import redis_binary
 from workers import runtime

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,10 +13,14 @@ from atlas_core.audit.checks import CHECKS
 from atlas_core.audit.parties import AuditRequest, Parties, find_parties
 from atlas_core.audit.policy import PolicyError, default_policy, parse_policy
 from atlas_core.cards import DatasetCard, LayerInfo, ModelCard
+from atlas_core.costs.quantities import ModelCost
 from atlas_core.errors import CardError, SpecError
-from atlas_core.estimate import Estimate, ModelCost
-from atlas_core.plan import DatasetFacts, ModelFacts, Plan
+from atlas_core.estimate import Estimate
+from atlas_core.facts import DatasetFacts, ModelFacts
 from atlas_core.store import open_store
+
+if TYPE_CHECKING:
+    from atlas_core.plan import Plan
 
 TODAY = date(2026, 5, 1)
 CARD = ModelCard.model_validate({

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pytest
 
     from atlas_core.audit.findings import CheckResult
-    from atlas_core.plan import DatasetFacts
+    from atlas_core.facts import DatasetFacts
     from tests.atlas_core.conftest import TinyAtlas
 
 

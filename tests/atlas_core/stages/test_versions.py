@@ -24,7 +24,8 @@ from tests.tiny import CLASSES, LAYER
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from atlas_core.plan import ModelFacts, Plan
+    from atlas_core.facts import ModelFacts
+    from atlas_core.plan import Plan
 
 
 def planned(atlas: TinyAtlas, model: ModelFacts, **options: Any) -> Plan:

@@ -10,7 +10,7 @@ from atlas_core import registry
 from atlas_core.registration import register_cards
 
 if TYPE_CHECKING:
-    from atlas_core.plan import ModelFacts
+    from atlas_core.facts import ModelFacts
     from tests.atlas_core.conftest import TinyAtlas
 
 

@@ -8,15 +8,17 @@ import pytest
 from pydantic import ValidationError
 
 from atlas_core import build
+from atlas_core.costs.quantities import ModelCost
 from atlas_core.errors import SpecError, UnknownLayerError
-from atlas_core.estimate import Estimate, ModelCost
-from atlas_core.plan import ModelFacts, Plan, lacking
+from atlas_core.estimate import Estimate
+from atlas_core.plan import Plan, lacking
 from atlas_core.versions.plan import plan_versions, resolve
 from atlas_core.versions.request import VersionsRequest
 from tests.atlas_core.versions.damaged import damaged_model
 from tests.tiny import LAYER
 
 if TYPE_CHECKING:
+    from atlas_core.facts import ModelFacts
     from tests.atlas_core.conftest import TinyAtlas
 
 DEEPER = "features.7"

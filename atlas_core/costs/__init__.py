@@ -1,0 +1,1 @@
+"""What chunks cost, by what they make."""
