@@ -1,4 +1,4 @@
-"""Names on the map, of the real service: where the listing says, none over another, read in light and dark, off by hand."""
+"""Names on the map, of the real service: where the listing says, none over another, read on any icon, off by hand."""
 
 from __future__ import annotations
 
