@@ -11,18 +11,37 @@ BIN := .venv/bin
 # Two processes share the tests, each with one thread: a build's bytes depend on the setting.
 TWO := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup system demo test proof check fix bench docs clean
+.PHONY: help setup system viewer demo test proof check fix bench docs clean
 
 help:  ## these lines
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
 
-setup: .venv/.installed system  ## virtual environment with everything, and Debian's redis-server, chromium and Ceph
+setup: .venv/.installed system viewer  ## virtual environment with everything, and Debian's redis-server, chromium and Ceph
 
 .venv/.installed: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "make setup: needs Python 3.11 or newer on PATH (or PYTHON=...)" >&2; exit 2; }
 	@echo "Installing into .venv: some minutes and 6 GB, most of it torch."
 	test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar off --editable '.[all,dev]' </dev/null
+	touch $@
+
+# The viewer's page, built from service/viewer/src; nothing is done while that is unchanged. `node build.mjs --watch` in its
+# folder builds on every change.
+VIEWER := service/viewer
+NODE_IS_NEW := node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null
+viewer: $(VIEWER)/static/index.html
+
+$(VIEWER)/static/index.html: $(VIEWER)/node_modules/.package-lock.json $(VIEWER)/build.mjs $(VIEWER)/tsconfig.json $(shell find $(VIEWER)/src -type f)
+	cd $(VIEWER) && node build.mjs
+
+$(VIEWER)/node_modules/.package-lock.json: $(VIEWER)/package-lock.json $(VIEWER)/.npmrc
+	@if $(NODE_IS_NEW); then :; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		export DEBIAN_FRONTEND=noninteractive; \
+		apt-get update -qq </dev/null && apt-get install -y -qq --no-install-recommends nodejs npm </dev/null; \
+	fi
+	@$(NODE_IS_NEW) || { echo "make setup: the viewer is built by Node.js 18 or newer with npm; put both on PATH" >&2; exit 2; }
+	cd $(VIEWER) && npm ci --silent
 	touch $@
 
 # Only the tests want these: the product brings its own Redis binary and looks at no browser.
@@ -37,7 +56,7 @@ system:
 		echo "    apt-get install --no-install-recommends $(SYSTEM_PACKAGES)" >&2; \
 	fi
 
-demo: .venv/.installed  ## a small world, its atlas over HTTP, and a page to look at
+demo: .venv/.installed viewer  ## a small world, its atlas over HTTP, and a page to look at
 	$(BIN)/atlas demo $(DEMO)
 
 test: setup check  ## check, then every test that needs no data of ours; under ten minutes on two cores
@@ -48,11 +67,12 @@ proof: setup  ## the claims that need the real models and photographs, or time
 	$(TWO) -m "proof and not alone" $(TESTS) || test $$? = 5
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "proof and alone" $(TESTS) || test $$? = 5
 
-check: .venv/.installed  ## style, types, import contracts; writes nothing
+check: .venv/.installed $(VIEWER)/node_modules/.package-lock.json  ## style, types, import contracts; writes nothing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
+	cd $(VIEWER) && npm run --silent check
 
 fix: .venv/.installed  ## what can be mended by machine
 	$(BIN)/ruff check --fix .
@@ -72,5 +92,5 @@ docs: .venv/.installed  ## docs/reference, written from the code
 	$(BIN)/python docs/generate.py
 
 clean:  ## caches and build folders; not the virtual environment
-	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf build dist $(VIEWER)/static $(VIEWER)/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -103,6 +103,10 @@ def open_atlas(
     """Show a local atlas in the browser; needs neither a service nor torch."""
     _manifest(directory)
     page = Path(str(files("service") / "viewer" / "static"))
+    if not (page / "index.html").is_file():
+        raise NotFoundError(
+            "the viewer was not built; run `make setup` in the project's folder, which needs Node.js 18"
+        )
     handler = functools.partial(_Pages, directory=str(directory), page=page)
     with http.server.ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
         typer.echo(f"http://127.0.0.1:{server.server_port}/ (Ctrl-C ends it)")
@@ -180,6 +184,15 @@ class _Pages(http.server.SimpleHTTPRequestHandler):
     def __init__(self, *args: Any, page: Path, **kwargs: Any) -> None:
         self._page = page
         super().__init__(*args, **kwargs)
+
+    def do_GET(self) -> None:
+        """Files; at the root the page, told that the atlas is beside it."""
+        if self.path != "/":
+            return super().do_GET()
+        self.send_response(http.HTTPStatus.FOUND)
+        self.send_header("Location", "/?folder")
+        self.send_header("Content-Length", "0")
+        return self.end_headers()
 
     def translate_path(self, path: str) -> str:
         """Files of the page where the atlas has none; nothing hidden."""

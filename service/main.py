@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.responses import FileResponse
 
 from service import errors
 from service.dependencies import Services
@@ -23,23 +21,60 @@ from service.routers import (
     comparisons,
     drift,
     events,
+    flows,
     health,
     icons,
+    images,
     jobs,
     levels,
     metrics,
     patches,
+    placenames,
+    points,
     projections,
     registered,
     samples,
     selections,
     thumbnails,
+    tours,
     versions,
+    viewer,
     webhooks,
 )
 from service.schemas.problems import Problem
 from service.settings import ServiceSettings
 
+ROUTERS = (
+    health,
+    metrics,
+    blobs,
+    registered,
+    aliases,
+    atlases,
+    thumbnails,
+    jobs,
+    events,
+    webhooks,
+    projections,
+    batched,
+    icons,
+    drift,
+    comparisons,
+    versions,
+    selections,
+    classes,
+    patches,
+    audits,
+    tours,
+    viewer,
+    # These take the rest of a path as a layer's name, so the others stand before them.
+    points,
+    flows,
+    samples,
+    images,
+    placenames,
+    levels,
+)
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: errors.described(text)
     for status, text in {
@@ -81,33 +116,11 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     )
     app.state.services = services
     errors.install(app, settings.trusted_hosts)
-    # `levels` and `samples` take the rest of a path as a layer's name, so the others stand before it.
-    first = (health, metrics, blobs, registered, aliases, atlases, thumbnails, jobs, events, webhooks, projections,
-             batched, icons, drift, comparisons, versions, selections, classes, patches, audits)  # fmt: skip
-    for module in (*first, samples, levels):
+    for module in ROUTERS:
         app.include_router(module.router)
     webhooks.describe_events(app)
-    _add_viewer(app)
     _describe_problems(app)
     return app
-
-
-def _add_viewer(app: FastAPI) -> None:
-    """Serve the viewer's files, each by a route of its own: a mount at / would swallow every unknown path."""
-    folder = Path(__file__).parent / "viewer" / "static"
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        path = "/" + file.relative_to(folder).as_posix()
-        for route in ("/", path) if path == "/index.html" else (path,):
-            app.add_api_route(route, _file(file), methods=["GET"], include_in_schema=route == "/", tags=["viewer"],
-                              response_class=FileResponse, summary="The viewer", operation_id="viewer",
-                              responses={200: {"content": {"text/html": {}}}})  # fmt: skip
-
-
-def _file(file: Path) -> Any:
-    async def send() -> FileResponse:
-        return FileResponse(file, headers={"Cache-Control": "no-cache"})
-
-    return send
 
 
 def _describe_problems(app: FastAPI) -> None:

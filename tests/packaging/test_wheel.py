@@ -33,10 +33,13 @@ def test_wheel_holds_the_packages_and_nothing_else(wheel: set[str]) -> None:
 def test_wheel_holds_every_tracked_file_of_the_packages(wheel: set[str]) -> None:
     listed = subprocess.run(["git", "ls-files", "-z", *PACKAGES], cwd=ROOT, capture_output=True, text=True, check=True)
     tracked = {name for name in listed.stdout.split("\0") if name and (ROOT / name).exists()}
-    assert tracked - wheel == {"service/Dockerfile", "workers/Dockerfile"}
+    sources = {name for name in tracked if name.startswith("service/viewer/")}
+    assert tracked - wheel == {"service/Dockerfile", "workers/Dockerfile"} | sources
 
 
 def test_wheel_holds_the_page_and_the_demos_weights(wheel: set[str]) -> None:
-    assert any(name.startswith("service/viewer/") and name.endswith(".html") for name in wheel)
+    assert "service/viewer/static/index.html" in wheel
+    for ending in (".js", ".css", ".js.br", ".css.gz"):
+        assert any(name.startswith("service/viewer/static/assets/") and name.endswith(ending) for name in wheel)
     assert "atlas_core/reports/templates/report.css" in wheel
     assert any(name.startswith("service/demo/") and name.endswith(".safetensors") for name in wheel)

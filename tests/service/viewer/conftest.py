@@ -1,18 +1,21 @@
-"""A real browser, and pages served as `atlas open` serves them."""
+"""A real browser, pages that must not err, and what they look at: a folder, and a service with a finished atlas."""
 
 from __future__ import annotations
 
 import functools
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from shutil import which
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from atlas_core.commands import _Pages
 from tests.corners import write_corners
@@ -20,8 +23,14 @@ from tests.corners import write_corners
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-STATIC = Path(__file__).parents[3] / "service" / "viewer" / "static"
+    from atlas_client.client import Client
+    from tests.service.conftest import Live
+
+ROOT = Path(__file__).parents[3]
+STATIC = ROOT / "service" / "viewer" / "static"
+PICTURES = ROOT / "benchmarks" / "out" / "viewer"
 FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+LAYERS, SIDES = ["features.4", "features.7"], [3, 6]
 
 
 @contextmanager
@@ -39,14 +48,44 @@ def serving(folder: Path) -> Iterator[str]:
             thread.join()
 
 
-def at(page: Page, side: int, column: float, row: float) -> tuple[float, float]:
-    """A place of a level in pixels of the window; its cells are counted from the top left corner."""
-    box = page.locator("#map").bounding_box()
+def square(page: Page) -> tuple[float, float, float]:
+    """Left, top and side of the whole map in pixels of the window."""
+    box = page.locator(".map").bounding_box()
     assert box is not None
     left, top, size = (
-        float(page.locator("#map").get_attribute(f"data-{name}") or "") for name in ("left", "top", "size")
+        float(page.locator(".map").get_attribute(f"data-{name}") or "") for name in ("left", "top", "size")
     )
-    return box["x"] + left + column / side * size, box["y"] + top + row / side * size
+    return box["x"] + left, box["y"] + top, size
+
+
+def at(page: Page, side: int, column: float, row: float) -> tuple[float, float]:
+    """A place of a level in pixels of the window; its cells are counted from the top left corner."""
+    left, top, size = square(page)
+    return left + column / side * size, top + row / side * size
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running service with a finished atlas of two layers and two levels, of labelled pictures."""
+
+    url: str
+    client: Client
+    atlas: dict[str, Any]
+    layers: list[str]
+    sides: list[int]
+
+    @property
+    def page(self) -> str:
+        """Address of its map."""
+        return f"{self.url}/?atlas={self.atlas['id']}"
+
+
+@pytest.fixture(scope="session")
+def served(live: Live) -> Served:
+    spec = {**live.spec, "layers": LAYERS, "levels": SIDES, "name": "two layers"}
+    atlas = live.client.wait(live.client.submit(spec)["id"])
+    assert atlas["state"] == "succeeded"
+    return Served(live.service.url, live.client, atlas, LAYERS, SIDES)
 
 
 @pytest.fixture(scope="session")
@@ -61,23 +100,47 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Open an address; the test fails where the page had an error of its own."""
-    pages: list[Page] = []
-    errors: list[str] = []
+def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
+    """Open an address; the test fails where the page erred, complained, or asked another origin.
 
-    def opened(address: str, width: int = 1100, height: int = 700, *, scheme: str = "light") -> Page:
-        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
+    `allow` is a pattern of complaints that the test brings about. What is shown last is kept as a picture.
+    """
+    pages: list[Page] = []
+    faults: list[str] = []
+
+    def watch(page: Page, origin: str, allow: str | None) -> None:
+        def complained(message: ConsoleMessage) -> None:
+            if message.type in ("error", "warning") and not (allow and re.search(allow, message.text)):
+                faults.append(message.text)
+
+        def asked(url: str) -> None:
+            if urlsplit(url).scheme in ("http", "https") and urlsplit(url).netloc != origin:
+                faults.append(f"asked {url}")
+
+        page.on("console", complained)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("request", lambda sent: asked(sent.url))
+
+    def opened(
+        address: str, width: int = 1280, height: int = 800, *, scheme: str = "light", allow: str | None = None,
+        prepare: Callable[[Page], object] = lambda _: None, **more: Any,
+    ) -> Page:  # fmt: skip
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme, **more)  # type: ignore[arg-type]
         page.set_default_timeout(10_000)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(address)
+        watch(page, urlsplit(address).netloc, allow)
+        prepare(page)
         pages.append(page)
+        page.goto(address)
         return page
 
     yield opened
-    for page in pages:
-        page.close()
-    assert errors == []
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    name = re.sub(r"\W+", "-", request.node.name).strip("-")
+    for number, page in enumerate(pages):
+        if not page.is_closed():
+            page.screenshot(path=PICTURES / f"{Path(request.node.path).stem}-{name}{number or ''}.png")
+            page.close()
+    assert faults == []
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,154 @@
+// The tiles of one level as OpenSeadragon draws them: canvases of ours, painted anew when a better picture comes.
+
+import OpenSeadragon from "openseadragon";
+import { TILE_SIDE } from "../source";
+import type { Cells } from "../view";
+import { displayOf } from "./display";
+import type { AtlasMap } from "./map";
+import { type Style, paintTile } from "./paint";
+
+const UNIT = 1024; // pixels of a cell in OpenSeadragon's reckoning, more than any icon has
+const LEAST = 8; // pixels of a cell that are painted at least
+
+/** A tile: its canvas, and the picture it was painted from. */
+interface Tile { x: number; y: number; context: CanvasRenderingContext2D; digest: string | null; blob: Blob | null; bitmap: ImageBitmap | null; pixels: number; asking: string | null }
+
+export class LevelTiles {
+  image: OpenSeadragon.TiledImage | null = null;
+  private readonly tiles = new Map<string, Tile>();
+  private closed = false;
+
+  /** @param lowest Whether nothing lies beneath: where a picture is missing, counts are painted. */
+  constructor(private readonly map: AtlasMap, readonly cells: Cells, readonly lowest: boolean) {
+    map.viewer.addTiledImage({
+      tileSource: this.source() as never, x: 0, y: 0, width: 1, opacity: displayOf(map.view).shown.peek() === "points" ? 0 : 1,
+      success: (event) => {
+        const { item } = event as unknown as { item: OpenSeadragon.TiledImage };
+        if (this.closed) map.viewer.world.removeItem(item);
+        else this.image = item;
+      },
+    });
+  }
+
+  /** Whether every tile in view is painted. */
+  get ready(): boolean {
+    return this.image !== null && this.inView().every((tile) => tile !== undefined && tile.bitmap !== null || this.map.view.atlas.peek().seeded === null);
+  }
+
+  /** Places of the tiles in view that have cells, nearest to the middle first. */
+  placesInView(): [number, number][] {
+    const { side } = this.cells, { left, top, size } = this.map.square, bounds = this.map.viewer.viewport.getContainerSize();
+    const across = (size / side) * TILE_SIDE, last = Math.ceil(side / TILE_SIDE) - 1;
+    const range = (start: number, room: number) => [Math.max(0, Math.floor(-start / across)), Math.min(last, Math.floor((room - start) / across))] as const;
+    const [x0, x1] = range(left, bounds.x), [y0, y1] = range(top, bounds.y), found: [number, number][] = [];
+    for (let y = y0; y <= y1; y++) for (let x = x0; x <= x1; x++) if (this.filled(x, y)) found.push([x, y]);
+    const far = ([x, y]: [number, number]) => Math.hypot(left + (x + 0.5) * across - bounds.x / 2, top + (y + 0.5) * across - bounds.y / 2);
+    return found.sort((a, b) => far(a) - far(b));
+  }
+
+  /** All that is painted of it, into a square; counts where it is not. */
+  drawWhole(context: CanvasRenderingContext2D, size: number): void {
+    const { side } = this.cells, step = size / side;
+    const bare = this.map.levels.style(true);
+    for (let y = 0; y * TILE_SIDE < side; y++) {
+      for (let x = 0; x * TILE_SIDE < side; x++) {
+        const tile = this.tiles.get(`${x}-${y}`), across = Math.min(TILE_SIDE, side - x * TILE_SIDE), down = Math.min(TILE_SIDE, side - y * TILE_SIDE);
+        const small = tile?.context ?? document.createElement("canvas").getContext("2d")!;
+        if (!tile) paintTile(small, null, this.cells, x, y, LEAST, bare);
+        context.drawImage(small.canvas, x * TILE_SIDE * step, y * TILE_SIDE * step, across * step, down * step);
+      }
+    }
+  }
+
+  /** Paint again: another style, other pictures, or more pixels where the map was zoomed. */
+  refresh(): void {
+    for (const tile of this.tiles.values()) this.update(tile);
+  }
+
+  close(): void {
+    this.closed = true;
+    if (this.image) this.map.viewer.world.removeItem(this.image);
+    for (const tile of this.tiles.values()) tile.bitmap?.close();
+    this.tiles.clear();
+  }
+
+  private inView(): (Tile | undefined)[] { return this.placesInView().map(([x, y]) => this.tiles.get(`${x}-${y}`)); }
+
+  private filled(x: number, y: number): boolean {
+    const { cells } = this;
+    for (let row = y * TILE_SIDE; row < (y + 1) * TILE_SIDE; row++) {
+      for (let column = x * TILE_SIDE; column < (x + 1) * TILE_SIDE; column++) if (cells.has(column, row)) return true;
+    }
+    return false;
+  }
+
+  private source(): OpenSeadragon.TileSource {
+    const size = this.cells.side * UNIT, name = `${this.cells.layer} ${this.cells.side}`;
+    const source = new OpenSeadragon.TileSource({ width: size, height: size, tileSize: TILE_SIDE * UNIT, tileOverlap: 0, minLevel: 0, maxLevel: 0 } as never);
+    return Object.assign(source, {
+      getTileUrl: (_: number, x: number, y: number) => `${name} ${x} ${y}`,
+      tileExists: () => true,
+      hasTransparency: () => false,
+      downloadTileStart: (job: any) => { const { x, y } = job.tile; job.finish(this.tile(x, y).context, null, "context2d"); },
+      downloadTileAbort: () => undefined,
+    });
+  }
+
+  private tile(x: number, y: number): Tile {
+    const found = this.tiles.get(`${x}-${y}`);
+    if (found) return found;
+    const context = document.createElement("canvas").getContext("2d")!;
+    const tile: Tile = { x, y, context, digest: null, blob: null, bitmap: null, pixels: 0, asking: null };
+    this.tiles.set(`${x}-${y}`, tile);
+    this.update(tile);
+    return tile;
+  }
+
+  // Pixels of a cell that the screen shows now, in powers of two, so that zooming paints seldom.
+  private wanted(): number {
+    const shown = (this.map.square.size / this.cells.side) * (devicePixelRatio || 1);
+    return Math.max(LEAST, 2 ** Math.ceil(Math.log2(shown)));
+  }
+
+  private update(tile: Tile): void {
+    const { view } = this.map, { layer, side } = this.cells;
+    const picture = view.source.tile(layer, side, tile.x, tile.y);
+    if (picture && view.atlas.peek().seeded !== null && this.filled(tile.x, tile.y)) {
+      if (tile.digest !== picture.digest) void this.fetch(tile, picture.url, picture.digest);
+      else if (tile.bitmap && tile.pixels < this.wanted() && tile.bitmap.width > 0) void this.decode(tile);
+    }
+    this.paint(tile);
+  }
+
+  private async fetch(tile: Tile, url: string, digest: string): Promise<void> {
+    if (tile.asking === digest) return;
+    tile.asking = digest;
+    const response = await fetch(url).catch(() => null);
+    if (response?.ok && tile.asking === digest) {
+      Object.assign(tile, { blob: await response.blob(), digest });
+      await this.decode(tile);
+    }
+    if (tile.asking === digest) tile.asking = null;
+  }
+
+  private async decode(tile: Tile): Promise<void> {
+    const blob = tile.blob!, pixels = this.wanted(), across = Math.min(TILE_SIDE, this.cells.side - tile.x * TILE_SIDE);
+    tile.pixels = pixels;
+    const whole = await createImageBitmap(blob).catch(() => null);
+    if (!whole || this.closed || tile.blob !== blob) return whole?.close();
+    const width = Math.min(whole.width, pixels * across);
+    const bitmap = width < whole.width ? await createImageBitmap(whole, { resizeWidth: width, resizeQuality: "high" }) : whole;
+    if (bitmap !== whole) whole.close();
+    tile.bitmap?.close();
+    tile.bitmap = bitmap;
+    this.paint(tile);
+    this.map.levels.painted();
+  }
+
+  private paint(tile: Tile): void {
+    if (this.closed) return;
+    const style: Style = this.map.levels.style(this.lowest);
+    paintTile(tile.context, tile.bitmap, this.cells, tile.x, tile.y, this.wanted(), style);
+    this.map.viewer.forceRedraw();
+  }
+}

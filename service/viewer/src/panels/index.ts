@@ -1,0 +1,25 @@
+// What stands beside the map, a tab each; below it on a narrow screen.
+
+import type { ComponentType } from "preact";
+import { Images } from "../images/Images";
+import { canPlace, takesPictures } from "../images/landings";
+import { PANEL as IMAGES } from "../images/taking";
+import { VersionsPanel } from "../versions/VersionsPanel";
+import { Through, isThrough } from "../linked/Through";
+import type { View } from "../view";
+import { Details } from "./details";
+
+export interface Panel {
+  /** Also its name in the address. */
+  id: string;
+  title: string;
+  available(view: View): boolean;
+  component: ComponentType<{ view: View }>;
+}
+
+export const PANELS: Panel[] = [
+  { id: "details", title: "Details", available: () => true, component: Details },
+  { id: "layers", title: "Layers", available: isThrough, component: Through },
+  { id: "versions", title: "Versions", available: canPlace, component: VersionsPanel },
+  { id: IMAGES, title: "Your pictures", available: takesPictures, component: Images },
+];

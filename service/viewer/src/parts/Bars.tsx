@@ -1,0 +1,24 @@
+// Amounts as bars, one below the other; those against in another colour.
+
+export interface Bar {
+  name: string;
+  title?: string;
+  value: string;
+  /** Of the track, -1 to 1. */
+  share: number;
+  more?: string;
+}
+
+export function Bars({ rows }: { rows: Bar[] }) {
+  return (
+    <ol class="bars">
+      {rows.map(({ name, title, value, share, more }) => (
+        <li>
+          <div class="row"><span class="name" title={title}>{name}</span><span class="value">{value}</span></div>
+          <div class="track"><div class={share < 0 ? "fill against" : "fill"} style={{ width: `${Math.min(100, Math.abs(share) * 100)}%` }} /></div>
+          {more && <small>{more}</small>}
+        </li>
+      ))}
+    </ol>
+  );
+}
