@@ -28,6 +28,7 @@ checks = ["shortcuts"]
 layers = ["{LAYER}"]
 side = 6
 icons = "none"
+passes = 4000
 
 [shortcuts]
 sizes = [0.25]
@@ -89,6 +90,17 @@ def test_the_plant_is_found_first_and_told_in_every_form(
     for file in pictures:
         with Image.open(file) as picture:
             assert picture.format == "PNG"
+
+
+def test_without_a_service_the_document_is_the_same(
+    world: World, failed: tuple[dict[str, Any], Path], tmp_path: Path
+) -> None:
+    arguments = ["audit", "--local", "--model", str(world.planted), "--dataset", str(world.dataset), "--policy",
+                 str(world.policy), "--processes", "1", "--out", str(tmp_path)]  # fmt: skip
+    assert run(arguments) == 1
+    _, out = failed
+    for name in ("report.json", "junit.xml", "repaired-red.onnx"):  # the others link to the service
+        assert (tmp_path / name).read_bytes() == (out / name).read_bytes(), name
 
 
 def test_a_report_is_had_by_suffix_or_accept_and_its_pictures_by_name(
