@@ -4,6 +4,8 @@ import { attachAnnounce } from "./announce";
 import { showLanding } from "../images/overlay";
 import { lightUp } from "../linked/lit";
 import { stayWithSamples } from "../linked/staying";
+import { attachNames } from "../names/overlay";
+import { attachTip } from "../tip/Tip";
 import { attachBox } from "./box";
 import { attachFrames } from "./frames";
 import type { AtlasMap } from "./map";
@@ -20,7 +22,9 @@ export const ATTACHMENTS: Attach[] = [
   lightUp,
   ({ view }) => stayWithSamples(view),
   showLanding,
+  attachNames,
   attachMarked,
   attachFrames,
   attachAnnounce,
+  attachTip,
 ];
