@@ -50,7 +50,7 @@ def picture(cards: Path) -> Path:
 def page(served: Served, open_page: OpenPage) -> Page:
     page = open_page(f"{served.page}#layer={LAYER}&side={SIDE}", allow="413|422|429")
     expect(page.locator(".map")).to_have_attribute("aria-label", re.compile(f"{LAYER}, {SIDE} cells a side"))
-    page.get_by_role("tab", name="Your pictures").click()
+    page.get_by_role("tab", name="Pictures", exact=True).click()
     return page
 
 

@@ -12,7 +12,7 @@ import type { Position } from "../types";
 import type { View } from "../view";
 import { Novelty } from "./Novelty";
 import { Picture } from "./Picture";
-import { type Landing, landingsOf } from "./landings";
+import { type Landing, canPlace, landingsOf } from "./landings";
 import { take } from "./taking";
 
 export function Images({ view }: { view: View }) {
@@ -28,6 +28,11 @@ export function Images({ view }: { view: View }) {
 }
 
 function Chooser({ view, first }: { view: View; first: boolean }) {
+  if (!canPlace(view)) return <p class="quiet">Once the atlas is complete, you can see here where a picture of your own lands on it.</p>;
+  return <Choosing view={view} first={first} />;
+}
+
+function Choosing({ view, first }: { view: View; first: boolean }) {
   const input = useRef<HTMLInputElement>(null);
   return (
     <div class="chooser">

@@ -21,5 +21,5 @@ export const PANELS: Panel[] = [
   { id: "details", title: "Details", available: () => true, component: Details },
   { id: "layers", title: "Layers", available: isThrough, component: Through },
   { id: "versions", title: "Versions", available: canPlace, component: VersionsPanel },
-  { id: IMAGES, title: "Your pictures", available: takesPictures, component: Images },
+  { id: IMAGES, title: "Pictures", available: takesPictures, component: Images },
 ];
