@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { bound, maybe, number, text } from "../address";
 import { Problem } from "../api";
+import { useTitle } from "../frame/title";
 import { Stage } from "../map/stage";
 import { PANELS, panelOf } from "../panels";
 import { Busy } from "../parts/Busy";
@@ -67,12 +68,15 @@ function Missing({ problem, folder }: { problem: Error; folder: boolean }) {
 }
 
 function Shown({ view }: { view: View }) {
+  const { name, names } = view.atlas.value, of = `${names.model ?? "a model"} on ${names.dataset ?? "a dataset"}`;
+  useTitle(name ?? of);
   const panels = PANELS.filter((panel) => panel.available(view)), open = panelOf(view);
   const shown = panels.find((panel) => panel.id === open.value) ?? panels[0];
   return (
     <main class="atlas">
       <Stage view={view} />
       <aside class="panel" aria-label="Details">
+        <div class="named"><h1>{name ?? of}</h1>{name && <p class="quiet">{of}</p>}</div>
         {panels.length > 1 && <Choice label="Panels" controls="details" value={shown!.id} onPick={(id) => { open.value = id; }} options={panels.map(({ id, title }) => ({ value: id, text: title }))} />}
         <div id="details">{shown && <shown.component view={view} />}</div>
       </aside>

@@ -5,7 +5,7 @@ import type { ComponentType } from "preact";
 export interface PageProps { query: URLSearchParams }
 
 export interface PageEntry {
-  /** Key of the address that asks for it, empty for none of the others. */
+  /** Key of the address that asks for it, empty for an address that asks for nothing. */
   key: string;
   load(): Promise<{ default: ComponentType<PageProps> }>;
 }
@@ -14,9 +14,18 @@ export const PAGES: PageEntry[] = [
   { key: "atlas", load: () => import("./atlas") },
   { key: "selection", load: () => import("./atlas") },
   { key: "folder", load: () => import("./atlas") },
+  { key: "new", load: () => import("./create") },
+  { key: "models", load: () => import("./models") },
+  { key: "model", load: () => import("./model") },
+  { key: "datasets", load: () => import("./datasets") },
+  { key: "dataset", load: () => import("./dataset") },
+  { key: "audits", load: () => import("./audits") },
+  { key: "audit", load: () => import("./audit") },
+  { key: "jobs", load: () => import("./jobs") },
   { key: "", load: () => import("./list") },
 ];
+const UNKNOWN: PageEntry = { key: "", load: () => import("./unknown") };
 
 export function pageOf(query: URLSearchParams): PageEntry {
-  return PAGES.find(({ key }) => key !== "" && query.has(key)) ?? PAGES.find(({ key }) => key === "")!;
+  return PAGES.find(({ key }) => (key === "" ? ![...query.keys()].length : query.has(key))) ?? UNKNOWN;
 }
