@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from atlas_client.audit import audit
+from atlas_client.cells import cells
 from atlas_client.client import Client
 from atlas_client.connection import DEFAULT_URL, Document
 from atlas_client.drift import drift
@@ -227,7 +228,7 @@ def cancel(atlas: AtlasId, url: Url = DEFAULT_URL, as_json: Json = False) -> Non
 OWN: dict[str, Callable[..., None]] = {
     "submit": submit, "status": status, "cancel": cancel, "project": project, "icons": icons,
     "drift": drift, "search": search, "heatmap": heatmap, "select": select, "compare": compare,
-    "versions": versions, "audit": audit, "patch": patch,
+    "versions": versions, "audit": audit, "patch": patch, "cells": cells,
 }  # fmt: skip
 GROUPS = {"models": models, "datasets": datasets, "alias": alias}
 

@@ -13,9 +13,10 @@ from atlas_client.calls.patches import Patches
 from atlas_client.calls.projections import Projections
 from atlas_client.calls.registered import Registered
 from atlas_client.calls.selections import Selections
+from atlas_client.calls.tours import Tours
 
 
 class Client(
-    Registered, Aliases, Atlases, Classes, Selections, Comparisons, Icons, Drift, Patches, Projections, Audits
+    Registered, Aliases, Atlases, Classes, Selections, Comparisons, Icons, Drift, Patches, Projections, Audits, Tours
 ):
     """One service, and all that can be asked of it; arguments as of `Connection`."""

@@ -29,6 +29,8 @@ SAID = {
     "error": "Share of images that the model gets wrong",
     "confidence": "Mean probability of the predicted class",
     "calibration": "Confidence less the share that is right",
+    "coherence": "How alike the samples of each cell are",
+    "fidelity": "How true each icon is to its cell",
 }
 
 

@@ -24,9 +24,27 @@ def title_of(atlas: Atlas) -> str:
     if asked["kind"] == "errors":
         of = "" if asked["label"] is None else f" of {_name(manifest['dataset'], asked['label'])}"
         return f"Images{of} that the model gets wrong"
+    if asked["kind"] == "samples":
+        return "Samples " + " and ".join(_conditions(asked, manifest))
+    return _place(asked)
+
+
+def _place(asked: Document) -> str:
+    """Where the samples lie."""
     if asked["box"] is not None:
         return "The region {:g}, {:g} to {:g}, {:g}".format(*asked["box"])
+    if asked.get("polygon") is not None:
+        return f"A region of {len(asked['polygon'])} corners"
     return f"{len(asked['cells'])} cells of a map"
+
+
+def _conditions(asked: Document, manifest: Document) -> list[str]:
+    """What holds of samples that were selected by several things."""
+    named = (("speaks_for", "model", "for"), ("label", "dataset", "labelled"), ("predicted", "model", "taken for"))
+    said = [f"{word} {_name(manifest[of], asked[field])}" for field, of, word in named if asked[field] is not None]
+    said += [f"that the model gets {name}" for name in ("wrong", "right") if asked[name]]
+    placed = any(asked[name] is not None for name in ("box", "polygon", "cells"))
+    return [*said, "of " + _place(asked)[:1].lower() + _place(asked)[1:]] if placed else said
 
 
 def _name(of: Document, label: int) -> str:

@@ -21,7 +21,7 @@ from atlas_client.search import numbers
 if TYPE_CHECKING:
     from atlas_client.atlas import Atlas
 
-MEASURES = "count, error, confidence, calibration"
+MEASURES = "count, error, confidence, calibration, coherence, fidelity"
 Layer = Annotated[str | None, typer.Option(help="The atlas's first by default.")]
 Side = Annotated[int | None, typer.Option(help="Cells a side of the new map.")]
 Recipe = Annotated[str | None, typer.Option(help="fast, detail, vivid, pure or none; the atlas's own by default.")]

@@ -15,7 +15,7 @@ from atlas_core.errors import InputError
 from atlas_core.models.preprocessing import read_pixels, to_unit
 from atlas_core.nearest import exact_distances, unit_rows
 from atlas_core.project import evenly
-from atlas_core.search import EVERY, SampleTable, Wanted
+from atlas_core.search import SampleTable, Wanted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,6 +45,7 @@ class Like:
         label: As of `search.Wanted`.
         predicted: As of `search.Wanted`.
         wrong: As of `search.Wanted`.
+        right: As of `search.Wanted`.
     """
 
     count: int
@@ -53,11 +54,12 @@ class Like:
     label: int | None = None
     predicted: int | None = None
     wrong: bool = False
+    right: bool = False
 
     @property
     def wanted(self) -> Wanted:
         """Which samples count."""
-        return Wanted(self.label, self.predicted, self.wrong)
+        return Wanted(self.label, self.predicted, self.wrong, self.right)
 
 
 def resembling(plan: Plan, runtime: Runtime, data: bytes, layer: str, like: Like) -> dict[str, list[Any]]:
@@ -84,7 +86,7 @@ def resembling(plan: Plan, runtime: Runtime, data: bytes, layer: str, like: Like
     pixels = to_unit(read_pixels(data, plan.model.card.input)[None])
     read, _ = runtime.model(plan.model.card).activations(pixels, [layer], logits=False)
     index = runtime.index(plan, plan.find("publish", layer=layer, step="index")[0].key)
-    keep = None if like.wanted == EVERY else _kept(plan, runtime, layer, like.wanted)
+    keep = None if like.wanted.everything else _kept(plan, runtime, layer, like.wanted)
     units = unit_rows(np.ascontiguousarray(read[layer][0][:, rows, columns].T))
     sample, distance, best = most_like(index, units, like.count, keep)
     return {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,17 @@ NONE = -1
 """Class of an image that has no label, or of a network without logits."""
 
 
+class Area(Protocol):
+    """A part of the map."""
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """The rectangle around it: x0, y0, x1, y1."""
+
+    def holds(self, points: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
+        """Which points (x, y) lie inside, shape (n,)."""
+
+
 @dataclass(frozen=True)
 class Box:
     """A rectangle of the map, half-open but at the map's own edge: boxes that tile the map share no sample."""
@@ -33,6 +44,11 @@ class Box:
     x1: float
     y1: float
 
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Its corners: x0, y0, x1, y1."""
+        return self.x0, self.y0, self.x1, self.y1
+
     def holds(self, points: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
         """Which points (x, y) lie inside, shape (n,)."""
         x, y = points[:, 0].astype(np.float64), points[:, 1].astype(np.float64)
@@ -40,22 +56,40 @@ class Box:
         return (x >= self.x0) & right & (y >= self.y0) & top
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Wanted:
-    """Which samples count: of images with this label, of this predicted class, that the network got wrong."""
+    """Which samples count: those of which all that is given holds.
+
+    Args:
+        label: Class of their images.
+        predicted: Class that the network takes their images for.
+        wrong: Only of images that the network got wrong.
+        right: Only of images that the network got right.
+        among: Of every number of a sample whether it counts, shape (n,).
+    """
 
     label: int | None = None
     predicted: int | None = None
     wrong: bool = False
+    right: bool = False
+    among: NDArray[np.bool_] | None = None
+
+    @property
+    def everything(self) -> bool:
+        """Whether all samples count."""
+        return not (self.wrong or self.right) and all(one is None for one in (self.label, self.predicted, self.among))
 
     def of(self, table: SampleTable, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Those of some rows."""
+        if self.among is not None:
+            rows = rows[self.among[table.sample[rows]]]
         for column, value in ((table.label, self.label), (table.predicted, self.predicted)):
             if value is not None:
                 rows = rows[column[rows] == value]
-        if self.wrong:
-            label, predicted = table.label[rows], table.predicted[rows]
-            rows = rows[(label != NONE) & (predicted != NONE) & (label != predicted)]
+        for asked, equal in ((self.wrong, False), (self.right, True)):
+            if asked:
+                label, predicted = table.label[rows], table.predicted[rows]
+                rows = rows[(label != NONE) & (predicted != NONE) & ((label == predicted) == equal)]
         return rows
 
 
@@ -121,10 +155,10 @@ class SampleTable:
             **{name: columns[name][order].astype(kind) for name, kind in types.items()},
         )  # fmt: skip
 
-    def in_box(self, box: Box, wanted: Wanted = EVERY) -> NDArray[np.int64]:
-        """Rows of the samples in a rectangle, in the order of the map."""
-        rows = self._about(box)
-        return wanted.of(self, rows[box.holds(self.layout[rows])])
+    def inside(self, area: Area, wanted: Wanted = EVERY) -> NDArray[np.int64]:
+        """Rows of the samples in a part of the map, in the order of the map."""
+        rows = self._about(Box(*area.bounds))
+        return wanted.of(self, rows[area.holds(self.layout[rows])])
 
     def in_cell(self, side: int, column: int, row: int, wanted: Wanted = EVERY) -> NDArray[np.int64]:
         """Rows of the samples in a cell of a level of so many cells a side, in the order of the map."""
@@ -149,7 +183,7 @@ class SampleTable:
         """
         reach = np.sqrt(count / max(1, len(self)))
         while True:
-            rows = self.in_box(Box(x - reach, y - reach, x + reach, y + reach), wanted)
+            rows = self.inside(Box(x - reach, y - reach, x + reach, y + reach), wanted)
             distance = np.hypot(*(self.layout[rows].astype(np.float64) - (x, y)).T)
             if reach > 1 or (distance < reach).sum() >= count:  # what lies outside of the box is farther than these
                 order = np.lexsort((self.sample[rows], distance))[:count]
@@ -158,7 +192,15 @@ class SampleTable:
 
     def count(self, wanted: Wanted) -> int:
         """How many of all samples count."""
-        return len(self) if wanted == EVERY else len(wanted.of(self, np.arange(len(self))))
+        return len(self) if wanted.everything else len(wanted.of(self, np.arange(len(self))))
+
+    def images(self, rows: NDArray[np.integer[Any]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The images of some samples by their place in the listing, ascending, and how many of the samples each has."""
+        if len(rows) == 0:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        counts = np.bincount(self.image[rows])
+        found = np.flatnonzero(counts)
+        return found, counts[found]
 
     def _about(self, box: Box) -> NDArray[np.int64]:
         """Rows of the squares that cover a rectangle, ascending: all samples in it, and some beside it."""

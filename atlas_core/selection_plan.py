@@ -17,6 +17,8 @@ from atlas_core.selections import (
     OfClasses,
     OfErrors,
     OfRegion,
+    OfSamples,
+    classes_of,
     samples_of,
     speaks,
     which,
@@ -36,6 +38,8 @@ SELECTION_VERSION = 1
 """Raised whenever the same request would give another map."""
 GATHERED_SHARDS = 50
 """Shards of the atlas that a chunk gathers samples from, more or less."""
+POINTERS = {"class": "/label", "classes": "/classes", "samples": "/speaks_for"}
+"""Where each kind of request names its classes."""
 WHOLE = "atlas"
 """How the plan of a selection calls the atlas that it is of."""
 
@@ -73,7 +77,24 @@ def resolve(request: Chosen, atlas: Plan) -> Chosen:
             filled["label"] = None if label is None else atlas.dataset.label_named(label, "/label")
         case OfRegion():
             _check_region(request, atlas)
+        case OfSamples():
+            _check_region(request, atlas)
+            filled |= _named(request, atlas)
     return request.model_copy(update=filled)
+
+
+def _named(request: OfSamples, atlas: Plan) -> dict[str, Any]:
+    """Indices for the names of classes, checked against what is known of the images."""
+    if request.wrong or request.right:
+        _check_errors(atlas)
+    asked = (
+        ("speaks_for", atlas.model.class_named),
+        ("label", atlas.dataset.label_named),
+        ("predicted", atlas.model.class_named),
+    )
+    given = ((name, getattr(request, name), numbered) for name, numbered in asked)
+    found = {name: numbered(value, f"/{name}") for name, value, numbered in given if value is not None}
+    return found if "speaks_for" in found else {**found, "by": "magnitude"}
 
 
 def _recipe(request: Chosen, atlas: Plan) -> str:
@@ -92,13 +113,13 @@ def _recipe(request: Chosen, atlas: Plan) -> str:
 def _check_errors(atlas: Plan) -> None:
     if atlas.dataset.classes is None:
         raise InputError(f"the images of {atlas.dataset.name!r} have no labels, so nobody knows which the network got "
-                         "wrong", pointer="/kind")  # fmt: skip
+                         "wrong or right", pointer="/kind")  # fmt: skip
     if atlas.model.classes is None:
         raise InputError(f"the model {atlas.model.card.name!r} has no logits, so it takes no image for anything",
                          pointer="/kind")  # fmt: skip
 
 
-def _check_region(request: OfRegion, atlas: Plan) -> None:
+def _check_region(request: OfRegion | OfSamples, atlas: Plan) -> None:
     levels = atlas.spec.levels or []
     if request.cells is None:
         return
@@ -126,14 +147,14 @@ def sized(request: Chosen, atlas: Plan, table: SampleTable, index: ClassIndex | 
         SpecError: The side asked for is too fine for the samples.
         ConflictError: The atlas is of a version that kept no class index.
     """
-    for label in _classes(request):
-        own = _images(table, (table.label if atlas.dataset.classes else table.predicted) == label)
+    for label in map(int, classes_of(request)):
+        own = _images(table, np.flatnonzero((table.label if atlas.dataset.classes else table.predicted) == label))
         if own < LEAST_IMAGES:
             name = atlas.model.told_class(label)["name"]
             raise InputError(
                 f"the atlas has {own} images of the class {name!r}, and what is said of a class takes {LEAST_IMAGES} "
                 "or more; make an atlas of a dataset with more of them",
-                pointer="/label" if isinstance(request, OfClass) else "/classes",
+                pointer=POINTERS[request.kind],
             )
     chosen = samples_of(request, table, index, atlas.spec.levels or [])
     images = _images(table, table.place[chosen])
@@ -143,18 +164,8 @@ def sized(request: Chosen, atlas: Plan, table: SampleTable, index: ClassIndex | 
     return Counted(len(chosen), images, _side(request, len(chosen)))
 
 
-def _classes(request: Chosen) -> tuple[int, ...]:
-    """The classes that a request is about."""
-    match request:
-        case OfClass(label=label):
-            return (int(label),)
-        case OfClasses(classes=classes):
-            return tuple(map(int, classes))
-    return ()
-
-
 def _images(table: SampleTable, rows: NDArray[Any]) -> int:
-    return len(np.unique(table.image[rows]))
+    return len(table.images(rows)[0])
 
 
 def _remedy(request: Chosen) -> str:
@@ -165,6 +176,8 @@ def _remedy(request: Chosen) -> str:
             return "select a larger region"
         case OfErrors(label=int()):
             return "leave `label` out, for the errors of all classes"
+        case OfSamples():
+            return "leave some of the conditions out, or select a larger part of the map"
     return "make an atlas of more images"
 
 

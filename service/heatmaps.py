@@ -65,16 +65,49 @@ def quality(place: Place, measure: Measure) -> Source:
         NotFoundError: It is not counted yet.
         InputError: Nobody can tell, without labels or without logits.
     """
+    blob, table = quality_table(place, measure)
+    ends = {"low": table["error_low"], "high": table["error_high"]} if measure == "error" else {}
+    return Source(blob, table[measure], {**ends, "images": table["images"]})
+
+
+def quality_table(place: Place, wanted: str) -> tuple[str, Mapping[str, NDArray[Any]]]:
+    """How right the model is in a level's cells: digest and columns.
+
+    Args:
+        place: The level.
+        wanted: What is asked of it, for the errors.
+
+    Raises:
+        NotFoundError: It is not counted yet.
+        InputError: Nobody can tell, without labels or without logits.
+    """
     artifacts = place.services.artifacts
     record = artifacts.record(place.plan.quality_of(place.layer))
     if record is None:
         raise artifacts.missing(place.plan, f"how right the model is in the cells of {place.layer!r} is not told yet")
     if not record["blobs"]:
-        raise InputError(f"nobody can tell the {measure} of a cell: {record['info']['reason']}", pointer="/measure")
+        raise InputError(f"nobody can tell the {wanted} of a cell: {record['info']['reason']}", pointer="/measure")
     blob = record["blobs"][f"quality-{place.side}"]
-    table = artifacts.table(blob)
-    ends = {"low": table["error_low"], "high": table["error_high"]} if measure == "error" else {}
-    return Source(blob, table[measure], {**ends, "images": table["images"]})
+    return blob, artifacts.table(blob)
+
+
+def fidelity(place: Place) -> Source:
+    """How true each cell's icon is.
+
+    Raises:
+        NotFoundError: The level's icons are not all rendered yet.
+        InputError: The atlas has no icons.
+    """
+    if not place.plan.spec.rendered:
+        raise InputError("this atlas was made with the recipe `none`; without icons there is no fidelity",
+                         pointer="/measure")  # fmt: skip
+    artifacts = place.services.artifacts
+    done = artifacts.published(place.plan, place.layer, place.side)
+    if done is None:
+        raise artifacts.missing(place.plan, f"the icons of this level of {place.layer!r} are not all rendered yet")
+    blob = done["blobs"]["cells"]
+    measured = [(cell["icon"] or {}).get("whitened_cosine") for cell in artifacts.cells(blob)]
+    return Source(blob, np.array([np.nan if one is None else one for one in measured], np.float64))
 
 
 def told(place: Place, measure: Measure, label: int | None, source: Source) -> dict[str, Any]:
@@ -92,12 +125,12 @@ def told(place: Place, measure: Measure, label: int | None, source: Source) -> d
         "greatest": _short(greatest),
         "enough": enough_samples(cells["count"]),
         **{name: cells[name].tolist() for name in ("column", "row", "count")},
-        "value": _numbers(source.values),
-        **{name: _numbers(values) for name, values in source.beside.items()},
+        "value": numbers(source.values),
+        **{name: numbers(values) for name, values in source.beside.items()},
     }
 
 
-def _numbers(values: NDArray[Any]) -> list[Any]:
+def numbers(values: NDArray[Any]) -> list[Any]:
     """Numbers for JSON, null for what is not known."""
     if np.issubdtype(values.dtype, np.integer):
         return list(values.tolist())

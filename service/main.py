@@ -23,6 +23,7 @@ from service.routers import (
     events,
     health,
     icons,
+    images,
     jobs,
     levels,
     metrics,
@@ -32,6 +33,7 @@ from service.routers import (
     samples,
     selections,
     thumbnails,
+    tours,
     versions,
     viewer,
     webhooks,
@@ -80,10 +82,10 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     )
     app.state.services = services
     errors.install(app, settings.trusted_hosts)
-    # `levels` and `samples` take the rest of a path as a layer's name, so the others stand before it.
+    # `levels`, `samples` and `images` take the rest of a path as a layer's name, so the others stand before it.
     first = (health, metrics, blobs, registered, aliases, atlases, thumbnails, jobs, events, webhooks, projections,
-             batched, icons, drift, comparisons, versions, selections, classes, patches, audits)  # fmt: skip
-    for module in (*first, viewer, samples, levels):
+             batched, icons, drift, comparisons, versions, selections, classes, patches, audits, tours)  # fmt: skip
+    for module in (*first, viewer, samples, images, levels):
         app.include_router(module.router)
     webhooks.describe_events(app)
     _describe_problems(app)

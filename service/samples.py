@@ -15,7 +15,9 @@ from atlas_core.errors import InputError, NotFoundError
 from atlas_core.plan import Plan
 from atlas_core.pyramid import displayed, png
 from atlas_core.search import NONE, SampleTable, Wanted
+from atlas_core.selections import marked, speaking
 from service.artifacts import Artifacts
+from service.class_index import class_index
 
 STRICT = "this atlas was made with privacy `strict` and keeps no crops"
 
@@ -50,24 +52,77 @@ class Samples:
         self._predictions: Sequence[str] = plan.model.class_names
         self._labels: Sequence[str] = plan.dataset.classes or ()
 
-    def wanted(self, label: str | None, predicted: str | None, *, wrong: bool) -> Wanted:
+    def wanted(self, label: str | None, predicted: str | None, *, wrong: bool, right: bool) -> Wanted:
         """What was asked for, by indices or names of classes.
 
         Raises:
-            InputError: There is no such class, nothing is labelled, or the model has no classes.
+            InputError: There is no such class, nothing is labelled, the model has no classes, or it is asked for
+                images that the network got both wrong and right.
         """
-        dataset, model = self.plan.dataset, self.plan.model
-        if wrong and dataset.classes is None:
+        dataset, model, asked = self.plan.dataset, self.plan.model, "right" if right else "wrong"
+        if wrong and right:
+            raise InputError("no image is both `wrong` and `right`; ask for one of them", pointer="/right")
+        if (wrong or right) and dataset.classes is None:
             raise InputError(f"the images of {dataset.name!r} have no labels to ask for",
-                             pointer="/wrong" if label is None else "/label")  # fmt: skip
-        if wrong and model.classes is None:
+                             pointer=f"/{asked}" if label is None else "/label")  # fmt: skip
+        if (wrong or right) and model.classes is None:
             raise InputError(f"the model {model.card.name!r} has no logits, so it takes no image for anything",
-                             pointer="/wrong" if predicted is None else "/predicted")  # fmt: skip
+                             pointer=f"/{asked}" if predicted is None else "/predicted")  # fmt: skip
         return Wanted(
             None if label is None else dataset.label_named(label, "/label"),
             None if predicted is None else model.class_named(predicted, "/predicted"),
             wrong,
+            right,
         )
+
+    def speaking(self, asked: str, by: str) -> NDArray[np.bool_]:
+        """Of every sample whether it speaks for a class, shape (n,).
+
+        Args:
+            asked: The class, by index or name.
+            by: `magnitude` or `rank`.
+
+        Raises:
+            InputError: There is no such class, or samples add to none.
+            NotFoundError: The samples are not attributed yet.
+            ConflictError: The atlas is of a version that kept no index.
+        """
+        plan, layer = self.plan, self.layer
+        if (reason := plan.unattributed(layer)) is not None:
+            raise InputError(f"samples of {layer!r} cannot be asked by class: {reason}", pointer="/speaks_for")
+        label = plan.model.class_named(asked, "/speaks_for")
+        if self._artifacts.record(plan.classes_of(layer)) is None:
+            raise self._artifacts.missing(plan, f"the samples of {layer!r} are not attributed yet")
+        return marked(speaking(class_index(self._artifacts, plan, layer), label, by), len(self.table))
+
+    def images(self, rows: NDArray[np.integer[Any]], part: slice = slice(None)) -> tuple[list[dict[str, Any]], int]:
+        """The images of some samples, in the order of the listing, each with how many it has of them.
+
+        Args:
+            rows: Of the table.
+            part: Of the images, those that are told.
+
+        Returns:
+            Them as they are told, and how many there are in all.
+        """
+        table = self.table
+        names = None if self.plan.spec.strict else self._artifacts.images(self.plan)
+        images, counts = table.images(rows)
+        one_of = rows[np.unique(table.image[rows], return_index=True)[1]]
+        columns = images, counts, table.label[one_of], table.predicted[one_of]
+        told = zip(*(one[part].tolist() for one in columns), strict=True)
+        return [
+            {"image": image if names is None else names[image], **self._answer(label, predicted), "samples": count}
+            for image, count, label, predicted in told
+        ], len(images)
+
+    def _answer(self, label: int, predicted: int) -> dict[str, Any]:
+        """What is known of an image."""
+        return {
+            "label": _named(label, self._labels),
+            "predicted": _named(predicted, self._predictions),
+            "right": None if NONE in (label, predicted) else label == predicted,
+        }
 
     def described(
         self,
@@ -95,9 +150,7 @@ class Samples:
                 "column": int(table.column[row]),
                 "x": round(float(table.layout[row, 0]), 6),
                 "y": round(float(table.layout[row, 1]), 6),
-                "label": _named(label, self._labels),
-                "predicted": _named(predicted, self._predictions),
-                "right": None if NONE in (label, predicted) else label == predicted,
+                **self._answer(label, predicted),
                 "crop": None if images is None else f"{url}/{number}/crop?v={self._blob}",
             })  # fmt: skip
             if distance is not None:

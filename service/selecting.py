@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from atlas_core.class_index import ClassIndex
 from atlas_core.errors import ConflictError
 from atlas_core.plan import Plan
 from atlas_core.selection_plan import plan_selection, resolve, sized
 from atlas_core.selections import Chosen, speaks
 from service.artifacts import Artifacts
+from service.class_index import class_index
 from service.samples import Samples
 
 
@@ -32,10 +32,3 @@ def selected(artifacts: Artifacts, atlas: str, request: Chosen) -> Plan:
     layer = str(resolved.layer)
     index = class_index(artifacts, plan, layer) if speaks(resolved) else None
     return plan_selection(plan, resolved, sized(resolved, plan, Samples(artifacts, plan, layer).table, index))
-
-
-def class_index(artifacts: Artifacts, plan: Plan, layer: str) -> ClassIndex | None:
-    """The class index of a layer; None where an earlier version made its classes."""
-    record = artifacts.record(plan.classes_of(layer))
-    blob = (record or {"blobs": {}})["blobs"].get("index")
-    return None if blob is None else ClassIndex.from_tables(artifacts.table(blob))

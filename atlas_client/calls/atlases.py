@@ -72,6 +72,21 @@ class Atlases(Jobs):
             raise
         return response.content, response.headers.get("atlas-preview") == "true"
 
+    def cells_file(self, atlas: str, layer: str, z: int, form: str = "csv") -> bytes:
+        """The cells of a level as a file; docs/http.md tells its columns.
+
+        Args:
+            atlas: The atlas's id.
+            layer: Name of the layer.
+            z: Level, from 0, the coarsest.
+            form: csv or parquet.
+
+        Raises:
+            NotFoundError: There is no such level, or its cells are not made yet.
+        """
+        place = path_of("atlases", atlas, "layers", layer, "levels", z, "cells")
+        return self.request("GET", place, params={"format": form}).content
+
     def cancel(self, atlas: str) -> Document:
         """Cancel an atlas; what is finished is kept."""
         return self.json("POST", path_of("atlases", atlas, "cancel"))

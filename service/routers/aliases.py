@@ -28,7 +28,7 @@ def put_alias(
     """Have a name stand for a model, dataset or atlas; moving it keeps what it named before in its history."""
     kind, target = aliases.target_of(services.store, body.id)
     with services.ledger.lock(lock_of(kind, target)):
-        return _tagged(response, aliases.move(services.store, name, target, _expected(if_match)))
+        return _tagged(response, aliases.move(services.store, name, target, expected_version(if_match)))
 
 
 @router.get("", response_model=Page[AliasItem])
@@ -46,10 +46,11 @@ def get_alias(name: AliasName, response: Response, services: ServicesDep) -> Any
 @router.delete("/{name}", status_code=204)
 def delete_alias(name: AliasName, services: ServicesDep, if_match: IfMatch = None) -> None:
     """Have a name stand for nothing; its history is kept, for when it is used again."""
-    aliases.delete(services.store, name, _expected(if_match))
+    aliases.delete(services.store, name, expected_version(if_match))
 
 
-def _expected(if_match: str | None) -> Expected:
+def expected_version(if_match: str | None) -> Expected:
+    """What `If-Match` expects."""
     if if_match is None:
         return None
     return "any" if if_match == "*" else int(if_match.strip('"'))

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
-from atlas_core import registry
+from atlas_core import registry, tours
 from atlas_core.advance import TERMINAL, clear_up, end_job, submit
 from atlas_core.aliases import check_unnamed
 from atlas_core.build import plan
@@ -111,6 +111,7 @@ def drop(services: Services, name: str) -> None:
     """Cancel a job where it runs, and have what nothing else uses collected as garbage."""
     _ended(services, name)
     registry.update(services.store, "jobs", name, deleted=True)
+    tours.forget(services.store, name)
 
 
 def drop_all(services: Services, name: str) -> None:
@@ -130,7 +131,7 @@ def links_of(job: Document) -> dict[str, str]:
     if registry.is_map(job):
         mapped = f"/v1/atlases/{job['id']}"
         links |= {"map": mapped, "events": f"{mapped}/events", "cancel": f"{mapped}/cancel", "icons": f"{mapped}/icons",
-                  "viewer": f"/?atlas={job['id']}"}  # fmt: skip
+                  "tour": f"{mapped}/tour", "viewer": f"/?atlas={job['id']}"}  # fmt: skip
         if state == "succeeded":
             links |= {"manifest": f"{mapped}/manifest", "projections": f"{mapped}/projections"}
     if job["kind"] == "atlas":

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from atlas_core.errors import ConflictError, InputError
 from atlas_core.keys import digest
 from service.dependencies import PagingDep, ServicesDep
-from service.heatmaps import Source, attribution, level_table, quality, told
+from service.heatmaps import Source, attribution, fidelity, level_table, quality, told
 from service.names import AtlasId
 from service.routers.levels import FOREVER, LEVEL, REVALIDATE, Place, PlaceDep, Version, matches
 from service.schemas.classes import ConfusedPair, Heatmap, Measure
@@ -30,7 +30,7 @@ def get_heatmap(
     measure: Annotated[Measure | None, Query(description="attribution where a class is given")] = None,
     v: Version = None,
 ) -> Response:
-    """What every cell adds to a class; or how many samples it has, or how right the model is there."""
+    """What every cell adds to a class; or how many samples it has, how right the model is there, how true its icon."""
     label = _label(place, class_, measure)
     wanted: Measure = measure or "attribution"
     source = _source(place, wanted, label)
@@ -43,18 +43,18 @@ def get_heatmap(
 
 def _label(place: Place, asked: str | None, measure: Measure | None) -> int | None:
     if (asked is None) != (measure not in (None, "attribution")):
-        raise InputError("a heat map is of a `class`, or of a `measure`: count, error, confidence or calibration; give "
-                         "one of them", pointer="/class")  # fmt: skip
+        raise InputError("a heat map is of a `class`, or of a `measure`: count, error, confidence, calibration, "
+                         "coherence or fidelity; give one of them", pointer="/class")  # fmt: skip
     return None if asked is None else place.plan.model.class_named(asked, "/class")
 
 
 def _source(place: Place, measure: Measure, label: int | None) -> Source:
     if label is not None:
         return attribution(place, label)
-    if measure == "count":
+    if measure in ("count", "coherence"):
         blob, cells = level_table(place)
-        return Source(blob, cells["count"])
-    return quality(place, measure)
+        return Source(blob, cells[measure])
+    return fidelity(place) if measure == "fidelity" else quality(place, measure)
 
 
 @router.get("/v1/atlases/{atlas}/confusions", response_model=Page[ConfusedPair])

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from PIL import Image
 
 from atlas_core.advance import TERMINAL
+from atlas_core.cell_tables import FORMS
 from atlas_core.demand import demand
 from atlas_core.errors import DependencyError, InputError, NotFoundError
 from atlas_core.featurevis.recipes import canvas_size, recipe_named
@@ -20,6 +21,7 @@ from atlas_core.mapping import TILE_SIDE
 from atlas_core.plan import Plan
 from atlas_core.pyramid import png
 from service.artifacts import Tile, said_of_tile
+from service.cell_tables import Format, file_of, form_of, tag_of
 from service.dependencies import Services, ServicesDep
 from service.names import AtlasId
 from service.schemas.levels import Level
@@ -147,7 +149,13 @@ def _state(tiles: list[Tile], *, published: bool) -> str:
     return "previewed" if all(tile.preview for tile in tiles) else "rendering"
 
 
-@router.get("/cells", response_model=Page[dict[str, Any]])
+TABLES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {form.media_type: {} for form in FORMS.values()}, "description": "The cells"},
+    304: {"description": "They have not changed"},
+}
+
+
+@router.get("/cells", response_model=Page[dict[str, Any]], responses=TABLES)
 def list_cells(
     place: PlaceDep,
     request: Request,
@@ -157,11 +165,32 @@ def list_cells(
     bbox: Annotated[str | None, Query(description="first column, first row, last column, last row")] = None,
     page_size: Annotated[int, Query(ge=1, le=200_000)] = 200_000,
     page_token: Annotated[str | None, Query(pattern="^[0-9]{1,12}$")] = None,
+    format_: Annotated[Format | None, Query(alias="format", description="instead of Accept, for links")] = None,
 ) -> Any:
     """Cells of a level; readable before its icons are rendered, and with `classes` null before these are known.
 
-    By class 404 with Retry-After until then, and 422 where cells speak for none.
+    By class 404 with Retry-After until then, and 422 where cells speak for none. As CSV or Parquet by `format` or by
+    Accept: all of them, a row each, without pages.
     """
+    blob, cells = _asked_cells(place, class_, min_count, _box(bbox))
+    form = form_of(format_, request.headers.get("accept", ""))
+    if form is not None or not request.url.query:
+        etag = f'"{blob}"' if form is None else tag_of(place, blob, form, request.url.query)
+        headers = {"ETag": etag, "Cache-Control": REVALIDATE, "Vary": "Accept"}
+        if matches(request, etag):
+            return Response(status_code=304, headers=headers)
+        if form is not None:
+            return file_of(place, cells, form, headers)
+        response.headers.update(headers)
+    start = int(page_token or 0)
+    stop = start + page_size
+    return {"items": cells[start:stop], "next_page_token": str(stop) if stop < len(cells) else None}
+
+
+def _asked_cells(
+    place: Place, class_: str | None, min_count: int, box: tuple[int, ...] | None
+) -> tuple[str, list[dict[str, Any]]]:
+    """Digest of a level's cells, and those of them that are asked for."""
     if class_ is not None and (reason := place.plan.unattributed(place.layer)) is not None:
         raise InputError(f"cells of {place.layer!r} cannot be asked by class: {reason}", pointer="/class")
     artifacts = place.services.artifacts
@@ -169,22 +198,13 @@ def list_cells(
     found = artifacts.cells(blob)
     if class_ is not None and any(cell["classes"] is None for cell in found):
         raise artifacts.missing(place.plan, f"the classes of the cells of {place.layer!r} are not made yet")
-    box = _box(bbox)
-    cells = [
+    return blob, [
         cell
         for cell in found
         if cell["count"] >= min_count
         and (class_ is None or _has_class(cell, class_))
         and (box is None or (box[0] <= cell["column"] <= box[2] and box[1] <= cell["row"] <= box[3]))
     ]
-    if not request.url.query:
-        etag = f'"{blob}"'
-        response.headers.update({"ETag": etag, "Cache-Control": REVALIDATE})
-        if matches(request, etag):
-            return Response(status_code=304, headers={"ETag": etag, "Cache-Control": REVALIDATE})
-    start = int(page_token or 0)
-    stop = start + page_size
-    return {"items": cells[start:stop], "next_page_token": str(stop) if stop < len(cells) else None}
 
 
 @router.get("/tiles/{x}/{y}", responses=PICTURE, response_class=Response)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
-import re
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from atlas_core.errors import InputError, NotFoundError
-from atlas_core.search import Box, Wanted
 from service.dependencies import PagingDep, ServicesDep
-from service.names import AtlasId
 from service.routers.levels import FOREVER, PICTURE, REVALIDATE, Coordinate, PlaceDep, Version, matches
 from service.routers.projections import BODY, gone_from, question_about, sent_image, while_connected
+from service.sample_queries import AreaDep, FiltersDep, SamplesDep, SpeakingDep, numbers_from
 from service.samples import Samples
 from service.schemas.samples import SamplePage
 
@@ -25,44 +22,10 @@ MOST_LIKE = 1000
 """Samples that an image is answered with at most, on all pages."""
 
 
-class Filters:
-    """Which samples count.
-
-    Args:
-        label: Of their images.
-        predicted: Of their images.
-        wrong: Whether only those of images that the network got wrong.
-    """
-
-    def __init__(
-        self,
-        label: Annotated[str | None, Query(description="index or name of the images' label")] = None,
-        predicted: Annotated[str | None, Query(description="index or name of what the network takes them for")] = None,
-        wrong: Annotated[bool, Query(description="only of images that the network got wrong")] = False,
-    ) -> None:
-        """Take the parameters."""
-        self._given = (label, predicted, wrong)
-
-    def of(self, samples: Samples) -> Wanted:
-        """The same for a layer's samples; raises InputError as `Samples.wanted` does."""
-        label, predicted, wrong = self._given
-        return samples.wanted(label, predicted, wrong=wrong)
-
-
-def _samples(
-    atlas: AtlasId, layer: Annotated[str, Path(description="percent-encoded name of the layer")], services: ServicesDep
-) -> Samples:
-    return Samples(services.artifacts, services.artifacts.plan(atlas), layer)
-
-
-SamplesDep = Annotated[Samples, Depends(_samples)]
-FiltersDep = Annotated[Filters, Depends()]
-
-
 # The first of these, because the layer's name in the others takes the rest of a path.
 @router.get("/levels/{z}/cells/{column}-{row}/samples", response_model=SamplePage)
 def list_samples_of_cell(
-    place: PlaceDep, column: Coordinate, row: Coordinate, filters: FiltersDep, paging: PagingDep
+    place: PlaceDep, column: Coordinate, row: Coordinate, filters: SpeakingDep, paging: PagingDep
 ) -> Any:
     """All samples of a cell, in the order of the map; also of one with too few samples to have an icon."""
     if column >= place.side or row >= place.side:
@@ -93,28 +56,25 @@ def get_crop(
 @router.get("/samples", response_model=SamplePage)
 def list_samples(
     samples: SamplesDep,
-    filters: FiltersDep,
+    filters: SpeakingDep,
+    area: AreaDep,
     paging: PagingDep,
-    bbox: Annotated[str | None, Query(description="a rectangle of the map: x0,y0,x1,y1, each in 0 to 1, y up")] = None,
     near: Annotated[str | None, Query(description="a point of the map: x,y; nearest first")] = None,
 ) -> Any:
-    """All samples of the layer or of a rectangle, in the order of the map; or all, by distance from a point."""
+    """All samples of the layer or of a part of the map, in its order; or all, by distance from a point."""
     wanted = filters.of(samples)
-    if bbox is not None and near is not None:
-        raise InputError("samples are asked for by `bbox` or by `near`, not by both", pointer="/near")
     if near is None:
-        box = Box(*_numbers("bbox", bbox or "0,0,1,1", 4))
-        if box.x0 >= box.x1 or box.y0 >= box.y1:
-            raise InputError("bbox is x0,y0,x1,y1 with x0 < x1 and y0 < y1, such as 0.2,0.3,0.4,0.5", pointer="/bbox")
-        return _page(samples, samples.table.in_box(box, wanted), paging)
-    x, y = _numbers("near", near, 2)
+        return _page(samples, samples.table.inside(area.area, wanted), paging)
+    if area.given:
+        raise InputError("samples are asked for by a part of the map or by `near`, not by both", pointer="/near")
+    x, y = numbers_from("near", near, 2)
     rows, distance = samples.table.near(x, y, paging.start + paging.size, wanted)
-    total = samples.table.count(wanted)
+    everyone = wanted.of(samples.table, np.arange(len(samples.table)))
     stop = paging.start + paging.size
     return {
         "items": samples.described(rows[paging.start :], distance[paging.start :]),
-        "next_page_token": str(stop) if stop < total else None,
-        "total": total,
+        "next_page_token": str(stop) if stop < len(everyone) else None,
+        **_counted(samples, everyone),
     }
 
 
@@ -133,7 +93,8 @@ async def find_samples_like(
         raise InputError("a position is a row and a column; give both, or neither for the whole image", pointer="/row")
     wanted = await run_in_threadpool(filters.of, samples)
     about = await run_in_threadpool(question_about, services, samples.plan.id, [samples.layer], "default")
-    like = {"count": MOST_LIKE, "row": row, "column": column, **vars(wanted)}
+    told = {name: getattr(wanted, name) for name in ("label", "predicted", "wrong", "right")}
+    like = {"count": MOST_LIKE, "row": row, "column": column, **told}
     question = about._replace(like=like)
     data = await sent_image(request, services.settings.image_limit_bytes)
     answer = await services.asking.kept(question, data)  # other pages of the same question are answered from memory
@@ -143,29 +104,19 @@ async def find_samples_like(
 
 
 def _answered(samples: Samples, answer: dict[str, Any], paging: PagingDep) -> dict[str, Any]:
-    total, part = len(answer["sample"]), slice(paging.start, paging.start + paging.size)
-    rows = samples.table.place[np.array(answer["sample"][part], dtype=np.int64)]
+    part = slice(paging.start, paging.start + paging.size)
+    rows = samples.table.place[np.array(answer["sample"], dtype=np.int64)]
     return {
-        "items": samples.described(rows, answer["distance"][part], answer["at"][part]),
-        "next_page_token": str(part.stop) if part.stop < total else None,
-        "total": total,
+        "items": samples.described(rows[part], answer["distance"][part], answer["at"][part]),
+        "next_page_token": str(part.stop) if part.stop < len(rows) else None,
+        **_counted(samples, rows),
     }
 
 
 def _page(samples: Samples, rows: Any, paging: PagingDep) -> dict[str, Any]:
     page = paging.page(rows)
-    return page | {"items": samples.described(page["items"]), "total": len(rows)}
+    return page | {"items": samples.described(page["items"]), **_counted(samples, rows)}
 
 
-def _numbers(name: str, text: str, count: int) -> list[float]:
-    """Numbers from 0 to 1 with commas between them."""
-    parts = text.split(",")
-    if len(parts) == count and all(re.fullmatch(r"[0-9.e+-]{1,25}", part) for part in parts):
-        try:
-            numbers = [float(part) for part in parts]
-        except ValueError:
-            numbers = [math.nan]
-        if all(0 <= number <= 1 for number in numbers):
-            return numbers
-    raise InputError(f"{name} is {count} numbers from 0 to 1 with commas between them, got {text[:60]!r}",
-                     pointer=f"/{name}")  # fmt: skip
+def _counted(samples: Samples, rows: Any) -> dict[str, int]:
+    return {"total": len(rows), "images": len(samples.table.images(rows)[0])}

@@ -8,17 +8,18 @@ from pydantic import BaseModel, Field
 
 from service.schemas.samples import ClassName
 
-Measure = Literal["attribution", "count", "error", "confidence", "calibration"]
+Measure = Literal["attribution", "count", "error", "confidence", "calibration", "coherence", "fidelity"]
 
 
 class Heatmap(BaseModel):
     """A number for every cell of a level, as columns of equal length, cells in the level's order.
 
     `attribution` is of `class`, in logits; `error` and `confidence` are shares of the cell's images, `calibration` is
-    the difference between confidence and the share that is right. `least` and `greatest` are over cells with `enough`
-    samples or more, and a value over `scale`, the larger of both whatever their sign, is what is shown, from -1 to 1.
-    Of `error` each has its Wilson interval of 95 %
-    and its number of labelled images; without any its value is null.
+    the difference between confidence and the share that is right. `coherence` is the cell's own, `fidelity` the
+    whitened cosine of its icon, null where it could not be measured. `least` and `greatest` are over cells with
+    `enough` samples or more, and a value over `scale`, the larger of both whatever their sign, is what is shown, from
+    -1 to 1. Of `error` each has its Wilson interval of 95 % and its number of labelled images; without any its value is
+    null.
     """
 
     layer: str

@@ -45,6 +45,23 @@ class Sample(BaseModel):
 
 
 class SamplePage(Page[Sample]):
-    """Part of the samples that were asked for, of `total` in all."""
+    """Part of the samples that were asked for, of `total` in all, which are of so many `images`."""
+
+    total: int
+    images: int
+
+
+class SampledImage(BaseModel):
+    """An image and how many of the samples that were asked for it has; its fields as of `Sample`."""
+
+    image: str | int
+    label: ClassName | None
+    predicted: ClassName | None
+    right: bool | None
+    samples: int
+
+
+class ImagePage(Page[SampledImage]):
+    """Part of the images of the samples that were asked for, of `total` in all."""
 
     total: int

@@ -7,6 +7,7 @@ import pytest
 
 from atlas_core.binning import assign_cells
 from atlas_core.errors import LayoutError
+from atlas_core.polygon import Polygon
 from atlas_core.search import NONE, Box, SampleTable, Wanted, curve
 
 SAMPLES = 3000
@@ -68,7 +69,7 @@ def test_a_rectangle_holds_what_a_look_at_every_sample_finds(table: SampleTable)
     boxes = [np.sort(rng.random((2, 2)) ** power, axis=0) for power in (0.2, 1, 4) for _ in range(40)]
     boxes += [np.array(ends) for ends in ([[0, 0], [1, 1]], [[0, 0.5], [1, 0.5001]], [[0.3, 0], [0.3001, 1]])]
     for low, high in boxes:
-        rows = table.in_box(Box(*low, *high))
+        rows = table.inside(Box(*low, *high))
         x, y = table.layout.astype(np.float64).T
         inside = (x >= low[0]) & (y >= low[1]) & ((x < high[0]) | (high[0] == 1)) & ((y < high[1]) | (high[1] == 1))
         assert rows.tolist() == np.flatnonzero(inside).tolist()
@@ -78,7 +79,7 @@ def test_rectangles_that_tile_the_map_share_no_sample(table: SampleTable) -> Non
     edges = [0, 0.2, float(table.layout[7, 0]), 1]
     edges.sort()
     boxes = [Box(x0, y0, x1, y1) for x0, x1 in itertools.pairwise(edges) for y0, y1 in itertools.pairwise(edges)]
-    assert sorted(itertools.chain(*(table.in_box(box).tolist() for box in boxes))) == list(range(SAMPLES))
+    assert sorted(itertools.chain(*(table.inside(box).tolist() for box in boxes))) == list(range(SAMPLES))
 
 
 def test_a_small_rectangle_reads_a_small_part_of_a_large_table() -> None:
@@ -88,7 +89,7 @@ def test_a_small_rectangle_reads_a_small_part_of_a_large_table() -> None:
     for box in (Box(0.31, 0.47, 0.36, 0.52), Box(0.499, 0.499, 0.501, 0.501), Box(0.2, 0.5, 0.4, 0.501)):
         read = len(table._about(box))
         area = (box.x1 - box.x0) * (box.y1 - box.y0)
-        assert len(table.in_box(box)) <= read < 200_000 * area * 2.6 + 200_000 * 0.2 * 0.03
+        assert len(table.inside(box)) <= read < 200_000 * area * 2.6 + 200_000 * 0.2 * 0.03
 
 
 @pytest.mark.parametrize("wanted", [Wanted(), Wanted(label=1), Wanted(label=2, predicted=0), Wanted(wrong=True)])
@@ -106,7 +107,27 @@ def test_the_nearest_to_a_point_are_those_of_all(table: SampleTable, wanted: Wan
 def test_wanted_are_samples_of_a_label_a_prediction_and_of_errors(table: SampleTable) -> None:
     known = dataclasses.replace(table, label=np.array([0, 1, 1, NONE, 2]), predicted=np.array([0, 1, 0, 0, NONE]))
     rows = np.arange(5)
-    for wanted, expected in ((Wanted(), [0, 1, 2, 3, 4]), (Wanted(label=1), [1, 2]), (Wanted(predicted=0), [0, 2, 3]),
+    among = np.zeros(SAMPLES, bool)
+    among[known.sample[[1, 4]]] = True
+    for wanted, expected in ((Wanted(among=among), [1, 4]), (Wanted(predicted=1, among=among), [1]),
+                             (Wanted(right=True), [0, 1]), (Wanted(label=1, right=True), [1]),
+                             (Wanted(), [0, 1, 2, 3, 4]), (Wanted(label=1), [1, 2]), (Wanted(predicted=0), [0, 2, 3]),
                              (Wanted(label=1, predicted=0), [2]), (Wanted(wrong=True), [2]),
                              (Wanted(label=0, wrong=True), [])):  # fmt: skip
         assert wanted.of(known, rows).tolist() == expected
+
+
+def test_the_images_of_some_samples_with_how_many_each_has(table: SampleTable) -> None:
+    known = dataclasses.replace(table, image=np.array([3, 7, 3, 0, 3]))
+    images, counts = known.images(np.array([0, 1, 2]))
+    assert (images.tolist(), counts.tolist()) == ([3, 7], [2, 1])
+    assert [len(one) for one in known.images(np.zeros(0, int))] == [0, 0]
+
+
+def test_a_polygon_finds_its_samples_among_all(table: SampleTable) -> None:
+    polygon = Polygon([[0.1, 0.1], [0.9, 0.3], [0.5, 0.5], [0.8, 0.95], [0.05, 0.8]])
+    expected = np.flatnonzero(polygon.holds(table.layout))
+    assert 100 < len(expected) < SAMPLES / 2
+    assert table.inside(polygon).tolist() == expected.tolist()
+    wrong = Wanted(wrong=True)
+    assert table.inside(polygon, wrong).tolist() == wrong.of(table, expected).tolist()

@@ -65,6 +65,14 @@ def test_errors_of_every_cell_come_with_their_intervals(live: Live) -> None:
     assert all(1 / 3 <= value <= 1 for value in sure["value"])
 
 
+def test_how_true_icons_are_and_how_alike_samples_are_come_from_the_cells(live: Live) -> None:
+    cells = cells_of(live, 0)
+    heats = {name: live.client.heatmap(live.atlas["id"], LAYER, 0, measure=name) for name in ("fidelity", "coherence")}
+    told = [cell["icon"]["whitened_cosine"] for cell in cells]
+    assert heats["fidelity"]["value"] == pytest.approx(told, abs=1e-4)
+    assert heats["coherence"]["value"] == pytest.approx([cell["coherence"] for cell in cells], abs=1e-4)
+
+
 def test_a_heat_map_is_kept_until_it_changes(live: Live) -> None:
     url = f"{live.service.url}{live.level}/heatmap?class=1"
     first = httpx.get(url)

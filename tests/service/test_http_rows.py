@@ -164,6 +164,10 @@ def _atlases(call: Caller, live: Live) -> None:
     assert len(call("GET /v1/atlases", 200, params={"page_size": 1}).json()["items"]) == 1
     call("GET /v1/atlases/{atlas}", 200, **atlas)
     call("GET /v1/atlases/{atlas}/manifest", 200, **atlas)
+    tour = call("GET /v1/atlases/{atlas}/tour", 200, **atlas)
+    matched, body = {"if-match": tour.headers["etag"]}, {"stops": [{"caption": "here", "view": "x=.5"}]}
+    call("PUT /v1/atlases/{atlas}/tour", 200, headers=matched, body=body, **atlas)
+    call("PUT /v1/atlases/{atlas}/tour", 412, headers=matched, body={"stops": []}, **atlas)
     assert call("POST /v1/atlases/{atlas}/cancel", 202, **atlas).json()["state"] == "succeeded"
     done = call("GET /v1/jobs/{job}", 200, **job).json()
     assert done["state"] == "succeeded"
@@ -317,6 +321,9 @@ def _levels(call: Caller, live: Live) -> None:
     level = "/v1/atlases/{atlas}/layers/{layer}/levels/{z}"
     call(f"GET {level}", 200, **place)
     cell = call(f"GET {level}/cells", 200, params={"page_size": 1}, **place).json()["items"][0]
+    for form in ("text/csv", "application/vnd.apache.parquet"):
+        table = call(f"GET {level}/cells", 200, headers={"accept": form}, **place)
+        call(f"GET {level}/cells", 304, headers={"accept": form, "if-none-match": table.headers["etag"]}, **place)
     place |= {"column": str(cell["column"]), "row": str(cell["row"])}
     call(f"GET {level}/cells/{{column}}-{{row}}", 200, **place)
     call(f"GET {level}/cells/{{column}}-{{row}}/icon", 200, **place)
@@ -325,6 +332,7 @@ def _levels(call: Caller, live: Live) -> None:
     call(f"GET {level}/cells/{{column}}-{{row}}/samples", 200, **place)
     samples = "/v1/atlases/{atlas}/layers/{layer}/samples"
     page = call(f"GET {samples}", 200, params={"near": "0.5,0.5", "page_size": 1}, **place).json()
+    call("GET /v1/atlases/{atlas}/layers/{layer}/images", 200, params={"wrong": True}, **place)
     image, kind = call(f"GET {level}/poster", 200, **place).content, {"content-type": "image/png"}
     call(f"POST {samples}", 200, content=image, headers=kind, **place)
     picture = {"n": str(page["items"][0]["sample"]), **place}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import itertools
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -14,7 +16,7 @@ from PIL import Image
 
 from atlas_client.atlas import Atlas
 from atlas_client.cli import run
-from atlas_client.errors import BadInputError
+from atlas_client.errors import BadInputError, InvalidError
 from tests.paging import all_of
 from tests.service.conftest import CLASSES
 from tests.service.test_end_to_end import get
@@ -82,6 +84,45 @@ def test_a_rectangle_and_the_nearest_to_a_point(live: Live, everyone: list[dict[
     assert [one["distance"] for one in found] == pytest.approx([far[one["sample"]] for one in found], abs=1e-5)
 
 
+def test_a_polygon_holds_what_lies_in_it(live: Live, everyone: list[dict[str, Any]]) -> None:
+    inside = [one for one in everyone if one["x"] + one["y"] < 1]
+    assert pages(live, of_layer(live), 50, polygon="0,0,1,0,0,1") == inside
+    page = live.client.json("GET", of_layer(live), params={"polygon": "0,0,1,0,0,1", "page_size": 1})
+    assert (page["total"], page["images"]) == (len(inside), len({one["image"] for one in inside}))
+
+
+def test_what_speaks_for_a_class_is_what_a_selection_of_it_holds(live: Live, everyone: list[dict[str, Any]]) -> None:
+    for by in ("magnitude", "rank"):
+        found = pages(live, of_layer(live), speaks_for="stripes", by=by)
+        asked = {"kind": "samples", "speaks_for": "stripes", "by": by, "wrong": True, "recipe": "none", "side": 2}
+        both = pages(live, of_layer(live), speaks_for=1, by=by, wrong=True)
+        assert 0 < len(both) < len(found) < len(everyone)
+        assert both == [one for one in found if not one["right"]]
+        images = len({one["image"] for one in both})
+        if images < 20:
+            with pytest.raises(InvalidError, match=f"{len(both)} samples of {images} images"):
+                live.client.select(live.atlas["id"], asked)
+        else:
+            request = live.client.select(live.atlas["id"], asked)["request"]
+            assert (request["samples"], request["images"]) == (len(both), images)
+
+
+def test_the_images_of_samples_as_pages_and_as_a_table(live: Live, everyone: list[dict[str, Any]]) -> None:
+    inside = [one for one in everyone if one["x"] < 0.6 and not one["right"]]
+    expected = Counter(one["image"] for one in inside)
+    path = of_layer(live).replace("/samples", "/images")
+    found = pages(live, path, 3, bbox="0,0,0.6,1", wrong=True)
+    assert {one["image"]: one["samples"] for one in found} == expected
+    assert [one["image"] for one in found] == sorted(expected)
+    known = {one["image"]: (one["label"], one["predicted"], one["right"]) for one in inside}
+    assert {one["image"]: (one["label"], one["predicted"], one["right"]) for one in found} == known
+    answer = httpx.get(f"{live.service.url}{path}?bbox=0,0,0.6,1&wrong=true", headers={"accept": "text/csv"})
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert rows == [{"image": one["image"], "label": one["label"]["name"], "predicted": one["predicted"]["name"],
+                     "right": "no", "samples": str(one["samples"])} for one in found]  # fmt: skip
+
+
 @pytest.mark.parametrize("place", [{}, {"near": "0.1,0.9"}, {"bbox": "0,0,0.6,1"}])
 def test_filters_hold_everywhere(live: Live, place: dict[str, Any]) -> None:
     base = pages(live, of_layer(live), **place)
@@ -90,6 +131,7 @@ def test_filters_hold_everywhere(live: Live, place: dict[str, Any]) -> None:
         ({"label": "0"}, [one for one in base if one["label"]["index"] == 0]),
         ({"predicted": "stripes"}, [one for one in base if one["predicted"]["name"] == "stripes"]),
         ({"wrong": True}, [one for one in base if not one["right"]]),
+        ({"right": True}, [one for one in base if one["right"]]),
         ({"wrong": True, "label": "dots"}, [one for one in base if not one["right"] and one["label"]["index"] == 0]),
     ]
     for filters, kept in cases:
@@ -188,6 +230,12 @@ def test_the_client_and_the_command_tell_the_same(
         ("?bbox=0,0,1", 422, "bbox is 4 numbers from 0 to 1"),
         ("?bbox=0,0,1,nan", 422, "bbox is 4 numbers"),
         ("?bbox=0.5,0,0.5,1", 422, "x0 < x1"),
+        ("?polygon=0,0,1,1", 422, "three corners or more"),
+        ("?polygon=0,0,1,1,0,2", 422, "polygon is 6 numbers from 0 to 1"),
+        ("?polygon=0,0,1,0,0,1&bbox=0,0,1,1", 422, "not by both"),
+        ("?polygon=0,0,1,0,0,1&near=0,0", 422, "not by both"),
+        ("?wrong=true&right=true", 422, "no image is both"),
+        ("?speaks_for=teapot", 422, "there is no class 'teapot'"),
         ("?near=2,0", 422, "near is 2 numbers from 0 to 1"),
         ("?near=0,0&bbox=0,0,1,1", 422, "not by both"),
         ("?label=teapot", 422, "there is no class 'teapot'; give an index from 0 to 2, or a name such as dots"),

@@ -105,7 +105,7 @@ def test_dropping_a_selection_drops_what_was_asked_of_it(live: Live) -> None:
     [
         ({"kind": "class", "label": "none"}, "no class 'none'"),
         ({"kind": "region", "box": [0, 0, 0.01, 0.01]}, "a map takes 20 images or more; select a larger region"),
-        ({"kind": "region"}, "a region is a `box` or a list of `cells`"),
+        ({"kind": "region"}, "a region is a `box`, a `polygon` or a list of `cells`"),
         ({"kind": "class", "label": 1, "side": 160}, "ask for at most"),
     ],
 )

@@ -17,7 +17,7 @@ from atlas_core.manifest import manifest_of, verify
 from atlas_core.runtime import Runtime
 from atlas_core.search import SampleTable
 from atlas_core.selection_plan import plan_selection, resolve, sized
-from atlas_core.selections import PARSED
+from atlas_core.selections import PARSED, samples_of
 from tests.atlas_core.conftest import TinyAtlas, planned as planned_atlas, run_all
 from tests.tiny import LAYER
 
@@ -119,6 +119,37 @@ def test_errors_are_the_samples_of_images_that_the_network_got_wrong(tiny_atlas:
     assert plan.request["images"] == len(wrong)
 
 
+def test_a_polygon_is_a_region_too(tiny_atlas: TinyAtlas) -> None:
+    whole = layout(tiny_atlas, tiny_atlas.plan)["layout"].astype(float)
+    plan = made(tiny_atlas, kind="region", polygon=[(0, 0), (1, 0), (0, 1)], recipe="none")
+    check_is_map_of(tiny_atlas, plan, np.flatnonzero(whole.sum(axis=1) < 1))
+
+
+def test_samples_by_several_things_are_those_of_which_all_holds(tiny_atlas: TinyAtlas) -> None:
+    whole, own = layout(tiny_atlas, tiny_atlas.plan)["layout"], attributions(tiny_atlas, tiny_atlas.plan)
+    images = table_of(tiny_atlas, tiny_atlas.plan, "collect", "images")
+    image, label, logits = (np.concatenate([table[name] for table in images]) for name in ("image", "label", "logits"))
+    owner = np.searchsorted(image, samples(tiny_atlas, tiny_atlas.plan)["image"])
+    predicted = logits.argmax(axis=1)[owner]
+    left = whole[:, 0] < np.float32(0.6)
+    for asked, chosen in (
+        ({"box": (0, 0, 0.6, 1), "speaks_for": "square"}, left & (own[:, 1] > 0)),
+        ({"speaks_for": 1, "by": "rank"}, own.argmax(axis=1) == 1),
+        ({"box": (0, 0, 0.6, 1), "wrong": True}, left & (label[owner] != predicted)),
+        ({"label": 2}, label[owner] == 2),
+        ({"polygon": [(0, 0), (0.6, 0), (0.6, 1), (0, 1)], "right": True}, left & (label[owner] == predicted)),
+        ({"cells": [{"column": 0, "row": row} for row in range(3)], "predicted": int(predicted[0])},
+         (whole[:, 0] < np.float32(1 / 3)) & (predicted == predicted[0])),
+    ):  # fmt: skip
+        request = resolve(PARSED.validate_python({"kind": "samples", **asked}), tiny_atlas.plan)
+        (table,) = table_of(tiny_atlas, tiny_atlas.plan, "publish", "samples", step="samples")
+        (index,) = table_of(tiny_atlas, tiny_atlas.plan, "cells", "index", step="classes")
+        found = samples_of(request, SampleTable.from_tables(table), ClassIndex.from_tables(index), [3])
+        assert found.tolist() == np.flatnonzero(chosen).tolist(), asked
+    plan = made(tiny_atlas, kind="samples", box=(0, 0, 0.9, 1), speaks_for="square", recipe="none")
+    check_is_map_of(tiny_atlas, plan, np.flatnonzero((whole[:, 0] < np.float32(0.9)) & (own[:, 1] > 0)))
+
+
 def test_icons_are_whitened_as_the_atlas_s_are_and_drawn_by_the_recipe(tiny_atlas: TinyAtlas) -> None:
     plan = made(tiny_atlas, kind="class", label=1, side=2)
     (whole,), (own,) = (table_of(tiny_atlas, one, "cells", "whitening", step=None) for one in (tiny_atlas.plan, plan))
@@ -171,6 +202,12 @@ def test_a_comparison_lies_along_the_difference_of_the_attributions(tiny_atlas: 
         ({"kind": "region", "cells": [{"column": 3, "row": 0}]}, InputError, "3-0 lies outside of a level of 3"),
         ({"kind": "region", "cells": [{"column": 0, "row": 0}], "z": 2}, InputError, "no level 2; it has 0 to 1"),
         ({"kind": "region", "box": (0, 0, 0.05, 0.05)}, InputError, r"a map takes 20 images or more; select a larger"),
+        ({"kind": "samples", "box": (0, 0, 0.05, 0.05)}, InputError, "leave some of the conditions out"),
+        ({"kind": "samples", "predicted": "circle"}, InputError, "no class 'circle'"),
+        ({"kind": "samples", "cells": [{"column": 3, "row": 0}], "label": 0}, InputError, "3-0 lies outside"),
+        ({"kind": "samples"}, ValueError, "these are all samples, of which there is the atlas itself"),
+        ({"kind": "samples", "wrong": True, "right": True}, ValueError, "no image is both"),
+        ({"kind": "samples", "box": (0, 0, 1, 1), "polygon": [(0, 0), (1, 0), (0, 1)]}, ValueError, "give one of them"),
         ({"kind": "class", "label": 0, "side": 40}, SpecError, "40 cells a side take 10,560 samples"),
     ],
 )

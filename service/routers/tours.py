@@ -1,0 +1,42 @@
+"""The tour of a map: its saved places, kept here so that whoever looks at the map can play them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Response
+
+from atlas_core import tours
+from service.dependencies import ServicesDep
+from service.names import AtlasId, lock_of
+from service.routers.aliases import expected_version
+from service.schemas.tours import Tour, TourRequest
+
+router = APIRouter(prefix="/v1/atlases/{atlas}/tour", tags=["tours"])
+IfMatch = Annotated[
+    str | None,
+    Header(pattern=r'^(\*|"[0-9]{1,6}")$', description='the ETag that the caller knows, `"0"` of a map without a tour'),
+]
+
+
+@router.get("", response_model=Tour)
+def get_tour(atlas: AtlasId, response: Response, services: ServicesDep) -> Any:
+    """The saved places of a map; an empty tour where there are none."""
+    services.artifacts.job(atlas)
+    return _tagged(response, tours.get(services.store, atlas))
+
+
+@router.put("", response_model=Tour)
+def put_tour(
+    atlas: AtlasId, body: TourRequest, response: Response, services: ServicesDep, if_match: IfMatch = None
+) -> Any:
+    """Save the places of a map; with `If-Match` only where nobody else did since they were read."""
+    stops = [stop.model_dump() for stop in body.stops]
+    with services.ledger.lock(lock_of("atlas", atlas)):  # under which it is dropped
+        services.artifacts.job(atlas)
+        return _tagged(response, tours.put(services.store, atlas, body.title, stops, expected_version(if_match)))
+
+
+def _tagged(response: Response, tour: dict[str, Any]) -> dict[str, Any]:
+    response.headers["ETag"] = f'"{tour["version"]}"'
+    return tour
