@@ -27,3 +27,9 @@ effect(() => {
     else localStorage.setItem(KEY, chosen);
   } catch { /* it holds until the page is left */ }
 });
+
+/** Have something done whenever colours change, once they have; returns what ends that. */
+export function onColours(act: () => void): () => void {
+  let first = true;
+  return dark.subscribe(() => { if (!first) queueMicrotask(act); first = false; });
+}

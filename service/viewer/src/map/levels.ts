@@ -1,13 +1,13 @@
 // Which levels are on the map: the one that the zoom or the hand chose, above what was there before until its tiles are.
 
 import { effect, signal } from "@preact/signals";
+import { onColours } from "../frame/theme";
 import type { AtlasMap } from "./map";
 import type { Style } from "./paint";
 import { LevelTiles } from "./tiles";
 
 const LEGIBLE = 30; // CSS pixels of a cell from which on the zoom chooses its level
 const WISHES = 2; // tiles in view asked for before their turn, at each look at a job that runs
-const DARK = matchMedia("(prefers-color-scheme: dark)");
 
 export class Levels {
   /** Icons sized by density: null where all are as large as their cell, else what makes the mean cell full. */
@@ -16,7 +16,6 @@ export class Levels {
   private under: LevelTiles | null = null;
   private shown: LevelTiles | null = null;
   private readonly ends: (() => void)[] = [];
-  private readonly repaint = () => this.refresh();
   private pending = 0;
 
   constructor(private readonly map: AtlasMap) {
@@ -28,7 +27,7 @@ export class Levels {
       effect(() => { this.density.value; this.refresh(); }),
     );
     for (const event of ["animation-finish", "resize"] as const) viewer.addHandler(event, () => this.refresh());
-    DARK.addEventListener("change", this.repaint);
+    this.ends.push(onColours(() => this.refresh()));
   }
 
   /** How tiles are painted now. */
@@ -55,7 +54,6 @@ export class Levels {
 
   close(): void {
     for (const end of this.ends.splice(0)) end();
-    DARK.removeEventListener("change", this.repaint);
     for (const tiles of new Set([this.base, this.under, this.shown])) tiles?.close();
   }
 
