@@ -75,7 +75,7 @@ function First() {
     <Empty title="No atlas yet">
       <p>An atlas shows what a layer of a network sees, on one map: what it is made of, where its classes lie, and what it takes for what.</p>
       <ol>
-        <li>Register a <a href="?models">model</a> and a <a href="?datasets">dataset</a>, here or with <code>atlas model add</code>.</li>
+        <li>Register a <a href="?models">model</a> and a <a href="?datasets">dataset</a>, here or with <code>atlas models add</code>.</li>
         <li><a href="?new">Make an atlas</a> of them, and watch it appear.</li>
       </ol>
       <p>Or run <code>atlas demo</code>: a small network, its pictures and its atlas in about a minute.</p>

@@ -1,6 +1,7 @@
 // How a job or a registered thing stands, as a word with a sign; a verdict likewise.
 
 import { isRunning, nowAt, fractionOf, spoken, STATES } from "../jobs";
+import type { Standing } from "../registered";
 import type { Job, State } from "../types";
 import { Icon, type IconName } from "./Icon";
 
@@ -8,6 +9,13 @@ const SIGNS: Record<State, IconName> = { queued: "clock", running: "clock", succ
 
 export function StateBadge({ state }: { state: State }) {
   return <span class={`badge ${state}`}><Icon name={SIGNS[state]} />{STATES[state]}</span>;
+}
+
+const REGISTERED: Record<Standing, [string, IconName]> = { inspecting: ["Being looked at", "clock"], ready: ["Ready", "check"], refused: ["Refused", "close"] };
+
+export function StandingBadge({ standing }: { standing: Standing }) {
+  const [text, sign] = REGISTERED[standing];
+  return <span class={`badge ${standing}`}><Icon name={sign} />{text}</span>;
 }
 
 export type Verdict = "pass" | "fail" | "inconclusive" | "skipped";
