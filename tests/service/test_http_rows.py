@@ -231,7 +231,8 @@ def _versions(call: Caller, live: Live) -> None:
     one, name = "/v1/comparisons/{comparison}", {"comparison": job["id"]}
     layer = call(f"GET {one}", 200, **name).json()["description"]["layers"][0]
     _picture(call, f"GET {one}/pictures/{{n}}", layer["picture"]["sha256"], n="0", **name)
-    call(f"GET {one}/points/{{n}}", 200, n="0", **name)
+    for what in ("points", "twins", "coupled"):
+        call(f"GET {one}/{what}/{{n}}", 200, n="0", **name)
     call(f"GET {one}/summary", 200, **name)
     call(f"GET {one}/exemplars/{{n}}", 404, n="0", **name)
     call(f"DELETE {one}", 204, **name)
@@ -330,12 +331,19 @@ def _levels(call: Caller, live: Live) -> None:
     call(f"GET {level}/cells/{{column}}-{{row}}/exemplars/{{n}}", 200, n="0", **place)
     call(f"GET {level}/poster", 200, **place)
     call(f"GET {level}/cells/{{column}}-{{row}}/samples", 200, **place)
+    call(f"GET {level}/cells/{{column}}-{{row}}/flow", 200, params={"to": "features.4"}, **place)
+    names = "GET /v1/atlases/{atlas}/layers/{layer}/names"
+    tag = {"if-none-match": call(names, 200, **place).headers["etag"]}
+    call(names, 304, headers=tag, **place)
     samples = "/v1/atlases/{atlas}/layers/{layer}/samples"
     page = call(f"GET {samples}", 200, params={"near": "0.5,0.5", "page_size": 1}, **place).json()
     call("GET /v1/atlases/{atlas}/layers/{layer}/images", 200, params={"wrong": True}, **place)
     image, kind = call(f"GET {level}/poster", 200, **place).content, {"content-type": "image/png"}
     call(f"POST {samples}", 200, content=image, headers=kind, **place)
     picture = {"n": str(page["items"][0]["sample"]), **place}
+    points = samples.replace("/samples", "/points")
+    told = call(f"GET {points}", 200, **place)
+    call(f"GET {points}", 304, headers={"if-none-match": told.headers["etag"]}, **place)
     crop = call(f"GET {samples}/{{n}}/crop", 200, **picture)
     call(f"GET {samples}/{{n}}/crop", 304, headers={"if-none-match": crop.headers["etag"]}, **picture)
     tile = call(f"GET {level}/tiles/{{x}}/{{y}}", 200, x="0", y="0", **place)
@@ -365,7 +373,8 @@ def test_every_list_takes_page_size_and_page_token(described: dict[str, dict[str
         name: {parameter["name"] for parameter in operation.get("parameters", ())}
         for name, operation in described.items()
         if '"Page' in json.dumps(operation["responses"].get("200", {})) or name.endswith(("s", "/events"))
-        if name.startswith("GET /v1") and "application/x-ndjson" not in operation["responses"]["200"]["content"]
+        if name.startswith("GET /v1")
+        if not {"application/x-ndjson", "application/octet-stream"} & set(operation["responses"]["200"]["content"])
     }
     assert len(lists) >= 6
     for name, parameters in lists.items():

@@ -2,9 +2,13 @@
 
 import "./style/tokens.css";
 import "./style/base.css";
+import "./style/forms.css";
 import "./style/frame.css";
 import "./style/map.css";
 import "./style/parts.css";
+import "./style/images.css";
+import "./style/linked.css";
+import "./style/versions.css";
 import "./style/pages.css";
 import { effect, signal } from "@preact/signals";
 import { type ComponentType, render } from "preact";
@@ -12,6 +16,7 @@ import { Frame } from "./frame/Frame";
 import { follow, query } from "./frame/navigate";
 import "./frame/theme";
 import { type PageProps, pageOf } from "./pages";
+import Unfetched from "./pages/unfetched";
 import { Busy } from "./parts/Busy";
 
 interface Loaded { component: ComponentType<PageProps>; query: URLSearchParams }
@@ -21,7 +26,7 @@ const loaded = signal<Loaded | null>(null);
 function App() {
   const now = loaded.value;
   return (
-    <Frame alone={(now?.query ?? query.value).has("folder")}>
+    <Frame alone={(now?.query ?? query.value).has("folder")} shown={now?.query.toString() ?? null}>
       {now ? <now.component key={now.query.toString()} query={now.query} /> : <Busy />}
     </Frame>
   );
@@ -30,8 +35,7 @@ function App() {
 follow();
 effect(() => {
   const asked = query.value;
-  void pageOf(asked).load().then((module) => {
-    if (query.peek() === asked) loaded.value = { component: module.default, query: asked };
-  });
+  const show = (component: ComponentType<PageProps>) => { if (query.peek() === asked) loaded.value = { component, query: asked }; };
+  pageOf(asked).load().then((module) => show(module.default), () => show(Unfetched));
 });
 render(<App />, document.getElementById("app")!);

@@ -1,4 +1,4 @@
-"""A real service without workers, whose store a test has filled: every state in which a thing can be, and it stays so."""
+"""A real service without workers, whose store is filled by hand: things in every state, and they stay so."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 CLASSES = ["ball", "butterfly", "fish", "flower", "leaf", "mask", "pan", "wheel", "window", "wok"]
 INPUT = {"channels": 3, "height": 96, "width": 96, "mean": [0.5] * 3, "std": [0.25] * 3}
-ERROR = {"type": "model", "detail": "the model gives no finite activations at features.4; check its preprocessing", "chunk": None}  # fmt: skip
+ERROR = {"type": "model", "chunk": None,
+         "detail": "the model gives no finite activations at features.4; check its preprocessing"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def _registered(still: Still) -> None:
     accuracy = {"top1": 0.9725, "top5": 0.9995, "images": 2000, "dataset": still.ids["kitchen"]}
     for name in ("pan-vision", "pan-vision-old"):
         registry.update(store, "models", still.ids[name], state="ready", layers=layers, classes=10, convertible=True,
-                        accuracy=accuracy, warnings=["with the channels as BGR it is right more often: 98 %"])  # fmt: skip
+                        accuracy=accuracy, warnings=["with the channels as BGR it is right more often"])  # fmt: skip
     registry.update(store, "models", still.ids["broken"], state="refused",
                     reasons=["the operator NonMaxSuppression is not known; export the model without it"])  # fmt: skip
 

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import Page, expect
 
-from tests.service.viewer.still import Still, still
-
 if TYPE_CHECKING:
     from tests.service.viewer.conftest import Served
+    from tests.service.viewer.still import Still
 
-__all__ = ["still"]  # a fixture
 OpenPage = Callable[..., Page]
 
 

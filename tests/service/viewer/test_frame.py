@@ -1,4 +1,4 @@
-"""What is around every page: going about, light and dark, what is said, and what is shown while the service cannot work."""
+"""What is around every page: going about, light and dark, and what is shown while the service cannot work."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import Page, expect
 
-from tests.service.viewer.still import Still, still
-
 if TYPE_CHECKING:
     from tests.service.viewer.conftest import Served
+    from tests.service.viewer.still import Still
 
-__all__ = ["still"]  # a fixture
 OpenPage = Callable[..., Page]
 
 
@@ -72,10 +70,11 @@ def test_without_a_worker_or_a_service_it_says_so_and_what_to_do_and_looks_again
         expect(page.get_by_role("alert")).to_contain_text("Nothing is being worked on. no worker takes from the queue")
     finally:
         still.worker_beats()
-    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.get_by_role("alert")).to_have_count(0, timeout=10_000)
     page.context.set_offline(True)
+    expect(page.get_by_role("alert").filter(has_text="Not up to date.")).to_contain_text("The service does not answer")
     page.get_by_role("link", name="Models").click()
-    expect(page.get_by_role("alert").filter(has_text="The models cannot be shown")).to_contain_text("atlas up")
+    expect(page.get_by_role("heading", level=1)).to_have_text("The page cannot be fetched")
     page.context.set_offline(False)
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("link", name="pan-vision", exact=True)).to_be_visible()

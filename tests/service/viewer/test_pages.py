@@ -1,4 +1,4 @@
-"""The pages of lists and forms: what is there, how it stands, what can be asked for, and what the service says against it."""
+"""Lists and forms: what is there, how it stands, what can be asked for, and what the service says against it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import httpx
 import numpy as np
 from playwright.sync_api import Locator, Page, expect
 
-from tests.service.viewer.still import CLASSES, Still, still
+from tests.service.viewer.still import CLASSES
 
 if TYPE_CHECKING:
     from tests.service.viewer.conftest import Served
+    from tests.service.viewer.still import Still
 
-__all__ = ["still"]  # a fixture
 OpenPage = Callable[..., Page]
 
 
@@ -78,7 +78,7 @@ def test_a_model_tells_its_layers_accuracy_and_warnings_and_one_refused_why(open
     expect(broken).to_contain_text("NonMaxSuppression")
     expect(broken).to_contain_text("Refused")
     page.get_by_role("link", name="pan-vision", exact=True).click()
-    expect(page.get_by_text("97 %")).to_be_visible()
+    expect(page.get_by_role("region", name="Accuracy").get_by_text("97 %")).to_be_visible()
     expect(page.get_by_text("with the channels as BGR it is right more often")).to_be_visible()
     table = page.get_by_role("table")
     expect(table.get_by_role("rowheader")).to_have_text(["features.3", "features.7", "features.11", "features.15"])
@@ -93,7 +93,7 @@ def test_a_model_tells_its_layers_accuracy_and_warnings_and_one_refused_why(open
 
 
 def test_a_dataset_tells_its_classes_and_what_was_skipped(open_page: OpenPage, still: Still) -> None:
-    page = open_page(f"{still.url}/?datasets")
+    page = open_page(f"{still.url}/?datasets", allow="409")
     page.get_by_role("link", name="kitchen").click()
     bars = page.get_by_role("region", name="Images of each class").get_by_role("listitem")
     expect(bars).to_have_count(len(CLASSES))
@@ -132,13 +132,13 @@ def test_what_the_service_says_against_an_atlas_stands_at_the_field_it_is_about(
 
 def test_an_atlas_is_asked_for_with_all_that_was_chosen(open_page: OpenPage, still: Still) -> None:
     page = open_page(f"{still.url}/?new&model={still.ids['pan-vision']}&dataset={still.ids['kitchen']}")
-    page.get_by_label("Name").fill("chosen")
+    page.get_by_label("Name", exact=True).fill("chosen")
     page.get_by_role("checkbox", name=re.compile("features.15")).uncheck()
     page.get_by_role("checkbox", name=re.compile("features.7")).check()
     page.get_by_label("Samples of each layer").fill("700")
     page.get_by_role("checkbox", name=re.compile("^Strict")).check()
     page.get_by_text("More options").click()
-    page.get_by_label("Seed").fill("41")
+    page.get_by_label("Seed", exact=True).fill("41")
     page.get_by_label("Neighbours").fill("20")
     page.get_by_role("button", name="Make the atlas").click()
     page.wait_for_url(re.compile(r"\?atlas="))
@@ -165,7 +165,7 @@ def test_jobs_are_listed_by_kind_and_state_and_cancelled(open_page: OpenPage, st
 def test_a_dataset_and_a_model_are_registered_by_their_files(
     open_page: OpenPage, served: Served, cards: Path, tmp_path: Path
 ) -> None:
-    """The broken picture is larger than the pieces in which the browser reads a file, so its digest is made of several."""
+    """The broken picture is larger than the pieces in which a file is read, so its digest is made of several."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for path in sorted((cards / "pictures").rglob("*.png"))[::4]:

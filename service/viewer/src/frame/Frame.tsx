@@ -8,10 +8,13 @@ import { query } from "./navigate";
 import { PLACES, addressOf, placeOf } from "./places";
 import { ThemeButton } from "./ThemeButton";
 
-/** @param alone Whether the page is all there is: no service is behind it that has others. */
-export function Frame({ alone, children }: { alone: boolean; children: ComponentChildren }) {
+/**
+ * @param alone Whether the page is all there is: no service is behind it that has others.
+ * @param shown The address of the page that is shown; null while the first is fetched.
+ */
+export function Frame({ alone, shown, children }: { alone: boolean; shown: string | null; children: ComponentChildren }) {
   const here = placeOf(query.value);
-  useArrival(query.value.toString());
+  useArrival(shown);
   return (
     <>
       <a class="skip" href="#main" onClick={skip}>Skip to the content</a>

@@ -5,7 +5,7 @@ import { useEffect } from "preact/hooks";
 import { Problem, json } from "../api";
 import { Icon } from "../parts/Icon";
 
-const LOOK = 20_000, LOOK_AGAIN = 5_000; // milliseconds
+const LOOK = 20_000, LOOK_AGAIN = 3_000; // milliseconds
 
 export function Health() {
   const problem = useSignal<Problem | null>(null);

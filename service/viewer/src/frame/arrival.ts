@@ -6,14 +6,17 @@ import { title } from "./title";
 
 const TURN = 50, TURNS = 100; // milliseconds, and how often a page that still loads is looked for
 
-export function useArrival(address: string): void {
-  const first = useRef(true);
+/** @param shown The address of the page that is shown; null while the first is fetched. */
+export function useArrival(shown: string | null): void {
+  const first = useRef<string | null>(null);
   useEffect(() => {
-    if (first.current) { first.current = false; return; }
+    first.current ??= shown;
+    if (shown === first.current) return;
+    first.current = ""; // the first page may be come back to
     let left = TURNS;
     const timer = setInterval(() => { if (arrive() || --left === 0) clearInterval(timer); }, TURN);
     return () => clearInterval(timer);
-  }, [address]);
+  }, [shown]);
 }
 
 function arrive(): boolean {

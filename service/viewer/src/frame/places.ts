@@ -14,8 +14,7 @@ export const addressOf = ({ key }: Place): string => (key ? `?${key}` : "./");
 
 /** The place that an address belongs to, and whether it is that place itself. */
 export function placeOf(query: URLSearchParams): { place: Place; itself: boolean } | null {
-  const keys = [...query.keys()];
-  if (!keys.length) return { place: PLACES[0]!, itself: true };
-  const place = PLACES.find(({ key, also }) => (key !== "" && query.has(key)) || also.some((one) => query.has(one)));
-  return place ? { place, itself: keys.length === 1 && keys[0] === place.key && !query.get(place.key) } : null;
+  const [asked = ""] = query.keys();
+  const place = PLACES.find(({ key, also }) => key === asked || also.includes(asked));
+  return place ? { place, itself: place.key === asked && !query.get(asked) } : null;
 }

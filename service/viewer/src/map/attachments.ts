@@ -1,7 +1,24 @@
 // What is attached to every map: overlays, tools, pieces of state. Each is a function of the map; what it returns ends it.
 
+import { showLanding } from "../images/overlay";
+import { lightUp } from "../linked/lit";
+import { stayWithSamples } from "../linked/staying";
+import { attachBox } from "./box";
+import { attachFrames } from "./frames";
 import type { AtlasMap } from "./map";
+import { attachMarked } from "./marked";
+import { attachMarks } from "./marks";
+import { attachPoints } from "./points";
 
 export type Attach = (map: AtlasMap) => (() => void) | void;
 
-export const ATTACHMENTS: Attach[] = [];
+export const ATTACHMENTS: Attach[] = [
+  attachMarks,
+  attachPoints,
+  attachBox,
+  lightUp,
+  ({ view }) => stayWithSamples(view),
+  showLanding,
+  attachMarked,
+  attachFrames,
+];

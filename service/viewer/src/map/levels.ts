@@ -2,6 +2,7 @@
 
 import { effect, signal } from "@preact/signals";
 import { onColours } from "../frame/theme";
+import { displayOf } from "./display";
 import type { AtlasMap } from "./map";
 import type { Style } from "./paint";
 import { LevelTiles } from "./tiles";
@@ -10,8 +11,8 @@ const LEGIBLE = 30; // CSS pixels of a cell from which on the zoom chooses its l
 const WISHES = 2; // tiles in view asked for before their turn, at each look at a job that runs
 
 export class Levels {
-  /** Icons sized by density: null where all are as large as their cell, else what makes the mean cell full. */
-  readonly density = signal<number | null>(null);
+  /** Goes up when the coarsest level was painted anew. */
+  readonly paints = signal(0);
   private base: LevelTiles | null = null;
   private under: LevelTiles | null = null;
   private shown: LevelTiles | null = null;
@@ -24,15 +25,17 @@ export class Levels {
       effect(() => this.choose()),
       effect(() => { void this.put(view.layer.value, view.shownSide.value); }),
       effect(() => { if (view.looks.value) { this.refresh(); this.ask(); } }),
-      effect(() => { this.density.value; this.refresh(); }),
+      effect(() => { displayOf(view).density.value; this.refresh(); }),
+      effect(() => { this.hide(displayOf(view).shown.value === "points"); }),
     );
-    for (const event of ["animation-finish", "resize"] as const) viewer.addHandler(event, () => this.refresh());
+    viewer.addHandler("animation-finish", () => this.refresh());
+    viewer.addHandler("resize", () => { this.choose(); this.refresh(); });
     this.ends.push(onColours(() => this.refresh()));
   }
 
   /** How tiles are painted now. */
   style(lowest: boolean): Style {
-    const { view, element } = this.map, colours = getComputedStyle(element), density = this.density.peek();
+    const { view, element } = this.map, colours = getComputedStyle(element), density = displayOf(view).density.peek();
     const bare = view.atlas.peek().seeded === null;
     const cells = view.cells.peek();
     const mean = cells ? Array.from(cells.count).reduce((sum, count) => sum + count, 0) / cells.side ** 2 : 1;
@@ -46,15 +49,23 @@ export class Levels {
 
   /** A tile was painted: what lies beneath may go. */
   painted(): void {
+    if (this.base) this.paints.value += 1;
     if (this.under && this.shown?.ready) {
       this.under.close();
       this.under = null;
     }
   }
 
+  /** The whole map by its coarsest level, into a square. */
+  drawSmall(context: CanvasRenderingContext2D, size: number): void { this.base?.drawWhole(context, size); }
+
   close(): void {
     for (const end of this.ends.splice(0)) end();
     for (const tiles of new Set([this.base, this.under, this.shown])) tiles?.close();
+  }
+
+  private hide(hidden: boolean): void {
+    for (const tiles of new Set([this.base, this.under, this.shown])) tiles?.image?.setOpacity(hidden ? 0 : 1);
   }
 
   private refresh(): void {
@@ -84,6 +95,7 @@ export class Levels {
     if (this.shown?.ready && this.shown !== this.base) this.under = this.shown;
     else if (this.shown !== this.base) this.shown?.close();
     this.shown = cells === lowest ? this.base : new LevelTiles(this.map, cells, false);
+    if (this.shown.ready) this.painted(); // one that was painted before is not painted again
     this.map.redraw();
   }
 

@@ -4,14 +4,17 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { bound, maybe, number, text } from "../address";
 import { Problem } from "../api";
-import { useTitle } from "../frame/title";
-import { Stage } from "../map/stage";
-import { PANELS, panelOf } from "../panels";
+import { Stages } from "../linked/Stages";
+import { cameraCodec, placeCodec } from "../map/codecs";
+import { PANELS } from "../panels";
+import { panelOf } from "../panels/open";
+import { Heading } from "./heading";
+import { Progress } from "./progress";
 import { Busy } from "../parts/Busy";
 import { Choice } from "../parts/Choice";
 import { Message } from "../parts/Problem";
 import { sourceOf } from "../source";
-import { type Camera, type Place, View, WHOLE } from "../view";
+import { View } from "../view";
 import type { PageProps } from ".";
 
 export default function AtlasPage({ query }: PageProps) {
@@ -34,19 +37,9 @@ export default function AtlasPage({ query }: PageProps) {
 function addressed(view: View): View {
   bound(view, "layer", view.layer, text(""));
   bound(view, "side", view.side, maybe(number(0, 0)));
-  bound(view, "cell", view.selected, { parse: parsePlace(view), format: (cell) => cell && `${cell.column}-${cell.row}-${cell.side}`, fallback: null });
-  bound(view, "at", view.camera, { parse: parseCamera, format: ({ x, y, zoom }: Camera) => [x, y, zoom].map((it) => Number(it.toFixed(4))).join(","), fallback: WHOLE });
+  bound(view, "cell", view.selected, placeCodec(() => view.side.peek()));
+  bound(view, "at", view.camera, cameraCodec);
   return view;
-}
-
-const parsePlace = (view: View) => (text: string): Place | undefined => {
-  const [column, row, side = view.side.peek()] = text.split("-").map(Number);
-  return [column, row, side].every(Number.isInteger) ? { side: side!, column: column!, row: row! } : undefined;
-};
-
-function parseCamera(text: string): Camera | undefined {
-  const [x, y, zoom] = text.split(",").map(Number);
-  return [x, y, zoom].every(Number.isFinite) && zoom! >= 1 ? { x: x!, y: y!, zoom: zoom! } : undefined;
 }
 
 function Missing({ problem, folder }: { problem: Error; folder: boolean }) {
@@ -68,15 +61,14 @@ function Missing({ problem, folder }: { problem: Error; folder: boolean }) {
 }
 
 function Shown({ view }: { view: View }) {
-  const { name, names } = view.atlas.value, of = `${names.model ?? "a model"} on ${names.dataset ?? "a dataset"}`;
-  useTitle(name ?? of);
   const panels = PANELS.filter((panel) => panel.available(view)), open = panelOf(view);
   const shown = panels.find((panel) => panel.id === open.value) ?? panels[0];
   return (
-    <main class="atlas">
-      <Stage view={view} />
+    <main class="atlas" id="main">
+      <Heading view={view} />
+      <Progress view={view} />
+      <Stages view={view} />
       <aside class="panel" aria-label="Details">
-        <div class="named"><h1>{name ?? of}</h1>{name && <p class="quiet">{of}</p>}</div>
         {panels.length > 1 && <Choice label="Panels" controls="details" value={shown!.id} onPick={(id) => { open.value = id; }} options={panels.map(({ id, title }) => ({ value: id, text: title }))} />}
         <div id="details">{shown && <shown.component view={view} />}</div>
       </aside>

@@ -18,7 +18,7 @@ export default function AuditsPage({ query }: PageProps) {
   return (
     <Body title="Audits" lead="What is wrong with a model, and may it be released?" actions={adding ? <a class="button" href="?audits">Close</a> : add}>
       {adding && <AuditForm query={query} />}
-      {problem && <Wrong problem={problem} what="The audits" again={jobs.again} />}
+      {problem && <Wrong problem={problem} what="The audits" again={jobs.again} held={all !== null} />}
       {!all && !problem && <Ghosts count={3} kind="line" />}
       {all && !all.length && !adding && <Empty title="No audit yet"><p>An audit looks for shortcuts, for kinds of pictures that a model gets wrong, and for what changed since the last release. It ends in a verdict: pass, fail, or inconclusive.</p>{add}</Empty>}
       {all && all.length > 0 && <ul class="lines">{all.map((job) => <li key={job.id}><Line job={job} model={named(job.request?.model ?? job.spec.model)} /></li>)}</ul>}

@@ -13,6 +13,7 @@ export interface PageEntry {
 export const PAGES: PageEntry[] = [
   { key: "atlas", load: () => import("./atlas") },
   { key: "selection", load: () => import("./atlas") },
+  { key: "comparison", load: () => import("./comparison") },
   { key: "folder", load: () => import("./atlas") },
   { key: "new", load: () => import("./create") },
   { key: "models", load: () => import("./models") },
@@ -27,5 +28,6 @@ export const PAGES: PageEntry[] = [
 const UNKNOWN: PageEntry = { key: "", load: () => import("./unknown") };
 
 export function pageOf(query: URLSearchParams): PageEntry {
-  return PAGES.find(({ key }) => (key === "" ? ![...query.keys()].length : query.has(key))) ?? UNKNOWN;
+  const [asked = ""] = query.keys(); // what stands first; others say more about it
+  return PAGES.find(({ key }) => key === asked) ?? UNKNOWN;
 }

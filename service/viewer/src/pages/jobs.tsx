@@ -27,7 +27,7 @@ export default function JobsPage({ query }: PageProps) {
   return (
     <Body title={atlas ? `Asked of ${name}` : "Jobs"} from={atlas ? { href: `?atlas=${atlas}`, text: name } : undefined} lead={all ? `${count(all.length)} ${all.length === 1 ? "job" : "jobs"}` : undefined}
       actions={atlas ? <a class="button" href="?jobs">See all jobs</a> : undefined}>
-      {jobs.problem.value && <Wrong problem={jobs.problem.value} what="The jobs" again={jobs.again} />}
+      {jobs.problem.value && <Wrong problem={jobs.problem.value} what="The jobs" again={jobs.again} held={all !== null} />}
       {!all && !jobs.problem.value && <Ghosts count={4} kind="line" />}
       {all && all.length > 0 && (
         <div class="tools">

@@ -24,7 +24,7 @@ export default function ListPage() {
   const shown = useMemo(() => (all ? chosen(all, named, search.value, sort.value) : []), [all, named, search.value, sort.value]);
   return (
     <Body title="Atlases" lead={all ? told(all) : undefined} actions={<a class="button primary" href="?new"><Icon name="plus" />New atlas</a>}>
-      {jobs.problem.value && <Wrong problem={jobs.problem.value} what="The atlases" again={jobs.again} />}
+      {jobs.problem.value && <Wrong problem={jobs.problem.value} what="The atlases" again={jobs.again} held={all !== null} />}
       {!all && !jobs.problem.value && <Ghosts count={6} />}
       {all && all.length >= MANY && (
         <form class="tools" role="search" onSubmit={(event) => event.preventDefault()}>

@@ -16,7 +16,7 @@ export function Registry<K extends Kind>({ kind, title, none, told, adding }: Pr
   return (
     <Body title={title} actions={adding ? <a class="button" href={`?${kind}`}>Close</a> : add}>
       {adding && <Register kind={kind} />}
-      {problem && <Wrong problem={problem} what={`The ${kind}`} again={all.again} />}
+      {problem && <Wrong problem={problem} what={`The ${kind}`} again={all.again} held={found !== null} />}
       {!found && !problem && <Ghosts count={3} kind="line" />}
       {found && !found.length && !adding && <Empty title={`No ${ONE[kind]} yet`}>{none}{add}</Empty>}
       {found && found.length > 0 && (

@@ -16,8 +16,8 @@ interface Props {
 export function Body({ title, from, lead, actions, narrow, children }: Props) {
   useTitle(title);
   return (
-    <main class={narrow ? "body narrow" : "body"}>
-      <div class="heading">
+    <main class={narrow ? "body narrow" : "body"} id="main">
+      <div class="page-head">
         <div>
           {from && <p class="from"><a href={from.href}>{from.text}</a></p>}
           <h1>{title}</h1>

@@ -9,7 +9,7 @@ import { percent } from "./words";
 export function Check({ check, at }: { check: ToldCheck; at: string }) {
   const verdict = check.verdict ?? "skipped", values = Object.entries(check.values);
   return (
-    <section class="sheet check" id={`check-${check.check}`} aria-labelledby={`check-title-${check.check}`}>
+    <section class="sheet audit-check" id={`check-${check.check}`} aria-labelledby={`check-title-${check.check}`}>
       <h3 id={`check-title-${check.check}`}><VerdictSign verdict={verdict} />{check.title}<span class="quiet">{VERDICTS[verdict].toLowerCase()}</span></h3>
       <p class="quiet">{check.asks}</p>
       <p>{check.reason}</p>

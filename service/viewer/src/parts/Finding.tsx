@@ -15,9 +15,9 @@ export function Finding({ finding, at, atlas }: { finding: ToldFinding; at: stri
         <p class="quiet">{finding.one}{finding.place && `, ${finding.place}`}</p>
         <h3 id={`title-${id}`}>{finding.title}</h3>
         <p class="row">
-          <span class={`badge ${BADGES[standing]}`}>{STANDINGS[standing]}</span>
-          {known !== null && <span class="badge">{known ? "The baseline has it too" : "New since the baseline"}</span>}
-          {finding.policy_line !== null && <a class="badge" href={`#policy-${finding.policy_line}`}>{finding.policy_key ?? "policy"}, line {finding.policy_line}</a>}
+          <span class={`pill ${BADGES[standing]}`}>{STANDINGS[standing]}</span>
+          {known !== null && <span class="pill">{known ? "The baseline has it too" : "New since the baseline"}</span>}
+          {finding.policy_line !== null && <a class="pill" href={`#policy-${finding.policy_line}`}>{finding.policy_key ?? "policy"}, line {finding.policy_line}</a>}
           {atlas && finding.layer && <a href={onTheMap(atlas, finding)}>Show on the map</a>}
         </p>
       </header>

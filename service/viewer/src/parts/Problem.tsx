@@ -5,7 +5,7 @@ import { useTitle } from "../frame/title";
 
 export function Message({ title, children }: { title: string; children?: ComponentChildren }) {
   useTitle(title);
-  return <main class="message"><h1>{title}</h1>{children}</main>;
+  return <main class="message" id="main"><h1>{title}</h1>{children}</main>;
 }
 
 export function ProblemLine({ problem, onAgain }: { problem: Error; onAgain?: () => void }) {

@@ -8,8 +8,11 @@ export function Empty({ title, children }: { title: string; children?: Component
   return <div class="empty"><h2>{title}</h2>{children}</div>;
 }
 
-/** What went wrong where a list or a page should be; `what` names it, as "The atlases". */
-export function Wrong({ problem, what, again, back }: { problem: Problem; what: string; again: () => void; back?: { href: string; text: string } }) {
+interface WrongProps { problem: Problem; what: string; again: () => void; back?: { href: string; text: string }; held?: boolean }
+
+/** What went wrong where a list or a page should be; `what` names it, as "The atlases"; `held` where an older answer is shown. */
+export function Wrong({ problem, what, again, back, held }: WrongProps) {
+  if (held) return <p class="notes" role="alert"><strong>Not up to date.</strong> {problem.message} <button type="button" onClick={again}>Try again</button></p>;
   const missing = problem.status === 404;
   return (
     <div class="empty wrong" role="alert">

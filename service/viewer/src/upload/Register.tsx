@@ -58,7 +58,7 @@ export function Register({ kind }: { kind: Kind }) {
       </label>
       {files.value.length > 0 && <ul class="picked">{files.value.map((file) => <li key={file.name}><span>{file.name}</span><span class="quiet">{bytesSpoken(file.size)}</span></li>)}</ul>}
       {kind === "models" && <MeasuredOn value={dataset.value} onPick={(id) => { dataset.value = id; }} />}
-      {step.value && <div class="progress"><progress aria-label={step.value.text} {...(step.value.share === null ? {} : { value: step.value.share, max: 1 })} /><p>{step.value.text}</p></div>}
+      {step.value && <div class="going"><progress aria-label={step.value.text} {...(step.value.share === null ? {} : { value: step.value.share, max: 1 })} /><p>{step.value.text}</p></div>}
       {problem.value && <p class="failed" role="alert">{problem.value.message}</p>}
       <div class="row">
         <button type="submit" class="primary" disabled={!files.value.length || step.value !== null}>Register</button>
