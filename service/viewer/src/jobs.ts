@@ -1,5 +1,6 @@
 // What jobs are called, how far they are, and how those that run are followed.
 
+import { useRef } from "preact/hooks";
 import { type Asked, useAsked } from "./parts/asked";
 import { json, listOf } from "./api";
 import { count } from "./parts/words";
@@ -68,15 +69,18 @@ const PAUSE = 1500, SELDOM = 20_000; // milliseconds between looks at a list wit
  * @param runs Of those of it that run.
  */
 export function useJobs<T extends Job>(path: string, runs: string): Asked<T[]> {
+  const whole = useRef(true);
   const asked: Asked<T[]> = useAsked<T[]>(
     async () => {
-      const held = asked.value.peek();
-      return held && held.some(isRunning) ? renewed(held, runs) : (await listOf<T>(path)).reverse();
+      const held = asked.value.peek(), all = whole.current || !held?.some(isRunning);
+      const found = all ? (await listOf<T>(path)).reverse() : await renewed(held!, runs);
+      whole.current = false;
+      return found;
     },
     path,
     (jobs) => (jobs.some(isRunning) ? PAUSE : SELDOM),
   );
-  return asked;
+  return { ...asked, again: () => { whole.current = true; asked.again(); } };
 }
 
 async function renewed<T extends Job>(held: T[], runs: string): Promise<T[]> {

@@ -25,7 +25,7 @@ def test_pages_are_gone_through_by_links_and_keys_and_each_is_told_to_who_arrive
         page.get_by_role("navigation", name="Pages").get_by_role("link", name=name).press("Enter")
         expect(page.get_by_role("heading", level=1)).to_have_text(name)
         expect(page.get_by_role("heading", level=1)).to_be_focused()
-        expect(page.get_by_role("status").first).to_have_text(name)
+        expect(page.locator("#said")).to_have_text(name)
         expect(page).to_have_title(f"{name} · Activation atlas")
         expect(page.get_by_role("link", name=name, exact=True).first).to_have_attribute("aria-current", "page")
     page.go_back()
@@ -49,7 +49,7 @@ def test_colours_are_as_the_system_has_them_until_somebody_chooses_and_the_choic
     ground = "getComputedStyle(document.body).backgroundColor"
     dark = page.evaluate(ground)
     page.get_by_role("button", name="Colours: as the system has it").click()
-    expect(page.get_by_role("status").first).to_have_text("Colours: light")
+    expect(page.locator("#said")).to_have_text("Colours: light")
     light = page.evaluate(ground)
     assert light != dark
     page.reload()

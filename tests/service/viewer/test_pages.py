@@ -165,12 +165,13 @@ def test_jobs_are_listed_by_kind_and_state_and_cancelled(open_page: OpenPage, st
 def test_a_dataset_and_a_model_are_registered_by_their_files(
     open_page: OpenPage, served: Served, cards: Path, tmp_path: Path
 ) -> None:
-    """The broken picture is larger than the pieces in which a file is read, so its digest is made of several."""
+    """The upload is larger than the pieces in which it is read, so its digest is made of several."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for path in sorted((cards / "pictures").rglob("*.png"))[::4]:
             archive.write(path, path.relative_to(cards / "pictures"))
-        archive.writestr("dots/broken.png", np.random.default_rng(1).bytes(5_000_001))
+        archive.writestr("dots/empty.png", b"")
+        archive.writestr("noise.bin", np.random.default_rng(1).bytes(5_000_001))
     (tmp_path / "world.zip").write_bytes(packed.getvalue())
     (tmp_path / "world.json").write_text(json.dumps({"name": "picked", "source": "world.zip"}))
     page = open_page(f"{served.url}/?datasets&add")
@@ -182,7 +183,7 @@ def test_a_dataset_and_a_model_are_registered_by_their_files(
     form.get_by_role("button", name="Register").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("picked")
     expect(page.get_by_text("Ready")).to_be_visible(timeout=30_000)
-    expect(page.get_by_role("row", name=re.compile("broken.png"))).to_be_visible()
+    expect(page.get_by_role("row", name=re.compile("empty.png"))).to_contain_text("an empty file")
     page.goto(f"{served.url}/?models&add")
     form = page.get_by_role("form", name="Register a model")
     form.locator("input[type=file]").set_input_files([cards / "model.json", cards / "weights.safetensors"])
