@@ -68,7 +68,7 @@ def _registered(still: Still) -> None:
     store = still.services.store
     weights = store.put_blob(b"weights")
     for name, more in (("pan-vision", {}), ("pan-vision-old", {"output": "logits"}), ("broken", {"output": "none"})):
-        card = ModelCard(name=name, format="onnx", source=f"sha256:{weights}", input=INPUT, labels=CLASSES, **more)  # type: ignore[arg-type]
+        card = ModelCard(name=name, format="onnx", source=f"sha256:{weights}", input=INPUT, labels=CLASSES, **more)
         still.ids[name] = registry.add_model(store, card)["id"]
     field = {"size": [63.0, 63.0], "jump": [8.0, 8.0], "start": [7.5, 7.5]}
     layers: list[dict[str, Any]] = [

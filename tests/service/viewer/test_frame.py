@@ -20,7 +20,7 @@ def test_pages_are_gone_through_by_links_and_keys_and_each_is_told_to_who_arrive
     page = open_page(still.url)
     expect(page.get_by_role("heading", level=1)).to_have_text("Atlases")
     loads: list[str] = []
-    page.on("load", lambda: loads.append("load"))
+    page.on("load", lambda _: loads.append("load"))
     for name in ("Models", "Datasets", "Audits", "Jobs"):
         page.get_by_role("navigation", name="Pages").get_by_role("link", name=name).press("Enter")
         expect(page.get_by_role("heading", level=1)).to_have_text(name)
