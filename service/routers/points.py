@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from fastapi import APIRouter, Request, Response
 
 from atlas_core.errors import InputError
 from atlas_core.search import NONE, SampleTable
+from service.dependencies import ServicesDep
 from service.routers.levels import FOREVER, REVALIDATE, Version, matches
-from service.routers.samples import SamplesDep
+from service.sample_queries import SamplesDep
 
 router = APIRouter(prefix="/v1/atlases/{atlas}/layers/{layer:path}", tags=["samples"])
 MOST_CLASSES = 2**15
-POINTS = {
+POINTS: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {"application/octet-stream": {}},
         "description": "`X-Points` says how many; see docs/http.md for the bytes",
@@ -23,10 +26,11 @@ POINTS = {
 
 
 @router.get("/points", responses=POINTS, response_class=Response)
-def get_points(samples: SamplesDep, request: Request, v: Version = None) -> Response:
+def get_points(samples: SamplesDep, services: ServicesDep, request: Request, v: Version = None) -> Response:
     """Where every sample of the layer lies, its image's label and what the network takes it for."""
     etag = f'"{samples.digest}"'
-    headers = {"ETag": etag, "Cache-Control": FOREVER if v == samples.digest else REVALIDATE}
+    known = v is not None and v in (samples.digest, services.artifacts.job(samples.plan.id)["digest"])
+    headers = {"ETag": etag, "Cache-Control": FOREVER if known else REVALIDATE}
     if matches(request, etag):
         return Response(status_code=304, headers=headers)
     headers["X-Points"] = str(len(samples.table))

@@ -1,8 +1,11 @@
 // What is attached to every map: overlays, tools, pieces of state. Each is a function of the map; what it returns ends it.
 
+import { attachAnnounce } from "./announce";
 import { showLanding } from "../images/overlay";
 import { lightUp } from "../linked/lit";
 import { stayWithSamples } from "../linked/staying";
+import { attachNames } from "../names/overlay";
+import { attachTip } from "../tip/Tip";
 import { attachBox } from "./box";
 import { attachFrames } from "./frames";
 import type { AtlasMap } from "./map";
@@ -19,6 +22,9 @@ export const ATTACHMENTS: Attach[] = [
   lightUp,
   ({ view }) => stayWithSamples(view),
   showLanding,
+  attachNames,
   attachMarked,
   attachFrames,
+  attachAnnounce,
+  attachTip,
 ];
