@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ from atlas_core.tables import LARGEST_HALF
 from atlas_core.thumbnails import cut_thumbnails
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 BATCH = 32
 DECODERS = 1
-FAR_DECODERS = 8
-"""Of a dataset in object storage: they wait for it most of the time."""
+MANY_DECODERS = 8
+"""Of a dataset in object storage, for which they wait most of the time, and before a GPU, which waits for them."""
 
 Table = dict[str, "NDArray[np.generic]"]
 Skipped = dict[str, str]  # image id and reason
@@ -110,26 +110,51 @@ def collect_shard(
     tables: dict[str, list[Table]] = {name: [] for name in names}
     done = 0
     batches = Batches(batch, "image")
-    with closing(prefetched(dataset, wanted, layers, model.card.input, seed, batch)) as parts:
+
+    def take(
+        some: Sequence[Prepared], read: dict[str, NDArray[np.float32]], logits: NDArray[np.float32] | None, units: Table
+    ) -> None:
+        for name in names:
+            tables[name].append(_sample_rows(name, read[name], some))
+        rows.append(_image_rows(model, dataset, some, logits) | units)
+        for place, entry in enumerate(some):
+            if watch is not None and watch.keeps(dataset.listing.images[entry.index]):
+                kept.add(entry.index, ITSELF, pooled(watch.at, read, logits, place))
+
+    with closing(prefetched(dataset, wanted, layers, model, seed, batch)) as parts, _keeper(model) as keep:
         for part in parts:
             done += len(part)
             skipped += [entry for entry in part if isinstance(entry, dict)]
             good = [entry for entry in part if isinstance(entry, Prepared)]
             while good:
-                some, read, logits, units = batches.run(partial(_forward, model, good, read_too, names), len(good))
-                for name in names:
-                    tables[name].append(_sample_rows(name, read[name], some))
-                rows.append(_image_rows(model, dataset, some, logits) | units)
-                for place, entry in enumerate(some):
-                    if watch is not None and watch.keeps(dataset.listing.images[entry.index]):
-                        kept.add(entry.index, ITSELF, pooled(watch.at, read, logits, place))
-                good = good[len(some) :]
+                passed = batches.run(partial(_forward, model, good, read_too, names), len(good))
+                keep(partial(take, *passed))
+                good = good[len(passed[0]) :]
             if on_progress is not None:
                 on_progress(done, len(wanted))
     if not rows:
         return Collected({}, {}, skipped)
     samples = {name: _joined(parts) for name, parts in tables.items()}
     return Collected(_joined(rows), samples, skipped, batches.halved, kept.table())
+
+
+@contextmanager
+def _keeper(model: LoadedModel) -> Iterator[Callable[[Callable[[], None]], None]]:
+    """Takes samples from batches, in order: of a GPU's beside its next pass, else at once."""
+    if model.device.type == "cpu":
+        yield lambda work: work()
+        return
+    with ThreadPoolExecutor(1, thread_name_prefix="samples") as pool:
+        waiting: deque[Future[None]] = deque()
+
+        def keep(work: Callable[[], None]) -> None:
+            waiting.append(pool.submit(work))
+            if len(waiting) > 1:
+                waiting.popleft().result()
+
+        yield keep
+        for future in waiting:
+            future.result()
 
 
 def _forward(
@@ -162,7 +187,7 @@ def prefetched(
     dataset: Dataset,
     wanted: Sequence[tuple[int, int]],
     layers: Sequence[LayerInfo],
-    given: InputCard,
+    model: LoadedModel,
     seed: int,
     batch: int,
 ) -> Generator[list[Prepared | Skipped], None, None]:
@@ -172,17 +197,18 @@ def prefetched(
         dataset: Where the images are.
         wanted: Places in its listing, each with the points to sample.
         layers: That positions are wanted of.
-        given: The input that the network takes.
+        model: Tells what input it takes, and whether a GPU waits for it.
         seed: Of the positions.
         batch: Images of a batch.
     """
     _ = dataset.listing  # list before there are threads
     waiting: deque[list[Future[Prepared | Skipped]]] = deque()
-    pool = ThreadPoolExecutor(FAR_DECODERS if dataset.far else DECODERS, thread_name_prefix="decode")
+    many = dataset.far or model.device.type != "cpu"
+    pool = ThreadPoolExecutor(MANY_DECODERS if many else DECODERS, thread_name_prefix="decode")
     try:
         for start in range(0, len(wanted), batch):
             part = wanted[start : start + batch]
-            waiting.append([pool.submit(_prepare, dataset, *entry, layers, given, seed) for entry in part])
+            waiting.append([pool.submit(_prepare, dataset, *entry, layers, model.card.input, seed) for entry in part])
             if len(waiting) > 1:
                 yield [future.result() for future in waiting.popleft()]
         while waiting:

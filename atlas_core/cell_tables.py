@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
-from atlas_core.classes import TOP_CLASSES
+from atlas_core.class_names import TOP_CLASSES
 
 Kind: TypeAlias = Literal["integer", "number", "flag", "text"]
 Cell: TypeAlias = Mapping[str, Any]

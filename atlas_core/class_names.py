@@ -7,6 +7,9 @@ from typing import Any
 
 from atlas_core.errors import InputError
 
+TOP_CLASSES = 5
+"""That a cell names."""
+
 
 def class_name(index: int, names: Sequence[str]) -> str:
     """What a class is called.

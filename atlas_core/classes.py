@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from atlas_core.binning import assign_cells
+from atlas_core.class_names import TOP_CLASSES
 from atlas_core.members import BLOCK, Members, Reader, add_rows, distinct_pairs, members_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
-
-TOP_CLASSES = 5
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def pool_copies(
     names = dataset.listing.images
     wanted = [(int(index), 0) for index in indices if watch.kinds(names[index])]
     kept, batches, done = Kept(), Batches(BATCH, "image"), 0
-    with closing(prefetched(dataset, wanted, [], model.card.input, 0, BATCH)) as parts:
+    with closing(prefetched(dataset, wanted, [], model, 0, BATCH)) as parts:
         for part in parts:
             good = [entry for entry in part if isinstance(entry, Prepared)]
             copies = [(entry.index, kind, spoil(entry.pixels, kind, names[entry.index]))

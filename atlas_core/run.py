@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atlas_core import devices, registry
+from atlas_core.advance import GPU, STAGE_QUEUES
 from atlas_core.build import plan
 from atlas_core.errors import AtlasError, InputError, MissingInputError
 from atlas_core.gc import drop_samples
@@ -74,24 +75,57 @@ def _register(model: Path, dataset: Path) -> tuple[str, str]:
     return register_cards(_runtime.store, model, dataset, Settings().dataset_stores)
 
 
+class Divided(Executor):
+    """Chunks that compute on the GPU in the one process that has it, all else in others beside it.
+
+    Args:
+        gpu: Of one process.
+        others: On the CPU.
+    """
+
+    def __init__(self, gpu: Executor, others: Executor) -> None:
+        self._gpu = gpu
+        self._others = others
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        """Have something done where it belongs."""
+        on_gpu = work is _run and STAGE_QUEUES[arguments[1].stage] == GPU
+        return (self._gpu if on_gpu else self._others).submit(work, *arguments, **named)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End all processes."""
+        for pool in (self._gpu, self._others):
+            pool.shutdown(wait, cancel_futures=cancel_futures)
+
+
+def _pool(store: Path, count: int, device: str) -> Executor:
+    def start(count: int, device: str) -> Executor:
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(count, context, _start, (str(store), os.getpid(), device))
+
+    return (
+        Divided(start(1, device), start(max(1, count - 1), devices.CPU))
+        if devices.is_gpu(device)
+        else start(count, device)
+    )
+
+
 @contextmanager
-def processes(store: Path, count: int | None = None) -> Iterator[ProcessPoolExecutor]:
+def processes(store: Path, count: int | None = None) -> Iterator[Executor]:
     """A pool of processes with the store open; they end with this process.
 
     Args:
         store: Folder of the store.
-        count: Processes, as many as there are cores by default, one where they compute on a GPU.
+        count: Processes, as many as there are cores by default; where there is a GPU one of them has it.
 
     Raises:
-        ConflictError: The GPU of ATLAS_DEVICE is in use, or more than one process would share it.
+        ConflictError: The GPU of ATLAS_DEVICE is in use.
     """
     device = devices.resolved(Settings().device)
-    count = count or (1 if devices.is_gpu(device) else len(os.sched_getaffinity(0)))
-    devices.check_processes(device, count)
     claim = devices.claim(device)
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     os.environ.update(single_threaded_environment())
-    pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _start, (str(store), os.getpid(), device))
+    pool = _pool(store, count or len(os.sched_getaffinity(0)), device)
     try:
         yield pool
     except BrokenProcessPool:

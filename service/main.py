@@ -21,6 +21,7 @@ from service.routers import (
     comparisons,
     drift,
     events,
+    flows,
     health,
     icons,
     images,
@@ -28,6 +29,7 @@ from service.routers import (
     levels,
     metrics,
     patches,
+    placenames,
     projections,
     registered,
     samples,
@@ -41,6 +43,36 @@ from service.routers import (
 from service.schemas.problems import Problem
 from service.settings import ServiceSettings
 
+ROUTERS = (
+    health,
+    metrics,
+    blobs,
+    registered,
+    aliases,
+    atlases,
+    thumbnails,
+    jobs,
+    events,
+    webhooks,
+    projections,
+    batched,
+    icons,
+    drift,
+    comparisons,
+    versions,
+    selections,
+    classes,
+    patches,
+    audits,
+    tours,
+    viewer,
+    # These take the rest of a path as a layer's name, so the others stand before them.
+    flows,
+    samples,
+    images,
+    placenames,
+    levels,
+)
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: errors.described(text)
     for status, text in {
@@ -82,10 +114,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     )
     app.state.services = services
     errors.install(app, settings.trusted_hosts)
-    # `levels`, `samples` and `images` take the rest of a path as a layer's name, so the others stand before it.
-    first = (health, metrics, blobs, registered, aliases, atlases, thumbnails, jobs, events, webhooks, projections,
-             batched, icons, drift, comparisons, versions, selections, classes, patches, audits, tours)  # fmt: skip
-    for module in (*first, viewer, samples, images, levels):
+    for module in ROUTERS:
         app.include_router(module.router)
     webhooks.describe_events(app)
     _describe_problems(app)

@@ -18,8 +18,6 @@ from service.routers.registered import check_ready
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
     from atlas_core.facts import ModelFacts
     from atlas_core.plan import Plan
     from atlas_core.registry import Document
@@ -76,7 +74,7 @@ def told(services: Services, plan: Plan, base: str) -> Document | None:
         return None
     for number, layer in enumerate(found["layers"]):
         layer["picture"]["url"] = f"{base}/pictures/{number}?v={layer['picture']['sha256']}"
-        layer["points"] = f"{base}/points/{number}"
+        layer |= {name: f"{base}/{name}/{number}" for name in ("points", "twins", "coupled")}
     for one in _pictured(found):
         one["url"] = one["evidence"] and f"{base}/pictures/{one['evidence'].rpartition('-')[2]}"
     for patch in _patches(found):
@@ -102,22 +100,6 @@ def blob_of(services: Services, plan: Plan, name: str) -> str:
     if name not in record["blobs"]:
         raise NotFoundError(f"this comparison has no {name.replace('-', ' ')}")
     return str(record["blobs"][name])
-
-
-def points_of(services: Services, plan: Plan, n: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The points of both halves of a layer's map, float32 of shape (samples, 2) each.
-
-    Raises:
-        NotFoundError: There is no such layer, or it is not complete.
-    """
-    chunks = plan.find("publish", step="version")
-    if n >= len(chunks):
-        raise NotFoundError(f"this comparison has no layer {n}; it has {len(chunks)}, counted from 0")
-    record = services.artifacts.record(chunks[n])
-    if record is None:
-        raise services.artifacts.missing(plan, NOT_COMPLETE)
-    table = services.artifacts.table(record["blobs"]["points"])
-    return table["old"], table["new"]
 
 
 def exemplar(services: Services, plan: Plan, n: int) -> tuple[str, Callable[[], bytes]]:

@@ -21,14 +21,16 @@ import threading
 import time
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import numpy as np
 
+import service.embedded
 from atlas_client.client import Client
 from service.embedded import Embedded, embedded
 
@@ -46,17 +48,32 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("layer")
     parser.add_argument("--data", type=Path, help="folder of the service, kept for the next run; else a temporary one")
     parser.add_argument("--seconds", type=float, default=15, help="of each number of clients")
+    parser.add_argument("--gpu", action="store_true", help="project on a GPU, in a worker that has the card to itself")
     options = parser.parse_args(arguments)
-    with _folder(options.data) as folder, embedded(folder, processes=1) as service, Client(service.url) as client:
+    one = _projecting_on_the_card() if options.gpu else nullcontext()
+    device = "cuda" if options.gpu else "cpu"
+    with one, _folder(options.data) as folder, embedded(folder, processes=1) as up, Client(up.url) as client:
         atlas = _atlas(client, options.model, options.dataset, options.layer)
         images = _images(options.dataset)
-        before = _forward(folder, atlas, images)
-        _load(service, atlas, images, 8, 3.0)  # loads the model and the index
-        rows = [_load(service, atlas, images, count, options.seconds) for count in CLIENTS]
-        hot = _load(service, atlas, images, 1, 3.0, headers={})
-        after = _forward(folder, atlas, images)
+        before = _forward(folder, atlas, images, device)
+        _load(up, atlas, images, 8, 3.0)  # loads the model and the index
+        rows = [_load(up, atlas, images, count, options.seconds) for count in CLIENTS]
+        hot = _load(up, atlas, images, 1, 3.0, headers={})
+        after = _forward(folder, atlas, images, device)
     print(_table(before, rows, hot, after))
     return 0
+
+
+@contextmanager
+def _projecting_on_the_card() -> Iterator[None]:
+    """Have one worker take the queues of projections and of the GPU, which `atlas up` gives to two."""
+    started = service.embedded._worker_command
+    with (
+        patch.object(service.embedded, "_batch_workers", lambda _, processes: [("batch", "cpu", processes)]),
+        patch.object(service.embedded, "_worker_command", lambda name, queues, processes: started(
+            name, "interactive,gpu" if queues == "interactive" else queues, processes)),
+    ):  # fmt: skip
+        yield
 
 
 @contextmanager
@@ -100,18 +117,18 @@ class Forward:
     batched: float
 
 
-def _forward(folder: Path, atlas: str, images: Sequence[bytes]) -> Forward:
+def _forward(folder: Path, atlas: str, images: Sequence[bytes], device: str) -> Forward:
     with tempfile.TemporaryDirectory() as place:
         for number, image in enumerate(images):
             (Path(place) / f"{number:03d}").write_bytes(image)
-        command = [sys.executable, "-m", "benchmarks.projecting.serving", str(folder / "store"), atlas, place]
+        command = [sys.executable, "-m", "benchmarks.projecting.serving", str(folder / "store"), atlas, place, device]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         said = subprocess.run(command, capture_output=True, text=True, check=True, env=environment,
                               cwd=Path(__file__).resolve().parents[2]).stdout  # fmt: skip
     return Forward(**json.loads(said))
 
 
-def measure_forward(store: str, atlas: str, place: str) -> dict[str, float]:
+def measure_forward(store: str, atlas: str, place: str, device: str) -> dict[str, float]:
     """What `Forward` holds, of the network alone: pictures are decoded before."""
     import torch
 
@@ -123,7 +140,7 @@ def measure_forward(store: str, atlas: str, place: str) -> dict[str, float]:
     torch.set_num_threads(1)
     opened = open_store(store)
     plan = plan_of(opened, atlas)
-    model = Runtime(opened).model(plan.model.card)
+    model = Runtime(opened, device=device).model(plan.model.card)
     pixels = [
         to_unit(read_pixels(path.read_bytes(), plan.model.card.input)[None]) for path in sorted(Path(place).iterdir())
     ]

@@ -11,9 +11,11 @@ from atlas_core.errors import NotFoundError
 from atlas_core.plan import Plan
 from service.asked import picture
 from service.dependencies import Services, ServicesDep
+from service.halves import points_table, told_cells, twins_of
 from service.routers.comparisons import KIND, JobDep
 from service.routers.levels import PNG, Version
-from service.versions import blob_of, exemplar, points_of
+from service.schemas.versions import HalvesCells
+from service.versions import blob_of, exemplar
 
 router = APIRouter(prefix="/v1/comparisons/{comparison}", tags=["comparisons"])
 PICTURE = PNG | {304: {"description": "It has not changed"}}
@@ -47,9 +49,22 @@ def get_points(job: JobDep, services: ServicesDep, n: Number) -> Response:
 
     `X-Points` tells how many each half has.
     """
-    old, new = points_of(services, _plan(job, services), n)
+    table = points_table(services, _plan(job, services), n)
+    old, new = table["old"], table["new"]
     return Response(old.tobytes() + new.tobytes(), media_type="application/octet-stream",
                     headers={"X-Points": f"{len(old)}, {len(new)}"})  # fmt: skip
+
+
+@router.get("/twins/{n}", response_class=Response, responses={200: {"content": {"application/octet-stream": {}}}})
+def get_twins(job: JobDep, services: ServicesDep, n: Number) -> Response:
+    """Of each of the old half's points the place of its twin among the new half's, int32; -1 where it has none."""
+    return Response(twins_of(services, _plan(job, services), n).tobytes(), media_type="application/octet-stream")
+
+
+@router.get("/coupled/{n}", response_model=HalvesCells)
+def get_cells(job: JobDep, services: ServicesDep, n: Number) -> Any:
+    """The filled cells of both halves of the map: how full, of which class, and what both models get right in them."""
+    return told_cells(services, _plan(job, services), n)
 
 
 @router.get("/exemplars/{n}", responses=PICTURE, response_class=Response)

@@ -158,6 +158,31 @@ class CoupledMap(BaseModel):
     trustworthiness: dict[Half, float]
 
 
+class HalfCells(BaseModel):
+    """The filled cells of one half, a column each.
+
+    `samples` of `images`, most of which are of the class `common`, `share` of them; of those with a label the old
+    model gets the share `old` right and the new one `new`.
+    """
+
+    column: list[int]
+    row: list[int]
+    samples: list[int]
+    images: list[int]
+    common: list[str | None]
+    share: list[float]
+    old: list[float | None]
+    new: list[float | None]
+
+
+class HalvesCells(BaseModel):
+    """The cells of both halves of a map, `side` a side."""
+
+    side: int
+    old: HalfCells
+    new: HalfCells
+
+
 class VersionPicture(BaseModel):
     """Both halves of a map side by side."""
 
@@ -167,7 +192,7 @@ class VersionPicture(BaseModel):
 
 
 class VersionLayer(BaseModel):
-    """Two models at a layer, or two layers; `points` is where both halves' points are."""
+    """Two models at a layer, or two layers; `points`, `twins` and `coupled` are where both halves of its map are."""
 
     layer: str
     other: str
@@ -178,6 +203,8 @@ class VersionLayer(BaseModel):
     cells: ChangedCells
     picture: VersionPicture
     points: str
+    twins: str
+    coupled: str
 
 
 class Accuracies(BaseModel):

@@ -210,3 +210,22 @@ def test_what_is_watched_is_kept_of_each_image(model: TinyModel, dataset: Datase
 
 def test_nothing_is_kept_unwatched(model: TinyModel, dataset: Dataset) -> None:
     assert collected(model, dataset, [0]).novelty == {}
+
+
+def test_before_a_gpu_the_same_samples_are_taken_beside_the_passes(model: TinyModel, dataset: Dataset) -> None:
+    plain = collected(model, dataset, list(range(7)), batch=2)
+    model.device = torch.device("cuda")  # the tiny model computes on the CPU all the same
+    beside = collected(model, dataset, list(range(7)), batch=2)
+    assert beside.images.keys() == plain.images.keys()
+    for name, table in {**plain.layers, "images": plain.images}.items():
+        other = beside.images if name == "images" else beside.layers[name]
+        for column, values in table.items():
+            np.testing.assert_array_equal(other[column], values)
+
+
+def test_what_goes_wrong_beside_the_passes_is_told(model: TinyModel, dataset: Dataset) -> None:
+    model.device = torch.device("cuda")
+    for weight in model.network().module.parameters():
+        weight.data.fill_(float("nan"))
+    with pytest.raises(ModelError, match="no numbers"):
+        collected(model, dataset, list(range(7)), batch=2)

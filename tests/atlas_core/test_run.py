@@ -6,7 +6,7 @@ import subprocess
 import time
 import zipfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from atlas_core import registry
 from atlas_core.errors import InputError
 from atlas_core.manifest import manifest_of
 from atlas_core.registration import register_cards
-from atlas_core.run import adopt, run_plan
+from atlas_core.run import Divided, adopt, run_plan
 from atlas_core.runtime import Runtime
 from atlas_core.store import open_store
 from tests.atlas_core.conftest import TinyAtlas
@@ -85,6 +85,25 @@ def test_bad_input_is_one_line_and_exit_code_4(
     (line,) = [line for line in ended.stderr.splitlines() if line.startswith("atlas: error:")]
     assert message in line
     assert "Traceback" not in ended.stderr
+
+
+def test_chunks_that_compute_on_a_gpu_go_to_its_process(tiny_atlas: TinyAtlas) -> None:
+    places: dict[str, list[str]] = {"gpu": [], "others": []}
+
+    class Here(Executor):
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def submit(self, work: Callable[..., Any], /, *arguments: Any, **_: Any) -> Future[Any]:
+            places[self.name].append(arguments[1].stage if len(arguments) > 1 else "other work")
+            return Future()
+
+    pool = Divided(Here("gpu"), Here("others"))
+    for chunk in {chunk.stage: chunk for chunk in tiny_atlas.plan.chunks}.values():
+        pool.submit(atlas_core.run._run, tiny_atlas.plan, chunk)
+    pool.submit(sorted, [])
+    assert sorted(places["gpu"]) == ["attribute", "collect", "render"]
+    assert sorted(places["others"]) == ["cells", "layout", "other work", "publish"]
 
 
 def test_an_interrupted_build_does_not_wait_for_its_chunks(tmp_path: Path) -> None:

@@ -231,7 +231,8 @@ def _versions(call: Caller, live: Live) -> None:
     one, name = "/v1/comparisons/{comparison}", {"comparison": job["id"]}
     layer = call(f"GET {one}", 200, **name).json()["description"]["layers"][0]
     _picture(call, f"GET {one}/pictures/{{n}}", layer["picture"]["sha256"], n="0", **name)
-    call(f"GET {one}/points/{{n}}", 200, n="0", **name)
+    for what in ("points", "twins", "coupled"):
+        call(f"GET {one}/{what}/{{n}}", 200, n="0", **name)
     call(f"GET {one}/summary", 200, **name)
     call(f"GET {one}/exemplars/{{n}}", 404, n="0", **name)
     call(f"DELETE {one}", 204, **name)
@@ -330,6 +331,10 @@ def _levels(call: Caller, live: Live) -> None:
     call(f"GET {level}/cells/{{column}}-{{row}}/exemplars/{{n}}", 200, n="0", **place)
     call(f"GET {level}/poster", 200, **place)
     call(f"GET {level}/cells/{{column}}-{{row}}/samples", 200, **place)
+    call(f"GET {level}/cells/{{column}}-{{row}}/flow", 200, params={"to": "features.4"}, **place)
+    names = "GET /v1/atlases/{atlas}/layers/{layer}/names"
+    tag = {"if-none-match": call(names, 200, **place).headers["etag"]}
+    call(names, 304, headers=tag, **place)
     samples = "/v1/atlases/{atlas}/layers/{layer}/samples"
     page = call(f"GET {samples}", 200, params={"near": "0.5,0.5", "page_size": 1}, **place).json()
     call("GET /v1/atlases/{atlas}/layers/{layer}/images", 200, params={"wrong": True}, **place)

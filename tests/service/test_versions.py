@@ -65,6 +65,9 @@ def test_it_is_shown_and_can_be_quoted(live: Live, made: dict[str, Any]) -> None
     points = np.frombuffer(answer.content, np.float32).reshape(-1, 2)
     assert answer.headers["x-points"] == f"{len(points) // 2}, {len(points) // 2}"
     assert ((points >= 0) & (points <= 1)).all()
+    twins = np.frombuffer(httpx.get(f"{live.service.url}{layer['twins']}").content, np.int32)
+    assert twins.tolist() == list(range(len(points) // 2))
+    _check_cells(live.client.json("GET", layer["coupled"]), np.split(points, 2), made["description"])
     for one in made["description"]["accuracy"]["classes"]:
         assert (one["url"] is None) == (one["verdict"] != "damaged")
         if one["url"] is not None:
@@ -73,9 +76,26 @@ def test_it_is_shown_and_can_be_quoted(live: Live, made: dict[str, Any]) -> None
     summary = live.client.comparison_summary(made["id"])
     assert summary.startswith("**candidate against tiny** on 60 images of patterns: ")
     assert len(summary.splitlines()) <= 15
-    for path in ("pictures/99", "points/1", "exemplars/0"):
+    for path in ("pictures/99", "points/1", "twins/1", "coupled/1", "exemplars/0"):
         with pytest.raises(NotFoundError):
             live.client.request("GET", f"{made['links']['self']}/{path}")
+
+
+def _check_cells(found: dict[str, Any], points: list[np.ndarray], description: dict[str, Any]) -> None:
+    """Both halves' cells count their points, and the candidate gets right what is of the class it always says."""
+    side = found["side"]
+    assert side == description["layers"][0]["cells"]["side"]
+    for which, half in zip(("old", "new"), points, strict=True):
+        cells = found[which]
+        place = np.minimum(np.floor(half.astype(float) * side).astype(int), side - 1)
+        held = np.zeros((side, side), int)
+        np.add.at(held, (side - 1 - place[:, 1], place[:, 0]), 1)
+        assert sum(cells["samples"]) == len(half)
+        assert [held[row, column] for column, row in zip(cells["column"], cells["row"], strict=True)] == cells[
+            "samples"
+        ]
+        pure = [place for place, share in enumerate(cells["share"]) if share == 1]
+        assert all(cells["new"][place] == (cells["common"][place] == "dots") for place in pure)
 
 
 def test_a_model_and_itself_without_an_atlas(live: Live) -> None:

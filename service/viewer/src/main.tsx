@@ -4,6 +4,8 @@ import "./style/tokens.css";
 import "./style/base.css";
 import "./style/map.css";
 import "./style/parts.css";
+import "./style/images.css";
+import "./style/linked.css";
 import { signal } from "@preact/signals";
 import { type ComponentType, render } from "preact";
 import { type PageProps, pageOf } from "./pages";

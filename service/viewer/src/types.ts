@@ -110,5 +110,17 @@ export interface Position { row: number; column: number; x: number; y: number; s
 export interface Projection {
   classes: { index: number; name: string; probability: number }[] | null;
   layers: Record<string, { grid: [number, number]; positions: Position[]; typical_share?: number }>;
-  novelty?: { word?: string; novelty_p?: number; parts?: Record<string, { p: number; says: string }> };
+  novelty: NoveltyAnswer | null;
+  novelty_reason?: string | null;
+}
+
+export type NoveltyWord = "ordinary" | "rare" | "unseen";
+
+/** Whether an image is new to the atlas; judged on `n` of its images. docs/novelty.md says what each part is. */
+export interface NoveltyAnswer {
+  novelty_p: number;
+  word: NoveltyWord;
+  n: number;
+  parts: Record<string, { p: number; word: NoveltyWord; weight: number; says: string }>;
+  blind_spots: string[];
 }

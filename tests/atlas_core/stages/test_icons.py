@@ -27,6 +27,8 @@ from tests.atlas_core.test_icon_plan import cells_of, resolved
 from tests.tiny import CLASSES, LAYER, picture
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from atlas_core.plan import Plan
     from atlas_core.store import Store
 
@@ -230,27 +232,40 @@ def test_garbage_spares_what_icons_refer_to_until_they_are_dropped(tiny_atlas: T
     assert tables.unpack(store.get_blob(whitening))
 
 
+def _made_on_a_gpu(
+    atlas: TinyAtlas, folder: Path, **value: Any
+) -> tuple[dict[str, Any], NDArray[np.float64], dict[str, Any], NDArray[np.float64]]:
+    """What is told of it and the first picture, of a CPU and of a GPU."""
+    plan, here = made(atlas, **value)
+    shutil.copytree(atlas.directory / ".store", folder / "store")
+    store = open_store(str(folder / "store"))
+    for chunk in plan.own:
+        store.delete_record(chunk.stage, chunk.key)
+    run_all(plan, Runtime(store, device="cuda"))
+    there = _description(store, plan)
+    one, other = (_pixels(where, found["pictures"][0]["sha256"]).astype(float)
+                  for where, found in ((atlas.store, here), (store, there)))  # fmt: skip
+    return here, one, there, other
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize(
-    "value",
-    [
-        {"kind": "channels", "channels": [3]},
-        {"kind": "classes", "classes": [1], "of": "logit"},
-        {"kind": "dream", "steps": 8},
-        {"kind": "composition"},
-    ],
+    "value", [{"kind": "channels", "channels": [3]}, {"kind": "dream", "steps": 8}, {"kind": "composition"}]
 )
 def test_a_gpu_makes_what_a_cpu_makes(tiny_atlas: TinyAtlas, image: str, tmp_path: Path, value: dict[str, Any]) -> None:
     if value["kind"] == "dream":
         value = {**value, "image": image}
     if value["kind"] == "composition":
         value = {**value, "cells": [{**_cell(tiny_atlas, 0), "x": 0.5, "y": 0.5}]}
-    plan, here = made(tiny_atlas, **value)
-    shutil.copytree(tiny_atlas.directory / ".store", tmp_path / "store")
-    store = open_store(str(tmp_path / "store"))
-    for chunk in plan.own:
-        store.delete_record(chunk.stage, chunk.key)
-    run_all(plan, Runtime(store, device="cuda"))
-    one, other = (_pixels(where, found["pictures"][0]["sha256"]).astype(float)
-                  for where, found in ((tiny_atlas.store, here), (store, _description(store, plan))))  # fmt: skip
+    _, one, _, other = _made_on_a_gpu(tiny_atlas, tmp_path, **value)
     assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.8
+
+
+@pytest.mark.gpu
+def test_a_gpu_raises_a_logit_nearly_as_far_as_a_cpu(tiny_atlas: TinyAtlas, tmp_path: Path) -> None:
+    # in bf16 the climb through the whole network ends at another picture of the class: .16 against .20 on an H100
+    here, one, there, other = _made_on_a_gpu(tiny_atlas, tmp_path, kind="classes", classes=[1], of="logit")
+    reached = [found["pictures"][0]["fidelity"] for found in (here, there)]
+    assert reached[1]["logit"] > 0.7 * reached[0]["logit"] > 0
+    assert reached[1]["probability"] > reached[0]["probability"] - 0.1
+    assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.4

@@ -1,6 +1,8 @@
 // What floats on the edges of every map, in the order of this list.
 
 import type { ComponentType } from "preact";
+import { BesideControl } from "../linked/BesideControl";
+import { canBeside } from "../linked/beside";
 import type { View } from "../view";
 
 export interface Control {
@@ -11,4 +13,6 @@ export interface Control {
   component: ComponentType<{ view: View }>;
 }
 
-export const CONTROLS: Control[] = [];
+export const CONTROLS: Control[] = [
+  { id: "beside", corner: "top-right", available: canBeside, component: BesideControl },
+];

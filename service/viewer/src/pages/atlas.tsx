@@ -4,8 +4,9 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { bound, maybe, number, text } from "../address";
 import { Problem } from "../api";
-import { Stage } from "../map/stage";
-import { PANELS, panelOf } from "../panels";
+import { Stages } from "../linked/Stages";
+import { PANELS } from "../panels";
+import { panelOf } from "../panels/open";
 import { Busy } from "../parts/Busy";
 import { Choice } from "../parts/Choice";
 import { Message } from "../parts/Problem";
@@ -71,7 +72,7 @@ function Shown({ view }: { view: View }) {
   const shown = panels.find((panel) => panel.id === open.value) ?? panels[0];
   return (
     <main class="atlas">
-      <Stage view={view} />
+      <Stages view={view} />
       <aside class="panel" aria-label="Details">
         {panels.length > 1 && <Choice label="Panels" controls="details" value={shown!.id} onPick={(id) => { open.value = id; }} options={panels.map(({ id, title }) => ({ value: id, text: title }))} />}
         <div id="details">{shown && <shown.component view={view} />}</div>

@@ -1,9 +1,11 @@
 // What stands beside the map, a tab each; below it on a narrow screen.
 
-import { signal } from "@preact/signals";
 import type { ComponentType } from "preact";
-import { bound, text } from "../address";
-import { type View, feature } from "../view";
+import { Images } from "../images/Images";
+import { takesPictures } from "../images/landings";
+import { PANEL as IMAGES } from "../images/taking";
+import { Through, isThrough } from "../linked/Through";
+import type { View } from "../view";
 
 export interface Panel {
   /** Also its name in the address. */
@@ -13,11 +15,7 @@ export interface Panel {
   component: ComponentType<{ view: View }>;
 }
 
-/** The panel that is open, empty for the first. */
-export const panelOf = feature((view: View) => {
-  const open = signal("");
-  bound(view, "panel", open, text(""));
-  return open;
-});
-
-export const PANELS: Panel[] = [];
+export const PANELS: Panel[] = [
+  { id: "layers", title: "Layers", available: isThrough, component: Through },
+  { id: IMAGES, title: "Your pictures", available: takesPictures, component: Images },
+];

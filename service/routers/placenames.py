@@ -1,0 +1,38 @@
+"""What the regions of a layer's map are called."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from service.dependencies import Paging, ServicesDep
+from service.routers.levels import FOREVER, REVALIDATE, Version, matches
+from service.sample_queries import SamplesDep
+from service.schemas.pages import Page
+from service.schemas.placenames import PlaceName
+
+router = APIRouter(prefix="/v1/atlases/{atlas}/layers/{layer:path}", tags=["samples"])
+MOST = 10_000
+"""Names on a page: those of a whole layer are fewer."""
+MADE: dict[int | str, dict[str, Any]] = {304: {"description": "They have not changed"}}
+
+
+@router.get("/names", response_model=Page[PlaceName], responses=MADE)
+def list_names(
+    samples: SamplesDep,
+    services: ServicesDep,
+    request: Request,
+    v: Version = None,
+    page_size: Annotated[int, Query(ge=1, le=MOST)] = MOST,
+    page_token: Annotated[str | None, Query(pattern="^[0-9]{1,12}$")] = None,
+) -> Response:
+    """Names of regions, countries before provinces before towns: what is said there more often than elsewhere."""
+    paging = Paging(page_size, page_token)
+    tag, names = services.place_names.of(services.artifacts, samples)
+    etag = f'"{tag}-{paging.start}-{paging.size}"'
+    headers = {"ETag": etag, "Cache-Control": FOREVER if v == tag else REVALIDATE}
+    if matches(request, etag):
+        return Response(status_code=304, headers=headers)
+    return JSONResponse(paging.page(names), headers=headers)

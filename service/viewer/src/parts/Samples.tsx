@@ -1,0 +1,104 @@
+// Samples as a grid of crops, page by page.
+
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import type { Page } from "../api";
+import type { SampleDocument } from "../types";
+import { Busy } from "./Busy";
+import { ProblemLine } from "./Problem";
+import { brief, count } from "./words";
+
+const SHOWN = 30;
+
+export interface Asked { token: string | null; size: number; wrong: boolean }
+export type SamplePage = Page<SampleDocument> & { total: number };
+
+interface Props {
+  heading: (total: number) => string;
+  ask: (asked: Asked) => Promise<SamplePage>;
+  /** A crop is pointed at, or none. */
+  onPoint?: (sample: SampleDocument | null) => void;
+}
+
+/** Give it another `key` whenever other samples are to be shown. */
+export function Samples({ heading, ask, onPoint }: Props) {
+  const page = useSignal<SamplePage | null>(null), problem = useSignal<Error | null>(null);
+  const tokens = useSignal<(string | null)[]>([null]), place = useSignal(0), wrong = useSignal(false), known = useSignal(false), chosen = useSignal<SampleDocument | null>(null);
+  useEffect(() => {
+    let gone = false;
+    ask({ token: tokens.value[place.value] ?? null, size: SHOWN, wrong: wrong.value }).then(
+      (found) => {
+        if (gone) return;
+        const after = [...tokens.peek()];
+        after[place.peek() + 1] = found.next_page_token;
+        tokens.value = after;
+        known.value ||= found.items.some((sample) => sample.right !== null);
+        page.value = found;
+        problem.value = null;
+      },
+      (error: Error) => { if (!gone) problem.value = error; },
+    );
+    return () => { gone = true; };
+  }, [place.value, wrong.value]);
+  useEffect(() => () => onPoint?.(null), []);
+  if (problem.value) return <section class="samples" aria-label="Samples"><ProblemLine problem={problem.value} /></section>;
+  const found = page.value;
+  if (!found) return <section class="samples" aria-label="Samples"><Busy>Looking for samples…</Busy></section>;
+  const first = place.value * SHOWN, turn = (by: number) => () => { place.value += by; };
+  return (
+    <section class="samples" aria-label="Samples">
+      <h3>{heading(found.total)}</h3>
+      {known.value && (
+        <label class="wrong-only">
+          <input type="checkbox" checked={wrong.value} onChange={(event) => { tokens.value = [null]; place.value = 0; wrong.value = event.currentTarget.checked; }} />
+          Only of images that the network got wrong
+        </label>
+      )}
+      <ul class="crops">{found.items.map((sample) => <Crop key={sample.sample} sample={sample} onPoint={onPoint} onChoose={() => { chosen.value = sample; }} />)}</ul>
+      {found.total > SHOWN && (
+        <nav class="pager" aria-label="Pages of samples">
+          <button type="button" disabled={place.value === 0} onClick={turn(-1)}>Previous</button>
+          <span>{count(first + 1)}–{count(first + found.items.length)}</span>
+          <button type="button" disabled={!tokens.value[place.value + 1]} onClick={turn(1)}>Next</button>
+        </nav>
+      )}
+      {chosen.value && <Chosen sample={chosen.value} />}
+    </section>
+  );
+}
+
+/** What a sample is, in a line. */
+function said(sample: SampleDocument): string {
+  const label = sample.label && brief(sample.label.name), predicted = sample.predicted && brief(sample.predicted.name);
+  if (sample.right === false) return `${label}, taken for ${predicted}`;
+  return label ?? (predicted ? `taken for ${predicted}` : "");
+}
+
+/** Address of a sample's crop, kept with it or cut anew from its image; null where none are kept. */
+export function cropOf(sample: SampleDocument, source: "stored" | "dataset"): string | null {
+  return sample.crop && `${sample.crop.slice(1)}&source=${source}`;
+}
+
+function Crop({ sample, onPoint, onChoose }: { sample: SampleDocument; onPoint?: Props["onPoint"]; onChoose: () => void }) {
+  const address = cropOf(sample, "stored"), text = said(sample) || String(sample.image);
+  const point = (it: SampleDocument | null) => () => onPoint?.(it);
+  return (
+    <li>
+      <button type="button" class={sample.right === false ? "crop wrong" : "crop"} title={`${text} · ${sample.image}`} onClick={onChoose}
+        onPointerEnter={point(sample)} onPointerLeave={point(null)} onFocus={point(sample)} onBlur={point(null)}>
+        {address ? <img src={address} alt={text} loading="lazy" width="20" height="20" /> : text}
+      </button>
+    </li>
+  );
+}
+
+// One of them larger, cut anew from its image.
+function Chosen({ sample }: { sample: SampleDocument }) {
+  const address = cropOf(sample, "dataset");
+  return (
+    <figure class="chosen">
+      {address && <img src={address} alt={said(sample)} />}
+      <figcaption><strong>{said(sample) || "Sample"}</strong><br />{sample.image}<br />row {sample.row}, column {sample.column} of the layer</figcaption>
+    </figure>
+  );
+}
