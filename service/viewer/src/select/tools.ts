@@ -3,7 +3,7 @@
 import { effect, signal } from "@preact/signals";
 import type { Attach } from "../map/attachments";
 import type { AtlasMap, Frame, Pointed, Tool } from "../map/map";
-import { panelOf } from "../panels";
+import { panelOf } from "../panels/open";
 import { atMost, inside } from "./outline";
 import { type Corners, selectionOf } from "./selection";
 
