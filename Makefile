@@ -28,7 +28,7 @@ setup: .venv/.installed system viewer  ## virtual environment with everything, a
 # The viewer's page, built from service/viewer/src; nothing is done while that is unchanged. `node build.mjs --watch` in its
 # folder builds on every change.
 VIEWER := service/viewer
-NODE_IS_NEW := node -e 'process.exit(parseInt(process.versions.node) < 18)' 2>/dev/null && command -v npm >/dev/null
+NODE_IS_NEW := node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null
 viewer: $(VIEWER)/static/index.html
 
 $(VIEWER)/static/index.html: $(VIEWER)/node_modules/.package-lock.json $(VIEWER)/build.mjs $(VIEWER)/tsconfig.json $(shell find $(VIEWER)/src -type f)

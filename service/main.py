@@ -30,6 +30,7 @@ from service.routers import (
     metrics,
     patches,
     placenames,
+    points,
     projections,
     registered,
     samples,
@@ -67,6 +68,7 @@ ROUTERS = (
     tours,
     viewer,
     # These take the rest of a path as a layer's name, so the others stand before them.
+    points,
     flows,
     samples,
     images,

@@ -160,6 +160,11 @@ class Samples:
         return told
 
     @property
+    def digest(self) -> str:
+        """Of the table, by which links to what is in it are versioned."""
+        return self._blob
+
+    @property
     def url(self) -> str:
         """Path of the samples."""
         return f"/v1/atlases/{self.plan.id}/layers/{quote(self.layer, safe='')}/samples"

@@ -1,6 +1,6 @@
 // Where an atlas is read from: the service that serves it, or a folder of `atlas build` beside the page.
 
-import { Problem, json, listOf, quoted } from "./api";
+import { Problem, bytes, json, listOf, quoted } from "./api";
 import type { Atlas, CellDocument, Job, Layer, Manifest } from "./types";
 import { Cells } from "./view";
 
@@ -8,6 +8,26 @@ export const TILE_SIDE = 10;
 
 /** The picture of a tile; another digest is another picture. */
 export interface TilePicture { url: string; digest: string; preview: boolean }
+
+/** All samples of a layer; number n is the same sample at every layer of an atlas. */
+export class Points {
+  readonly count: number;
+  /** Pairs x, y in the plane. */
+  readonly places: Float32Array<ArrayBuffer>;
+  /** Classes, -1 where there is none. */
+  readonly label: Int16Array<ArrayBuffer>;
+  readonly predicted: Int16Array<ArrayBuffer>;
+  /** 1 where the network is right about the sample's image, 0 where it is wrong, -1 where nobody knows. */
+  readonly right: Int8Array<ArrayBuffer>;
+
+  constructor(readonly layer: string, data: ArrayBuffer) {
+    const n = (this.count = Math.floor(data.byteLength / 13));
+    this.places = new Float32Array(data, 0, 2 * n);
+    this.label = new Int16Array(data, 8 * n, n);
+    this.predicted = new Int16Array(data, 10 * n, n);
+    this.right = new Int8Array(data, 12 * n, n);
+  }
+}
 
 export interface Source {
   /** Whether a service stands behind it, which can be asked for samples, projections, jobs. */
@@ -26,6 +46,8 @@ export interface Source {
   tile(layer: string, side: number, x: number, y: number): TilePicture | null;
   /** Ask for a tile before its turn. */
   wish(layer: string, side: number, x: number, y: number): void;
+  /** The points of a layer; null where they are not kept. */
+  points(layer: string): Promise<Points | null>;
   /** Where the picture of a real patch is; null where none are kept. */
   exemplar(layer: string, side: number, column: number, row: number, n: number): string | null;
 }
@@ -142,6 +164,10 @@ export class ServiceSource implements Source {
     fetch(`${this.level(layer, side)}/tiles/${x}/${y}`).catch(() => null);
   }
 
+  async points(layer: string): Promise<Points> {
+    return new Points(layer, await bytes(`${this.root}/layers/${quoted(layer)}/points`));
+  }
+
   exemplar(layer: string, side: number, column: number, row: number, n: number): string | null {
     return `${this.level(layer, side)}/cells/${column}-${row}/exemplars/${n}`;
   }
@@ -205,6 +231,8 @@ export class FolderSource implements Source {
   }
 
   wish(): void {}
+
+  async points(): Promise<null> { return null; }
 
   exemplar(): string | null { return null; }
 }

@@ -3,12 +3,22 @@
 import { showLanding } from "../images/overlay";
 import { lightUp } from "../linked/lit";
 import { stayWithSamples } from "../linked/staying";
+import { attachBox } from "./box";
+import { attachFrames } from "./frames";
 import type { AtlasMap } from "./map";
+import { attachMarked } from "./marked";
+import { attachMarks } from "./marks";
+import { attachPoints } from "./points";
 
 export type Attach = (map: AtlasMap) => (() => void) | void;
 
 export const ATTACHMENTS: Attach[] = [
+  attachMarks,
+  attachPoints,
+  attachBox,
   lightUp,
   ({ view }) => stayWithSamples(view),
   showLanding,
+  attachMarked,
+  attachFrames,
 ];

@@ -4,15 +4,25 @@ import type { ComponentType } from "preact";
 import { BesideControl } from "../linked/BesideControl";
 import { canBeside } from "../linked/beside";
 import type { View } from "../view";
+import { LayerChooser, LevelChooser } from "./chooser";
+import { Displaying } from "./displaying";
+import { Minimap } from "./minimap";
+import { Zoom } from "./zoom";
 
 export interface Control {
   id: string;
-  corner: "top-left" | "top-right" | "bottom-left" | "bottom-right";
+  /** `bar` stands above the map, the corners lie on it. */
+  corner: "bar" | "top-left" | "top-right" | "bottom-left" | "bottom-right";
   /** Whether it has something to say or do; read anew whenever signals it reads change. */
   available?(view: View): boolean;
   component: ComponentType<{ view: View }>;
 }
 
 export const CONTROLS: Control[] = [
-  { id: "beside", corner: "top-right", available: canBeside, component: BesideControl },
+  { id: "layer", corner: "bar", component: LayerChooser },
+  { id: "level", corner: "bar", component: LevelChooser },
+  { id: "beside", corner: "bar", available: canBeside, component: BesideControl },
+  { id: "display", corner: "bar", component: Displaying },
+  { id: "zoom", corner: "bottom-right", component: Zoom },
+  { id: "minimap", corner: "bottom-left", component: Minimap },
 ];

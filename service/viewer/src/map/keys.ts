@@ -3,7 +3,7 @@
 import type { Cells, Place } from "../view";
 import type { AtlasMap } from "./map";
 
-const STEPS: Record<string, [number, number]> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+export const STEPS: Record<string, [number, number]> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /** The cell nearest to the middle of what is shown. */
 export function middle(cells: Cells, column: number, row: number): Place | null {

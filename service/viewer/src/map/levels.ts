@@ -1,6 +1,7 @@
 // Which levels are on the map: the one that the zoom or the hand chose, above what was there before until its tiles are.
 
 import { effect, signal } from "@preact/signals";
+import { displayOf } from "./display";
 import type { AtlasMap } from "./map";
 import type { Style } from "./paint";
 import { LevelTiles } from "./tiles";
@@ -10,8 +11,8 @@ const WISHES = 2; // tiles in view asked for before their turn, at each look at 
 const DARK = matchMedia("(prefers-color-scheme: dark)");
 
 export class Levels {
-  /** Icons sized by density: null where all are as large as their cell, else what makes the mean cell full. */
-  readonly density = signal<number | null>(null);
+  /** Goes up when the coarsest level was painted anew. */
+  readonly paints = signal(0);
   private base: LevelTiles | null = null;
   private under: LevelTiles | null = null;
   private shown: LevelTiles | null = null;
@@ -25,15 +26,17 @@ export class Levels {
       effect(() => this.choose()),
       effect(() => { void this.put(view.layer.value, view.shownSide.value); }),
       effect(() => { if (view.looks.value) { this.refresh(); this.ask(); } }),
-      effect(() => { this.density.value; this.refresh(); }),
+      effect(() => { displayOf(view).density.value; this.refresh(); }),
+      effect(() => { this.hide(displayOf(view).shown.value === "points"); }),
     );
-    for (const event of ["animation-finish", "resize"] as const) viewer.addHandler(event, () => this.refresh());
+    viewer.addHandler("animation-finish", () => this.refresh());
+    viewer.addHandler("resize", () => { this.choose(); this.refresh(); });
     DARK.addEventListener("change", this.repaint);
   }
 
   /** How tiles are painted now. */
   style(lowest: boolean): Style {
-    const { view, element } = this.map, colours = getComputedStyle(element), density = this.density.peek();
+    const { view, element } = this.map, colours = getComputedStyle(element), density = displayOf(view).density.peek();
     const bare = view.atlas.peek().seeded === null;
     const cells = view.cells.peek();
     const mean = cells ? Array.from(cells.count).reduce((sum, count) => sum + count, 0) / cells.side ** 2 : 1;
@@ -47,16 +50,24 @@ export class Levels {
 
   /** A tile was painted: what lies beneath may go. */
   painted(): void {
+    if (this.base) this.paints.value += 1;
     if (this.under && this.shown?.ready) {
       this.under.close();
       this.under = null;
     }
   }
 
+  /** The whole map by its coarsest level, into a square. */
+  drawSmall(context: CanvasRenderingContext2D, size: number): void { this.base?.drawWhole(context, size); }
+
   close(): void {
     for (const end of this.ends.splice(0)) end();
     DARK.removeEventListener("change", this.repaint);
     for (const tiles of new Set([this.base, this.under, this.shown])) tiles?.close();
+  }
+
+  private hide(hidden: boolean): void {
+    for (const tiles of new Set([this.base, this.under, this.shown])) tiles?.image?.setOpacity(hidden ? 0 : 1);
   }
 
   private refresh(): void {

@@ -2,11 +2,14 @@
 
 import { type Signal, effect, signal } from "@preact/signals";
 import OpenSeadragon from "openseadragon";
+import type { IconName } from "../parts/Icon";
 import { type Camera, type Place, type View, WHOLE, feature } from "../view";
 import { Canvas } from "./canvas";
 import { listenToKeys } from "./keys";
 import { Levels } from "./levels";
 import { listenToPointer } from "./pointer";
+
+const MARGIN = 0.96; // share of the shorter side that the whole map fills
 
 /** Where things are while an overlay is drawn, in CSS pixels of the map. */
 export interface Frame {
@@ -41,6 +44,8 @@ export interface Tool {
   id: string;
   /** What it does, for its button. */
   title: string;
+  /** Name of its picture in parts/Icon.tsx. */
+  icon: IconName;
   cursor?: string;
   /** Also used by dragging with Shift held, without being chosen. */
   shift?: boolean;
@@ -64,18 +69,21 @@ export class AtlasMap {
   private readonly canvas: Canvas;
   private readonly ends: (() => void)[] = [];
   private moving = false;
+  private room = { x: 0, y: 0 };
 
   /** @param element Is filled by the map; it takes the focus and the keys. */
   constructor(readonly view: View, readonly element: HTMLElement) {
     this.viewer = OpenSeadragon({
       element, drawer: "canvas", showNavigationControl: false, showNavigator: false, keyboardNavEnabled: false,
-      animationTime: matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 0.35, springStiffness: 8,
-      visibilityRatio: 1, constrainDuringPan: true, minZoomImageRatio: 0.9, maxZoomPixelRatio: Infinity, zoomPerScroll: 1.25,
+      preserveViewport: true, autoResize: true, animationTime: matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 0.35, springStiffness: 8,
+      visibilityRatio: 0.9, constrainDuringPan: true, minZoomImageRatio: 0.9, maxZoomPixelRatio: Infinity, zoomPerScroll: 1.25,
       homeFillsViewer: false, imageLoaderLimit: 6, maxImageCacheCount: 400, smoothTileEdgesMinZoom: Infinity,
       subPixelRoundingForTransparency: { "*": OpenSeadragon.SUBPIXEL_ROUNDING_OCCURRENCES.ALWAYS },
       gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true }, gestureSettingsTouch: { pinchRotate: false, clickToZoom: false, dblClickToZoom: true },
       gestureSettingsPen: { clickToZoom: false, dblClickToZoom: true },
     });
+    this.viewer.addHandler("resize", () => this.keepCamera());
+    this.keepCamera();
     this.levels = new Levels(this);
     this.canvas = new Canvas(this);
     this.ends.push(listenToPointer(this), listenToKeys(this), this.followCamera());
@@ -118,7 +126,7 @@ export class AtlasMap {
   /** CSS pixels of the whole map at zoom 1. */
   get home(): number {
     const size = this.viewer.viewport.getContainerSize();
-    return Math.min(size.x, size.y);
+    return Math.max(1, Math.min(size.x, size.y) * MARGIN);
   }
 
   flyTo({ x, y, zoom }: Partial<Camera>, immediately = false): void {
@@ -169,8 +177,15 @@ export class AtlasMap {
     this.viewer.destroy();
   }
 
+  // In a window of another size the same part of the map is looked at.
+  private keepCamera(): void {
+    this.room = { ...this.viewer.viewport.getContainerSize() };
+    this.flyTo(this.view.camera.peek(), true);
+  }
+
   private tellCamera(): void {
-    const { viewport } = this.viewer, centre = viewport.getCenter(false);
+    const { viewport } = this.viewer, centre = viewport.getCenter(false), room = viewport.getContainerSize();
+    if (room.x !== this.room.x || room.y !== this.room.y) return;
     const camera = { x: centre.x, y: 1 - centre.y, zoom: (viewport.getZoom(false) * viewport.getContainerSize().x) / this.home };
     const before = this.view.camera.peek(), near = (a: number, b: number) => Math.abs(a - b) < 1e-6;
     if (near(before.x, camera.x) && near(before.y, camera.y) && near(before.zoom, camera.zoom)) return;

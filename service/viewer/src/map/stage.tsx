@@ -5,6 +5,7 @@ import type { View } from "../view";
 import { ATTACHMENTS } from "./attachments";
 import { CONTROLS } from "./controls";
 import { AtlasMap } from "./map";
+import { waitingFor } from "./waiting";
 
 const CORNERS = ["top-left", "top-right", "bottom-left", "bottom-right"] as const;
 
@@ -20,9 +21,13 @@ export function Stage({ view }: { view: View }) {
   }, [view]);
   return (
     <section class="stage" aria-label="Map">
+      <div class="bar"><Corner view={view} corner="bar" /></div>
+      <div class="ground">
       <div class="map" ref={place} tabIndex={0} role="application" aria-describedby="keys" aria-label={named(view)} />
-      <p id="keys" class="unseen">Arrow keys walk from cell to cell, plus and minus zoom, 0 shows all, Escape lets go.</p>
+      <p id="keys" class="unseen">Arrow keys walk from cell to cell, with Shift they choose a part of the map, plus and minus zoom, 0 shows all, Escape lets go.</p>
+      {waitingFor(view) && <p class="waiting float" role="status">{waitingFor(view)}</p>}
       {CORNERS.map((corner) => <div class={`corner ${corner}`}><Corner view={view} corner={corner} /></div>)}
+      </div>
     </section>
   );
 }

@@ -3,6 +3,7 @@
 import OpenSeadragon from "openseadragon";
 import { TILE_SIDE } from "../source";
 import type { Cells } from "../view";
+import { displayOf } from "./display";
 import type { AtlasMap } from "./map";
 import { type Style, paintTile } from "./paint";
 
@@ -20,7 +21,7 @@ export class LevelTiles {
   /** @param lowest Whether nothing lies beneath: where a picture is missing, counts are painted. */
   constructor(private readonly map: AtlasMap, readonly cells: Cells, readonly lowest: boolean) {
     map.viewer.addTiledImage({
-      tileSource: this.source() as never, x: 0, y: 0, width: 1,
+      tileSource: this.source() as never, x: 0, y: 0, width: 1, opacity: displayOf(map.view).shown.peek() === "points" ? 0 : 1,
       success: (event) => {
         const { item } = event as unknown as { item: OpenSeadragon.TiledImage };
         if (this.closed) map.viewer.world.removeItem(item);
@@ -43,6 +44,20 @@ export class LevelTiles {
     for (let y = y0; y <= y1; y++) for (let x = x0; x <= x1; x++) if (this.filled(x, y)) found.push([x, y]);
     const far = ([x, y]: [number, number]) => Math.hypot(left + (x + 0.5) * across - bounds.x / 2, top + (y + 0.5) * across - bounds.y / 2);
     return found.sort((a, b) => far(a) - far(b));
+  }
+
+  /** All that is painted of it, into a square; counts where it is not. */
+  drawWhole(context: CanvasRenderingContext2D, size: number): void {
+    const { side } = this.cells, step = size / side;
+    const bare = this.map.levels.style(true);
+    for (let y = 0; y * TILE_SIDE < side; y++) {
+      for (let x = 0; x * TILE_SIDE < side; x++) {
+        const tile = this.tiles.get(`${x}-${y}`), across = Math.min(TILE_SIDE, side - x * TILE_SIDE), down = Math.min(TILE_SIDE, side - y * TILE_SIDE);
+        const small = tile?.context ?? document.createElement("canvas").getContext("2d")!;
+        if (!tile) paintTile(small, null, this.cells, x, y, LEAST, bare);
+        context.drawImage(small.canvas, x * TILE_SIDE * step, y * TILE_SIDE * step, across * step, down * step);
+      }
+    }
   }
 
   /** Paint again: another style, other pictures, or more pixels where the map was zoomed. */

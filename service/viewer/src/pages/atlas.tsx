@@ -7,6 +7,8 @@ import { Problem } from "../api";
 import { Stages } from "../linked/Stages";
 import { PANELS } from "../panels";
 import { panelOf } from "../panels/open";
+import { Heading } from "./heading";
+import { Progress } from "./progress";
 import { Busy } from "../parts/Busy";
 import { Choice } from "../parts/Choice";
 import { Message } from "../parts/Problem";
@@ -72,6 +74,8 @@ function Shown({ view }: { view: View }) {
   const shown = panels.find((panel) => panel.id === open.value) ?? panels[0];
   return (
     <main class="atlas">
+      <Heading view={view} />
+      <Progress view={view} />
       <Stages view={view} />
       <aside class="panel" aria-label="Details">
         {panels.length > 1 && <Choice label="Panels" controls="details" value={shown!.id} onPick={(id) => { open.value = id; }} options={panels.map(({ id, title }) => ({ value: id, text: title }))} />}

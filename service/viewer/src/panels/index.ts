@@ -6,6 +6,7 @@ import { takesPictures } from "../images/landings";
 import { PANEL as IMAGES } from "../images/taking";
 import { Through, isThrough } from "../linked/Through";
 import type { View } from "../view";
+import { Details } from "./details";
 
 export interface Panel {
   /** Also its name in the address. */
@@ -16,6 +17,7 @@ export interface Panel {
 }
 
 export const PANELS: Panel[] = [
+  { id: "details", title: "Details", available: () => true, component: Details },
   { id: "layers", title: "Layers", available: isThrough, component: Through },
   { id: IMAGES, title: "Your pictures", available: takesPictures, component: Images },
 ];

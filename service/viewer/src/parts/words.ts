@@ -3,7 +3,7 @@
 export const count = (value: number | null | undefined): string => (value ?? 0).toLocaleString("en");
 
 export const percent = (value: number | null | undefined): string =>
-  value === null || value === undefined ? "–" : `${(100 * value).toFixed(value < 0.095 ? 1 : 0)} %`;
+  value === null || value === undefined ? "–" : `${(100 * value).toFixed(value !== 0 && value < 0.095 ? 1 : 0)} %`;
 
 export const decimal = (value: number | null | undefined): string => (value === null || value === undefined ? "–" : value.toFixed(2));
 

@@ -1,0 +1,43 @@
+// What is said of a layer and of the level that is shown.
+
+import { type Fact, Facts } from "../parts/Facts";
+import { count, decimal, percent } from "../parts/words";
+import type { View } from "../view";
+
+export function LevelDetails({ view }: { view: View }) {
+  const layer = view.layerShown.value, level = view.level(), seeded = view.atlas.value.seeded;
+  const qualities = layer?.qualities, icons = level?.qualities?.icons;
+  return (
+    <>
+      <h2>{layer?.name ?? "Nothing yet"}</h2>
+      <p class="quiet">{seeded === null
+        ? "Every square is a cell of samples, the stronger its shade, the more there are. Like lies beside like."
+        : "Every square is an icon: a picture made to excite the layer as the mean of the samples in its cell does. Like lies beside like."}</p>
+      {seeded !== null && <p class="quiet">{seeded
+        ? "The icons are seeded from data: each starts from an average of real patches. Compare them with the nearest real patches of a cell."
+        : "The icons are pure: no picture of the dataset went into them."}</p>}
+      {icons && <p class="quiet">A dot in an icon's corner marks it: low in contrast or fidelity, a copy, or grainy.</p>}
+      <p class="quiet">Point at a cell or choose one to see what it is.{view.source.live && " Drag with Shift to see all samples of a part of the map."}</p>
+      {qualities && <><h3>The layer</h3><Facts rows={[
+        ["Samples", count(qualities.samples)], ["Images", count(qualities.images)],
+        ["Trustworthiness", decimal(qualities.layout?.trustworthiness), "Are neighbours on the map neighbours in the layer?"],
+        ["Continuity", decimal(qualities.layout?.continuity), "Are neighbours in the layer neighbours on the map?"],
+      ]} /></>}
+      {icons && level && <><h3>The level of {level.side} cells a side</h3><Facts rows={[
+        ["Cells", count(level.qualities!.cells)], ["Samples shown", percent(level.qualities!.shown)],
+        ["Whitened cosine", decimal(icons.whitened_cosine)], ...beside(icons.beside), ["After blur, turn and zoom", decimal(icons.robust)],
+        ["Own cell is nearest", percent(icons.retrieval_top1)],
+        ["Low in contrast", percent(icons.low_contrast_share)], ["Low in fidelity", percent(icons.low_fidelity_share)],
+        ["Copies", percent(icons.copy_share)], ["Grainy", percent(icons.grain_share)],
+      ]} /></>}
+    </>
+  );
+}
+
+// Whitened cosines of what the icons are measured beside.
+function beside(rows: Record<string, { whitened_cosine?: number }> | undefined): Fact[] {
+  return [
+    ["– of the starts alone", decimal(rows?.start_alone?.whitened_cosine), "Of the pictures that icons start from, without a step"],
+    ["– of nearest real patches", decimal(rows?.nearest_real_patch?.whitened_cosine), "Of the real patch nearest to each cell"],
+  ];
+}
