@@ -19,7 +19,7 @@ export function comparedIn(view: View): Compared | null {
 /** The difference that a column stands for, in logits. */
 export const differenceAt = (compared: Compared, column: number, side: number): number => compared.scale * (2 * ((column + 0.5) / side) - 1);
 
-export const attach: Attach = (map) => map.addOverlay({ order: 55, draw: (context, frame) => { const compared = comparedIn(map.view); if (compared) axes(context, frame, map.view, compared); } });
+export const attachAxes: Attach = (map) => map.addOverlay({ order: 55, draw: (context, frame) => { const compared = comparedIn(map.view); if (compared) axes(context, frame, map.view, compared); } });
 
 function axes(context: CanvasRenderingContext2D, frame: Frame, view: View, compared: Compared): void {
   const [left, top] = frame.toScreen(0, 1), [right, bottom] = frame.toScreen(1, 0), middle = (left + right) / 2;

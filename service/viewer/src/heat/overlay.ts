@@ -9,9 +9,10 @@ export function paletteOf(colour: (name: string) => string, measure: string): Pa
   return { ground: colourOf(colour("--map")), high: bad ? against : colourOf(colour("--for")), low: against };
 }
 
-/** A picture of a heat map, a pixel a cell; where there is no cell it is clear. */
+/** A picture of a heat map, a pixel a cell; where there is no cell it is the map's ground, which hides the rims of icons beside it. */
 export function paintHeat(heat: HeatDocument, sign: Sign, look: Look, intensity: number, palette: Palette): HTMLCanvasElement {
   const { side } = heat, ends = endsOf(heat, sign), pixels = new ImageData(side, side);
+  for (let at = 0; at < pixels.data.length; at += 4) pixels.data.set([...palette.ground, 255], at);
   for (let n = 0; n < heat.value.length; n++) {
     const value = heat.value[n]!, strength = heat.value[n] === null ? null : strengthOf(heat, value, ends);
     const [red, green, blue, opacity] = veil(strength, look, intensity, palette);

@@ -22,7 +22,7 @@ export function Strip({ view }: { view: View }) {
   const close = () => { line.value = null; };
   if (!line.value) return null;
   return (
-    <section class="strip float" aria-label="Icons along the line">
+    <section class="strip" aria-label="Icons along the line">
       <div class="row">
         <strong>{shown.length} {shown.length === 1 ? "cell" : "cells"} along the line</strong>
         <Rendering view={view} line={line.value} shown={shown} onAsked={(jobs) => { rendered.value = jobs; }} />

@@ -51,7 +51,7 @@ const stationsLength = (line: Line) => line.slice(1).reduce((sum, [x, y], n) => 
 
 export const middleOf = ({ side, column, row }: Place): [number, number] => [(column + 0.5) / side, 1 - (row + 0.5) / side];
 
-export const attach: Attach = (map) => {
+export const attachLine: Attach = (map) => {
   const { view } = map, line = lineOf(view), draft = signal<Line | null>(null);
   const ends = [
     map.addTool(lineTool(map, draft, line)),

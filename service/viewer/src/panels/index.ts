@@ -1,10 +1,15 @@
 // What stands beside the map, a tab each; below it on a narrow screen.
 
 import type { ComponentType } from "preact";
+import { ComparePanel } from "../compare/ComparePanel";
+import { canCompare, comparedIn } from "../compare/classes";
+import { HeatPanel } from "../heat/HeatPanel";
+import { hasHeat } from "../heat/heat";
 import { Images } from "../images/Images";
 import { takesPictures } from "../images/landings";
 import { PANEL as IMAGES } from "../images/taking";
 import { Through, isThrough } from "../linked/Through";
+import { SelectPanel } from "../select/SelectPanel";
 import type { View } from "../view";
 import { Details } from "./details";
 
@@ -18,6 +23,9 @@ export interface Panel {
 
 export const PANELS: Panel[] = [
   { id: "details", title: "Details", available: () => true, component: Details },
+  { id: "heat", title: "Heat map", available: hasHeat, component: HeatPanel },
+  { id: "select", title: "Select", available: (view) => view.source.live, component: SelectPanel },
+  { id: "compare", title: "Compare", available: (view) => comparedIn(view) !== null || canCompare(view), component: ComparePanel },
   { id: "layers", title: "Layers", available: isThrough, component: Through },
   { id: IMAGES, title: "Your pictures", available: takesPictures, component: Images },
 ];

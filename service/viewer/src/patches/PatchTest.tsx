@@ -55,6 +55,8 @@ export function PatchTest({ view, cell, target, base }: Props) {
   );
 }
 
+const sentence = (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+
 const ended = (job: Job | null) => job !== null && !["queued", "running"].includes(job.state);
 
 function Found({ found, root, one, other }: { found: Description; root: string; one: string; other: string }) {
@@ -65,14 +67,14 @@ function Found({ found, root, one, other }: { found: Description; root: string; 
   ];
   return (
     <>
-      <p role="status" class="verdict"><strong>{VERDICTS[found.verdict]}</strong> {found.reason}{found.needs ? ` To be sure it takes ${found.needs}.` : ""}</p>
+      <p role="status" class="verdict"><strong>{VERDICTS[found.verdict]}</strong> {sentence(found.reason)}{found.needs ? ` To be sure it takes ${found.needs}.` : ""}</p>
       <table>
         <caption>Images of {one} that flip to {other}, of {count(found.base_images)}, with the patch in the best corner; 95 % interval</caption>
         <thead><tr><th scope="col">Pasted</th><th scope="col">Flip</th><th scope="col">Interval</th></tr></thead>
         <tbody>{rows.map(([name, result, picture]) => <Row key={name} name={name} result={result} picture={picture} />)}</tbody>
       </table>
       {!found.held_out && <p class="note">The images are the atlas's own: it left none out.</p>}
-      {found.patches.length > 0 && <figure><img class="sheet" src={`${root}/sheet`} alt={`Images of ${one}, before and after a patch was pasted, with what the model says of each`} /><figcaption class="quiet">Before and after, the surest first</figcaption></figure>}
+      {found.patches.length > 0 && <figure><a href={`${root}/sheet`} target="_blank" rel="noreferrer"><img class="sheet" src={`${root}/sheet`} alt={`Images of ${one}, before and after a patch was pasted, with what the model says of each`} /></a><figcaption class="quiet">Before and after, the surest first</figcaption></figure>}
     </>
   );
 }

@@ -2,14 +2,13 @@
 
 import { useSignal } from "@preact/signals";
 import { classesOf } from "../classes";
-import { type Page, json } from "../api";
+import { json } from "../api";
 import { mapOf } from "../map/map";
 import { markedOf } from "../map/marked";
 import { ClassSearch } from "../parts/ClassSearch";
-import { SampleGrid } from "../parts/SampleGrid";
+import { type SamplePage, Samples } from "../parts/Samples";
 import { Radios } from "../parts/Radios";
 import { count } from "../parts/words";
-import type { SampleDocument } from "../types";
 import type { View } from "../view";
 import { Downloads } from "./Downloads";
 import { MadeAtlases } from "./MadeAtlases";
@@ -62,7 +61,7 @@ function Conditions({ view, selection }: { view: View; selection: Selection }) {
   );
 }
 
-interface Counted extends Page<SampleDocument> { total: number; images: number }
+type Counted = SamplePage & { images: number };
 
 function Found({ view, selection }: { view: View; selection: Selection }) {
   const query = queryOf(selection), page = useSignal<Counted | null>(null), path = pathOf(view, "samples", query);
@@ -72,7 +71,7 @@ function Found({ view, selection }: { view: View; selection: Selection }) {
       <p class="found" role="status">{page.value ? <><strong>{count(page.value.total)}</strong> {page.value.total === 1 ? "sample" : "samples"} of <strong>{count(page.value.images)}</strong> {page.value.images === 1 ? "image" : "images"}</> : "Counting…"}</p>
       {page.value && page.value.total > 0 && <Downloads view={view} query={query} />}
       <MadeAtlases view={view} selection={selection} />
-      <SampleGrid about={path} ask={ask} heading={() => "Their patches"} answers={false} onPoint={(sample) => { markedOf(view).value = sample; }} />
+      <Samples key={path} ask={ask} heading={() => "Their patches"} answers={false} onPoint={(sample) => { markedOf(view).value = sample; }} />
     </>
   );
 }

@@ -10,7 +10,7 @@ import { type Corners, selectionOf } from "./selection";
 const LEAST = 5; // CSS pixels across, below which a drag was a slip
 const MOST_CORNERS = 120;
 
-export const attach: Attach = (map) => {
+export const attachLasso: Attach = (map) => {
   const { view } = map, { lasso, box } = selectionOf(view), draft = signal<Corners | null>(null);
   if (!view.source.live) return;
   const done = (found: Corners | null) => {
