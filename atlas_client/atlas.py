@@ -52,18 +52,19 @@ class Atlas:
         self._tile = functools.lru_cache(maxsize=16)(self._decoded_tile)
 
     @classmethod
-    def open(cls, place: str | Path, *, timeout: float = 60.0) -> Atlas:
+    def open(cls, place: str | Path, *, url: str = "", timeout: float = 60.0) -> Atlas:
         """Open an atlas.
 
         Args:
-            place: A folder, `http://host/?atlas=ID` or `http://host/v1/atlases/ID`.
+            place: A folder, `http://host/?atlas=ID` or `http://host/v1/atlases/ID`; with `url` also an id.
+            url: The service that an id belongs to.
             timeout: Seconds to wait for each answer of a service.
 
         Raises:
             BadInputError: There is no atlas there.
             UnavailableError: The service cannot be reached.
         """
-        found: Place = place_of(place)
+        found: Place = place_of(place, url)
         if found.folder is not None:
             return cls(FolderSource(found.folder), found.folder.name)
         source = ServiceSource(Client(found.url, timeout), found.id)
@@ -82,6 +83,11 @@ class Atlas:
     def close(self) -> None:
         """Let go of the connection to a service."""
         self._source.close()
+
+    @property
+    def source(self) -> Source:
+        """Where its parts are read from."""
+        return self._source
 
     @property
     def layers(self) -> list[str]:

@@ -36,6 +36,7 @@ from atlas_client.plugins import MissingExtraError, extra_of, is_missing_extra, 
 from atlas_client.progress import inspection_bar, job_bars, upload_bar
 from atlas_client.project import project
 from atlas_client.search import search
+from atlas_client.story.command import story
 from atlas_client.versions import versions
 from atlas_client.views import compare, heatmap, select
 
@@ -228,7 +229,7 @@ def cancel(atlas: AtlasId, url: Url = DEFAULT_URL, as_json: Json = False) -> Non
 OWN: dict[str, Callable[..., None]] = {
     "submit": submit, "status": status, "cancel": cancel, "project": project, "icons": icons,
     "drift": drift, "search": search, "heatmap": heatmap, "select": select, "compare": compare,
-    "versions": versions, "audit": audit, "patch": patch, "cells": cells,
+    "versions": versions, "audit": audit, "patch": patch, "cells": cells, "story": story,
 }  # fmt: skip
 GROUPS = {"models": models, "datasets": datasets, "alias": alias}
 

@@ -6,8 +6,9 @@ import { canCompare, comparedIn } from "../compare/classes";
 import { HeatPanel } from "../heat/HeatPanel";
 import { hasHeat } from "../heat/heat";
 import { Images } from "../images/Images";
-import { takesPictures } from "../images/landings";
+import { canPlace, takesPictures } from "../images/landings";
 import { PANEL as IMAGES } from "../images/taking";
+import { VersionsPanel } from "../versions/VersionsPanel";
 import { Through, isThrough } from "../linked/Through";
 import { SelectPanel } from "../select/SelectPanel";
 import type { View } from "../view";
@@ -27,5 +28,6 @@ export const PANELS: Panel[] = [
   { id: "select", title: "Select", available: (view) => view.source.live, component: SelectPanel },
   { id: "compare", title: "Compare", available: (view) => comparedIn(view) !== null || canCompare(view), component: ComparePanel },
   { id: "layers", title: "Layers", available: isThrough, component: Through },
+  { id: "versions", title: "Versions", available: canPlace, component: VersionsPanel },
   { id: IMAGES, title: "Your pictures", available: takesPictures, component: Images },
 ];

@@ -1,0 +1,1 @@
+"""A story: one page that tells what an atlas shows, its figures and numbers read from the atlas itself."""
