@@ -28,7 +28,7 @@ def opened(open_page: OpenPage, served: Served, state: str = "", side: int = 3) 
 
 
 def drawn(page: Page, side: int) -> Page:
-    page.wait_for_function("side => document.querySelector('.map').dataset.painted?.endsWith(` ${side}`)", arg=side)
+    page.wait_for_function("side => document.querySelector('.map')?.dataset.painted?.endsWith(` ${side}`)", arg=side)
     page.wait_for_timeout(150)  # what is painted is drawn in the next frames
     return page
 

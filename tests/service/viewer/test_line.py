@@ -21,7 +21,7 @@ LAYER, SIDE = "features.7", 6
 @pytest.fixture
 def page(open_page: OpenPage, served: Served) -> Page:
     page = open_page(f"{served.page}#layer={LAYER}&side={SIDE}")
-    page.wait_for_function("document.querySelector('.map').dataset.painted?.endsWith(' 6')")
+    page.wait_for_function("document.querySelector('.map')?.dataset.painted?.endsWith(' 6')")
     return page
 
 

@@ -27,7 +27,7 @@ AROUND = [(0.2, 0.3), (2.7, 0.1), (2.9, 2.2), (1.2, 2.9), (0.1, 2.0)]
 @pytest.fixture
 def page(open_page: OpenPage, served: Served) -> Page:
     page = open_page(f"{served.page}#layer={LAYER}&side=3&panel=select")
-    page.wait_for_function("document.querySelector('.map').dataset.painted?.endsWith(' 3')")
+    page.wait_for_function("document.querySelector('.map')?.dataset.painted?.endsWith(' 3')")
     return page
 
 

@@ -52,7 +52,7 @@ function Asking({ view }: { view: View }) {
 // The comparison opens by itself as soon as it is there.
 function Coming({ path }: { path: string }) {
   const job = useJob<ComparisonJob>(path), done = job?.state === "succeeded";
-  useEffect(() => { if (done) location.assign(`./?atlas=${job!.id}#panel=compare`); }, [done]);
+  useEffect(() => { if (done) location.assign(`./?comparison=${job!.id}#panel=compare`); }, [done]);
   return <JobLine job={job} doing="Comparing" />;
 }
 
@@ -84,7 +84,7 @@ function Made({ view, again }: { view: View; again: string | null }) {
   return (
     <section aria-label="Comparisons">
       <h3>Comparisons</h3>
-      <ul class="links">{jobs.value.map(({ id: comparison, request: { classes: [one, other] } }) => <li key={comparison}><a href={`./?atlas=${comparison}#panel=compare`}>{className(view, one)} and {className(view, other)}</a></li>)}</ul>
+      <ul class="links">{jobs.value.map(({ id: comparison, request: { classes: [one, other] } }) => <li key={comparison}><a href={`./?comparison=${comparison}#panel=compare`}>{className(view, one)} and {className(view, other)}</a></li>)}</ul>
     </section>
   );
 }

@@ -1,9 +1,10 @@
 // Heat maps: which one is shown, on which scale, and how; read anew as the layer or the level changes.
 
-import { type Signal, computed, effect, signal } from "@preact/signals";
+import { type Signal, batch, computed, effect, signal } from "@preact/signals";
 import { bound, choice, number, text } from "../address";
 import { Problem, json, quoted } from "../api";
 import { className } from "../classes";
+import { besideOf } from "../linked/beside";
 import type { Attach } from "../map/attachments";
 import { type View, feature } from "../view";
 import { HeatOverlay } from "./overlay";
@@ -30,6 +31,7 @@ export const heatOf = feature((view: View): Heat => {
   const heat: Heat = {
     of: signal(""), sign: signal("both"), look: signal("icons"), intensity: signal(1), shown: signal(null), problem: signal(null),
   };
+  if (view.prefix) return heat; // a second map shows what the first does
   bound(view, "heat", heat.of, { ...text(""), parse: (it) => (it === "" || /^class-\d+$/.test(it) || it in MEASURES ? it : undefined) });
   bound(view, "sign", heat.sign, choice(SIGNS, "both"));
   bound(view, "look", heat.look, choice(LOOKS, "icons"));
@@ -74,8 +76,14 @@ export const attachHeat: Attach = (map) => {
       (error: unknown) => { if (key.peek() === asked) { heat.shown.value = null; heat.problem.value = error instanceof Problem ? error : null; } },
     );
   });
+  const follow = effect(() => {
+    const other = besideOf(view).other.value;
+    if (!other) return;
+    const same = heatOf(other);
+    batch(() => { same.of.value = heat.of.value; same.sign.value = heat.sign.value; same.look.value = heat.look.value; same.intensity.value = heat.intensity.value; });
+  });
   const draw = effect(() => { heat.shown.value; heat.sign.value; heat.look.value; heat.intensity.value; map.redraw(); });
-  return () => { off(); load(); draw(); };
+  return () => { off(); load(); follow(); draw(); };
 };
 
 const isOf = (shown: HeatDocument | null, of: string): boolean => shown !== null && of === (shown.class ? `class-${shown.class.index}` : shown.measure);

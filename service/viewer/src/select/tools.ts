@@ -12,7 +12,7 @@ const MOST_CORNERS = 120;
 
 export const attachLasso: Attach = (map) => {
   const { view } = map, { lasso, box } = selectionOf(view), draft = signal<Corners | null>(null);
-  if (!view.source.live) return;
+  if (!view.source.live || view.prefix) return; // the panel speaks of the first map
   const done = (found: Corners | null) => {
     draft.value = null;
     lasso.value = found;
