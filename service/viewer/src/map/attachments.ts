@@ -2,6 +2,7 @@
 
 import { attachAxes } from "../compare/classes";
 import { attachHeat } from "../heat/heat";
+import { attachAnnounce } from "./announce";
 import { showLanding } from "../images/overlay";
 import { lightUp } from "../linked/lit";
 import { stayWithSamples } from "../linked/staying";
@@ -29,4 +30,5 @@ export const ATTACHMENTS: Attach[] = [
   showLanding,
   attachMarked,
   attachFrames,
+  attachAnnounce,
 ];

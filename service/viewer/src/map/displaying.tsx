@@ -42,8 +42,14 @@ function Settings({ view }: { view: View }) {
           )}
         </>
       )}
+      <Location view={view} />
     </div>
   );
+}
+
+function Location({ view }: { view: View }) {
+  const { x, y, zoom } = view.camera.value;
+  return <p class="quiet location">x {x.toFixed(3)}, y {y.toFixed(3)}, zoom {zoom.toFixed(zoom < 10 ? 1 : 0)}</p>;
 }
 
 function PointsNote({ view }: { view: View }) {
