@@ -16,6 +16,18 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 
+def until(page: Page, function: str) -> None:
+    """Wait until a function of the page gives true; a function, for the page's policy runs no text."""
+    page.wait_for_function(f"() => {function}")
+
+
+def drawn(page: Page, side: int) -> Page:
+    """Wait until every tile in view of a level is painted, and what is painted is seen."""
+    until(page, f"document.querySelector('.map')?.dataset.painted?.endsWith(' {side}')")
+    page.wait_for_timeout(150)
+    return page
+
+
 def painted(page: Page, side: int, cells: list[tuple[int, int]]) -> NDArray[np.float64]:
     """The mean colour of the middle of some cells as they are seen, shape (cells, 3)."""
     shot = np.asarray(Image.open(io.BytesIO(page.locator(".map").screenshot())).convert("RGB"), np.float64)
@@ -33,6 +45,6 @@ def painted(page: Page, side: int, cells: list[tuple[int, int]]) -> NDArray[np.f
 
 def number(text: str) -> float:
     """The first number in a text, with a typographer's minus."""
-    found = re.search(r"[+−]?[\d.,]+", text)
+    found = re.search(r"[+−]?\d[\d.,]*", text)
     assert found, text
     return float(found[0].replace("−", "-").replace(",", ""))

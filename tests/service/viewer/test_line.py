@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.service.viewer.conftest import at
+from tests.service.viewer.reading import drawn, until
 
 if TYPE_CHECKING:
     from tests.service.viewer.conftest import Served
@@ -21,8 +22,7 @@ LAYER, SIDE = "features.7", 6
 @pytest.fixture
 def page(open_page: OpenPage, served: Served) -> Page:
     page = open_page(f"{served.page}#layer={LAYER}&side={SIDE}")
-    page.wait_for_function("document.querySelector('.map')?.dataset.painted?.endsWith(' 6')")
-    return page
+    return drawn(page, SIDE)
 
 
 def cells_of(served: Served) -> dict[tuple[int, int], dict[str, Any]]:
@@ -59,9 +59,7 @@ def test_a_line_shows_the_icons_of_the_cells_that_it_crosses(page: Page, served:
     strip(page).get_by_role("button", name="Render steps between").click()
     rendered = page.get_by_role("list", name="Rendered steps")
     expect(rendered.locator("img")).to_have_count(12, timeout=120_000)
-    page.wait_for_function(
-        "[...document.querySelectorAll('.rendered img')].every((picture) => picture.naturalWidth > 0)"
-    )
+    until(page, "[...document.querySelectorAll('.rendered img')].every((one) => one.naturalWidth > 0)")
     expect(rendered).to_contain_text("0 %")
     expect(rendered).to_contain_text("100 %")
     strip(page).get_by_role("button", name="Take the line away").click()

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.service.viewer.conftest import at
-from tests.service.viewer.reading import number
+from tests.service.viewer.reading import drawn, number
 
 if TYPE_CHECKING:
     from tests.service.viewer.conftest import Served
@@ -26,9 +26,7 @@ AROUND = [(0.2, 0.3), (2.7, 0.1), (2.9, 2.2), (1.2, 2.9), (0.1, 2.0)]
 
 @pytest.fixture
 def page(open_page: OpenPage, served: Served) -> Page:
-    page = open_page(f"{served.page}#layer={LAYER}&side=3&panel=select")
-    page.wait_for_function("document.querySelector('.map')?.dataset.painted?.endsWith(' 3')")
-    return page
+    return drawn(open_page(f"{served.page}#layer={LAYER}&side=3&panel=select"), 3)
 
 
 def drag(page: Page, places: list[tuple[float, float]]) -> None:
@@ -134,7 +132,8 @@ def test_an_atlas_is_made_of_it(page: Page, served: Served) -> None:
     expect(page.get_by_role("button", name="Make an atlas of this")).to_have_count(0)  # of a selection there is none
 
 
-def test_too_few_images_are_refused_with_the_remedy(page: Page) -> None:
+def test_too_few_images_are_refused_with_the_remedy(open_page: OpenPage, served: Served) -> None:
+    page = drawn(open_page(f"{served.page}#layer={LAYER}&side=3&panel=select", allow="status of 422"), 3)
     page.get_by_role("button", name="Rectangle", exact=True).click()
     drag(page, [(1.0, 1.0), (1.25, 1.25)])
     found(page)
