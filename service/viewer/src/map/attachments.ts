@@ -8,6 +8,8 @@ import { lightUp } from "../linked/lit";
 import { stayWithSamples } from "../linked/staying";
 import { attachLine } from "../line/line";
 import { attachLasso } from "../select/tools";
+import { attachNames } from "../names/overlay";
+import { attachTip } from "../tip/Tip";
 import { attachBox } from "./box";
 import { attachFrames } from "./frames";
 import type { AtlasMap } from "./map";
@@ -28,7 +30,9 @@ export const ATTACHMENTS: Attach[] = [
   lightUp,
   ({ view }) => stayWithSamples(view),
   showLanding,
+  attachNames,
   attachMarked,
   attachFrames,
   attachAnnounce,
+  attachTip,
 ];

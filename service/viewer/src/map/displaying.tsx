@@ -8,6 +8,8 @@ import { IconButton } from "../parts/IconButton";
 import { count } from "../parts/words";
 import type { View } from "../view";
 import { displayOf } from "./display";
+import { namesOf } from "../names/names";
+import { tipOf } from "../tip/shown";
 import { pointsOf } from "./points";
 
 const LEAST = 0.2, MOST = 8; // of the slider, as in the article; it is logarithmic, so that 1 lies near its middle
@@ -43,6 +45,7 @@ function Settings({ view }: { view: View }) {
         </>
       )}
       <Location view={view} />
+      <Extras view={view} />
     </div>
   );
 }
@@ -50,6 +53,16 @@ function Settings({ view }: { view: View }) {
 function Location({ view }: { view: View }) {
   const { x, y, zoom } = view.camera.value;
   return <p class="quiet location">x {x.toFixed(3)}, y {y.toFixed(3)}, zoom {zoom.toFixed(zoom < 10 ? 1 : 0)}</p>;
+function Extras({ view }: { view: View }) {
+  const names = namesOf(view), tip = tipOf(view);
+  return (
+    <>
+      {names.list.value.length > 0 && (
+        <label class="check"><input type="checkbox" checked={names.shown.value} onChange={(event) => { names.shown.value = event.currentTarget.checked; }} /> Names of places</label>
+      )}
+      <label class="check"><input type="checkbox" checked={tip.value} onChange={(event) => { tip.value = event.currentTarget.checked; }} /> Say what a cell is beside the pointer</label>
+    </>
+  );
 }
 
 function PointsNote({ view }: { view: View }) {
