@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from playwright.sync_api import Browser, Page
-
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
     from tests.service.viewer.conftest import Served
 
 MOST = 1_500_000
