@@ -44,8 +44,8 @@ function Settings({ view }: { view: View }) {
           )}
         </>
       )}
-      <Location view={view} />
       <Extras view={view} />
+      <Location view={view} />
     </div>
   );
 }
@@ -53,6 +53,8 @@ function Settings({ view }: { view: View }) {
 function Location({ view }: { view: View }) {
   const { x, y, zoom } = view.camera.value;
   return <p class="quiet location">x {x.toFixed(3)}, y {y.toFixed(3)}, zoom {zoom.toFixed(zoom < 10 ? 1 : 0)}</p>;
+}
+
 function Extras({ view }: { view: View }) {
   const names = namesOf(view), tip = tipOf(view);
   return (
