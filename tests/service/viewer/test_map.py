@@ -33,7 +33,7 @@ def _still(page: Page) -> Page:
       const same = window.lastPlace === now;
       window.lastPlace = now;
       return same;
-    }""", polling=120)  # fmt: skip
+    }""", polling=200)  # fmt: skip
     return page
 
 
@@ -121,7 +121,7 @@ def test_what_is_said_of_a_cell(open_page: OpenPage, corners_address: str) -> No
     assert facts["Whitened cosine"] == "0.50"
     assert facts["Own cell is nearest"] == "yes"
     assert (facts["Like its start"], facts["Like a real patch"]) == ("0.40", "0.30")
-    expect(panel).to_contain_text("This icon is marked: grainy.")
+    expect(panel).to_contain_text("This icon is marked. It is grainy")
     widths = panel.locator(".fill").evaluate_all("bars => bars.map(bar => bar.style.width)")
     assert widths == ["100%", "35.7143%"]
     expect(panel.locator(".fill").nth(1)).to_have_class("fill against")
@@ -176,9 +176,9 @@ def test_by_keyboard(open_page: OpenPage, corners_address: str) -> None:
         expect(said).to_have_text(re.compile(f"{place}: teapot"))
     before = square(_still(page))[2]
     page.keyboard.press("+")
-    assert square(_still(page))[2] == pytest.approx(1.4 * before, rel=0.01)
+    assert square(_still(page))[2] == pytest.approx(1.4 * before, rel=0.02)
     page.keyboard.press("0")
-    assert square(_still(page))[2] == pytest.approx(before, rel=0.01)
+    assert square(_still(page))[2] == pytest.approx(before, rel=0.02)
     page.keyboard.press("Escape")
     expect(page.locator("#details h2")).to_have_text("features.5")
 
