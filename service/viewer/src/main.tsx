@@ -8,6 +8,7 @@ import "./style/map.css";
 import "./style/parts.css";
 import "./style/images.css";
 import "./style/linked.css";
+import "./style/heat.css";
 import "./style/look.css";
 import "./style/versions.css";
 import "./style/pages.css";
