@@ -173,5 +173,6 @@ def _reason_to_pass(judged: Sequence[CheckResult]) -> str:
     findings = [finding for result in judged for finding in result.findings]
     if not findings:
         return f"nothing was found by {', '.join(result.check for result in judged) or 'any check'}"
-    count = "1 finding is" if len(findings) == 1 else f"{len(findings)} findings are"
-    return f"nothing fails the policy; {count} told for your information"
+    if len(findings) == 1:
+        return "one finding, which does not fail the policy"
+    return f"{len(findings)} findings, none of which fails the policy"

@@ -71,7 +71,7 @@ def test_only_what_would_fail_is_said_to_be_accepted_or_known() -> None:
         "pass", "what would fail the check does not count: 1 finding is accepted by the policy and 1 finding is in the "
         "baseline too",
     )  # fmt: skip
-    assert passed.reason == "nothing fails the policy; 3 findings are told for your information"
+    assert passed.reason == "3 findings, none of which fails the policy"
     other = finding(id="four", title="Sand makes pans", direction=ASIDE, target=Target(index=1, name="pan"))
     failed = judge_audit(policy, [result(finding(), other, noted)]).checks[0]
     assert failed.reason == "Sand makes pans; besides, 1 finding is accepted by the policy"
