@@ -1,6 +1,7 @@
 // Which levels are on the map: the one that the zoom or the hand chose, above what was there before until its tiles are.
 
 import { effect, signal } from "@preact/signals";
+import { onColours } from "../frame/theme";
 import { displayOf } from "./display";
 import type { Cells } from "../view";
 import type { AtlasMap } from "./map";
@@ -9,7 +10,6 @@ import { LevelTiles } from "./tiles";
 
 const LEGIBLE = 30; // CSS pixels of a cell from which on the zoom chooses its level
 const WISHES = 2; // tiles in view asked for before their turn, at each look at a job that runs
-const DARK = matchMedia("(prefers-color-scheme: dark)");
 
 export class Levels {
   /** Goes up when the coarsest level was painted anew. */
@@ -18,7 +18,6 @@ export class Levels {
   private stale: LevelTiles | null = null; // what was shown before, until what is shown is painted
   private shown: LevelTiles | null = null;
   private readonly ends: (() => void)[] = [];
-  private readonly repaint = () => this.refresh();
   private pending = 0;
 
   constructor(private readonly map: AtlasMap) {
@@ -32,7 +31,7 @@ export class Levels {
     );
     viewer.addHandler("animation-finish", () => this.refresh());
     viewer.addHandler("resize", () => { this.choose(); this.refresh(); });
-    DARK.addEventListener("change", this.repaint);
+    this.ends.push(onColours(() => this.refresh()));
   }
 
   /** How tiles are painted now. */
@@ -61,7 +60,6 @@ export class Levels {
 
   close(): void {
     for (const end of this.ends.splice(0)) end();
-    DARK.removeEventListener("change", this.repaint);
     this.clear();
   }
 
