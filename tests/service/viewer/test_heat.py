@@ -79,14 +79,14 @@ def test_colours_say_for_and_against_and_each_sign_is_shown_alone(open_page: Ope
     order = np.argsort(value)
     least, most = painted(page, 3, cells(heat, order[[0, -1]]))
     assert np.abs(most - FOR).sum() < np.abs(most - AGAINST).sum()
-    expect(page.locator(".legend .ends")).to_have_text(re.compile(r"^−.+0\+" if value.min() < 0 else r"^0"))
+    expect(page.locator(".heat-legend .ends")).to_have_text(re.compile(r"^−.+0\+" if value.min() < 0 else r"^0"))
     page.get_by_text("Negative", exact=True).click()
     drawn(page, 3)
     alone = painted(page, 3, cells(heat, order[[0, -1]]))
     assert np.abs(alone[1] - GROUND).sum() < 60  # what adds to the class is left out
     if value.min() < 0:
         assert np.abs(least - AGAINST).sum() < np.abs(least - FOR).sum()
-        assert number(page.locator(".legend .ends span").first.inner_text()) == pytest.approx(value.min(), rel=0.06)
+        assert number(page.locator(".heat-legend .ends span").first.inner_text()) == pytest.approx(value.min(), rel=0.06)
 
 
 def test_intensity_brings_faint_icons_out(open_page: OpenPage, served: Served) -> None:
@@ -122,7 +122,7 @@ def test_the_least_trustworthy_icon_is_one_click_away(open_page: OpenPage, serve
     expect(first).to_have_text(f"{value[least]:.2f}")
     first.click()
     expect(page).to_have_url(re.compile(f"cell={heat['column'][least]}-{heat['row'][least]}-3"))
-    expect(page.locator(".legend")).to_contain_text(f"This cell: {value[least]:.2f}")
+    expect(page.locator(".heat-legend")).to_contain_text(f"This cell: {value[least]:.2f}")
 
 
 def test_the_layer_chooser_shows_every_layer_in_the_class_s_colours(open_page: OpenPage, served: Served) -> None:
@@ -143,4 +143,4 @@ def test_an_address_says_which_heat_map_is_shown_and_how(open_page: OpenPage, se
     expect(page.get_by_label("Positive")).to_be_checked()
     expect(page.get_by_label("Colours")).to_be_checked()
     expect(page.locator(".heat output")).to_have_text("1.5")
-    expect(page.locator(".legend .ends span").first).to_have_text("0")
+    expect(page.locator(".heat-legend .ends span").first).to_have_text("0")

@@ -7,7 +7,7 @@ import { type HeatDocument, MEASURES, endsOf, told, unitOf } from "./scale";
 export function Legend({ view }: { view: View }) {
   const heat = heatOf(view), of = heat.of.value, shown = heat.shown.value;
   return (
-    <section class="legend float" aria-label="Heat map">
+    <section class="heat-legend float" aria-label="Heat map">
       <div class="row">
         <strong title={shown?.class?.name}>{titleOf(view, of)}</strong>
         <button type="button" class="plain sign" aria-label="Take the heat map away" onClick={() => { heat.of.value = ""; }}>×</button>
