@@ -87,7 +87,7 @@ function Shown({ halves, which, title }: { halves: Coupled; which: "old" | "new"
 
 /** What is drawn over the maps, with what its colours mean. */
 function Showing({ labelled }: { labelled: boolean }) {
-  const shown = shownOf.value, all = [["marks", "changed cells"], ["points", "samples"], ...(labelled ? [["accuracy", "accuracy"]] : [])] as [keyof typeof shown, string][];
+  const shown = shownOf.value, all = [["marks", "changed cells"], ["names", "names"], ["points", "samples"], ...(labelled ? [["accuracy", "accuracy"]] : [])] as [keyof typeof shown, string][];
   return (
     <div class="showing" role="group" aria-label="Show">
       {all.map(([name, title]) => (
