@@ -8,9 +8,13 @@ export interface Job {
   id: string;
   kind: string;
   name: string | null;
+  /** The atlas that it was asked of, and what for; none of an atlas itself. */
+  atlas?: string | null;
+  request?: Record<string, any> | null;
   state: State;
   spec: Record<string, unknown> & { model?: string; dataset?: string; layers?: string[]; levels?: number[]; recipe?: string };
   progress: Record<string, StageProgress>;
+  digest: string | null;
   eta_seconds?: number | null;
   error?: { type: string; detail: string } | null;
   created?: string;
@@ -89,6 +93,8 @@ export interface Atlas {
   layers: Layer[];
   /** Whether pictures of the dataset went into the icons; null where there are no icons. */
   seeded: boolean | null;
+  /** Of a selection, or of two classes compared: the atlas that it was asked of, and what for. */
+  of?: Pick<Job, "kind" | "atlas" | "request"> | null;
 }
 
 export interface SampleDocument {

@@ -19,12 +19,15 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from atlas_core.commands import _Pages
 from tests.corners import write_corners
+from tests.service.viewer.still import still
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from atlas_client.client import Client
     from tests.service.conftest import Live
+
+__all__ = ["still"]  # a fixture
 
 ROOT = Path(__file__).parents[3]
 STATIC = ROOT / "service" / "viewer" / "static"
@@ -125,6 +128,7 @@ def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Call
         address: str, width: int = 1280, height: int = 800, *, scheme: str = "light", allow: str | None = None,
         prepare: Callable[[Page], object] = lambda _: None, **more: Any,
     ) -> Page:  # fmt: skip
+        more.setdefault("reduced_motion", "reduce")  # nothing is half-way when it is looked at
         page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme, **more)  # type: ignore[arg-type]
         page.set_default_timeout(10_000)
         watch(page, urlsplit(address).netloc, allow)
