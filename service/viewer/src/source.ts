@@ -1,6 +1,7 @@
 // Where an atlas is read from: the service that serves it, or a folder of `atlas build` beside the page.
 
 import { Problem, bytes, json, listOf, quoted } from "./api";
+import { type Copy, copy } from "./offline";
 import type { Atlas, CellDocument, Job, Layer, Manifest } from "./types";
 import { Cells } from "./view";
 
@@ -54,6 +55,7 @@ export interface Source {
 
 /** The source that an address asks for; null where it asks for none. */
 export function sourceOf(query: URLSearchParams): Source | null {
+  if (copy) return new CopySource(copy);
   if (query.has("folder")) return new FolderSource();
   const id = query.get("atlas") ?? query.get("selection");
   return id ? new ServiceSource(id) : null;
@@ -93,7 +95,7 @@ interface LevelAnswer {
 }
 
 export class ServiceSource implements Source {
-  readonly live = true;
+  readonly live: boolean = true;
   readonly root: string;
   private sides = new Map<string, number[]>();
   private digests: Digests = new Map();
@@ -164,7 +166,7 @@ export class ServiceSource implements Source {
     fetch(`${this.level(layer, side)}/tiles/${x}/${y}`).catch(() => null);
   }
 
-  async points(layer: string): Promise<Points> {
+  async points(layer: string): Promise<Points | null> {
     return new Points(layer, await bytes(`${this.root}/layers/${quoted(layer)}/points`));
   }
 
@@ -235,4 +237,31 @@ export class FolderSource implements Source {
   async points(): Promise<null> { return null; }
 
   exemplar(): string | null { return null; }
+}
+
+/** An offline copy: what a service answered when it was made, and its pictures as files. */
+export class CopySource extends ServiceSource {
+  override readonly live = false;
+
+  constructor(private readonly copy: Copy) { super(copy.id); }
+
+  private folder(layer: string, side: number): string { return `${encodeURIComponent(quoted(layer))}/${side}`; }
+
+  override async cellsOfTile(layer: string, side: number, x: number, y: number): Promise<CellDocument[]> {
+    const cells = await listOf<CellDocument>(`${this.level(layer, side)}/cells`);
+    return cells.filter((cell) => Math.floor(cell.column / TILE_SIDE) === x && Math.floor(cell.row / TILE_SIDE) === y);
+  }
+
+  override tile(layer: string, side: number, x: number, y: number): TilePicture | null {
+    const tile = super.tile(layer, side, x, y);
+    return tile && { ...tile, url: `${this.folder(layer, side)}/tiles/${x}-${y}.webp` };
+  }
+
+  override wish(): void {}
+
+  override async points(): Promise<null> { return null; }
+
+  override exemplar(layer: string, side: number, column: number, row: number, n: number): string | null {
+    return n < this.copy.exemplars(layer, side) ? `${this.folder(layer, side)}/exemplars/${column}-${row}-${n}.webp` : null;
+  }
 }

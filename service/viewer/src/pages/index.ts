@@ -1,6 +1,7 @@
 // From an address to its page. Each page is a module of its own, fetched when it is first looked at.
 
 import type { ComponentType } from "preact";
+import { copy } from "../offline";
 
 export interface PageProps { query: URLSearchParams }
 
@@ -18,5 +19,6 @@ export const PAGES: PageEntry[] = [
 ];
 
 export function pageOf(query: URLSearchParams): PageEntry {
+  if (copy) return PAGES.find(({ key }) => key === "atlas")!;
   return PAGES.find(({ key }) => key !== "" && query.has(key)) ?? PAGES.find(({ key }) => key === "")!;
 }
