@@ -6,6 +6,7 @@ import "./style/map.css";
 import "./style/parts.css";
 import "./style/images.css";
 import "./style/linked.css";
+import "./style/versions.css";
 import { signal } from "@preact/signals";
 import { type ComponentType, render } from "preact";
 import { type PageProps, pageOf } from "./pages";

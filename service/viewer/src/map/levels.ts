@@ -97,6 +97,7 @@ export class Levels {
     if (this.shown?.ready && this.shown !== this.base) this.under = this.shown;
     else if (this.shown !== this.base) this.shown?.close();
     this.shown = cells === lowest ? this.base : new LevelTiles(this.map, cells, false);
+    if (this.shown.ready) this.painted(); // one that was painted before is not painted again
     this.map.redraw();
   }
 

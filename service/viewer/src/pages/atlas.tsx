@@ -5,6 +5,7 @@ import { useEffect } from "preact/hooks";
 import { bound, maybe, number, text } from "../address";
 import { Problem } from "../api";
 import { Stages } from "../linked/Stages";
+import { cameraCodec, placeCodec } from "../map/codecs";
 import { PANELS } from "../panels";
 import { panelOf } from "../panels/open";
 import { Heading } from "./heading";
@@ -13,7 +14,7 @@ import { Busy } from "../parts/Busy";
 import { Choice } from "../parts/Choice";
 import { Message } from "../parts/Problem";
 import { sourceOf } from "../source";
-import { type Camera, type Place, View, WHOLE } from "../view";
+import { View } from "../view";
 import type { PageProps } from ".";
 
 export default function AtlasPage({ query }: PageProps) {
@@ -36,19 +37,9 @@ export default function AtlasPage({ query }: PageProps) {
 function addressed(view: View): View {
   bound(view, "layer", view.layer, text(""));
   bound(view, "side", view.side, maybe(number(0, 0)));
-  bound(view, "cell", view.selected, { parse: parsePlace(view), format: (cell) => cell && `${cell.column}-${cell.row}-${cell.side}`, fallback: null });
-  bound(view, "at", view.camera, { parse: parseCamera, format: ({ x, y, zoom }: Camera) => [x, y, zoom].map((it) => Number(it.toFixed(4))).join(","), fallback: WHOLE });
+  bound(view, "cell", view.selected, placeCodec(() => view.side.peek()));
+  bound(view, "at", view.camera, cameraCodec);
   return view;
-}
-
-const parsePlace = (view: View) => (text: string): Place | undefined => {
-  const [column, row, side = view.side.peek()] = text.split("-").map(Number);
-  return [column, row, side].every(Number.isInteger) ? { side: side!, column: column!, row: row! } : undefined;
-};
-
-function parseCamera(text: string): Camera | undefined {
-  const [x, y, zoom] = text.split(",").map(Number);
-  return [x, y, zoom].every(Number.isFinite) && zoom! >= 1 ? { x: x!, y: y!, zoom: zoom! } : undefined;
 }
 
 function Missing({ problem, folder }: { problem: Error; folder: boolean }) {

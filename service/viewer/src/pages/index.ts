@@ -14,6 +14,7 @@ export interface PageEntry {
 export const PAGES: PageEntry[] = [
   { key: "atlas", load: () => import("./atlas") },
   { key: "selection", load: () => import("./atlas") },
+  { key: "comparison", load: () => import("./comparison") },
   { key: "folder", load: () => import("./atlas") },
   { key: "", load: () => import("./list") },
 ];

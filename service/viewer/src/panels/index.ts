@@ -2,8 +2,9 @@
 
 import type { ComponentType } from "preact";
 import { Images } from "../images/Images";
-import { takesPictures } from "../images/landings";
+import { canPlace, takesPictures } from "../images/landings";
 import { PANEL as IMAGES } from "../images/taking";
+import { VersionsPanel } from "../versions/VersionsPanel";
 import { Through, isThrough } from "../linked/Through";
 import type { View } from "../view";
 import { Details } from "./details";
@@ -19,5 +20,6 @@ export interface Panel {
 export const PANELS: Panel[] = [
   { id: "details", title: "Details", available: () => true, component: Details },
   { id: "layers", title: "Layers", available: isThrough, component: Through },
+  { id: "versions", title: "Versions", available: canPlace, component: VersionsPanel },
   { id: IMAGES, title: "Your pictures", available: takesPictures, component: Images },
 ];
