@@ -4,6 +4,7 @@ import "./style/tokens.css";
 import "./style/base.css";
 import "./style/map.css";
 import "./style/parts.css";
+import "./style/tour.css";
 import "./style/images.css";
 import "./style/linked.css";
 import "./style/versions.css";

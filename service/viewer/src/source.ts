@@ -33,7 +33,7 @@ export class Points {
 export interface Source {
   /** Whether a service stands behind it, which can be asked for samples, projections, jobs. */
   readonly live: boolean;
-  /** Path of the atlas below the service; empty for a folder. */
+  /** Path of the atlas below what answers, a service or an offline copy; empty where nobody does, as for a folder. */
   readonly root: string;
   /** The atlas as it is now. */
   refresh(): Promise<Atlas>;

@@ -3,6 +3,10 @@
 import type { ComponentType } from "preact";
 import { BesideControl } from "../linked/BesideControl";
 import { canBeside } from "../linked/beside";
+import { Share } from "../share/Share";
+import { PlayControl } from "../tour/PlayControl";
+import { Player } from "../tour/Player";
+import { canPlay } from "../tour/tour";
 import type { View } from "../view";
 import { LayerChooser, LevelChooser } from "./chooser";
 import { Displaying } from "./displaying";
@@ -23,6 +27,9 @@ export const CONTROLS: Control[] = [
   { id: "level", corner: "bar", component: LevelChooser },
   { id: "beside", corner: "bar", available: canBeside, component: BesideControl },
   { id: "display", corner: "bar", component: Displaying },
+  { id: "tour", corner: "bar", available: canPlay, component: PlayControl },
+  { id: "share", corner: "bar", available: (view) => view.prefix === "", component: Share },
+  { id: "player", corner: "top-left", available: (view) => view.prefix === "" && view.source.root !== "", component: Player },
   { id: "zoom", corner: "bottom-right", component: Zoom },
   { id: "minimap", corner: "bottom-left", component: Minimap },
 ];
