@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from atlas_client.cli import run
+from tests.service.test_projections import until
 from tests.service.viewer.conftest import at
 
 if TYPE_CHECKING:
@@ -46,14 +47,16 @@ def test_a_copy_shows_its_map_and_cells_without_a_network(
 ) -> None:
     requests: list[str] = []
     page = open_page((copy / "index.html").as_uri(), offline=True, prepare=lambda page: listen(page, requests))
-    expect(page.get_by_text("Offline copy")).to_be_visible()
+    expect(page.get_by_text("Offline copy", exact=True)).to_be_visible()
     page.get_by_role("tab", name="3", exact=True).click()
     cell = first_cell(served)
     expect(page.get_by_role("application")).to_have_attribute("aria-label", re.compile("^features.7, 3 cells a side"))
     page.mouse.click(*at(page, 3, cell["column"] + 0.5, cell["row"] + 0.5))
     expect(page.locator("#details h2").first).to_have_text(cell["classes"][0]["name"])
     expect(page.locator(".exemplars img")).to_have_count(2)
-    page.wait_for_function("[...document.querySelectorAll('.exemplars img')].every((one) => one.naturalWidth > 0)")
+    until(
+        lambda: page.evaluate("[...document.querySelectorAll('.exemplars img')].every((one) => one.naturalWidth)"), 10
+    )
     expect(page.get_by_text("take the service that made it")).to_be_visible()
     assert len(requests) > 5
     for url in requests:
@@ -67,7 +70,7 @@ def test_the_address_of_a_copy_holds_its_state(open_page: Callable[..., Page], c
     page = open_page(f"{(copy / 'index.html').as_uri()}#{state}", offline=True)
     expect(page.get_by_role("tab", name=served.layers[0])).to_have_attribute("aria-selected", "true")
     page.get_by_role("button", name="Zoom in").click()
-    page.wait_for_function("location.hash.includes('at=')")
+    expect(page).to_have_url(re.compile("at="))
     assert f"layer={served.layers[0]}" in page.url
 
 
@@ -77,7 +80,7 @@ def test_a_story_is_read_without_a_network(open_page: Callable[..., Page], serve
     requests: list[str] = []
     page = open_page(file.as_uri(), 390, 800, scheme="dark", offline=True, prepare=lambda page: listen(page, requests))
     expect(page.get_by_role("heading", level=1)).to_contain_text("has learned")
-    page.wait_for_function("[...document.images].every((one) => one.complete && one.naturalWidth > 0)")
+    until(lambda: page.evaluate("[...document.images].every((one) => one.complete && one.naturalWidth > 0)"), 10)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     page.get_by_role("link", name="What to trust least").click()
     expect(page.get_by_role("heading", name="What to trust least")).to_be_in_viewport()

@@ -80,7 +80,8 @@ export class Tour {
     if (!stop) return this.end();
     batch(() => {
       this.at.value = n;
-      goTo(stop.view, { panel: panelOf(this.view).peek() });
+      const chosen = new URLSearchParams(stop.view).has("cell"); // its details are part of what is shown
+      goTo(stop.view, chosen ? {} : { panel: panelOf(this.view).peek() });
     });
     say(`Place ${n + 1} of ${this.stops.peek().length}. ${stop.caption}`);
     this.wait();
