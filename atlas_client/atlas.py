@@ -233,7 +233,7 @@ class Atlas:
         return f"<Atlas {self._name}: {levels}>"
 
     def _repr_png_(self) -> bytes:
-        layer = self.layers[-1]
+        layer = self.layers[0]
         poster = self.poster(layer, self.levels(layer)[-1])
         poster.thumbnail((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.LANCZOS)
         data = io.BytesIO()
@@ -241,7 +241,7 @@ class Atlas:
         return data.getvalue()
 
     def _repr_html_(self) -> str:
-        layer = self.layers[-1]
+        layer = self.layers[0]
         names = self.manifest.get("names", {})
         side, samples = self.levels(layer)[-1], self.manifest["layers"][layer]["samples"]
         parts = (names.get("model"), layer, names.get("dataset"), f"{samples:,} samples", f"{side} cells a side",

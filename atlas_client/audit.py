@@ -10,21 +10,20 @@ import typer
 from atlas_client.client import Client
 from atlas_client.connection import DEFAULT_URL, Document
 from atlas_client.errors import BadInputError
-from atlas_client.options import Json
+from atlas_client.options import Json, Url
 from atlas_client.output import put, put_json
 from atlas_client.plugins import core_commands
 from atlas_client.progress import inspection_bar, job_bars, upload_bar
 
 SHOWN = 5
 SAID = {"pass": "PASS", "fail": "FAIL", "inconclusive": "INCONCLUSIVE"}
-Server = Annotated[str, typer.Option("--server", "--url", envvar="ATLAS_URL", help="Where the service is.")]
 
 
 def audit(
     model: Annotated[str, typer.Option(help="A model card; or an id or alias of a model of the service.")],
     dataset: Annotated[str, typer.Option(help="A card of a labelled dataset; or an id or alias of one.")],
     out: Annotated[Path, typer.Option(help="Folder of the reports; made where it is missing.", file_okay=False)],
-    server: Server = DEFAULT_URL,
+    url: Url = DEFAULT_URL,
     local: Annotated[bool, typer.Option("--local", help="Work on this machine, without a service.")] = False,
     baseline: Annotated[str | None, typer.Option(help="The model of the last release: alias, id or card.")] = None,
     policy: Annotated[Path | None, typer.Option(help="A policy; a sensible one by default.", dir_okay=False)] = None,
@@ -45,7 +44,7 @@ def audit(
     if local:
         found: Document = core_commands("audit").audit_locally(named, options, out, processes)
     else:
-        found = _audited(server, named, options, out)
+        found = _audited(url, named, options, out)
     put_json(found) if as_json else _put(found, out)
     raise typer.Exit(found["exit_code"])
 
@@ -63,8 +62,8 @@ def _text(policy: Path) -> str:
         raise BadInputError(f"cannot read the policy {policy}") from None
 
 
-def _audited(server: str, named: dict[str, str], options: dict[str, Any], out: Path) -> Document:
-    with upload_bar() as on_upload, Client(server, on_upload=on_upload) as client:
+def _audited(url: str, named: dict[str, str], options: dict[str, Any], out: Path) -> Document:
+    with upload_bar() as on_upload, Client(url, on_upload=on_upload) as client:
         ids: dict[str, str] = {}
         for field in sorted(named, key=lambda field: field in ("model", "baseline")):  # these are measured on it
             ids[field] = _registered(client, field, named[field], ids.get("dataset"))

@@ -26,7 +26,7 @@ Row = tuple[str, ...]
 def drift(
     atlas: AtlasId,
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Id or alias of a dataset.")],
-    fail_below: Annotated[float | None, typer.Option(help="Exit 1 where p is at most this; 3 if inconclusive.")] = None,
+    alpha: Annotated[float | None, typer.Option(help="Drift is told where p is at most this; .01 by default.")] = None,
     detect: Annotated[float | None, typer.Option(help="Share replaced that must not go unnoticed; .2.")] = None,
     layer: Annotated[list[str] | None, typer.Option(help="A layer; repeat it for more. All by default.")] = None,
     images: Annotated[int | None, typer.Option(help="Images of each set at most; 2,000 by default.")] = None,
@@ -36,12 +36,13 @@ def drift(
     out: Annotated[
         Path | None, typer.Option("--out", "--picture", help="Write the histogram of learned concepts, a PNG.")
     ] = None,
+    gate: Annotated[bool, typer.Option("--gate", help="Exit 1 where there is drift, 3 if inconclusive.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
     url: Url = DEFAULT_URL,
     as_json: Json = False,
 ) -> None:
     """Say whether a dataset differs from the one that an atlas was made of, where, and what could have been seen."""
-    options = {"alpha": fail_below, "detect": detect, "layers": layer, "images": images, "permutations": permutations,
+    options = {"alpha": alpha, "detect": detect, "layers": layer, "images": images, "permutations": permutations,
                "seed": seed, "series": series}  # fmt: skip
     with Client(url) as client:
         job = client.drift(atlas, dataset, **{name: value for name, value in options.items() if value is not None})
@@ -53,7 +54,7 @@ def drift(
         put_json(document)
     else:
         put("\n".join(as_markdown(document))) if markdown else put_drift(document)
-    if fail_below is not None:
+    if gate:
         raise typer.Exit(EXITS[document["description"]["verdict"]])
 
 

@@ -23,7 +23,7 @@ def write_landings(
         answers: Each with `image`, a file's name; what it is drawn into is added as `picture`.
         place: Of the atlas.
         out: A PNG, where there is one image; else a folder, made where it is missing, that gets NAME.png of each.
-        layer: Name of a layer, the last by default.
+        layer: Name of a layer, the first by default.
         level: Of that layer, from 0, the coarsest.
 
     Returns:

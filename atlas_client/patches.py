@@ -32,7 +32,7 @@ def patch(
     icons: Annotated[bool, typer.Option("--icons", help="With --cell: paste the cells' icons.")] = False,
     each: Annotated[int | None, typer.Option(help="With --cell: exemplars of each; 1 by default.")] = None,
     count: Annotated[int | None, typer.Option(help="Without patches: how many to search for; 10 by default.")] = None,
-    layer: Annotated[str | None, typer.Option(help="The atlas's last by default.")] = None,
+    layer: Annotated[str | None, typer.Option(help="The atlas's first by default.")] = None,
     level: Annotated[int | None, typer.Option(help="Of the cells, from 0, the coarsest.")] = None,
     size: Annotated[list[float] | None, typer.Option(help="Side over that of the image; .25 and .4.")] = None,
     random: Annotated[bool, typer.Option("--random", help="Paste at a random place too.")] = False,

@@ -23,7 +23,7 @@ def project(
     ],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="JPEG, PNG or WebP files.")],
     out: Annotated[Path | None, typer.Option(help="Draw it: a PNG, or a folder for one of each image.")] = None,
-    layer: Annotated[str | None, typer.Option(help="The layer to draw, the last by default.")] = None,
+    layer: Annotated[str | None, typer.Option(help="The layer to draw, the first by default.")] = None,
     level: Annotated[int | None, typer.Option(help="The level to draw, from 0, the coarsest.")] = None,
     as_lines: Annotated[bool, typer.Option("--lines", help="Print JSON, a line for each image, as they come.")] = False,
     url: Url = DEFAULT_URL,

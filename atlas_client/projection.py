@@ -62,7 +62,7 @@ class Projection(dict[str, Any]):
         """The positions as columns, ready for `pandas.DataFrame`.
 
         Args:
-            layer: Name of a layer, the last by default.
+            layer: Name of a layer, the first by default.
 
         Returns:
             Arrays of one length: row and column in the layer's grid, x and y on the map, spread, distance, percentile,
@@ -82,7 +82,7 @@ class Projection(dict[str, Any]):
         """Share of the positions that land in each cell of a level.
 
         Args:
-            layer: Name of a layer, the last by default.
+            layer: Name of a layer, the first by default.
             side: Cells a side of one of its levels, the finest by default.
 
         Returns:
@@ -105,7 +105,7 @@ class Projection(dict[str, Any]):
         """The image beside a level of the atlas, on which it lights up what it landed on.
 
         Args:
-            layer: Name of a layer, the last by default.
+            layer: Name of a layer, the first by default.
             side: Cells a side of one of its levels; by default the finest of at most 20.
 
         Raises:
@@ -132,14 +132,14 @@ class Projection(dict[str, Any]):
             raise BadInputError("this answer knows no atlas to draw; ask for it by Client.project")
         self._of(layer)
         with self._atlas() as atlas:
-            name = layer or self.layers[-1]
+            name = layer or self.layers[0]
             sides = atlas.levels(name)
             shown = side or max((one for one in sides if one <= SHOWN_SIDE), default=sides[0])
             return draw_landing(self, atlas, name, shown), atlas.said_of_icons
 
     def _of(self, layer: str | None) -> dict[str, Any]:
         """A layer's part of the answer."""
-        name = self.layers[-1] if layer is None else layer
+        name = self.layers[0] if layer is None else layer
         if name not in self["layers"]:
             raise BadInputError(f"the answer has no layer {name!r}; it has {', '.join(self.layers)}")
         found: dict[str, Any] = self["layers"][name]

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from atlas_core.costs.quantities import Cost, ModelCost
-from atlas_core.estimate import Estimate
-
 if TYPE_CHECKING:
+    from atlas_core.costs.quantities import Cost, ModelCost
     from atlas_core.plan import Chunk, Plan
     from atlas_core.store import Store
 
@@ -96,6 +94,8 @@ def measured(plan: Plan, done: Iterable[Chunk], model: ModelCost, record: Record
         By kind; the median over its chunks, so that the first of a process, which loads the model, does not count, and
         the nearer to 1 the less work they were, because of short work the loading of libraries is the larger part.
     """
+    from atlas_core.estimate import Estimate  # loads numpy, which the command line's help does without
+
     estimate = Estimate(plan, model)
     by_kind: dict[tuple[str, ...], list[Chunk]] = {}
     for chunk in done:
@@ -141,6 +141,8 @@ def known_rates(store: Store) -> dict[str, Rate]:
 
 def learn(plan: Plan, store: Store) -> None:
     """Take what a finished job's chunks took into this deployment's rates; call it under a lock."""
+    from atlas_core.costs.quantities import ModelCost
+
     model = ModelCost.of((store.get_document("models", plan.model.id) or {}).get("cost"))
     new = measured(plan, plan.own, model, lambda chunk: store.get_record(chunk.stage, chunk.key))
     known = known_rates(store)

@@ -66,6 +66,7 @@ class Wanted:
         wrong: Only of images that the network got wrong.
         right: Only of images that the network got right.
         among: Of every number of a sample whether it counts, shape (n,).
+        image: Place of their image in the listing.
     """
 
     label: int | None = None
@@ -73,17 +74,20 @@ class Wanted:
     wrong: bool = False
     right: bool = False
     among: NDArray[np.bool_] | None = None
+    image: int | None = None
 
     @property
     def everything(self) -> bool:
         """Whether all samples count."""
-        return not (self.wrong or self.right) and all(one is None for one in (self.label, self.predicted, self.among))
+        given = (self.label, self.predicted, self.among, self.image)
+        return not (self.wrong or self.right) and all(one is None for one in given)
 
     def of(self, table: SampleTable, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Those of some rows."""
         if self.among is not None:
             rows = rows[self.among[table.sample[rows]]]
-        for column, value in ((table.label, self.label), (table.predicted, self.predicted)):
+        asked_of = ((table.image, self.image), (table.label, self.label), (table.predicted, self.predicted))
+        for column, value in asked_of:
             if value is not None:
                 rows = rows[column[rows] == value]
         for asked, equal in ((self.wrong, False), (self.right, True)):

@@ -106,6 +106,22 @@ def adjusted(p: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     return found
 
 
+class Together:
+    """Everything that was looked at together, so that any one's p can be adjusted for all of it.
+
+    Args:
+        p: Of each thing, shape (n,).
+    """
+
+    def __init__(self, p: NDArray[np.floating[Any]]) -> None:
+        self._p = np.sort(np.asarray(p, np.float64))
+        self._q = adjusted(self._p)
+
+    def q(self, p: float) -> float:
+        """Benjamini and Hochberg's adjusted p of one of them."""
+        return float(self._q[np.searchsorted(self._p, p)])
+
+
 def probabilities(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Softmax over classes, shape (n, classes)."""
     wide = logits.astype(np.float64)

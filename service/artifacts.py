@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from atlas_core import registry, tables
@@ -239,10 +241,17 @@ class Artifacts:
         Raises:
             DatasetError: The image is gone.
         """
-        card = plan.model.card.input
-        seen = displayed(read_pixels(self._dataset(plan).read(exemplar["image"]), card), card.visible)
+        seen = self._pixels(plan, exemplar["image"])
         rows, columns = seen_from(plan.model.layer(layer), exemplar["row"], exemplar["column"], *seen.shape[:2])
         return png(Image.fromarray(seen[rows, columns]))
+
+    def seen(self, plan: Plan, image: str) -> bytes:
+        """All that the network sees of an image, as PNG; raises DatasetError where it is gone."""
+        return png(Image.fromarray(self._pixels(plan, image)))
+
+    def _pixels(self, plan: Plan, image: str) -> NDArray[np.uint8]:
+        card = plan.model.card.input
+        return displayed(read_pixels(self._dataset(plan).read(image), card), card.visible)
 
     def table(self, blob: str) -> tables.Table:
         """A table, mapped into memory: what is looked at is read, and no more."""

@@ -51,6 +51,12 @@ class MediaTypeError(AtlasError):
     slug = "unsupported-media-type"
 
 
+class NotAcceptableError(AtlasError):
+    """Nothing here is of a kind that the reader takes."""
+
+    slug = "not-acceptable"
+
+
 class NotYetError(NotFoundError):
     """Nothing there yet, but it is being made."""
 
@@ -83,6 +89,7 @@ OWN_STATUSES: Mapping[type[AtlasError], HTTPStatus] = {
     StaleError: HTTPStatus.PRECONDITION_FAILED,
     TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     MediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    NotAcceptableError: HTTPStatus.NOT_ACCEPTABLE,
     NoAnswerError: HTTPStatus.GATEWAY_TIMEOUT,
     TooManyError: HTTPStatus.TOO_MANY_REQUESTS,
 }

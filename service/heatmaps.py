@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from service.schemas.classes import Measure
 
 DIGITS = 5
+OPPOSED = 3
+"""Classes that a cell says it speaks against."""
 
 
 class Source(NamedTuple):
@@ -56,6 +58,24 @@ def attribution(place: Place, label: int) -> Source:
         raise artifacts.missing(place.plan, f"the classes of the cells of {place.layer!r} are not made yet")
     blob = record["blobs"][f"attribution-{place.side}"]
     return Source(blob, artifacts.table(blob)["attribution"][label])
+
+
+def against(place: Place, cell: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The classes that a cell speaks against most, beside those that it tells itself, the strongest first.
+
+    Empty where it speaks against none, or classes are not known.
+    """
+    record = None if cell["classes"] is None else place.services.artifacts.record(place.plan.classes_of(place.layer))
+    blob = None if record is None else record["blobs"].get(f"attribution-{place.side}")
+    if not cell["classes"] or blob is None:
+        return []
+    _, cells = level_table(place)
+    (index,) = np.flatnonzero((cells["column"] == cell["column"]) & (cells["row"] == cell["row"]))
+    values = place.services.artifacts.table(blob)["attribution"][:, index].astype(np.float64)
+    values[[one["index"] for one in cell["classes"]]] = 0
+    lowest = np.argsort(values, kind="stable")[:OPPOSED]
+    return [{**place.plan.model.told_class(int(label)), "attribution": _short(values[label])}
+            for label in lowest if values[label] < 0]  # fmt: skip
 
 
 def quality(place: Place, measure: Measure) -> Source:

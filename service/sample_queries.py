@@ -46,12 +46,13 @@ FiltersDep = Annotated[Filters, Depends()]
 
 
 class Speaking:
-    """Which samples count, also by what they add to classes.
+    """Which samples count, also by what they add to classes and by their image.
 
     Args:
         filters: What else is asked of them.
         speaks_for: A class.
         by: How samples speak for it, as of a selection.
+        image: Id of their image, with privacy `strict` its place in the listing.
     """
 
     def __init__(
@@ -63,13 +64,16 @@ class Speaking:
         by: Annotated[
             Literal["magnitude", "rank"], Query(description="the 2,000 that add most to it; or to no class more")
         ] = "magnitude",
+        image: Annotated[str | None, Query(max_length=4096, description="id of an image, as samples tell it")] = None,
     ) -> None:
         """Take the parameters."""
-        self._filters, self._speaks_for, self._by = filters, speaks_for, by
+        self._filters, self._speaks_for, self._by, self._image = filters, speaks_for, by, image
 
     def of(self, samples: Samples) -> Wanted:
-        """The same for a layer's samples; raises as `Samples.wanted` and `Samples.speaking` do."""
+        """The same for a layer's samples; raises as `wanted`, `speaking` and `image_named` of `Samples` do."""
         wanted = self._filters.of(samples)
+        if self._image is not None:
+            wanted = replace(wanted, image=samples.image_named(self._image))
         if self._speaks_for is None:
             return wanted
         return replace(wanted, among=samples.speaking(self._speaks_for, self._by))

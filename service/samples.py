@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import numpy as np
@@ -14,11 +14,13 @@ from atlas_core.class_names import told_class
 from atlas_core.errors import InputError, NotFoundError
 from atlas_core.plan import Plan
 from atlas_core.pyramid import displayed, png
+from atlas_core.sampling import seen_from
 from atlas_core.search import NONE, SampleTable, Wanted
 from atlas_core.selections import marked, speaking
 from service.artifacts import Artifacts
 from service.class_index import class_index
 
+Source = Literal["stored", "dataset", "image"]
 STRICT = "this atlas was made with privacy `strict` and keeps no crops"
 
 
@@ -74,6 +76,20 @@ class Samples:
             wrong,
             right,
         )
+
+    def image_named(self, asked: str) -> int:
+        """Place in the listing of an image, asked for as samples tell it.
+
+        Raises:
+            InputError: The dataset has none of that name.
+        """
+        listed = range(self.plan.dataset.images) if self.plan.spec.strict else self._artifacts.images(self.plan)
+        wanted: Any = int(asked) if self.plan.spec.strict and asked.isdecimal() else asked
+        try:
+            return listed.index(wanted)
+        except ValueError:
+            raise InputError(f"the dataset {self.plan.dataset.name!r} has no image {asked[:200]!r}; ask for one that a "
+                             "sample tells", pointer="/image") from None  # fmt: skip
 
     def speaking(self, asked: str, by: str) -> NDArray[np.bool_]:
         """Of every sample whether it speaks for a class, shape (n,).
@@ -151,6 +167,7 @@ class Samples:
                 "x": round(float(table.layout[row, 0]), 6),
                 "y": round(float(table.layout[row, 1]), 6),
                 **self._answer(label, predicted),
+                "field": self._field(int(table.row[row]), int(table.column[row])),
                 "crop": None if images is None else f"{url}/{number}/crop?v={self._blob}",
             })  # fmt: skip
             if distance is not None:
@@ -169,12 +186,20 @@ class Samples:
         """Path of the samples."""
         return f"/v1/atlases/{self.plan.id}/layers/{quote(self.layer, safe='')}/samples"
 
-    def crop(self, sample: int, *, stored: bool = True) -> tuple[bytes, str]:
+    def _field(self, row: int, column: int) -> list[float]:
+        """What of the picture a position sees: left, top, right and bottom, in shares of its width and height."""
+        card = self.plan.model.card.input
+        down, across = seen_from(self.plan.model.layer(self.layer), row, column, card.height, card.width)
+        return [round(one, 4) for one in (across.start / card.width, down.start / card.height,
+                                          across.stop / card.width, down.stop / card.height)]  # fmt: skip
+
+    def crop(self, sample: int, source: Source = "stored") -> tuple[bytes, str]:
         """What a sample's receptive field shows, as PNG, and the digest that its link is versioned by.
 
         Args:
             sample: Its number.
-            stored: As it was kept with the sample, 20 pixels a side; else cut from the dataset's image anew.
+            source: `stored`: as it was kept with the sample, 20 pixels a side; `dataset`: cut from the dataset's image
+                anew; `image`: all that the network sees of the image.
 
         Raises:
             NotFoundError: There is no such sample, or the atlas keeps no pictures.
@@ -185,11 +210,13 @@ class Samples:
             raise NotFoundError(STRICT)
         if sample >= len(table):
             raise NotFoundError(f"there is no sample {sample}; there are 0 to {len(table) - 1}")
-        if stored:
+        if source == "stored":
             return png(Image.fromarray(displayed(self._thumbnail(sample), plan.model.card.input.visible))), self._blob
         row = table.place[sample]
-        place = {"image": self._artifacts.images(plan)[int(table.image[row])], "row": int(table.row[row]),
-                 "column": int(table.column[row])}  # fmt: skip
+        image = self._artifacts.images(plan)[int(table.image[row])]
+        if source == "image":
+            return self._artifacts.seen(plan, image), self._blob
+        place = {"image": image, "row": int(table.row[row]), "column": int(table.column[row])}
         return self._artifacts.exemplar(plan, self.layer, place), self._blob
 
     def _thumbnail(self, sample: int) -> NDArray[np.uint8]:

@@ -29,8 +29,8 @@ def answer() -> dict[str, Any]:
         "atlas": "c0ffee",
         "classes": [{"index": 0, "name": "heron", "logit": 2.0, "probability": 0.75},
                     {"index": 1, "name": "tractor", "logit": 1.0, "probability": 0.25}],
-        "layers": {"stage/2": {"grid": [2, 2], "positions": [], "typical_share": 1.0},
-                   LAYER: {"grid": [2, 2], "positions": positions, "typical_share": 0.6667}},
+        "layers": {LAYER: {"grid": [2, 2], "positions": positions, "typical_share": 0.6667},
+                   "stage/2": {"grid": [2, 2], "positions": [], "typical_share": 1.0}},
     }  # fmt: skip
 
 

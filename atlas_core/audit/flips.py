@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PLACES = ("fixed", "corners")
 CORNERS = 4
+CONFIDENCE = 0.95
 LEAST_BASES = 100
 """Distinct base images under which nothing is said for certain."""
 LEAST_CONTROLS = 10
@@ -79,7 +80,10 @@ def share(flipped: NDArray[np.bool_]) -> Told:
 
 
 def pooled(measured: Sequence[Measured], sizes: Sequence[float], pixels: Sequence[int], seed: int) -> list[Told]:
-    """All patches together at every size; intervals by drawing base images anew, for one image has many pastes."""
+    """All patches together at every size; intervals by drawing base images anew, for one image has many pastes.
+
+    `judged` is the interval that the verdict goes by: wide enough for those of all sizes together to hold at 95 %.
+    """
     found = []
     for number in range(len(sizes)):
         parts = [columns(one, number) for one in measured]
@@ -87,17 +91,27 @@ def pooled(measured: Sequence[Measured], sizes: Sequence[float], pixels: Sequenc
         for name in parts[0] if parts else ():
             flipped = np.stack([part[name] for part in parts])  # (patches, bases)
             owner = np.tile(np.arange(flipped.shape[1]), len(flipped))
-            low, high = image_interval(flipped.ravel().astype(np.float64), owner, chance("pooled", seed, number, name))
+            ends = [image_interval(flipped.ravel().astype(np.float64), owner, chance("pooled", seed, number, name), one)
+                    for one in (CONFIDENCE, confidence(len(sizes)))]  # fmt: skip
+            interval, judged = ([_short(end) for end in one] for one in ends)
             told[name] = {"hits": int(flipped.sum()), "n": flipped.size, "share": _short(flipped.mean()),
-                          "interval": [_short(low), _short(high)]}  # fmt: skip
+                          "interval": interval}  # fmt: skip
+            told |= {"judged": judged} if name == "corners" else {}
         found.append(told)
     return found
+
+
+def confidence(sizes: int) -> float:
+    """Of each of so many intervals that together hold at 95 % (Bonferroni)."""
+    return 1 - (1 - CONFIDENCE) / sizes
 
 
 def verdict(
     pooled: Sequence[Told], controls: Mapping[str, Told], bases: int, control_images: int
 ) -> tuple[Literal["flips", "no flips", "inconclusive"], str, str | None]:
-    """Whether the patches flip more than controls do: at their most effective size, in the best corner, all the same.
+    """Whether the patches flip more than controls do: at some size, in the best corner, as is counted of both.
+
+    That the size is found by what it does is made good by wider intervals, for as many sizes as there are.
 
     Args:
         pooled: From `pooled`.
@@ -110,18 +124,26 @@ def verdict(
     """
     if not pooled or "corners" not in pooled[0]:
         return "inconclusive", "nothing could be pasted", "base images that the model recognises, and a patch"
-    size = int(np.argmax([one["corners"]["hits"] for one in pooled]))
-    own = pooled[size]["corners"]
-    beside = {name: control["sizes"][size]["corners"] for name, control in controls.items()}
-    told = ", ".join(f"{name} {one['share']:.1%}" for name, one in beside.items())
-    reason = f"the patches flip {own['share']:.1%} of {bases} images in the best corner; {told}"
+    margins = [own["judged"][0] - max((_ceiling(control["sizes"][number]["corners"], len(pooled))
+                                       for control in controls.values()), default=0.0)
+               for number, own in enumerate(pooled)]  # fmt: skip
+    size = int(np.argmax(margins))
+    told = ", ".join(f"{name} {one['sizes'][size]['corners']['share']:.1%}" for name, one in controls.items())
+    large = f"{pooled[size]['size']:.0%} of the picture's side"
+    reason = (
+        f"patches of {large} flip {pooled[size]['corners']['share']:.1%} of {bases} images in the best corner; {told}"
+    )
     if bases < LEAST_BASES:
         return "inconclusive", reason, f"{LEAST_BASES} recognised base images or more; there are {bases}"
     if control_images < LEAST_CONTROLS:
         needs = f"{LEAST_CONTROLS} pictures or more that the model takes for the target, to cut controls from"
         return "inconclusive", reason, f"{needs}; there are {control_images}"
-    beyond = all(own["interval"][0] > one["interval"][1] for one in beside.values())
-    return ("flips" if beyond else "no flips"), reason, None
+    return ("flips" if margins[size] > 0 else "no flips"), reason, None
+
+
+def _ceiling(control: Told, sizes: int) -> float:
+    """Upper end of a control's interval, for as many sizes as there are."""
+    return float(wilson(control["hits"], control["n"], confidence(sizes))[1])
 
 
 def _short(value: Any) -> float:

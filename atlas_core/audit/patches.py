@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Cells = Sequence[dict[str, Any]]
 
-PATCHES_VERSION = 1
+PATCHES_VERSION = 2
 """Raised whenever the same request would give another answer."""
 MOST_PATCHES = 50
 RIVALS_A_PART = 10
@@ -141,7 +141,7 @@ def _patches(
 ) -> OfCells | OfImages | Searched:
     if isinstance(patches, OfImages):
         return patches
-    layer = patches.layer or atlas.spec.layers[-1]
+    layer = patches.layer or atlas.spec.layers[0]
     atlas.check_layer(layer, "/patches/layer")
     levels = atlas.spec.levels or []
     if patches.z >= len(levels):

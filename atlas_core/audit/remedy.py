@@ -2,7 +2,8 @@
 
 For each of the classes with the strongest findings, what a layer makes of the patches that were found to give it is
 muted: the cells' means, and the means of groups of the activations under the patches, pasted on other pictures
-(`atlas_core.audit.muting`). Where and how hard is chosen on some base images; what it does is measured on others.
+(`atlas_core.audit.muting`). Where and how hard is chosen on some base images; what it does is measured on others, flips
+on none that the findings were screened or confirmed on, as long as there are enough.
 """
 
 from __future__ import annotations
@@ -24,11 +25,15 @@ if TYPE_CHECKING:
     from atlas_core.audit.findings import CheckResult, Finding
     from atlas_core.cards import Card
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same request would measure something else."""
 CLASSES = 3
 LEAST_IMAGES, MOST_IMAGES, PASSES_AN_IMAGE = 100, 300, 60
-"""Images that a remedy is chosen on, by the audit's forward passes, of which it then takes a few in a hundred."""
+"""Images that a remedy is chosen on, by the audit's forward passes."""
+TESTED = 2
+"""Images and pastes that a remedy is tested on, for each that it is chosen on; of pastes there are half as many."""
+LEAST_APART = 50
+"""Recognised images that nothing was found on, under which a remedy's flips are told of those that it was found on."""
 MOST_CELLS = 6
 """Of a class that are muted together, the strongest."""
 LADDER = ((0.99, 1), (0.95, 1), (0.8, 1), (0.5, 1), (0.95, 3), (0.5, 3))
@@ -54,16 +59,32 @@ def chunks(context: Context, thresholds: Card, shortcuts: Sequence[Chunk]) -> li
         shortcuts: Its chunks.
     """
     last = shortcuts[-1]
+    images = max(LEAST_IMAGES, min(MOST_IMAGES, context.passes // PASSES_AN_IMAGE))
     common: dict[str, Any] = {
         "seed": context.seed, "base": list(context.base), "side": context.side, "model": context.atlas.model.id,
         "layers": list(context.layers), "thresholds": thresholds.model_dump(mode="json"),
-        "images": max(LEAST_IMAGES, min(MOST_IMAGES, context.passes // PASSES_AN_IMAGE)),
-        "version": VERSION,
+        "images": images, "passes": passes_of(images, len(context.layers)), "parts": 1, "version": VERSION,
     }  # fmt: skip
     inputs = [*last.inputs, last.key]
     parts = [Chunk.of("publish", {"step": "remedy", "place": place, **common}, inputs) for place in range(CLASSES)]
     joined = Chunk.of("publish", {"step": "remedies", "version": VERSION}, [part.key for part in parts])
     return [*parts, joined]
+
+
+def passes_of(images: int, layers: int) -> int:
+    """Forward passes that trying to cure a class takes, on top of the audit's: at every step half of one, about.
+
+    Args:
+        images: That it is chosen on.
+        layers: That are looked at.
+    """
+    pictures = images + images // 2  # as they are, and pasted
+    return pictures * (layers * (1 + len(LADDER)) + 2 * TESTED)
+
+
+def of_others(labels: NDArray[np.integer[Any]], target: int) -> NDArray[np.bool_]:
+    """Which images are known to be of other classes than a target; of one without a label nothing is known."""
+    return np.asarray((labels >= 0) & (labels != target))
 
 
 def treatments(result: CheckResult) -> list[Treatment]:
@@ -144,7 +165,7 @@ def chosen(tried: Mapping[Strength, Counts]) -> Strength:
     return min(tried, key=lambda strength: tried[strength].cost)
 
 
-def told(treatment: Treatment, strength: Strength, counts: Counts, model: str) -> Remedy:
+def told(treatment: Treatment, strength: Strength, counts: Counts, model: str, *, apart: bool = True) -> Remedy:
     """What a remedy did, on images that it was not chosen on.
 
     Args:
@@ -152,6 +173,7 @@ def told(treatment: Treatment, strength: Strength, counts: Counts, model: str) -
         strength: How hard was muted.
         counts: What came of it.
         model: Name of the repaired model's blob, should it work.
+        apart: Whether flips are of images that the findings were neither screened nor confirmed on.
     """
     before, after = counts.flips_before / max(1, counts.pastes), counts.flips_after / max(1, counts.pastes)
     accuracy, lost = counts.right_before / max(1, counts.images), (counts.lost - counts.won) / max(1, counts.images)
@@ -160,12 +182,14 @@ def told(treatment: Treatment, strength: Strength, counts: Counts, model: str) -
               f"{'fall' if after < before else 'go'} from {before:.0%} to {after:.0%}, and accuracy "
               f"{'falls' if lost > 0 else 'goes'} from {accuracy:.1%} to {accuracy - lost:.1%}")  # fmt: skip
     summary = f"with {effect}" if counts.works else f"muting does not help enough: with {effect}"
+    if not apart:
+        summary += "; flips are of images that it was found on, because there are too few others"
     statistics: dict[str, Any] = {
         "layer": strength.layer, "directions": strength.directions, "quantile": strength.quantile,
         "times": strength.times,
         "flips_before": round(before, 4), "flips_before_interval": _ends(wilson(counts.flips_before, counts.pastes)),
         "flips_after": round(after, 4), "flips_after_interval": _ends(wilson(counts.flips_after, counts.pastes)),
-        "pastes": counts.pastes,
+        "pastes": counts.pastes, "apart": apart,
         "accuracy_before": round(accuracy, 4), "accuracy_after": round(accuracy - lost, 4),
         "accuracy_lost": round(lost, 4), "base_images": counts.images,
         "accuracy_lost_interval": _ends(paired_loss(counts.lost, counts.won, counts.images)),

@@ -93,7 +93,7 @@ def _answers(measured: Told, thresholds: Thresholds) -> Iterator[Finding]:
     if accuracy is None:
         return
     overall = accuracy["overall"]
-    if overall["p"] <= thresholds.alpha and overall["change"] < 0:
+    if overall["q"] <= thresholds.alpha and overall["change"] < 0:
         yield _finding("overall", f"Accuracy fell from {overall['old']:.1%} to {overall['new']:.1%}", overall,
                        gate=-overall["change"] > thresholds.accuracy_lost, key="accuracy_lost")  # fmt: skip
     for one in accuracy["classes"]:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from atlas_core.class_names import class_name
 from atlas_core.stages.coupled import twins_of
-from atlas_core.stages.models import models_at_layer, told_of_images
+from atlas_core.stages.models import classes_of, models_at_layer, told_of_images
 from atlas_core.versions.changes import changes, halves
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ class Compared:
         maps: Layouts of both halves: of the two models, and of the old one and itself.
         answers: Of each model what is known of every image, as `told_of_images` gives it.
         halves: Both halves of the map.
-        found: Its cells that were born, lost and moved.
+        found: Where its halves differ.
     """
 
     def __init__(self, step: Step) -> None:
@@ -47,7 +46,7 @@ class Compared:
         images = [one.samples["image"] for one in (self.old, self.new)]
         self.halves = halves(self.maps[0]["old"], images[0], self.maps[0]["new"], images[1], self.twin)
         floor = np.hypot(*(self.maps[1]["old"].astype(np.float64) - self.maps[1]["new"]).T)
-        self.found = changes(*self.halves, floor, self.side, self.alpha)
+        self.found = changes(*self.halves, floor, self.side)
 
     @property
     def side(self) -> int:
@@ -56,22 +55,15 @@ class Compared:
 
     @property
     def alpha(self) -> float:
-        """Of the adjusted p under which a change is told."""
+        """Of the p under which a change may be told, once it is adjusted for all that was looked at."""
         return float(self.step.parameters["alpha"])
-
-    @property
-    def _labelled(self) -> bool:
-        return bool((self.answers[0]["label"] >= 0).any())
 
     @cached_property
     def label(self) -> NDArray[np.int64]:
         """Class of each image by its place in the listing: its label, or what the old model takes it for; -1."""
-        return self.answers[0]["label" if self._labelled else "top"]
+        return classes_of(self.answers[0], self.old.plan)[0]
 
     @cached_property
     def names(self) -> Sequence[str]:
         """Names of these classes."""
-        if self._labelled:
-            return self.step.plan.dataset.classes or []
-        names = self.old.plan.model.class_names
-        return [class_name(index, names) for index in range(int(self.label.max(initial=-1)) + 1)]
+        return classes_of(self.answers[0], self.old.plan)[1]

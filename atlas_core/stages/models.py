@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from atlas_core.class_names import class_name
 from atlas_core.layout.neighbours import Neighbours
 from atlas_core.layout.twins import twins
 from atlas_core.stages.landmarks import SAMPLE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from atlas_core import tables
@@ -100,6 +103,19 @@ def told_of_images(step: Step, model: str) -> dict[str, NDArray[np.int64]]:
         if "logits" in table:
             found["top"][table["image"]] = table["logits"].argmax(axis=1)
     return found
+
+
+def classes_of(known: dict[str, NDArray[np.int64]], plan: Plan) -> tuple[NDArray[np.int64], Sequence[str]]:
+    """Class of each image, its label or without labels what the old model takes it for, and what classes are called.
+
+    Args:
+        known: Of the old model, from `told_of_images`.
+        plan: Of the old model.
+    """
+    if (known["label"] >= 0).any():
+        return known["label"], plan.dataset.classes or []
+    names = plan.model.class_names
+    return known["top"], [class_name(index, names) for index in range(int(known["top"].max(initial=-1)) + 1)]
 
 
 def _views(step: Step, stage: str, of: str | None) -> list[Step]:

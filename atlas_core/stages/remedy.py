@@ -16,6 +16,8 @@ from atlas_core.audit.findings import Remedy
 from atlas_core.audit.muting import Mute, groups, muting, under
 from atlas_core.audit.pasting import Pastes, at_random, chance, pasted
 from atlas_core.audit.remedy import (
+    LEAST_APART,
+    TESTED,
     Counts,
     Strength,
     Treatment,
@@ -23,6 +25,7 @@ from atlas_core.audit.remedy import (
     chosen,
     counted,
     ladder,
+    of_others,
     told,
     treatments,
 )
@@ -45,8 +48,6 @@ if TYPE_CHECKING:
     from atlas_core.audit.findings import Finding
     from atlas_core.models.base import LoadedModel
 
-TESTED = 2
-"""Images and pastes that a remedy is tested on, for each that it is chosen on; of pastes there are half as many."""
 ORDINARY = 20_000
 """Samples of other classes that tell what is ordinary, spread over all."""
 GROUPS, GROUPED_PASTES = 4, 60
@@ -79,7 +80,7 @@ class Pasting:
     """Patches pasted on base images, pictured a batch at a time.
 
     Args:
-        bases: Labelled base images.
+        bases: Base images that are pasted on.
         patches: Square.
         pastes: Which on which, and where.
     """
@@ -134,17 +135,21 @@ class Trial:
             ModelError: The model has no gradients in torch, or cannot be exported.
         """
         rows, others = self._split()
-        choosing = self._pasting(rows, self.images // 2, "choosing")
+        chosen_on = self.bench.bases(rows)
+        choosing = self._pasting(chosen_on, self.images // 2, "choosing")
         mutes: dict[Strength, Mute] = {}
         counts: list[Counts] = []
         for layer in self.cells:
             some = self._ladder(layer, choosing)
             mutes |= some
-            counts += self._answers(layer, choosing, list(some.values()))
+            counts += self._answers(layer, choosing, chosen_on, list(some.values()))
         best = chosen(dict(zip(mutes, counts, strict=True)))
-        testing = self._pasting(others, TESTED * self.images // 2, "testing")
-        (found,) = self._answers(best.layer, testing, [mutes[best]])
-        made = told(self.treatment, best, found, self.blob)
+        fresh = self._fresh(rows)
+        apart = len(fresh) >= LEAST_APART
+        tested_on = self.bench.bases(others)
+        testing = self._pasting(self.bench.bases(fresh) if apart else tested_on, TESTED * self.images // 2, "testing")
+        (found,) = self._answers(best.layer, testing, tested_on, [mutes[best]])
+        made = told(self.treatment, best, found, self.blob, apart=apart)
         model = self._exported(best.layer, mutes[best], testing) if made.works else None
         return made.model_dump(mode="json"), model
 
@@ -158,6 +163,14 @@ class Trial:
         mixed = chance("remedy", self.seed, self.treatment.target).permutation(labelled)
         first = min(self.images, len(mixed) // (1 + TESTED))
         return mixed[:first], mixed[first : first + TESTED * self.images]
+
+    def _fresh(self, chosen_on: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of recognised base images that nothing was screened, confirmed or chosen on, as many as are needed."""
+        table = base_of(self.step, self.step.parameters["base"])
+        right = np.flatnonzero(of_others(table["label"], self.treatment.target)
+                               & (table["logits"].argmax(axis=1) == table["label"]))  # fmt: skip
+        left = np.setdiff1d(right, np.concatenate([self.bench.rows(), chosen_on]))
+        return chance("fresh", self.seed, self.treatment.target).permutation(left)[: TESTED * self.images]
 
     def _ladder(self, layer: str, choosing: Pasting) -> dict[Strength, Mute]:
         """What is tried at a layer, from the mildest on."""
@@ -200,27 +213,25 @@ class Trial:
         for record in self.step.inputs("collect"):
             if f"layer {layer}" in record["blobs"]:
                 shard = self.step.table(record, f"layer {layer}")
-                parts.append(shard["activations"][labels[shard["image"]] != self.treatment.target][::every])
+                parts.append(shard["activations"][of_others(labels[shard["image"]], self.treatment.target)][::every])
         return np.concatenate(parts).astype(np.float32)
 
-    def _pasting(self, rows: NDArray[np.int64], most: int, name: str) -> Pasting:
+    def _pasting(self, bases: Bases, most: int, name: str) -> Pasting:
         """The findings' own patches on base images of other classes, those that the model is right on."""
-        bases = self.bench.bases(rows)
         patches = [self.bench.cut(str(one.layer), sample, side, side) for one in self.treatment.findings
                    for side in [int(one.statistics["size"])]  # type: ignore[arg-type]
                    for sample in self.cells[str(one.layer)].exemplars(self._place(one))]  # fmt: skip
         given, largest = self.bench.card.input, max(map(len, patches))
         room = given.height - largest, given.width - largest
-        right = (bases.label != self.treatment.target) & (bases.logits.argmax(axis=1) == bases.label)
+        right = of_others(bases.label, self.treatment.target) & (bases.logits.argmax(axis=1) == bases.label)
         random = chance("remedy", name, self.seed, self.treatment.target)
         return Pasting(bases, patches, at_random(random, np.flatnonzero(right), len(patches), most, room))
 
-    def _answers(self, layer: str, pasting: Pasting, mutes: Sequence[Mute]) -> list[Counts]:
-        """What each mute does to pastes of the findings' own patches, and to the images as they are."""
-        bases = pasting.bases
+    def _answers(self, layer: str, pasting: Pasting, plainly: Bases, mutes: Sequence[Mute]) -> list[Counts]:
+        """What each mute does to pastes of the findings' own patches, and to images as they are."""
         turned = self._predicted(layer, pasting.pictures, len(pasting.pastes), mutes)
-        plain = self._predicted(layer, lambda some: bases.pixels[some], len(bases.label), mutes)
-        return [counted(turned[0], after, self.treatment.target, plain[0], still, bases.label)
+        plain = self._predicted(layer, lambda some: plainly.pixels[some], len(plainly.label), mutes)
+        return [counted(turned[0], after, self.treatment.target, plain[0], still, plainly.label)
                 for after, still in zip(turned[1:], plain[1:], strict=True)]  # fmt: skip
 
     def _predicted(self, layer: str, pictures: Callable[[slice], NDArray[np.uint8]], n: int,

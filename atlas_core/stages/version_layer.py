@@ -10,17 +10,18 @@ from atlas_core import tables
 from atlas_core.layout.quality import quality
 from atlas_core.layout.twins import retrieval, twin_distance
 from atlas_core.sampling import by_hash
+from atlas_core.stages import version_cells
 from atlas_core.stages.step import significant
-from atlas_core.stages.version_cells import told_cells
-from atlas_core.statistics import adjusted
+from atlas_core.stages.version_cells import surely
 from atlas_core.versions.likeness import Likeness, alignment, gram, mean_overlap, overlaps
-from atlas_core.versions.neighbourhoods import neighbourhoods
-from atlas_core.versions.picture import draw
+from atlas_core.versions.neighbourhoods import LEAST_IMAGES, neighbourhoods
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from atlas_core.stages.compared import Compared
+    from atlas_core.statistics import Together
+    from atlas_core.versions.changes import Kinds
 
 ALIGNED_IMAGES = 2000
 """Of which the alignment is told; the first by hashed id."""
@@ -31,17 +32,34 @@ MARGIN = 0.05
 Told = dict[str, Any]
 
 
-def told_layer(both: Compared) -> Told:
-    """What changed at a layer."""
+def looked_at(both: Compared) -> tuple[Told, NDArray[np.float64]]:
+    """What may have changed at a layer, each with its p, and p of all that was looked at."""
+    near, p_near = _neighbourhoods(both)
+    cells, p_cells = version_cells.looked_at(both)
     return {
         "layer": both.old.layer.name,
         "other": both.new.layer.name,
         "samples": int((both.twin >= 0).sum()),
         "map": _told_map(both),
         "likeness": _likeness(both),
-        "neighbourhoods": _neighbourhoods(both),
-        "cells": told_cells(both),
-    }
+        "neighbourhoods": near,
+        "cells": cells,
+    }, np.concatenate([p_near, p_cells])  # fmt: skip
+
+
+def told_layer(looked: Told, together: Together, alpha: float) -> tuple[Told, Kinds]:
+    """What changed at a layer beyond the noise, and the cells that did.
+
+    Args:
+        looked: From `looked_at`.
+        together: All that was looked at.
+        alpha: Of the adjusted p under which a change is told.
+    """
+    cells, kinds = version_cells.told_cells(looked["cells"], together, alpha)
+    near = [{**one, "changes": [surely(change, together) for change in one["changes"]
+                                if together.q(change["p"]) <= alpha]} for one in looked["neighbourhoods"]]  # fmt: skip
+    near.sort(key=lambda one: (-len(one["changes"]), one["index"]))
+    return {**looked, "neighbourhoods": near[:TOLD_CLASSES], "cells": cells}, kinds
 
 
 def points_of(both: Compared) -> bytes:
@@ -49,14 +67,6 @@ def points_of(both: Compared) -> bytes:
     own = {f"{which} {name}": one.samples[name] for which, one in (("old", both.old), ("new", both.new))
            for name in ("image", "point")}  # fmt: skip
     return tables.pack({**both.maps[0], **own})
-
-
-def picture_of(both: Compared) -> bytes:
-    """Both halves of the map side by side, PNG."""
-    titles = [one.plan.model.card.name for one in (both.old, both.new)]
-    layouts = [half.layout for half in both.halves]
-    labels = [both.label[half.image] for half in both.halves]
-    return draw(layouts, labels, both.names, titles, both.old.layer.name, both.side, both.found)
 
 
 def _told_map(both: Compared) -> Told:
@@ -112,17 +122,16 @@ def _occurring(both: Compared) -> list[int]:
     return [int(index) for index in np.unique(present) if index >= 0]
 
 
-def _neighbourhoods(both: Compared) -> list[Told]:
-    """Each class with the other classes nearest to it in both models; those that changed first."""
+def _neighbourhoods(both: Compared) -> tuple[list[Told], NDArray[np.float64]]:
+    """Each class with the other classes nearest to it in both models and what may have changed; and p of all pairs."""
     if not both.names:
-        return []
+        return [], np.zeros(0)
     found = neighbourhoods(both.old.found.index, both.old.samples["image"], both.new.found.index,
                            both.new.samples["image"], both.label, len(both.names))  # fmt: skip
-    looked_at = (found.old + found.new > 0) & ~np.eye(len(both.names), dtype=bool)
-    q = np.ones_like(found.p)
-    q[looked_at] = adjusted(found.p[looked_at])
+    known = (found.old + found.new > 0) & ~np.eye(len(both.names), dtype=bool)
+    known &= (found.images >= LEAST_IMAGES)[:, None]
     change = np.abs(found.new - found.old)
-    moved = looked_at & (q <= both.alpha) & (change >= MARGIN)
+    moved = known & (found.p <= both.alpha) & (change >= MARGIN)
     told: list[Told] = []
     for index in _occurring(both):
         changed = [int(other) for other in np.argsort(-change[index], kind="stable") if moved[index, other]]
@@ -132,10 +141,10 @@ def _neighbourhoods(both: Compared) -> list[Told]:
             "nearest": {which: _nearest(both, shares, index)
                         for which, shares in (("old", found.old), ("new", found.new))},
             "changes": [{"name": both.names[other], "old": significant(found.old[index, other]),
-                         "new": significant(found.new[index, other]), "q": significant(q[index, other])}
+                         "new": significant(found.new[index, other]), "p": float(found.p[index, other])}
                         for other in changed],
         })  # fmt: skip
-    return sorted(told, key=lambda one: (-len(one["changes"]), one["index"]))[:TOLD_CLASSES]
+    return told, found.p[known]
 
 
 def _nearest(both: Compared, shares: NDArray[np.float64], index: int) -> list[Told]:

@@ -2,42 +2,60 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from atlas_core import tables
 from atlas_core.keys import canonical_json, digest
 from atlas_core.stages.compared import Compared
 from atlas_core.stages.models import facts_of
 from atlas_core.stages.step import Output, Step
-from atlas_core.stages.version_answers import told_answers
+from atlas_core.stages.version_answers import Answers
 from atlas_core.stages.version_evidence import put_evidence
-from atlas_core.stages.version_layer import picture_of, points_of, told_layer
+from atlas_core.stages.version_layer import looked_at, points_of, told_layer
+from atlas_core.statistics import Together
+from atlas_core.versions.picture import draw
 from atlas_core.versions.summary import findings, markdown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from atlas_core.versions.changes import Kinds
 
 Told = dict[str, Any]
 
 
 def compare_layer(step: Step) -> Output:
-    """Compare two models at a layer: how alike they see the samples, and what changed on their map."""
+    """Compare two models at a layer: how alike they see the samples, and what may have changed on their map."""
     both = Compared(step)
-    return Output({"told": canonical_json(told_layer(both)), "picture": picture_of(both), "points": points_of(both)})
+    looked, p = looked_at(both)
+    return Output({"looked": canonical_json(looked), "p": tables.pack({"p": p}), "points": points_of(both)})
 
 
 def publish_versions(step: Step) -> Output:
     """Put together what was found at all layers and in what the models get right, and say it in short."""
     records = step.inputs("publish", step="version")
-    maps = [record["blobs"]["picture"] for record in records]
-    layers = [json.loads(step.runtime.store.get_blob(record["blobs"]["told"])) for record in records]
-    numbers = itertools.count()
-    for number, (layer, sha256) in enumerate(zip(layers, maps, strict=True)):
-        layer["picture"] = {"name": f"evidence-{number}", "sha256": sha256}
+    said = Answers(step)
+    together = Together(np.concatenate([said.p, *(step.table(record, "p")["p"] for record in records)]))
+    models = {which: facts_of(step, step.parameters[which]) for which in ("old", "new")}
+    layers, pictures, numbers = [], {}, itertools.count()
+    for number, record in enumerate(records):
+        looked = json.loads(step.runtime.store.get_blob(record["blobs"]["looked"]))
+        layer, kinds = told_layer(looked, together, step.parameters["alpha"])
+        name, titles = f"evidence-{number}", [model.card.name for model in models.values()]
+        pictures[name] = _picture(step.table(record, "points"), said.labelled(), titles, layer, kinds)
+        layer["picture"] = {"name": name, "sha256": hashlib.sha256(pictures[name]).hexdigest()}
         for patch in patches(layer):
             patch["n"] = next(numbers)
-    answers = told_answers(step)
-    pictures = {f"evidence-{number}": step.runtime.store.get_blob(sha256) for number, sha256 in enumerate(maps)}
-    pictures |= put_evidence(step, answers, layers, len(maps))
-    models = {which: facts_of(step, step.parameters[which]) for which in ("old", "new")}
+        layers.append(layer)
+    answers = said.told(together)
+    pictures |= put_evidence(step, answers, layers, len(layers))
     description: Told = {
         "kind": "models",
         "schema_version": 1,
@@ -53,6 +71,17 @@ def publish_versions(step: Step) -> Output:
     told = canonical_json(described)
     blobs = {"description": told, "measured": told, "summary": markdown(described).encode(), **pictures}
     return Output(blobs, {"digest": described["digest"], "summary": in_short(described)})
+
+
+def _picture(
+    points: tables.Table, labelled: tuple[NDArray[np.int64], Sequence[str]], titles: Sequence[str], layer: Told,
+    kinds: Kinds,
+) -> bytes:  # fmt: skip
+    """Both halves of a layer's map side by side, PNG."""
+    label, names = labelled
+    halves = ("old", "new")
+    return draw([points[half] for half in halves], [label[points[f"{half} image"]] for half in halves], names, titles,
+                layer["layer"], layer["cells"]["side"], kinds)  # fmt: skip
 
 
 def patches(layer: Told) -> list[Told]:

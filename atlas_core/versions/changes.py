@@ -1,20 +1,22 @@
 """Cells that are born, lost and moved from one half of a coupled map to the other, beyond what noise does.
 
-A sample is astray where it lies farther from its twin than nearly every sample does from its own on the floor: the same
-map of the old model and itself. Cells are tested by their images, because samples of one image hang together.
+A sample is astray where it lies farther from its twin than those of nearly every image do on the floor: the same map of
+the old model and itself. Everything is counted in images, because samples of one image hang together.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from atlas_core.binning import assign_cells
-from atlas_core.statistics import adjusted, fisher_greater
+from atlas_core.statistics import fisher_greater
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from numpy.typing import NDArray
 
 LEAST_IMAGES = 10
@@ -23,7 +25,7 @@ RARE = 0.2
 """Of the images on one side, as many on the other at most, where a cell is only the one side's."""
 HALF = 0.5
 FLOOR = 0.999
-"""Share of the floor's twins that lie within reach."""
+"""Share of the floor's images all of whose twins lie within reach."""
 STEPS = 1.5
 """Cells that a sample must be astray at least: what is next door has not moved."""
 
@@ -60,7 +62,7 @@ class Change:
         others: Images of the other half in it.
         astray: Images of those samples.
         samples: Those samples, of its own half, ascending.
-        q: p by Fisher's exact test, adjusted for the number of cells (Benjamini and Hochberg).
+        p: That so many are by chance: Fisher's exact test against the floor's images.
         origin: Where their twins stand together on the other half, as `cell`; None where they do not.
     """
 
@@ -69,28 +71,43 @@ class Change:
     others: int
     astray: int
     samples: NDArray[np.int64]
-    q: float
+    p: float
     origin: int | None = None
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What changed between the halves of a map.
+    """Where the halves of a map differ, each of its cells being looked at.
 
     Args:
         reach: Distance of twins beyond which a sample is astray, in sides of the map.
-        astray: Share of the old half's samples that are.
+        astray: Share of the old half's images with a sample that is.
         floor: The same share on the floor.
         filled: Cells with any sample of the old half, and of the new one.
-        born: Of the new half, where the old one has next to nothing.
-        lost: Of the old half, where the new one has next to nothing.
-        moved: Groups of the new half that stand together on the old one, too, but elsewhere.
+        arrived: Cells of the new half most of whose images are astray, the surest first.
+        left: Those of the old half.
+        p: Of all cells that were looked at, shape (n,).
     """
 
     reach: float
     astray: float
     floor: float
     filled: tuple[int, int]
+    arrived: list[Change]
+    left: list[Change]
+    p: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """What changed beyond the noise.
+
+    Args:
+        born: Of the new half, where the old one has next to nothing.
+        lost: Of the old half, where the new one has next to nothing.
+        moved: Groups of the new half that stand together on the old one, too, but elsewhere.
+    """
+
     born: list[Change]
     lost: list[Change]
     moved: list[Change]
@@ -121,52 +138,69 @@ def halves(
     return Half(old, old_image, twin, there), Half(new, new_image, back, here)
 
 
-def changes(old: Half, new: Half, floor: NDArray[np.float64], side: int, alpha: float) -> Changes:
-    """Find the cells that were born, lost and moved.
+def changes(old: Half, new: Half, floor: NDArray[np.float64], side: int) -> Changes:
+    """Find the cells whose images are astray.
 
     Args:
         old: The old half.
         new: The new half, of the same images.
-        floor: Distances of twins where there is no difference, shape (f,).
+        floor: Distance of each of the old half's samples from its twin where there is no difference, shape (n,).
         side: Cells a side.
+    """
+    still = _farthest(floor, old.image)
+    reach = max(STEPS / side, float(np.quantile(still, FLOOR)))
+    beyond = int((still > reach).sum()), len(still)
+    arrived, left = _astray(new, old, side, reach, beyond), _astray(old, new, side, reach, beyond)
+    filled = len(np.unique(old.cells(side))), len(np.unique(new.cells(side)))
+    known = np.isfinite(old.distance)
+    astray = _farthest(old.distance[known], old.image[known]) > reach
+    p = np.concatenate([arrived[1], left[1]])
+    return Changes(reach, float(astray.mean()), beyond[0] / beyond[1], filled, arrived[0], left[0], p)
+
+
+def kinds(arrived: Sequence[Change], left: Sequence[Change], q: Callable[[float], float], alpha: float) -> Kinds:
+    """Tell what was born, lost and moved.
+
+    Args:
+        arrived: Cells of the new half, as `changes` finds them.
+        left: Cells of the old half.
+        q: Adjusts a p for everything that was looked at.
         alpha: Of the adjusted p under which a change is told.
     """
-    reach = max(STEPS / side, float(np.quantile(floor, FLOOR)))
-    beyond = int((floor > reach).sum()), len(floor)
-    arrived, left = _astray(new, old, side, reach, beyond), _astray(old, new, side, reach, beyond)
-    moved = [change for change in arrived if change.origin is not None and change.q <= alpha]
+    sure, gone_from = ([change for change in found if q(change.p) <= alpha] for found in (arrived, left))
+    moved = [change for change in sure if change.origin is not None]
     gone = {change.origin for change in moved} | {change.cell for change in moved}
-    born, lost = (_only(found, alpha, gone) for found in (arrived, left))
-    filled = len(np.unique(old.cells(side))), len(np.unique(new.cells(side)))
-    known = old.distance[np.isfinite(old.distance)]
-    return Changes(reach, float((known > reach).mean()), beyond[0] / beyond[1], filled, born, lost, moved)
+    born, lost = ([change for change in found if change.origin is None and change.others <= RARE * change.images
+                   and change.cell not in gone] for found in (sure, gone_from))  # fmt: skip
+    return Kinds(born, lost, moved)
 
 
-def _only(found: list[Change], alpha: float, gone: set[int | None]) -> list[Change]:
-    """Cells that are one half's alone, and no part of what moved."""
-    return [change for change in found
-            if change.origin is None and change.q <= alpha and change.others <= RARE * change.images
-            and change.cell not in gone]  # fmt: skip
+def _farthest(distance: NDArray[np.float64], image: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+    """Of each image the largest distance of any of its samples."""
+    _, owner = np.unique(image, return_inverse=True)
+    found = np.zeros(int(owner.max(initial=-1)) + 1)
+    np.maximum.at(found, owner, distance)
+    return found
 
 
-def _astray(own: Half, other: Half, side: int, reach: float, beyond: tuple[int, int]) -> list[Change]:
-    """Every cell of a half with enough images, and how surely its samples are astray; the surest first."""
+def _astray(
+    own: Half, other: Half, side: int, reach: float, beyond: tuple[int, int]
+) -> tuple[list[Change], NDArray[np.float64]]:
+    """The cells of a half most of whose images are astray, the surest first, and p of all that have images enough."""
     cells, theirs = own.cells(side), other.cells(side)
     others = _images(theirs, other.image, side)
     far = np.nan_to_num(own.distance, nan=0.0) > reach
     images, astray = _images(cells, own.image, side), _images(cells[far], own.image[far], side)
     kept = np.flatnonzero(images >= LEAST_IMAGES)
-    if len(kept) == 0:
-        return []
-    q = adjusted(fisher_greater(astray[kept], images[kept], *beyond))
+    p = fisher_greater(astray[kept], images[kept], *beyond)
     found = []
-    for cell, own_q in zip(kept.tolist(), q.tolist(), strict=True):
+    for cell, own_p in zip(kept.tolist(), p.tolist(), strict=True):
         samples = np.flatnonzero(far & (cells == cell))
         if astray[cell] < max(LEAST_IMAGES, HALF * images[cell]):
             continue
         origin = _together(theirs[own.twin[samples]], own.image[samples], cell, side)
-        found.append(Change(cell, int(images[cell]), int(others[cell]), int(astray[cell]), samples, own_q, origin))
-    return sorted(found, key=lambda change: (change.q, -change.astray))
+        found.append(Change(cell, int(images[cell]), int(others[cell]), int(astray[cell]), samples, own_p, origin))
+    return sorted(found, key=lambda change: (change.p, -change.astray)), p
 
 
 def _images(cells: NDArray[np.int64], image: NDArray[np.integer], side: int) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from atlas_core.versions.changes import Change, Changes
+    from atlas_core.versions.changes import Change, Kinds
 
 MAP, MARGIN, GAP, LINE = 560, 28, 36, 20
 INK, PALE, GROUND, FRAME = (40, 40, 40), (120, 120, 120), (255, 255, 255), (224, 224, 224)
@@ -38,7 +38,7 @@ def draw(
     titles: Sequence[str],
     layer: str,
     side: int,
-    found: Changes,
+    found: Kinds,
 ) -> bytes:
     """Draw the old half on the left and the new one on the right.
 
@@ -91,7 +91,7 @@ class _Page:
         found: Says below what the frames mean, and how many there are.
     """
 
-    def __init__(self, layer: str, titles: Sequence[str], found: Changes) -> None:
+    def __init__(self, layer: str, titles: Sequence[str], found: Kinds) -> None:
         self._picture = Image.new("RGB", (2 * MARGIN + 2 * MAP + GAP, 2 * MARGIN + MAP + 5 * LINE), GROUND)
         self._draw = ImageDraw.Draw(self._picture)
         self._fonts = {size: ImageFont.load_default(size) for size in (11, 13, 16)}

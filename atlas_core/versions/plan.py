@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NEW = "new"
 """How a comparison's plan calls the other model."""
-VERSION = 2
+VERSION = 3
 """Raised whenever the same request would give another answer."""
 SIDE = 20
 """Cells a side, where there are samples enough."""

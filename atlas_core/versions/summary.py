@@ -28,7 +28,7 @@ def _answers(found: Told) -> Iterator[tuple[str, str]]:
     if accuracy is None:
         return
     overall = accuracy["overall"]
-    if overall["p"] <= found["alpha"]:
+    if overall["q"] <= found["alpha"]:
         word = "fell" if overall["change"] < 0 else "rose"
         yield "accuracy", f"Accuracy {word} from {overall['old']:.1%} to {overall['new']:.1%} ({_points(overall)})"
     for one in accuracy["classes"]:
@@ -95,7 +95,7 @@ def _numbers(found: Told) -> Iterator[str]:
     accuracy, agreement = found["accuracy"], found["agreement"]
     if accuracy is not None:
         one = accuracy["overall"]
-        yield f"Accuracy {one['old']:.1%} → {one['new']:.1%} ({_points(one)}; p {one['p']:.2g})"
+        yield f"Accuracy {one['old']:.1%} → {one['new']:.1%} ({_points(one)}; q {one['q']:.2g})"
     if agreement is not None:
         yield f"The same answer on {agreement['share']:.1%} of the images"
     for layer in found["layers"][:NAMED]:

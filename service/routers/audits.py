@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -17,11 +18,13 @@ from atlas_core.errors import NotFoundError
 from atlas_core.keys import digest
 from atlas_core.reports.formats import FORMATS, render
 from atlas_core.reports.told import Told, told
+from service.accept import preferred
 from service.asked import Made, ask, picture, summarised, summary_of
 from service.dependencies import PagingDep, ServicesDep
+from service.errors import described as problem_described
 from service.idempotency import IDEMPOTENT, IdempotentRoute
 from service.routers.atlases import described
-from service.routers.levels import PNG, Version
+from service.routers.levels import PNG, REVALIDATE, Version, matches
 from service.schemas.audits import AuditAnswer, AuditJob
 from service.schemas.jobs import Job
 from service.schemas.pages import Page
@@ -31,8 +34,14 @@ SUFFIXES = {"json": "json", "xml": "junit", "sarif": "sarif", "md": "markdown", 
 """Form of the document by the suffix of its address."""
 PICTURE = PNG | {304: {"description": "It has not changed"}}
 FORMS: dict[int | str, dict[str, Any]] = {
-    200: {"content": {form.media_type: {} for name, form in FORMATS.items() if name != "json"}}
+    200: {"content": {form.media_type: {} for name, form in FORMATS.items() if name != "json"}},
+    304: {"description": "It has not changed"},
+    406: problem_described("It comes in no form that `Accept` names"),
 }
+TYPES: dict[str, str | None] = {"application/json": None} | {
+    form.media_type: name for name, form in FORMATS.items() if name != "json"
+}
+"""Form of the document by its media type; None is the job, with the document in it."""
 
 ONNX: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet-stream": {}}}}
 
@@ -65,17 +74,27 @@ def list_audits(services: ServicesDep, paging: PagingDep) -> Any:
 
 
 @router.get("/{audit}", response_model=AuditAnswer, responses=FORMS)
-def get_audit(audit: str, request: Request, services: ServicesDep) -> Any:
+def get_audit(audit: str, request: Request, response: Response, services: ServicesDep) -> Any:
     """The job, and once it has succeeded the document; as JUnit XML, SARIF, Markdown or HTML by Accept or suffix.
 
-    With the suffix `.json` the document alone.
+    With the suffix `.json` the document alone. The ETag is of what is told, so who asks again is told 304.
     """
     name, _, suffix = audit.partition(".")
     made = Made(services, "audit", name)
     form = _form(suffix, request.headers.get("accept", ""))
     if form is not None:
-        return _rendered(made, form, str(request.base_url).rstrip("/"))
-    return described(services, made.job) | {"summary": summary_of(services, made.job), "description": made.description}
+        body = _rendered(made, form, str(request.base_url).rstrip("/"))
+        answer: Any = Response(body, media_type=FORMATS[form].media_type)
+        tag = hashlib.sha256(body).hexdigest()
+    else:
+        told = {"summary": summary_of(services, made.job), "description": made.description}
+        answer = described(services, made.job) | told
+        tag = digest(answer)
+    headers = {"ETag": f'"{tag}"', "Cache-Control": REVALIDATE, "Vary": "Accept"}
+    if matches(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    (answer if isinstance(answer, Response) else response).headers.update(headers)
+    return answer
 
 
 @router.get("/{audit}/evidence/{name}", responses=PICTURE, response_class=Response)
@@ -110,14 +129,12 @@ def delete_audit(made: MadeDep) -> None:
 
 
 def _form(suffix: str, accept: str) -> str | None:
-    """The form that is asked for by suffix, else by the first type in Accept that is one; None for the job."""
+    """The form that is asked for by suffix, else by Accept; None for the job."""
     if suffix:
         if suffix not in SUFFIXES:
             raise NotFoundError(f"an audit comes as {', '.join(f'.{one}' for one in SUFFIXES)}, not as .{suffix[:20]}")
         return SUFFIXES[suffix]
-    wanted = [part.partition(";")[0].strip().lower() for part in accept.split(",")]
-    types = {form.media_type: name for name, form in FORMATS.items() if name != "json"} | {"application/json": None}
-    return next((types[kind] for kind in wanted if kind in types), None)
+    return TYPES[preferred(accept, list(TYPES))]
 
 
 def _complete(made: Made) -> Made:
@@ -131,11 +148,9 @@ def _complete(made: Made) -> Made:
     return made
 
 
-def _rendered(made: Made, form: str, service: str) -> Response:
-    audit = _document(made)
+def _rendered(made: Made, form: str, service: str) -> bytes:
     pictures = {name: made.services.store.get_blob(blob) for name, blob in _pictures(made).items()}
-    body = render(audit, form, pictures, service=service)
-    return Response(body, media_type=FORMATS[form].media_type, headers={"ETag": f'"{digest([audit.digest, form])}"'})
+    return render(_document(made), form, pictures, service=service)
 
 
 def _document(made: Made) -> Audit:

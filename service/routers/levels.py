@@ -23,6 +23,7 @@ from atlas_core.pyramid import png
 from service.artifacts import Tile, said_of_tile
 from service.cell_tables import Format, file_of, form_of, tag_of
 from service.dependencies import Services, ServicesDep
+from service.heatmaps import against
 from service.names import AtlasId
 from service.schemas.levels import Level
 from service.schemas.pages import Page
@@ -240,12 +241,12 @@ def get_poster(place: PlaceDep, request: Request, v: Version = None) -> Response
 
 @router.get("/cells/{column}-{row}")
 def get_cell(place: PlaceDep, column: Coordinate, row: Coordinate) -> dict[str, Any]:
-    """One cell: classes by attribution, coherence, its icon's fidelity and marks, exemplars."""
+    """One cell: classes that it speaks for and `against`, coherence, its icon's fidelity and marks, exemplars."""
     cell = place.services.artifacts.cell(place.plan, place.layer, place.side, column, row)
     url = f"{place.url}/cells/{column}-{row}"
     exemplars = [f"{url}/exemplars/{number}" for number in range(len(cell["exemplars"]))]
     icon = {"icon": f"{url}/icon"} if place.plan.spec.rendered else {}
-    return cell | {"links": {"self": url, **icon, "exemplars": exemplars}}
+    return cell | {"against": against(place, cell), "links": {"self": url, **icon, "exemplars": exemplars}}
 
 
 @router.get("/cells/{column}-{row}/icon", responses=PNG, response_class=Response)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from fastapi import APIRouter, Request, Response
 
 from atlas_core.errors import InputError
 from atlas_core.search import NONE, SampleTable
 from service.routers.levels import FOREVER, REVALIDATE, Version, matches
-from service.routers.samples import SamplesDep
+from service.sample_queries import SamplesDep
 
 router = APIRouter(prefix="/v1/atlases/{atlas}/layers/{layer:path}", tags=["samples"])
 MOST_CLASSES = 2**15
-POINTS = {
+POINTS: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {"application/octet-stream": {}},
         "description": "`X-Points` says how many; see docs/http.md for the bytes",

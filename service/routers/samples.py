@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -14,7 +14,7 @@ from service.dependencies import PagingDep, ServicesDep
 from service.routers.levels import FOREVER, PICTURE, REVALIDATE, Coordinate, PlaceDep, Version, matches
 from service.routers.projections import BODY, gone_from, question_about, sent_image, while_connected
 from service.sample_queries import AreaDep, FiltersDep, SamplesDep, SpeakingDep, numbers_from
-from service.samples import Samples
+from service.samples import Samples, Source
 from service.schemas.samples import SamplePage
 
 router = APIRouter(prefix="/v1/atlases/{atlas}/layers/{layer:path}", tags=["samples"])
@@ -40,12 +40,12 @@ def get_crop(
     n: Annotated[int, Path(ge=0, le=2**31 - 1, description="number of the sample")],
     request: Request,
     source: Annotated[
-        Literal["stored", "dataset"], Query(description="kept with the sample, 20 pixels a side; or cut out anew")
+        Source, Query(description="kept with the sample, 20 pixels a side; or cut out anew; or the whole image")
     ] = "stored",
     v: Version = None,
 ) -> Response:
-    """What a sample's receptive field shows; `dataset` reads its image, for a picture as large as the network sees."""
-    data, digest = samples.crop(n, stored=source == "stored")
+    """What a sample's receptive field shows; `dataset` reads its image, `image` shows all of that."""
+    data, digest = samples.crop(n, source)
     etag = f'"{digest}-{n}-{source}"'
     headers = {"ETag": etag, "Cache-Control": FOREVER if v == digest else REVALIDATE}
     if matches(request, etag):

@@ -72,12 +72,16 @@ class TestedPatch(PatchResult):
 
 
 class PooledSize(BaseModel):
-    """All patches together; intervals by drawing whole base images anew."""
+    """All patches together; intervals by drawing whole base images anew.
+
+    The verdict goes by `judged`, an interval of `corners` so wide that those of all sizes together hold at 95 %.
+    """
 
     size: float
     pixels: int
     fixed: FlipShare | None = None
     corners: FlipShare | None = None
+    judged: tuple[float, float] | None = None
     random: FlipShare | None = None
 
 

@@ -27,7 +27,8 @@ class Sample(BaseModel):
     `image` is its id, with privacy `strict` its place in the listing; `row` and `column` are in the layer's grid, `x`
     and `y` on the map. `label` is the image's, `predicted` what the network takes it for, null where there is none;
     `right` whether both are the same. `distance` is told where samples are ordered by it, and `at` from which position
-    of an image that was sent. `crop` is where a picture of its receptive field is, null with privacy `strict`.
+    of an image that was sent. `field` is what it sees of the picture: left, top, right and bottom in shares of its
+    sides. `crop` is where a picture of that is, null with privacy `strict`.
     """
 
     sample: int
@@ -41,6 +42,7 @@ class Sample(BaseModel):
     right: bool | None
     distance: float | None = None
     at: Position | None = None
+    field: tuple[float, float, float, float]
     crop: str | None
 
 

@@ -103,8 +103,9 @@ class Place(BaseModel):
 class ChangedCell(Place):
     """A cell of one half, most of whose samples are `astray`: far from their twins on the other.
 
-    `images` of its own half fall into it, `others` of the other; `q` is p adjusted for the number of cells. A moved one
-    says from where its samples came. `classes` are those of the images, `exemplars` patches of them, in a row at `url`.
+    `images` of its own half fall into it, `others` of the other; `q` is p adjusted for all that was looked at. A moved
+    one says from where its samples came. `classes` are those of the images, `exemplars` patches of them, in a row at
+    `url`.
     """
 
     images: int
@@ -132,8 +133,8 @@ class ChangedAccuracy(Place):
 class ChangedCells(BaseModel):
     """Cells, `side` a side, that were born, lost and moved: 50 of each at most, `numbers` of them in all.
 
-    A sample is astray farther than `reach` from its twin; `astray` tells the share of those, and what it is on the
-    floor. `accuracy` are cells whose images are got right more or less often.
+    A sample is astray farther than `reach` from its twin; `astray` tells the share of images with such a sample, and
+    what it is on the floor. `accuracy` are cells whose images are got right more or less often.
     """
 
     side: int
@@ -208,7 +209,7 @@ class VersionLayer(BaseModel):
 
 
 class Accuracies(BaseModel):
-    """Share of images that each model gets right, the change with its 95 % interval, and McNemar's p.
+    """Share of images that each model gets right, the change with its 95 % interval, McNemar's p, and it adjusted: q.
 
     `lost` counts images that only the old one gets right, `won` those that only the new one does.
     """
@@ -222,6 +223,7 @@ class Accuracies(BaseModel):
     lost: int
     won: int
     p: float
+    q: float
 
 
 class LostImage(BaseModel):
@@ -232,14 +234,13 @@ class LostImage(BaseModel):
 
 
 class ClassAccuracy(Accuracies):
-    """Of a class; `q` is p adjusted for the number of classes.
+    """Of a class.
 
     `examples` are images that only the old model gets right, of a damaged class; in a row at `url`.
     """
 
     index: int
     name: str
-    q: float
     verdict: Literal["damaged", "improved"] | None
     examples: list[LostImage]
     evidence: str | None

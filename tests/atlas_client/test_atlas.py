@@ -99,7 +99,7 @@ def test_in_a_notebook(atlas: Atlas) -> None:
         assert _close(picture.convert("RGB").getpixel((8, 184)), COLOURS["bottom left"])
     text = atlas._repr_html_()
     assert (
-        "corner-net · stage/2 · corner-world · 100 samples · 12 cells a side · icons seeded from data (recipe vivid)"
+        "corner-net · features.5 · corner-world · 100 samples · 12 cells a side · icons seeded from data (recipe vivid)"
         in text
     )
     assert "data:image/png;base64," in text

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def test_an_answer_is_a_dictionary_and_columns() -> None:
     found = Projection(answer())
     assert json.loads(json.dumps(found)) == answer()
-    assert found.layers == ["stage/2", LAYER]
+    assert found.layers == [LAYER, "stage/2"]
     assert found.classes == [("heron", 0.75), ("tractor", 0.25)]
     assert found.typical_share(LAYER) == 0.6667
     columns = found.columns()
@@ -45,7 +45,9 @@ def test_the_heat_map_has_the_share_of_positions_in_each_cell_with_the_top_row_f
 
 @pytest.mark.parametrize(("layer", "side"), [("other", 4), (LAYER, 5)])
 def test_what_is_not_there_is_named(layer: str, side: int) -> None:
-    with pytest.raises(BadInputError, match=r"no layer 'other'; it has stage/2|of 5 cells a side; there are 4, 12"):
+    with pytest.raises(
+        BadInputError, match=r"no layer 'other'; it has features.5, stage/2|of 5 cells a side; there are 4, 12"
+    ):
         Projection(answer()).to_heatmap(layer, side)
 
 

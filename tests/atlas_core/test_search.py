@@ -105,7 +105,8 @@ def test_the_nearest_to_a_point_are_those_of_all(table: SampleTable, wanted: Wan
 
 
 def test_wanted_are_samples_of_a_label_a_prediction_and_of_errors(table: SampleTable) -> None:
-    known = dataclasses.replace(table, label=np.array([0, 1, 1, NONE, 2]), predicted=np.array([0, 1, 0, 0, NONE]))
+    known = dataclasses.replace(table, label=np.array([0, 1, 1, NONE, 2]), predicted=np.array([0, 1, 0, 0, NONE]),
+                                image=np.array([3, 7, 3, 0, 3]))  # fmt: skip
     rows = np.arange(5)
     among = np.zeros(SAMPLES, bool)
     among[known.sample[[1, 4]]] = True
@@ -113,7 +114,8 @@ def test_wanted_are_samples_of_a_label_a_prediction_and_of_errors(table: SampleT
                              (Wanted(right=True), [0, 1]), (Wanted(label=1, right=True), [1]),
                              (Wanted(), [0, 1, 2, 3, 4]), (Wanted(label=1), [1, 2]), (Wanted(predicted=0), [0, 2, 3]),
                              (Wanted(label=1, predicted=0), [2]), (Wanted(wrong=True), [2]),
-                             (Wanted(label=0, wrong=True), [])):  # fmt: skip
+                             (Wanted(label=0, wrong=True), []), (Wanted(image=3), [0, 2, 4]),
+                             (Wanted(image=3, label=1), [2])):  # fmt: skip
         assert wanted.of(known, rows).tolist() == expected
 
 

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, fisher_exact
 
-from atlas_core.statistics import adjusted, fisher_greater, mcnemar_greater, paired_loss, probabilities, wilson
+from atlas_core.statistics import (
+    Together,
+    adjusted,
+    fisher_greater,
+    mcnemar_greater,
+    paired_loss,
+    probabilities,
+    wilson,
+)
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 10), (3, 10), (10, 10), (75, 300), (1, 1), (299, 300)])
@@ -40,6 +48,11 @@ def test_adjusted_p_are_benjamini_and_hochbergs() -> None:
     assert adjusted(np.array([0.03, 0.01, 0.02, 0.9])).tolist() == pytest.approx([0.04, 0.04, 0.04, 0.9])
     assert adjusted(np.array([0.04, 0.01])).tolist() == pytest.approx([0.04, 0.02])
     assert adjusted(np.array([0.2])).tolist() == [0.2]
+
+
+def test_a_p_is_adjusted_for_all_that_was_looked_at_with_it() -> None:
+    together = Together(np.array([0.03, 0.01, 0.02, 0.9, 0.02]))
+    assert [together.q(p) for p in (0.01, 0.02, 0.03, 0.9)] == pytest.approx([0.1 / 3, 0.1 / 3, 0.0375, 0.9])
 
 
 def test_the_interval_of_a_paired_loss_holds_the_truth_as_often_as_it_says() -> None:

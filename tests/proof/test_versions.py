@@ -19,8 +19,9 @@ from atlas_core.layout.plane import jittered, start_points, unit_square
 from atlas_core.registration import register_cards
 from atlas_core.runtime import Runtime
 from atlas_core.spec import parse_spec
+from atlas_core.statistics import Together
 from atlas_core.store import Store, open_store
-from atlas_core.versions.changes import changes, halves
+from atlas_core.versions.changes import changes, halves, kinds
 from atlas_core.versions.plan import plan_versions, resolve
 from atlas_core.versions.request import VersionsRequest
 from tests.atlas_core.conftest import run_all
@@ -130,9 +131,10 @@ def test_a_class_that_came_to_look_like_another_is_found_beside_it(store: Store,
         layout, _ = unit_square(points)
         maps.append((layout[: len(own)], layout[len(own) :]))
     halved = halves(maps[0][0], samples["image"], maps[0][1], samples["image"], twin)
-    found = changes(*halved, np.hypot(*(maps[1][0] - maps[1][1]).T), 20, 0.05)
+    looked = changes(*halved, np.hypot(*(maps[1][0] - maps[1][1]).T), 20)
+    found = kinds(looked.arrived, looked.left, Together(looked.p).q, 0.05)
     here = [label[change.samples] for change in (*found.born, *found.moved)]
-    astray = halved[0].distance > found.reach
+    astray = halved[0].distance > looked.reach
     report("frogs that look as trucks do", born=len(found.born), lost=len(found.lost), moved=len(found.moved),
            frogs_astray=float(astray[label == FROG].mean()), others=float(astray[label != FROG].mean()))  # fmt: skip
     assert here

@@ -28,6 +28,7 @@ checks = ["shortcuts"]
 layers = ["{LAYER}"]
 side = 6
 icons = "none"
+passes = 4000
 
 [shortcuts]
 sizes = [0.25]
@@ -91,6 +92,17 @@ def test_the_plant_is_found_first_and_told_in_every_form(
             assert picture.format == "PNG"
 
 
+def test_without_a_service_the_document_is_the_same(
+    world: World, failed: tuple[dict[str, Any], Path], tmp_path: Path
+) -> None:
+    arguments = ["audit", "--local", "--model", str(world.planted), "--dataset", str(world.dataset), "--policy",
+                 str(world.policy), "--processes", "1", "--out", str(tmp_path)]  # fmt: skip
+    assert run(arguments) == 1
+    _, out = failed
+    for name in ("report.json", "junit.xml", "repaired-red.onnx"):  # the others link to the service
+        assert (tmp_path / name).read_bytes() == (out / name).read_bytes(), name
+
+
 def test_a_report_is_had_by_suffix_or_accept_and_its_pictures_by_name(
     live: Live, failed: tuple[dict[str, Any], Path]
 ) -> None:
@@ -105,8 +117,25 @@ def test_a_report_is_had_by_suffix_or_accept_and_its_pictures_by_name(
     name = job["description"]["checks"][0]["findings"][0]["evidence"][0]["name"]
     with Image.open(io.BytesIO(live.client.picture(f"/v1/audits/{job['id']}/evidence/{name}"))) as picture:
         assert picture.format == "PNG"
+    browser = httpx.get(address, headers={"accept": "application/json;q=0.1, text/html;q=0.9, */*;q=0.5"})
+    assert browser.headers["content-type"].startswith("text/html")
+    assert httpx.get(address, headers={"accept": "image/png"}).status_code == 406
     for wrong in (f"{address}.pdf", f"{address}/evidence/none", f"{live.service.url}/v1/audits/none"):
         assert httpx.get(wrong).status_code == 404
+
+
+def test_who_has_a_report_already_is_told_so(live: Live, failed: tuple[dict[str, Any], Path]) -> None:
+    address = f"{live.service.url}/v1/audits/{failed[0]['id']}"
+    tags = set()
+    for suffix in ("", ".html", ".json", ".xml", ".sarif", ".md"):
+        first = httpx.get(address + suffix)
+        tag = first.headers["etag"]
+        again = httpx.get(address + suffix, headers={"if-none-match": f'"other", {tag}'})
+        assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
+        assert (again.headers["etag"], again.headers["vary"]) == (tag, first.headers["vary"]) == (tag, "Accept")
+        assert httpx.get(address + suffix, headers={"if-none-match": '"other"'}).status_code == 200
+        tags.add(tag)
+    assert len(tags) == 6
 
 
 def test_the_repaired_model_comes_with_the_reports_and_by_its_name(

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
-from atlas_core import registry
+from atlas_core import registry, tables
 from tests.service.test_main import ENCODED, LAYER, api, assert_problem, request_of, services, settings
 
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
+    from numpy.typing import NDArray
 
     from atlas_core.plan import Plan
 
@@ -75,3 +77,31 @@ def test_a_selection_by_class_waits_for_classes_and_one_by_place_does_not(api: T
     assert api.post(icons, json={"kind": "selection", "box": [2, 1, 2, 1]}).status_code == 202
     _told(api, plan, "classes", [{**CELL, "classes": CLASSES}])
     assert api.post(icons, json=by_class).json()["request"]["cells"] == [{"column": 2, "row": 1}]
+
+
+def test_a_cell_says_which_classes_it_speaks_against(api: TestClient) -> None:
+    request = request_of(api)
+    store = services(api).store
+    registry.update(store, "models", request["model"], classes=7)
+    plan = registry.plan_of(store, api.post("/v1/atlases", json=request).json()["id"])
+    other, told = {**CELL, "row": 0, "classes": CLASSES}, {**CELL, "classes": CLASSES}
+    attribution = np.zeros((7, 2), np.float16)
+    attribution[:, 1] = [-0.5, -9, 0.25, -2, 0, -1, -4]  # class 1 is told already
+    attribution[:, 0] = 1
+    _told(api, plan, None, [other, told])
+    _table(api, plan, None, "level-5", {"column": np.array([2, 2]), "row": np.array([0, 1])})
+    _told(api, plan, "classes", [other, told])
+    _table(api, plan, "classes", "attribution-5", {"attribution": attribution})
+    cells = f"/v1/atlases/{plan.id}/layers/{ENCODED}/levels/0/cells"
+    assert [(one["name"], one["attribution"]) for one in api.get(f"{cells}/2-1").json()["against"]] == [
+        ("6", -4), ("3", -2), ("5", -1)]  # fmt: skip
+    assert api.get(f"{cells}/2-0").json()["against"] == []
+
+
+def _table(api: TestClient, plan: Plan, step: str | None, name: str, table: dict[str, NDArray[Any]]) -> None:
+    """Add a table to what a chunk that makes cells has left."""
+    store, (chunk,) = services(api).store, plan.find("cells", layer=LAYER, step=step)
+    record = store.get_record("cells", chunk.key)
+    store.delete_record("cells", chunk.key)
+    record["blobs"][name] = store.put_blob(tables.pack(table))
+    store.put_record("cells", chunk.key, record)

@@ -108,15 +108,15 @@ def test_a_command_prints_draws_and_gates(
     assert "% of its own do (1% expected)" in said
     with Image.open(out) as picture:
         assert picture.width > 1000
-    assert run([*base, noisy, "--fail-below", "0.05", "--json"]) == 1
+    assert run([*base, noisy, "--gate", "--alpha", "0.05", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["description"]["verdict"] == "drift"
-    assert run([*base, alike, "--fail-below", "0.01", "--detect", "1", "--markdown"]) == 0
+    assert run([*base, alike, "--gate", "--alpha", "0.01", "--detect", "1", "--markdown"]) == 0
     said = capsys.readouterr().out
     assert said.startswith("**No drift: p ")
     assert "| layer | MMD² | p | q |" in said
-    assert run([*base, alike, "--fail-below", "0.01", "--detect", "0.0001"]) == 3
+    assert run([*base, alike, "--gate", "--alpha", "0.01", "--detect", "0.0001"]) == 3
     assert "Inconclusive" in capsys.readouterr().out
-    assert run([*base, "none", "--fail-below", "0.01"]) == 4
+    assert run([*base, "none", "--gate", "--alpha", "0.01"]) == 4
     assert "no dataset 'none'" in capsys.readouterr().err
 
 

@@ -132,6 +132,7 @@ def test_filters_hold_everywhere(live: Live, place: dict[str, Any]) -> None:
         ({"predicted": "stripes"}, [one for one in base if one["predicted"]["name"] == "stripes"]),
         ({"wrong": True}, [one for one in base if not one["right"]]),
         ({"right": True}, [one for one in base if one["right"]]),
+        ({"image": base[0]["image"]}, [one for one in base if one["image"] == base[0]["image"]]),
         ({"wrong": True, "label": "dots"}, [one for one in base if not one["right"] and one["label"]["index"] == 0]),
     ]
     for filters, kept in cases:
@@ -152,6 +153,10 @@ def test_a_crop_is_the_kept_one_or_cut_anew(live: Live) -> None:
     small, large = (Image.open(io.BytesIO(answer.content)).convert("RGB") for answer in (kept, anew))
     assert small.size == (20, 20)
     assert large.size == (20, 23)  # the receptive field, cut off at the picture's edge
+    left, top, right, bottom = (round(64 * edge) for edge in sample["field"])
+    whole = Image.open(io.BytesIO(get(live, f"{sample['crop']}&source=image").content)).convert("RGB")
+    assert whole.size == (64, 64)
+    assert np.array_equal(np.asarray(whole)[top:bottom, left:right], np.asarray(large))
 
 
 def test_each_crop_shows_its_own_sample(live: Live, everyone: list[dict[str, Any]]) -> None:
@@ -239,6 +244,7 @@ def test_the_client_and_the_command_tell_the_same(
         ("?near=2,0", 422, "near is 2 numbers from 0 to 1"),
         ("?near=0,0&bbox=0,0,1,1", 422, "not by both"),
         ("?label=teapot", 422, "there is no class 'teapot'; give an index from 0 to 2, or a name such as dots"),
+        ("?image=none.png", 422, "has no image 'none.png'"),
         ("?predicted=3", 422, "there is no class '3'"),
         ("?page_size=1001", 422, "less than or equal to 1000"),
         ("/99999/crop", 404, "there are 0 to"),

@@ -7,6 +7,7 @@ import "./style/parts.css";
 import "./style/tour.css";
 import "./style/images.css";
 import "./style/linked.css";
+import "./style/look.css";
 import "./style/versions.css";
 import { signal } from "@preact/signals";
 import { type ComponentType, render } from "preact";

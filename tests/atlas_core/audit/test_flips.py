@@ -69,8 +69,24 @@ def test_the_verdict_is_beside_the_controls(
     beside = described(measured([[1] * hits + [0] * (bases - hits)] * 4), [], 1, **COMMON)
     found, reason, needed = verdict(own, {"crops": beside}, bases, images)
     assert found == expected
-    assert f"50.0% of {bases} images in the best corner; crops" in reason
+    assert f"patches of 25% of the picture's side flip 50.0% of {bases} images in the best corner; crops" in reason
     assert (needed is None) if needs is None else needs in str(needed)
+
+
+def test_the_best_of_many_sizes_has_to_be_surer_than_the_only_one() -> None:
+    """41 of 100 flip and 21 of a control's: sure at 95 % each, but not where four other sizes were tried as well."""
+    patch, control = (measured([[1] * hits + [0] * (100 - hits)] * 4) for hits in (41, 21))
+    assert verdict(pooled([patch], **COMMON), {"crops": described(control, [], 1, **COMMON)}, 100, 50)[0] == "flips"
+    five: dict[str, Any] = {"sizes": [0.1, 0.2, 0.3, 0.4, 0.5], "pixels": [4, 8, 12, 16, 20], "seed": 0}
+    none = measured([[0] * 100] * 4)
+    patch, control = (
+        {name: np.concatenate([one[name], *[none[name]] * 4]) for name in one} for one in (patch, control)
+    )
+    found = pooled([patch], **five)
+    assert found[0]["judged"][0] < found[0]["corners"]["interval"][0]
+    judged, reason, _ = verdict(found, {"crops": described(control, [], 1, **five)}, 100, 50)
+    assert judged == "no flips"
+    assert reason.startswith("patches of 10% of the picture's side flip 41.0%")
 
 
 def test_nothing_pasted_is_inconclusive() -> None:

@@ -18,6 +18,8 @@ from atlas_core.audit.remedy import (
     chosen,
     counted,
     ladder,
+    of_others,
+    passes_of,
     told,
     treatments,
     with_remedies,
@@ -49,6 +51,15 @@ def test_the_strongest_classes_are_treated() -> None:
     many = treatments(result(*(finding(str(number), 1) for number in range(MOST_CELLS + 3))))
     assert len(many[0].findings) == MOST_CELLS
     assert treatments(result()) == []
+
+
+def test_of_an_image_without_a_label_nothing_is_known() -> None:
+    assert of_others(np.array([0, 1, -1, 2]), 1).tolist() == [True, False, False, True]
+
+
+def test_the_cost_of_a_remedy_is_known_beforehand() -> None:
+    """Of 100 images, and 50 pastes: at two layers six steps and the network itself, then twice as many tested."""
+    assert passes_of(100, 2) == 150 * (2 * 7 + 4)
 
 
 def test_answers_are_counted_in_pairs() -> None:
@@ -115,3 +126,11 @@ def test_blobs_are_named_after_classes_in_plain_letters() -> None:
 
 def test_counts_take_arrays() -> None:
     assert counted(np.array([3]), np.array([3]), 3, np.array([1]), np.array([1]), np.array([1])).flips_after == 1
+
+
+def test_flips_of_images_that_it_was_found_on_are_said_to_be() -> None:
+    treatment, counts = Treatment(1, "red", []), Counts(100, 50, 5, 200, 190, 1, 0)
+    apart, not_apart = (told(treatment, MILD, counts, "x.onnx", apart=one) for one in (True, False))
+    assert (apart.statistics["apart"], not_apart.statistics["apart"]) == (True, False)
+    assert "that it was found on" not in apart.summary
+    assert not_apart.summary.endswith("flips are of images that it was found on, because there are too few others")

@@ -19,7 +19,10 @@ from atlas_core.models.preprocessing import to_unit
 from atlas_core.registration import register_cards
 from atlas_core.runtime import Runtime
 from atlas_core.spec import parse_spec
-from atlas_core.stages import run_chunk
+from atlas_core.stages import bench, run_chunk
+from atlas_core.stages.base import base_of
+from atlas_core.stages.remedy import Trial
+from atlas_core.stages.step import Step
 from atlas_core.store import open_store
 from tests.planted import CLASSES, INK, LAYER, MAGENTA, SIDE, SQUARE, write_network, write_world
 
@@ -96,6 +99,25 @@ def test_flips_fall_and_accuracy_stays(planted: Treated) -> None:
     low, high = told["accuracy_lost_interval"]
     assert low < told["accuracy_lost"] < high
     assert "'red' fall from" in first.remedy.summary
+
+
+def test_flips_are_told_of_images_that_nothing_was_found_or_chosen_on(
+    planted: Treated, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(bench, "MOST_BASES", 60)  # that the shortcut audit screens and confirms on
+    chunk = planted.remedies[0]
+    step = Step(planted.plan, chunk, planted.runtime, lambda done, total: None, tmp_path)
+    (treatment, *_) = remedy.treatments(planted.result)
+    trial = Trial(step, treatment)
+    rows, others = trial._split()
+    fresh = trial._fresh(rows)
+    table = base_of(step, step.parameters["base"])
+    assert len(fresh) >= 50
+    assert not set(fresh) & {*rows, *trial.bench.rows()}
+    assert not set(others) & set(rows)
+    assert (table["label"][fresh] >= 0).all()
+    assert (table["label"][fresh] != treatment.target).all()
+    assert (table["logits"][fresh].argmax(axis=1) == table["label"][fresh]).all()
 
 
 def test_the_repaired_model_no_longer_heeds_the_plant(planted: Treated) -> None:

@@ -13,7 +13,8 @@ from PIL import Image
 from atlas_core import tables
 from atlas_core.stages.compared import Compared
 from atlas_core.stages.step import Step
-from atlas_core.stages.version_cells import told_cells
+from atlas_core.stages.version_cells import looked_at, told_cells
+from atlas_core.statistics import Together, adjusted
 from atlas_core.versions.changes import changes, halves
 from atlas_core.versions.plan import plan_versions, resolve
 from atlas_core.versions.request import VersionsRequest
@@ -143,8 +144,9 @@ def test_cells_that_changed_come_with_their_classes_and_patches(
     new = corners[kind] * 1.0
     new[kind == 2] = (0.9, 0.1)
     both.halves = halves(corners[kind], image, new, image, both.twin)
-    both.found = changes(*both.halves, np.zeros(100), both.side, both.alpha)
-    told = told_cells(both)
+    both.found = changes(*both.halves, np.zeros(len(image)), both.side)
+    looked, p = looked_at(both)
+    told, _ = told_cells(looked, Together(p), both.alpha)
     assert told["numbers"] == {"born": 0, "lost": 0, "moved": 1}
     (one,) = told["moved"]
     last = both.side - 1
@@ -169,6 +171,19 @@ def test_two_layers_of_one_model(tiny_atlas: TinyAtlas) -> None:
     assert found["accuracy"]["overall"]["change"] == 0
     assert 0.05 < layer["likeness"]["cka"]["value"] < 0.999
     assert layer["likeness"]["neighbours"]["value"] < 0.9
+
+
+def test_q_is_adjusted_for_everything_that_was_looked_at(
+    tiny_atlas: TinyAtlas, damaged: tuple[Plan, dict[str, Any]]
+) -> None:
+    plan, found = damaged
+    (chunk,) = plan.find("publish", step="version")
+    at_layer = tiny_atlas.runtime.table(tiny_atlas.runtime.record(plan, chunk.key)["blobs"]["p"])["p"]
+    overall, classes = found["accuracy"]["overall"], found["accuracy"]["classes"]
+    p = np.array([overall["p"], *(one["p"] for one in classes), *at_layer])
+    assert len(p) > 1 + len(CLASSES)  # cells and neighbours, too
+    q = adjusted(p)
+    assert [one["q"] for one in (overall, *classes)] == pytest.approx(q[: 1 + len(classes)].tolist(), rel=1e-3)
 
 
 def test_the_same_request_gives_the_same_bytes(tiny_atlas: TinyAtlas, damaged: tuple[Plan, dict[str, Any]]) -> None:

@@ -44,7 +44,7 @@ def described(**changes: Any) -> dict[str, Any]:
     }  # fmt: skip
     classes = [accuracy("cat", 0.7, 0.2, 1e-9), accuracy("dog", 0.7, 0.8, 0.01), accuracy("ship", 0.9, 0.88, 0.6)]
     overall = {name: value for name, value in accuracy("all", 0.81, 0.77, 1e-6).items()
-               if name not in ("index", "name", "q", "verdict")}  # fmt: skip
+               if name not in ("index", "name", "verdict")}  # fmt: skip
     found: dict[str, Any] = {
         "old": {"model": "a", "name": "resnet"}, "new": {"model": "b", "name": "resnet"},
         "dataset": {"dataset": "c", "name": "cifar"}, "alpha": 0.05, "images": 2000,

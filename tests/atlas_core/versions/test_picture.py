@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from atlas_core.versions.changes import Change, Changes
+from atlas_core.versions.changes import Change, Kinds
 from atlas_core.versions.picture import BORN, LOST, MAP, MARGIN, MOVED, PALETTE, colour_of, colours_of, draw
 
 NOTHING = np.zeros(0, np.int64)
@@ -17,10 +17,10 @@ TOP, LEFT = MARGIN + 40, (MARGIN, MARGIN + MAP + 36)
 
 
 def change(cell: int, origin: int | None = None) -> Change:
-    return Change(cell=cell, images=20, others=0, astray=20, samples=NOTHING, q=0.001, origin=origin)
+    return Change(cell=cell, images=20, others=0, astray=20, samples=NOTHING, p=0.001, origin=origin)
 
 
-def drawn(found: Changes, labels: list[int], names: list[str]) -> np.ndarray:
+def drawn(found: Kinds, labels: list[int], names: list[str]) -> np.ndarray:
     layout = np.array([[0.25, 0.75]] * len(labels), np.float32)
     data = draw([layout, 1 - layout], [np.array(labels)] * 2, names, ["old", "new"], "layer", 4, found)
     with Image.open(io.BytesIO(data)) as picture:
@@ -28,7 +28,7 @@ def drawn(found: Changes, labels: list[int], names: list[str]) -> np.ndarray:
 
 
 def test_points_lie_where_they_are_in_the_colour_of_their_class() -> None:
-    pixels = drawn(Changes(0, 0, 0, (1, 1), [], [], []), [0], ["ship"])
+    pixels = drawn(Kinds([], [], []), [0], ["ship"])
     for half, (x, y) in enumerate(((0.25, 0.25), (0.75, 0.75))):
         at = pixels[TOP + 2 + round(y * (MAP - 2)), LEFT[half] + 2 + round(x * (MAP - 2))]
         assert np.ptp(at) > 20  # blue, over white
@@ -42,7 +42,7 @@ def test_a_changed_cell_is_framed_on_the_half_that_has_it(kind: str, half: int, 
     lists = {name: [change(4 * 1 + 2)] if name == kind else [] for name in ("born", "lost", "moved")}
     if kind == "moved":
         lists["moved"] = [change(4 * 1 + 2, origin=0)]
-    pixels = drawn(Changes(0, 0, 0, (1, 1), **lists), [0], ["ship"])
+    pixels = drawn(Kinds(**lists), [0], ["ship"])
     found = (pixels[TOP : TOP + MAP] == np.array(colour)).all(axis=2)
     rows, columns = np.nonzero(found[:, LEFT[half] : LEFT[half] + MAP])
     assert rows.min() == MAP // 4

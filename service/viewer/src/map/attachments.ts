@@ -3,6 +3,8 @@
 import { showLanding } from "../images/overlay";
 import { lightUp } from "../linked/lit";
 import { stayWithSamples } from "../linked/staying";
+import { attachNames } from "../names/overlay";
+import { attachTip } from "../tip/Tip";
 import { attachBox } from "./box";
 import { attachFrames } from "./frames";
 import type { AtlasMap } from "./map";
@@ -19,6 +21,8 @@ export const ATTACHMENTS: Attach[] = [
   lightUp,
   ({ view }) => stayWithSamples(view),
   showLanding,
+  attachNames,
   attachMarked,
   attachFrames,
+  attachTip,
 ];

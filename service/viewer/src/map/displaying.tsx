@@ -8,6 +8,8 @@ import { IconButton } from "../parts/IconButton";
 import { count } from "../parts/words";
 import type { View } from "../view";
 import { displayOf } from "./display";
+import { namesOf } from "../names/names";
+import { tipOf } from "../tip/shown";
 import { pointsOf } from "./points";
 
 const LEAST = 0.2, MOST = 8; // of the slider, as in the article; it is logarithmic, so that 1 lies near its middle
@@ -42,7 +44,20 @@ function Settings({ view }: { view: View }) {
           )}
         </>
       )}
+      <Extras view={view} />
     </div>
+  );
+}
+
+function Extras({ view }: { view: View }) {
+  const names = namesOf(view), tip = tipOf(view);
+  return (
+    <>
+      {names.list.value.length > 0 && (
+        <label class="check"><input type="checkbox" checked={names.shown.value} onChange={(event) => { names.shown.value = event.currentTarget.checked; }} /> Names of places</label>
+      )}
+      <label class="check"><input type="checkbox" checked={tip.value} onChange={(event) => { tip.value = event.currentTarget.checked; }} /> Say what a cell is beside the pointer</label>
+    </>
   );
 }
 

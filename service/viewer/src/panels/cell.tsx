@@ -3,16 +3,11 @@
 import { Bars } from "../parts/Bars";
 import { CellIcon } from "../parts/CellIcon";
 import { type Fact, Facts } from "../parts/Facts";
+import { MARKS } from "../parts/marks";
 import { amount, brief, count, decimal, percent, seeding } from "../parts/words";
 import { TILE_SIDE } from "../source";
 import type { CellDocument, IconMeasures } from "../types";
 import type { Place, View } from "../view";
-
-// What the marks of an icon mean; a dot in its corner on the map.
-const MARKS: Record<string, string> = {
-  low_contrast: "low in contrast", low_fidelity: "low in fidelity: it hardly shows what the cell is",
-  copy: "nearly a copy of what it started from, or of a real patch", grain: "grainy",
-};
 
 export function CellDetails({ view, place, cell }: { view: View; place: Place; cell: CellDocument | null }) {
   const { side, column, row } = place, seeded = view.atlas.value.seeded, [first] = cell?.classes ?? [];
@@ -33,12 +28,12 @@ export function CellDetails({ view, place, cell }: { view: View; place: Place; c
 }
 
 function Known({ view, place, cell }: { view: View; place: Place; cell: CellDocument }) {
-  const marks = (cell.icon?.marks ?? []).map((mark) => MARKS[mark] ?? mark);
+  const marks = (cell.icon?.marks ?? []).map((mark) => MARKS[mark]?.long ?? mark);
   return (
     <>
       <Classes cell={cell} />
       {(cell.few_images ?? cell.images < 3) && <p class="note">Fewer than three different images fell into this cell.</p>}
-      {marks.length > 0 && <p class="note">This icon is marked: {marks.join("; ")}.</p>}
+      {marks.length > 0 && <p class="note">This icon is marked. {marks.join(" ")}</p>}
       <h3>The cell</h3>
       <Facts rows={[
         ["Samples", count(cell.count)], ["Images", count(cell.images)],

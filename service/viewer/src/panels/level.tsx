@@ -1,5 +1,6 @@
 // What is said of a layer and of the level that is shown.
 
+import { Places } from "../names/Places";
 import { type Fact, Facts } from "../parts/Facts";
 import { count, decimal, percent } from "../parts/words";
 import type { View } from "../view";
@@ -18,6 +19,7 @@ export function LevelDetails({ view }: { view: View }) {
         : "The icons are pure: no picture of the dataset went into them."}</p>}
       {icons && <p class="quiet">A dot in an icon's corner marks it: low in contrast or fidelity, a copy, or grainy.</p>}
       <p class="quiet">Point at a cell or choose one to see what it is.{view.source.live && " Drag with Shift to see all samples of a part of the map."}</p>
+      <Places view={view} />
       {qualities && <><h3>The layer</h3><Facts rows={[
         ["Samples", count(qualities.samples)], ["Images", count(qualities.images)],
         ["Trustworthiness", decimal(qualities.layout?.trustworthiness), "Are neighbours on the map neighbours in the layer?"],
