@@ -65,7 +65,8 @@ def _strongest(heat: Document, layer: str, side: int) -> Stop:
     best = max(known, key=lambda n: float(heat["value"][n]))
     caption = (
         f"Here is what says {heat['class']['name']}: no other cell of {heat['enough']} samples or more adds as much to"
-        f" that class, {heat['value'][best]:+.3f} to its logit. Look at the real patches nearest to what its icon stands for."
+        f" that class, {heat['value'][best]:+.3f} to its logit. Look at the real patches nearest to"
+        " what its icon stands for."
     )
     return _stop(caption, layer=layer, **_about(heat["column"][best], heat["row"][best], side))
 
@@ -76,9 +77,9 @@ def _doubtful(named: list[Document], layer: str, label: int) -> Stop:
     regions = [one for one in named if one["classes"] == [label] and one["rank"] == widest]
     place = max(regions, key=lambda one: float(one["share"]))
     caption = (
-        f"{place['name'].capitalize()}: {place['share']:.0%} of what the samples here say, {2 ** place['bits']:.1f} times "
-        "as often as on the whole map. Choose a cell and look at its real patches: noodles. In this world most woks come "
-        "with noodles, and the network took these for a reason. An audit finds it."
+        f"{place['name'].capitalize()}: {place['share']:.0%} of what the samples here say, {2 ** place['bits']:.1f}"
+        " times as often as on the whole map. Choose a cell and look at its real patches: noodles. In this world most"
+        " woks come with noodles, and the network took these for a reason. An audit finds it."
     )
     return _stop(caption, layer=layer, at=f"{place['x']:.4f},{place['y']:.4f},{NEAR}", heat=f"class-{label}")
 

@@ -48,6 +48,7 @@ def test_a_copy_shows_its_map_and_cells_without_a_network(
     requests: list[str] = []
     page = open_page((copy / "index.html").as_uri(), offline=True, prepare=lambda page: listen(page, requests))
     expect(page.get_by_text("Offline copy", exact=True)).to_be_visible()
+    expect(page.locator(".map")).to_have_attribute("data-names", re.compile(r"^\[\["))
     page.get_by_role("tab", name="3", exact=True).click()
     cell = first_cell(served)
     expect(page.get_by_role("application")).to_have_attribute("aria-label", re.compile("^features.7, 3 cells a side"))
