@@ -1,5 +1,6 @@
 // What is attached to every map: overlays, tools, pieces of state. Each is a function of the map; what it returns ends it.
 
+import { attachAnnounce } from "./announce";
 import { showLanding } from "../images/overlay";
 import { lightUp } from "../linked/lit";
 import { stayWithSamples } from "../linked/staying";
@@ -24,5 +25,6 @@ export const ATTACHMENTS: Attach[] = [
   attachNames,
   attachMarked,
   attachFrames,
+  attachAnnounce,
   attachTip,
 ];

@@ -51,6 +51,8 @@ export class Levels {
   /** A tile was painted: what lies beneath may go. */
   painted(): void {
     if (this.base) this.paints.value += 1;
+    const { shown } = this, { dataset } = this.map.element;
+    dataset.painted = shown?.ready ? `${shown.cells.layer} ${shown.cells.side}` : "";
     if (this.under && this.shown?.ready) {
       this.under.close();
       this.under = null;
@@ -74,6 +76,7 @@ export class Levels {
     cancelAnimationFrame(this.pending);
     this.pending = requestAnimationFrame(() => {
       for (const tiles of new Set([this.base, this.under, this.shown])) tiles?.refresh();
+      this.painted();
       this.map.redraw();
     });
   }
@@ -97,7 +100,7 @@ export class Levels {
     if (this.shown?.ready && this.shown !== this.base) this.under = this.shown;
     else if (this.shown !== this.base) this.shown?.close();
     this.shown = cells === lowest ? this.base : new LevelTiles(this.map, cells, false);
-    if (this.shown.ready) this.painted(); // one that was painted before is not painted again
+    this.painted();
     this.map.redraw();
   }
 
