@@ -19,12 +19,15 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from atlas_core.commands import _Pages
 from tests.corners import write_corners
+from tests.service.viewer.still import still
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from atlas_client.client import Client
     from tests.service.conftest import Live
+
+__all__ = ["still"]  # a fixture
 
 ROOT = Path(__file__).parents[3]
 STATIC = ROOT / "service" / "viewer" / "static"

@@ -73,7 +73,7 @@ def test_from_cards_to_the_page(
 
 def test_an_atlas_that_is_not_there(live: Live, open_page: OpenPage) -> None:
     page = open_page(f"{live.service.url}/?atlas=nothing", allow="404")
-    expect(page.locator(".message h2")).to_have_text("There is no such atlas here")
+    expect(page.locator(".message h1")).to_have_text("There is no such atlas here")
 
 
 JOB: dict[str, object] = {

@@ -290,5 +290,5 @@ def test_fits_a_phone(open_page: OpenPage, corners_address: str, scheme: str) ->
 def test_nothing_there_says_what_to_do(open_page: OpenPage, tmp_path: Path) -> None:
     with serving(tmp_path) as address:
         page = open_page(address, allow="404")
-        expect(page.locator(".message h2")).to_have_text("Nothing to show here")
+        expect(page.locator(".message h1")).to_have_text("Nothing to show here")
         expect(page.locator(".message pre")).to_contain_text("atlas open DIR")

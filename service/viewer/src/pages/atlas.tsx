@@ -64,7 +64,7 @@ function Shown({ view }: { view: View }) {
   const panels = PANELS.filter((panel) => panel.available(view)), open = panelOf(view);
   const shown = panels.find((panel) => panel.id === open.value) ?? panels[0];
   return (
-    <main class="atlas">
+    <main class="atlas" id="main">
       <Heading view={view} />
       <Progress view={view} />
       <Stages view={view} />
