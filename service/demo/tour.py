@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Stop = dict[str, str]
 
 TITLE = "Five places of a small world"
-NEAR = 5
+NEAR = 3
 """Zoom at which a cell and its neighbours are seen."""
 
 

@@ -67,9 +67,10 @@ def test_a_copy_shows_its_map_and_cells_without_a_network(
 
 def test_the_address_of_a_copy_holds_its_state(open_page: Callable[..., Page], copy: Path, served: Served) -> None:
     cell = first_cell(served)
-    state = f"layer={served.layers[0]}&side=3&cell={cell['column']}-{cell['row']}-3"
+    state = f"layer={served.layers[0]}&side=3&cell={cell['column']}-{cell['row']}-3&heat=class-0"
     page = open_page(f"{(copy / 'index.html').as_uri()}#{state}", offline=True)
     expect(page.get_by_role("tab", name=served.layers[0])).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("region", name="Heat map")).to_contain_text("logits")
     page.get_by_role("button", name="Zoom in").click()
     expect(page).to_have_url(re.compile("at="))
     assert f"layer={served.layers[0]}" in page.url

@@ -119,8 +119,8 @@ def test_a_copied_link_shows_the_same_view(open_page: Callable[..., Page], serve
 
 
 def test_the_view_and_its_cells_are_downloaded(open_page: Callable[..., Page], served: Served, tmp_path: Path) -> None:
-    page = open_page(f"{served.page}#layer=features.7&side=3")
-    page.wait_for_selector(".map[data-size]")
+    page = open_page(f"{served.page}#layer=features.7&side=3&heat=class-0")
+    expect(page.get_by_role("region", name="Heat map")).to_contain_text("logits")
     page.get_by_role("button", name="Share").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download picture").click()
@@ -131,9 +131,11 @@ def test_the_view_and_its_cells_are_downloaded(open_page: Callable[..., Page], s
     with Image.open(tmp_path / "view.png") as picture:
         pixels = np.asarray(picture.convert("RGB"), np.float64)
     assert pixels.shape[1] == round(box["width"])
-    assert pixels.shape[0] > box["height"]
-    assert (pixels[:54].min(axis=2) < 100).any()  # a title is written
-    assert pixels[54:-8].std() > 20  # icons, no empty sheet
+    head, legend = 54, 48
+    assert pixels.shape[0] == round(head + box["height"] + legend)
+    assert (pixels[:head].min(axis=2) < 100).any()  # a title is written
+    assert pixels[head:-legend].std() > 5  # icons, faded where the class is not, and no empty sheet
+    assert np.ptp(pixels[-legend + 12, 16:200], axis=1).max() > 50  # the colours of the heat map's scale
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV").click()
     download.value.save_as(tmp_path / "cells.csv")
