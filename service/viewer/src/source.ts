@@ -117,6 +117,7 @@ export class ServiceSource implements Source {
     return {
       id: job.id, name: job.name, state: job.state, spec: manifest?.spec ?? job.spec, names: this.names, progress: job.progress,
       etaSeconds: job.eta_seconds ?? null, error: job.error, manifest, layers, seeded: seededOf(job.spec, manifest),
+      of: job.kind === "atlas" ? null : { kind: job.kind, atlas: job.atlas, request: job.request },
     };
   }
 
@@ -201,7 +202,7 @@ export class FolderSource implements Source {
     this.digests = published(manifest);
     return {
       id: manifest.id, name: null, state: "succeeded", spec: manifest.spec, names: manifest.names ?? {}, progress: {}, etaSeconds: null,
-      error: null, manifest, layers: layersOf(manifest), seeded: seededOf(manifest.spec, manifest),
+      error: null, manifest, layers: layersOf(manifest), seeded: seededOf(manifest.spec, manifest), of: null,
     };
   }
 
