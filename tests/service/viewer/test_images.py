@@ -17,6 +17,7 @@ from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 from tests.service.viewer.conftest import at
+from tests.service.viewer.test_accessible import check
 
 if TYPE_CHECKING:
     from tests.service.viewer.conftest import Served
@@ -89,6 +90,7 @@ def test_where_a_picture_lands_is_lit_and_what_the_model_makes_of_it_is_told(
     novelty.locator("summary").click()
     for text in ("Looks spoiled", "how little it is like any class: p = 0.50", "colours that changed", "cannot see"):
         expect(novelty).to_contain_text(text)
+    check(page, "light")
     answer = served.client.project(served.atlas["id"], picture)
     names = landed.locator(".bars").last.locator(".name")
     expect(names).to_have_text([one["name"] for one in answer["classes"]])

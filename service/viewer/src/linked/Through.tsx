@@ -24,6 +24,7 @@ export function Through({ view }: { view: View }) {
   if (!place) return <p class="quiet">Choose a cell on the map: here you see where its samples, the same places of the same images, lie at every layer.</p>;
   return (
     <section class="through" aria-label="Through the layers">
+      <h2>Through the layers</h2>
       <p class="quiet">Where the samples of column {place.column}, row {place.row} of {from} lie at every layer: the same places of the same images.</p>
       <ol>{layers.map((layer) => <Row key={`${from} ${layer.name} ${place.side} ${place.column} ${place.row}`} view={view} from={from} place={place} layer={layer} />)}</ol>
     </section>
