@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
+
 from tests.service.viewer.test_accessible import check
 
 if TYPE_CHECKING:
