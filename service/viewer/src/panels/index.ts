@@ -29,5 +29,5 @@ export const PANELS: Panel[] = [
   { id: "compare", title: "Compare", available: (view) => comparedIn(view) !== null || canCompare(view), component: ComparePanel },
   { id: "layers", title: "Layers", available: isThrough, component: Through },
   { id: "versions", title: "Versions", available: canPlace, component: VersionsPanel },
-  { id: IMAGES, title: "Your pictures", available: takesPictures, component: Images },
+  { id: IMAGES, title: "Pictures", available: takesPictures, component: Images },
 ];
