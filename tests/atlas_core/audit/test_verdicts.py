@@ -45,7 +45,7 @@ def test_a_cell_beyond_the_margin_fails_the_audit() -> None:
     (finding,) = found.findings
     assert finding.gate
     assert finding.title.startswith(
-        "Pasted on other pictures, what cell 1-2 of squares shows turns 50% of them into 'red'"
+        "Pasted on pictures of other classes, pieces from cell 1-2 of squares turn 50% of them into 'red'; random"
     )
     assert finding.target is not None
     assert (finding.target.name, finding.statistics["kind"]) == ("red", "shared")
@@ -103,6 +103,9 @@ NONE = {"images": 0, "hits": 0, "n": 0}
         (200, {"strays": NONE, "spread": 0.09, "usual_spread": 0.26}, "feature", False),
         (200, {"strays": NONE, "spread": 0.09, "usual_spread": None}, "fixed", True),
         (200, {"strays": NONE, "spread": 0.11, "usual_spread": 0.4}, "feature", False),
+        (200, {"own": 28}, "shared", True),  # .7 of it is of the class, .55 or more for sure
+        (200, {"own": 24}, "foreign", True),  # .6, and .45 or more
+        (170, {"own": 24}, "foreign", False),
         (170, {"own": 4}, "foreign", False),
         (240, {"own": 4}, "foreign", True),
         (240, {"own": 4, "share": 0.4}, "foreign", False),

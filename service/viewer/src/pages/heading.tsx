@@ -2,6 +2,7 @@
 
 import { Fragment } from "preact";
 import { useTitle } from "../frame/title";
+import { copy } from "../offline";
 import { saidOf } from "../parts/asking";
 import { seeding } from "../parts/words";
 import type { Atlas } from "../types";
@@ -20,6 +21,7 @@ export function Heading({ view }: { view: View }) {
       <h1>{title}</h1>
       <p class="quiet subtitle">{parts.map((part, n) => <Fragment key={n}>{n > 0 && " · "}{part}</Fragment>)}</p>
       {live && !of && <a href={`?jobs=${id}`}>Asked of it</a>}
+      {copy && <p class="badge">Offline copy</p>}
       <Seeding seeded={seeded} />
     </header>
   );

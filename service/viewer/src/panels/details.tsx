@@ -3,6 +3,7 @@
 import { boxOf } from "../map/box";
 import { markedOf } from "../map/marked";
 import { IconButton } from "../parts/IconButton";
+import { NoService } from "../parts/NoService";
 import { Samples } from "../parts/Samples";
 import { count } from "../parts/words";
 import { samplesOfBox, samplesOfCell } from "../samples";
@@ -19,6 +20,7 @@ export function Details({ view }: { view: View }) {
   return (
     <>
       {at ? <CellDetails view={view} place={at} cell={cell.value} /> : box ? <BoxDetails view={view} /> : <LevelDetails view={view} />}
+      {!view.source.live && <NoService />}
       {view.source.live && <Whole view={view} shown={same || (at === null && box !== null)} />}
     </>
   );
