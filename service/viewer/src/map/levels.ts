@@ -8,7 +8,7 @@ import type { AtlasMap } from "./map";
 import type { Style } from "./paint";
 import { LevelTiles } from "./tiles";
 
-const LEGIBLE = 30; // CSS pixels of a cell from which on the zoom chooses its level
+const LEGIBLE = 24; // CSS pixels of a cell from which on the zoom chooses its level
 const WISHES = 2; // tiles in view asked for before their turn, at each look at a job that runs
 
 export class Levels {
@@ -24,7 +24,7 @@ export class Levels {
     const { view, viewer } = map;
     this.ends.push(
       effect(() => this.choose()),
-      effect(() => { void this.put(view.layer.value, view.shownSide.value); }),
+      effect(() => { view.looks.value; void this.put(view.layer.value, view.shownSide.value); }),
       effect(() => { if (view.looks.value) { this.refresh(); this.ask(); } }),
       effect(() => { displayOf(view).density.value; this.refresh(); }),
       effect(() => { this.hide(displayOf(view).shown.value === "points"); }),
