@@ -1,5 +1,6 @@
 // What is attached to every map: overlays, tools, pieces of state. Each is a function of the map; what it returns ends it.
 
+import { attachGuide } from "../guide/steps";
 import { showLanding } from "../images/overlay";
 import { lightUp } from "../linked/lit";
 import { stayWithSamples } from "../linked/staying";
@@ -22,6 +23,7 @@ export const ATTACHMENTS: Attach[] = [
   ({ view }) => stayWithSamples(view),
   showLanding,
   attachNames,
+  attachGuide,
   attachMarked,
   attachFrames,
   attachTip,

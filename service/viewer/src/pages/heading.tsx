@@ -1,6 +1,7 @@
 // What is looked at: its name, of which model and dataset, and whether data went into its icons.
 
 import { useEffect } from "preact/hooks";
+import { GuideButton } from "../guide/Guide";
 import { seeding } from "../parts/words";
 import type { View } from "../view";
 
@@ -14,6 +15,7 @@ export function Heading({ view }: { view: View }) {
       {view.source.live && <a href="./">All atlases</a>}
       <h1>{title}</h1>
       <p class="quiet subtitle">{parts.join(" · ")}</p>
+      <GuideButton view={view} />
       <p class={seeded ? "badge seeded" : "badge"} title={seeded ? "Each icon starts from an average of real patches" : undefined}>{seeding(seeded)}</p>
     </header>
   );

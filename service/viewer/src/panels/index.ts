@@ -1,6 +1,8 @@
 // What stands beside the map, a tab each; below it on a narrow screen.
 
 import type { ComponentType } from "preact";
+import { Gallery, hasGallery } from "../gallery/Gallery";
+import { PANEL as GALLERY } from "../gallery/showing";
 import { Images } from "../images/Images";
 import { canPlace, takesPictures } from "../images/landings";
 import { PANEL as IMAGES } from "../images/taking";
@@ -19,6 +21,7 @@ export interface Panel {
 
 export const PANELS: Panel[] = [
   { id: "details", title: "Details", available: () => true, component: Details },
+  { id: GALLERY, title: "Gallery", available: hasGallery, component: Gallery },
   { id: "layers", title: "Layers", available: isThrough, component: Through },
   { id: "versions", title: "Versions", available: canPlace, component: VersionsPanel },
   { id: IMAGES, title: "Your pictures", available: takesPictures, component: Images },
