@@ -13,13 +13,14 @@ from atlas_core.dataset_stores import registered
 from atlas_core.datasets import dataset as datasets, listing as listings
 from atlas_core.devices import CPU
 from atlas_core.errors import NotFoundError
+from atlas_core.models.preprocessing import read_pixels
 from atlas_core.sampling import allocation, sampled_images
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from atlas_core.cards import LayerInfo
+    from atlas_core.cards import InputCard, LayerInfo
     from atlas_core.featurevis.recipes import Recipe
     from atlas_core.featurevis.render import Renderer
     from atlas_core.models.base import LoadedModel
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _V = TypeVar("_V")
 MODELS, DATASETS, INDEXES, RENDERERS = 2, 4, 4, 2
 TABLES_BYTES = 256 * 2**20
+PICTURES_BYTES = 128 * 2**20
 
 
 class Recent(Generic[_V]):
@@ -94,6 +96,7 @@ class Runtime:
         self._indexes: Recent[ProjectionIndex] = Recent(INDEXES)
         self._novelties: Recent[Novelty | str] = Recent(INDEXES)
         self._renderers: Recent[Renderer] = Recent(RENDERERS)
+        self._pictures: Recent[NDArray[np.uint8]] = Recent(PICTURES_BYTES, lambda picture: picture.nbytes)
 
     def model(self, card: ModelCard) -> LoadedModel:
         """The model of a resolved card, loaded.
@@ -144,6 +147,22 @@ class Runtime:
             return datasets.open_dataset(card, self.store.open_blob, listing, open_store=self._open_store)
 
         return self._datasets.get((plan.dataset.digest, card.source), opened)
+
+    def picture(self, dataset: datasets.Dataset, place: int, input: InputCard) -> NDArray[np.uint8]:
+        """A picture of a dataset's listing as a network sees it, not to be written to.
+
+        The chunks of an audit look at the same pictures again and again, and decoding one costs a small network's pass.
+
+        Raises:
+            ImageError: It cannot be read any more.
+        """
+
+        def read() -> NDArray[np.uint8]:
+            pixels = read_pixels(dataset.read(dataset.listing.images[place]), input)
+            pixels.flags.writeable = False
+            return pixels
+
+        return self._pictures.get((dataset.listing.digest, input.model_dump_json(), place), read)
 
     def sampled(self, plan: Plan) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Places in the listing of the images that a plan samples, and points of each.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -84,8 +85,18 @@ def manifest() -> dict[str, Any]:
                   "input": {"channels": 3, "width": 32, "height": 32, "resize": None, "crop": None}},
         "dataset": {"id": "d1", "digest": "b" * 64, "images": 50, "classes": list(CLASSES)},
         "layers": {name: {"samples": 100, "images": 50, "layout": layout, "levels": levels} for name in LAYERS},
-        "artifacts": {}, "names": {"model": "corner-net", "dataset": "corner-world"}, "versions": {},
+        "artifacts": _artifacts(), "names": {"model": "corner-net", "dataset": "corner-world"}, "versions": {},
     }  # fmt: skip
+
+
+def _artifacts() -> dict[str, dict[str, str]]:
+    """The tiles, by their paths, with their digests."""
+    return {
+        f"{quote(layer, safe='')}/{side}/tiles/{x}-{y}.webp": {"sha256": hashlib.sha256(data).hexdigest()}
+        for layer in LAYERS
+        for side in SIDES
+        for (x, y), data in level_tiles(side).items()
+    }
 
 
 def write_corners(folder: Path) -> Path:

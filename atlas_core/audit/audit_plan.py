@@ -30,7 +30,7 @@ AUDIT_VERSION = 2
 """Raised whenever the same measures would be judged otherwise."""
 BASELINE = "baseline"
 DEPTH = 2 / 3
-"""Of the earlier of the two layers that are looked at by default, among the model's blocks."""
+"""Of the earlier of the two layers that are looked at by default, among the blocks of a model with one grid."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,11 @@ def _unknown_classes(policy: Policy, model: ModelFacts) -> Iterable[Problem]:
 
 
 def layers_of(policy: Policy, model: ModelFacts) -> list[str]:
-    """The layers that are looked at: the policy's, else two of the blocks, two thirds deep and the last.
+    """The layers that are looked at: the policy's, else the last block and the last one on the next finer grid.
+
+    At the coarsest grid a position sees most of the picture, so that a thing lies in cells of what it lies beside; on
+    the finer one it lies in cells of its own, with pictures of several classes. Of a network with one grid these are
+    the block two thirds deep and the last.
 
     Raises:
         SpecError: No layer of the model has positions inside a border.
@@ -114,11 +118,14 @@ def layers_of(policy: Policy, model: ModelFacts) -> list[str]:
     if policy.audit.layers is not None:
         return list(policy.audit.layers)
     usable = [layer for layer in model.layers if min(layer.shape[1:]) >= 3 and not layer.silent]
-    blocks = [layer.name for layer in usable if layer.block] or [layer.name for layer in usable]
+    blocks = [layer for layer in usable if layer.block] or usable
     if not blocks:
         raise SpecError(f"no layer of the model {model.card.name!r} has positions inside a border, and an audit looks "
                         "for faults in places", pointer="/model")  # fmt: skip
-    return list(dict.fromkeys([blocks[round(DEPTH * (len(blocks) - 1))], blocks[-1]]))
+    last_of = {tuple(layer.shape[1:]): layer for layer in blocks}
+    ends = [layer for layer in blocks if last_of[tuple(layer.shape[1:])] is layer]
+    chosen = ends[-2:] if len(ends) > 1 else [blocks[round(DEPTH * (len(blocks) - 1))], blocks[-1]]
+    return list(dict.fromkeys(layer.name for layer in chosen))
 
 
 def atlas_of(asked: Asked, parties: Parties, model: ModelFacts) -> Plan:

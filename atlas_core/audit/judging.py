@@ -160,4 +160,6 @@ def _reason_to_pass(judged: Sequence[CheckResult]) -> str:
     findings = [finding for result in judged for finding in result.findings]
     if not findings:
         return f"nothing was found by {', '.join(result.check for result in judged) or 'any check'}"
+    if len(findings) == 1:
+        return "one finding, which does not fail the policy"
     return f"{len(findings)} findings, none of which fails the policy"

@@ -3,7 +3,8 @@
 - `shared`: it is mostly of the class, and does the same cut from pictures of other classes: it goes with the class
   without being it. It must do more than crops of any pictures do, and so must those from other classes, which must do
   nearly as much as it does. Random crops of the class are no measure of it, for they show it too.
-- `fixed`: it is mostly of the class, and always at one place near the border of its pictures.
+- `fixed`: it is mostly of the class, and always at one place near the border of its pictures, where what shows other
+  classes is not: all things lie alike in some pictures, of faces say.
 - `foreign`: most of it is not of the class at all, and yet it makes the model see the class. Clean networks have cells
   that look a little like a class, so it must do much more.
 - `feature`: mostly of the class, here and there, and cut from pictures of other classes it does nothing of the kind: it
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from atlas_core.audit.screening import FOREIGN, HALF, allowance
+from atlas_core.audit.screening import FOREIGN, HALF, LEAST_STRAYS, allowance
 from atlas_core.statistics import wilson
 
 if TYPE_CHECKING:
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
 Kind = Literal["shared", "fixed", "foreign", "feature"]
 ALIKE = 0.7
 """Share of what a cell does that crops of it from pictures of other classes must do to be the same thing."""
-LEAST_STRAYS = 3
-"""Pictures of other classes that must show it: one lucky picture is no concept."""
+APART = 1 / 3
+"""Of the usual spread of what shows other classes, under which a thing lies at one place as no thing usually does.
+
+Parts of things that lie much alike had half of it in the pictures of clean networks, and marks in a corner a quarter.
+"""
 REDRAWS = 4000
 WHY: Mapping[str, str] = {
     "shared": "cut from pictures of other classes it does the same, so it is no part of the class",
@@ -76,8 +80,13 @@ def judged_as(value: Mapping[str, Any], control_high: float, general_high: float
         return "shared", [Bar(hits, n, max(control_high, general_high + margin)),
                           Bar(strays["hits"], strays["n"], general_high + margin)]  # fmt: skip
     own = [Bar(hits, n, control_high + beyond)]
-    spread = value["spread"]
-    return ("fixed" if spread is not None and spread < thresholds.fixed else "feature"), own
+    return ("fixed" if _lies_fixed(value, thresholds.fixed) else "feature"), own
+
+
+def _lies_fixed(value: Mapping[str, Any], fixed: float) -> bool:
+    """Whether a candidate always lies at one place, and that is nothing usual."""
+    spread, usual = value["spread"], value["usual_spread"]
+    return spread is not None and spread < fixed and (usual is None or spread < APART * usual)
 
 
 def again(bars: list[Bar], random: np.random.Generator) -> float:

@@ -20,8 +20,8 @@ MARGIN, LAST = 0.2, -10.0
 """Flips beyond the control's that are usually asked for; where tests stand that flipped nothing, by their gain."""
 USUAL = 0.25
 """Of the shorter side: the size of patches that margins are meant for."""
-
-
+LEAST_STRAYS = 3
+"""Pictures of other classes that must show a thing that is shared with them: one lucky picture is no concept."""
 FOREIGN = 2.5
 """Times the margin, for a cell of which less than half is of the class: clean networks have cells that look a little
 like a class and turn up to half of all pictures into it."""
@@ -69,8 +69,9 @@ class Screened:
 
 
 def candidates(
-    found: Screened, classes: int, keep: float, most: int, shares: Sequence[float], purity: NDArray[np.floating]
-) -> list[Candidate]:
+    found: Screened, classes: int, keep: float, most: int, shares: Sequence[float], purity: NDArray[np.floating],
+    strays: NDArray[np.integer],
+) -> list[Candidate]:  # fmt: skip
     """The cells that turned most images into some class, beyond what pasting anything of that size does.
 
     A cell may turn images into another class than it was thought to speak for: what is confirmed on fresh images may
@@ -83,18 +84,22 @@ def candidates(
         most: Cells that are kept at most.
         shares: Sides of patches over the shorter side of the input.
         purity: Share of each suspect's samples that come from each class's pictures, shape (suspects, classes).
+        strays: Pictures of other classes than each that each suspect's samples come from, shape (suspects, classes).
 
     Returns:
-        One for each cell that is kept, at its strongest size, the strongest first; and a second one where a cell of the
-        class does more at another size: of what other classes' pictures do too, no more is asked at a larger one.
+        One for each cell that is kept, at the size at which it clears most of what the kind that it may be must
+        (`atlas_core.audit.kinds`), the strongest first; and a second one where a cell that may be shared with other
+        classes would, as a thing of its class, be clearer at another size.
     """
     if not len(found.suspect):
         return []
-    # By how much each clears what it must, in the end: of larger patches and of what is not of the class more is asked.
-    allowed = MARGIN * np.array([allowance(share) for share in shares])[found.size]
+    # By how much each clears what it must, in the end: of what other classes show too no more at a larger size.
+    allowed = MARGIN * np.array([allowance(share) for share in shares])[found.size][:, None]
     foreign = purity[found.suspect] < HALF
+    shared = ~foreign & (strays[found.suspect] >= LEAST_STRAYS)
     excess = _excess(found, classes)
-    score = excess - allowed[:, None] * np.where(foreign, FOREIGN, 1)  # (t, classes)
+    own = excess - allowed * np.where(foreign, FOREIGN, 1)  # (t, classes)
+    score = np.where(shared, excess - MARGIN, own)
     rows = np.arange(len(score))
     best = score.argmax(axis=1)
     known = found.target != NO_CLASS
@@ -104,12 +109,11 @@ def candidates(
     order = np.lexsort((rows, -found.gain, -np.where(hit, score[rows, best], LAST)))
     _, first = np.unique(found.suspect[order], return_index=True)
     chosen = order[np.sort(first)]
-    flat = np.where(foreign[rows, target], -np.inf, excess[rows, target])
     kept: list[Candidate] = []
     for row in chosen[: max(FEWEST_KEPT, math.ceil(keep * len(chosen)))].tolist():
         mine = np.flatnonzero((found.suspect == found.suspect[row]) & (target == target[row]))
-        most_flips = int(mine[flat[mine].argmax()])
-        both = [row] if most_flips == row or flat[most_flips] <= MARGIN else [row, most_flips]
+        clearer = int(mine[own[mine, target[row]].argmax()])
+        both = [row] if clearer == row or own[clearer, target[row]] <= 0 else [row, clearer]
         kept += [Candidate(int(found.suspect[one]), int(found.size[one]), int(target[one])) for one in both]
     return kept[:most]
 

@@ -32,7 +32,8 @@ class Thresholds(Card):
 
     A cell is found where its flips exceed the control's by `margin`, interval against interval, and are no chance at
     `q` over all tests; of patches of more than a quarter of the side by more, as their area is larger. `fixed` is how
-    far from one place, in sides of the picture, what always lies there may be. With `gate = "shortcuts"` features of
+    far from one place, in sides of the picture, what always lies there may be; never more than a third as far as what
+    shows other classes. With `gate = "shortcuts"` features of
     the class (`atlas_core.audit.kinds`) are told and do not count; with `all` they fail the audit too.
     """
 
@@ -195,8 +196,7 @@ def _statistics(one: Judged) -> dict[str, Any]:
     }  # fmt: skip
     if value["labelled"]:
         told |= {**_share("purity", {"hits": value["own"], "n": value["labelled"]}), "purity": round(purity(value), 4)}
-    if value["spread"] is not None:
-        told["spread"] = value["spread"]
+    told |= {name: value[name] for name in ("spread", "usual_spread") if value[name] is not None}
     if strays["n"]:
         told |= {**_share("strays", strays), "strays_images": strays["images"]}
     return told

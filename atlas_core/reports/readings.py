@@ -44,6 +44,7 @@ LABELS: Mapping[str, tuple[str, Unit]] = MappingProxyType(
         "lowest_exemplar": ("Flips of the weakest exemplar", "share"),
         "another_seed_finds_it": ("Found with another seed", "share"),
         "spread": ("Spread over the picture", "share"),
+        "usual_spread": ("Spread of what shows other classes", "share"),
         "calibration": ("Calibration error", "share"),
         "confidence": ("Mean confidence", "share"),
         "images": ("Images", "number"),

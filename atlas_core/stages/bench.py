@@ -14,8 +14,6 @@ from atlas_core.audit.base import NAME
 from atlas_core.audit.pasting import Passes, Pastes, chance, crop
 from atlas_core.audit.suspects import balanced
 from atlas_core.errors import ImageError
-from atlas_core.models.preprocessing import read_pixels
-from atlas_core.runtime import Recent
 from atlas_core.sampling import by_hash, centres
 from atlas_core.stages.base import base_of
 
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 
 MOST_BASES = 600
 """Base images that are pasted on: enough for every test, and all in memory at once."""
-PICTURES = 256
 
 
 class Sample(NamedTuple):
@@ -70,10 +67,9 @@ class Bench:
         self.step, self.seed = step, seed
         self.card = step.plan.model.card
         self._base = base
-        self._pictures: Recent[NDArray[np.uint8]] = Recent(PICTURES)
         self.passes = Passes(step.runtime.model(self.card), step.on_progress)
 
-    @property
+    @cached_property
     def dataset(self) -> Dataset:
         """The atlas's dataset."""
         return self.step.runtime.dataset(self.step.plan)
@@ -146,7 +142,7 @@ class Bench:
 
     def _read(self, dataset: Dataset, place: int) -> NDArray[np.uint8] | None:
         try:
-            return read_pixels(dataset.read(dataset.listing.images[place]), self.card.input)
+            return self.step.runtime.picture(dataset, place, self.card.input)
         except ImageError:  # it changed since it was listed
             return None
 
@@ -157,7 +153,7 @@ class Bench:
             ImageError: It cannot be read any more.
         """
         dataset = self.step.runtime.dataset(self.step.plan.seen_as(NAME))
-        return read_pixels(dataset.read(dataset.listing.images[place]), self.card.input)
+        return self.step.runtime.picture(dataset, place, self.card.input)
 
     def picture(self, place: int) -> NDArray[np.uint8]:
         """A picture of the atlas's as the network sees it.
@@ -165,8 +161,7 @@ class Bench:
         Raises:
             ImageError: It cannot be read any more.
         """
-        image = self.dataset.listing.images[place]
-        return self._pictures.get(place, lambda: read_pixels(self.dataset.read(image), self.card.input))
+        return self.step.runtime.picture(self.dataset, place, self.card.input)
 
     def cut(self, layer: str, sample: Sample, height: int, width: int) -> NDArray[np.uint8]:
         """The core of a sample's receptive field."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from atlas_core.audit.directions import pack_direction
+from atlas_core.audit.screening import HALF
+from atlas_core.audit.suspects import LEAST_SAMPLES
 from atlas_core.binning import assign_cells
 from atlas_core.stages.bench import Bench, Sample
 from atlas_core.whitening import Whitening
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 STRAYS = 8
 LEAST_GRID, OFF_CENTRE = 7, 0.25
+LEAST_OTHERS = 5
+"""Cells that show other classes, under which nothing is usual."""
 
 
 class Cellmates:
@@ -90,14 +94,31 @@ class Cellmates:
 
         The spread is the median distance of its samples in pictures of the class from the place in the middle of them,
         in sides of the grid; None where that is the middle of the picture, in which things are put, or the grid coarse.
+        `usual_spread` is the median of those of cells that show other classes, None where there are few.
         """
         samples = self.samples(cell)
         labels = self._labels(samples)
         images = len(np.unique(self._members[1][samples]))
         own = samples[labels == target]
-        return {"spread": self._spread(own if len(own) else samples), "count": len(samples), "images": images,
-                "labelled": int((labels >= 0).sum()), "own": int((labels == target).sum()),
+        others = [spread for label, spread in self._spreads if label != target]
+        usual = round(float(np.median(others)), 4) if len(others) >= LEAST_OTHERS else None
+        return {"spread": self._spread(own if len(own) else samples), "usual_spread": usual, "count": len(samples),
+                "images": images, "labelled": int((labels >= 0).sum()), "own": int((labels == target).sum()),
                 "direction": pack_direction(self.level["mean"][cell])}  # fmt: skip
+
+    @cached_property
+    def _spreads(self) -> list[tuple[int, float]]:
+        """The spread of every cell that is mostly of one class, and that class, where it has one."""
+        found = []
+        for cell in range(len(self.level["count"])):
+            samples = self.samples(cell)
+            labels = self._labels(samples)
+            common = int(np.bincount(labels + 1, minlength=2)[1:].argmax())
+            own = samples[labels == common]
+            many = len(own) >= max(LEAST_SAMPLES, HALF * (labels >= 0).sum())
+            if many and (spread := self._spread(own)) is not None:
+                found.append((common, spread))
+        return found
 
     def shares(self, cell: int, classes: int) -> NDArray[np.float64]:
         """Shares of a cell's labelled samples that come from pictures of each class, shape (classes,)."""
@@ -105,10 +126,23 @@ class Cellmates:
         labels = labels[(labels >= 0) & (labels < classes)]
         return np.asarray(np.bincount(labels, minlength=classes) / max(1, len(labels)), dtype=np.float64)
 
-    def _spread(self, samples: NDArray[np.int64]) -> float | None:
-        found = self._gathered(samples, ("row", "column"))
+    def stray_images(self, cell: int, classes: int) -> NDArray[np.int64]:
+        """Labelled pictures of other classes than each that a cell's samples come from, shape (classes,)."""
+        images = np.unique(self._members[1][self.samples(cell)])
+        labels = self._bench.dataset.listing.labels[images]
+        own = np.bincount(labels[(labels >= 0) & (labels < classes)], minlength=classes)
+        return np.asarray(int((labels >= 0).sum()) - own, dtype=np.int64)
+
+    @cached_property
+    def _where(self) -> NDArray[np.float64]:
+        """Down and across of every sample, in sides of the grid, shape (n, 2)."""
         _, height, width = self._step.plan.model.layer(self.name).shape
-        where = np.stack([(found["row"] + 0.5) / height, (found["column"] + 0.5) / width], axis=1)
+        found = self._gathered(np.arange(len(self._members[0])), ("row", "column"))
+        return np.stack([(found["row"] + 0.5) / height, (found["column"] + 0.5) / width], axis=1)
+
+    def _spread(self, samples: NDArray[np.int64]) -> float | None:
+        _, height, width = self._step.plan.model.layer(self.name).shape
+        where = self._where[samples]
         middle = np.median(where, axis=0)
         if min(height, width) < LEAST_GRID or np.abs(middle - 0.5).max() < OFF_CENTRE:
             return None

@@ -74,6 +74,11 @@ class ShortcutAudit:
         layer, cell, _, _ = self.cell(suspect)
         return layer.shares(cell, self.step.plan.model.classes or 0)
 
+    def stray_images(self, suspect: int) -> NDArray[np.int64]:
+        """Pictures of other classes than each that show a suspect."""
+        layer, cell, _, _ = self.cell(suspect)
+        return layer.stray_images(cell, self.step.plan.model.classes or 0)
+
     def patches(self, suspect: int, size: int) -> list[NDArray[np.uint8]]:
         """The cores of a cell's exemplars."""
         layer, cell, _, _ = self.cell(suspect)
@@ -149,8 +154,10 @@ def _kept(audit: ShortcutAudit) -> list[Candidate]:
     left = step.parameters["passes"] - spent
     most = max(1, left // (3 * each))
     classes = step.plan.model.classes or 0
-    purity = np.stack([audit.purity(suspect) for suspect in range(len(audit.order))])
-    return candidates(found, classes, audit.options.keep, most, audit.options.sizes, purity)
+    suspected = range(len(audit.order))
+    purity = np.stack([audit.purity(suspect) for suspect in suspected])
+    strays = np.stack([audit.stray_images(suspect) for suspect in suspected])
+    return candidates(found, classes, audit.options.keep, most, audit.options.sizes, purity, strays)
 
 
 def confirm(step: Step) -> Output:

@@ -25,12 +25,11 @@ if TYPE_CHECKING:
 POLICY = """\
 [audit]
 checks = ["shortcuts", "properties"]
-layers = ["block1", "block2"]
 samples = 6_000
 side = 12
 icons = "none"
 """
-"""What differs from the policy that ships; all thresholds and all options of checks are that one's."""
+"""What differs from the policy that ships; layers, thresholds and options of checks are that one's."""
 RESULTS = "audit.json"
 
 
@@ -49,20 +48,34 @@ def audit(case: Case, out: Path) -> dict[str, Any]:
     if not results.is_file():
         scratch = Path(tempfile.mkdtemp(prefix="audit-", dir=folder))
         try:
-            document, spent = _audited(folder, scratch)
+            document, spent = audited(folder / "model.json", folder / "dataset.json", POLICY, 0, scratch)
         finally:
             shutil.rmtree(scratch)
         results.write_text(json.dumps({**_told(document), "seconds": spent}, indent=2) + "\n", encoding="utf-8")
     return dict(json.loads(results.read_text(encoding="utf-8")))
 
 
-def _audited(folder: Path, scratch: Path) -> tuple[dict[str, Any], dict[str, float]]:
-    """The document, and CPU seconds: of the atlas, of each check, of remedies."""
+def audited(
+    model_card: Path, dataset_card: Path, policy: str | None, seed: int, scratch: Path
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """Audit a model chunk by chunk in this process.
+
+    Args:
+        model_card: Of the model.
+        dataset_card: Of the pictures.
+        policy: Its text, None for the one that ships.
+        seed: Of the audit.
+        scratch: An empty folder, for what is made on the way.
+
+    Returns:
+        The document, and CPU seconds: of the atlas, of each check, of remedies.
+    """
     store = open_store(str(scratch))
     runtime = Runtime(store)
     began = time.process_time()
-    model, dataset = register_cards(store, folder / "model.json", folder / "dataset.json")
-    request = AuditRequest(model=model, dataset=dataset, policy=POLICY, seed=0)
+    model, dataset = register_cards(store, model_card, dataset_card)
+    named = {} if policy is None else {"policy": policy}
+    request = AuditRequest(model=model, dataset=dataset, seed=seed, **named)
     parties = find_parties(store, request)
     made = plan_audit(resolve(request, parties, datetime.now(UTC).date()), parties)
     registry.add_job(store, made)

@@ -13,7 +13,7 @@ from atlas_core.keys import digest
 from service.dependencies import PagingDep, ServicesDep
 from service.heatmaps import Source, attribution, fidelity, level_table, quality, told
 from service.names import AtlasId
-from service.routers.levels import FOREVER, LEVEL, REVALIDATE, Place, PlaceDep, Version, matches
+from service.routers.levels import LEVEL, Place, PlaceDep, Version, matches
 from service.schemas.classes import ConfusedPair, Heatmap, Measure
 from service.schemas.pages import Page
 
@@ -35,7 +35,7 @@ def get_heatmap(
     wanted: Measure = measure or "attribution"
     source = _source(place, wanted, label)
     tag = digest([source.blob, wanted, label])
-    headers = {"ETag": f'"{tag}"', "Cache-Control": FOREVER if v == tag else REVALIDATE}
+    headers = {"ETag": f'"{tag}"', "Cache-Control": place.cache(v, tag)}
     if matches(request, f'"{tag}"'):
         return Response(status_code=304, headers=headers)
     return JSONResponse(told(place, wanted, label, source), headers=headers)

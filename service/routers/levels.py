@@ -76,6 +76,11 @@ class Place:
         model = self.plan.model
         return canvas_size(recipe_named(self.plan.spec.recipe), model.layer(self.layer), model.card.input)
 
+    def cache(self, v: str | None, tag: str) -> str:
+        """How long an answer may be kept: a year where it was asked for by its digest, or by the published atlas's."""
+        known = v is not None and v in (tag, self.services.artifacts.job(self.atlas)["digest"])
+        return FOREVER if known else REVALIDATE
+
     def tile(self, x: int, y: int) -> tuple[Tile, str]:
         """A tile that has cells, as it can be seen now, and the digest of its picture.
 
@@ -167,6 +172,7 @@ def list_cells(
     page_size: Annotated[int, Query(ge=1, le=200_000)] = 200_000,
     page_token: Annotated[str | None, Query(pattern="^[0-9]{1,12}$")] = None,
     format_: Annotated[Format | None, Query(alias="format", description="instead of Accept, for links")] = None,
+    v: Version = None,
 ) -> Any:
     """Cells of a level; readable before its icons are rendered, and with `classes` null before these are known.
 
@@ -183,6 +189,8 @@ def list_cells(
         if form is not None:
             return file_of(place, cells, form, headers)
         response.headers.update(headers)
+    elif v is not None:
+        response.headers["Cache-Control"] = place.cache(v, blob)
     start = int(page_token or 0)
     stop = start + page_size
     return {"items": cells[start:stop], "next_page_token": str(stop) if stop < len(cells) else None}
@@ -265,7 +273,7 @@ def _made(tile: Tile) -> dict[str, str]:
 
 
 @router.get("/cells/{column}-{row}/exemplars/{n}", responses=PNG, response_class=Response)
-def get_exemplar(place: PlaceDep, column: Coordinate, row: Coordinate, n: Coordinate) -> Response:
+def get_exemplar(place: PlaceDep, column: Coordinate, row: Coordinate, n: Coordinate, v: Version = None) -> Response:
     """The patch of a real image that is an exemplar of a cell, as large as the layer's receptive field."""
     cell = place.services.artifacts.cell(place.plan, place.layer, place.side, column, row)
     if place.plan.spec.strict:
@@ -273,7 +281,7 @@ def get_exemplar(place: PlaceDep, column: Coordinate, row: Coordinate, n: Coordi
     if n >= len(cell["exemplars"]):
         raise NotFoundError(f"cell {column}-{row} has exemplars 0 to {len(cell['exemplars']) - 1}")
     data = place.services.artifacts.exemplar(place.plan, place.layer, cell["exemplars"][n])
-    return Response(data, headers={"Cache-Control": REVALIDATE}, media_type="image/png")
+    return Response(data, headers={"Cache-Control": place.cache(v, "")}, media_type="image/png")
 
 
 def _has_class(cell: dict[str, Any], wanted: str) -> bool:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from atlas_client.client import Client
 from atlas_client.errors import NotFoundError
-from atlas_core import registry
+from atlas_core import registry, tables
 from atlas_core.advance import INTERACTIVE
 from atlas_core.events import stream_of
 from atlas_core.pyramid import compose_tile, tile_shape
@@ -76,7 +76,8 @@ class Job:
             {"column": column, "row": row, "count": 9, "images": 9, "classes": None, "exemplars": []}
             for column, row in cells
         ]
-        self.done("cells", {f"cells-{side}": json.dumps(told).encode()})
+        columns = {name: np.array([cell[name] for cell in told], np.int32) for name in ("column", "row", "count")}
+        self.done("cells", {f"cells-{side}": json.dumps(told).encode(), f"level-{side}": tables.pack(columns)})
 
     def drawn(self, stage: str, size: int, grey: int) -> bytes:
         icon = np.full((1, size, size, 3), grey, np.uint8)

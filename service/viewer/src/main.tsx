@@ -1,31 +1,43 @@
-// The page: what the address asks for.
+// The page: what the address asks for, within the frame of the application.
 
 import "./style/tokens.css";
 import "./style/base.css";
+import "./style/forms.css";
+import "./style/frame.css";
 import "./style/map.css";
 import "./style/parts.css";
 import "./style/images.css";
 import "./style/linked.css";
+import "./style/heat.css";
 import "./style/look.css";
 import "./style/versions.css";
-import { signal } from "@preact/signals";
+import "./style/pages.css";
+import { effect, signal } from "@preact/signals";
 import { type ComponentType, render } from "preact";
+import { Frame } from "./frame/Frame";
+import { follow, query } from "./frame/navigate";
+import "./frame/theme";
 import { type PageProps, pageOf } from "./pages";
+import Unfetched from "./pages/unfetched";
 import { Busy } from "./parts/Busy";
 
-const query = signal(new URLSearchParams(location.search));
-const page = signal<ComponentType<PageProps> | null>(null);
+interface Loaded { component: ComponentType<PageProps>; query: URLSearchParams }
+
+const loaded = signal<Loaded | null>(null);
 
 function App() {
-  const Page = page.value;
-  return Page ? <Page query={query.value} /> : <Busy />;
+  const now = loaded.value;
+  return (
+    <Frame alone={(now?.query ?? query.value).has("folder")} shown={now?.query.toString() ?? null}>
+      {now ? <now.component key={now.query.toString()} query={now.query} /> : <Busy />}
+    </Frame>
+  );
 }
 
-async function open(): Promise<void> {
-  query.value = new URLSearchParams(location.search);
-  page.value = (await pageOf(query.value).load()).default;
-}
-
-addEventListener("popstate", () => { if (query.value.toString() !== new URLSearchParams(location.search).toString()) void open(); });
+follow();
+effect(() => {
+  const asked = query.value;
+  const show = (component: ComponentType<PageProps>) => { if (query.peek() === asked) loaded.value = { component, query: asked }; };
+  pageOf(asked).load().then((module) => show(module.default), () => show(Unfetched));
+});
 render(<App />, document.getElementById("app")!);
-void open();

@@ -96,6 +96,7 @@ export class ServiceSource implements Source {
   readonly live = true;
   readonly root: string;
   private sides = new Map<string, number[]>();
+  private version = ""; // of a published atlas, whose answers browsers may keep
   private digests: Digests = new Map();
   private names: Atlas["names"] | null = null;
   private readonly asked = new Map<string, Promise<CellDocument[]>>();
@@ -107,6 +108,7 @@ export class ServiceSource implements Source {
     const { manifest } = job;
     const layers = manifest ? layersOf(manifest) : await this.unpublished(job);
     if (manifest) this.digests = published(manifest);
+    this.version = job.digest ? `v=${job.digest}` : "";
     this.asked.clear();
     for (const layer of layers) this.sides.set(layer.name, layer.levels.map((level) => level.side));
     this.names ??= manifest?.names ?? (await namesOf(job.spec));
@@ -137,7 +139,7 @@ export class ServiceSource implements Source {
   }
 
   async columns(layer: string, side: number): Promise<Cells> {
-    const { column, row, count } = await json<{ column: number[]; row: number[]; count: number[] }>(`${this.level(layer, side)}/heatmap?measure=count`);
+    const { column, row, count } = await json<{ column: number[]; row: number[]; count: number[] }>(`${this.level(layer, side)}/heatmap?measure=count&${this.version}`);
     return new Cells(layer, side, column, row, count);
   }
 
@@ -148,7 +150,7 @@ export class ServiceSource implements Source {
 
   cellsOfTile(layer: string, side: number, x: number, y: number): Promise<CellDocument[]> {
     const [left, top] = [x * TILE_SIDE, y * TILE_SIDE];
-    const path = `${this.level(layer, side)}/cells?bbox=${left},${top},${left + TILE_SIDE - 1},${top + TILE_SIDE - 1}`;
+    const path = `${this.level(layer, side)}/cells?bbox=${left},${top},${left + TILE_SIDE - 1},${top + TILE_SIDE - 1}&${this.version}`;
     const found = this.asked.get(path) ?? listOf<CellDocument>(path);
     this.asked.set(path, found);
     found.catch(() => this.asked.delete(path));
@@ -165,11 +167,11 @@ export class ServiceSource implements Source {
   }
 
   async points(layer: string): Promise<Points> {
-    return new Points(layer, await bytes(`${this.root}/layers/${quoted(layer)}/points`));
+    return new Points(layer, await bytes(`${this.root}/layers/${quoted(layer)}/points?${this.version}`));
   }
 
   exemplar(layer: string, side: number, column: number, row: number, n: number): string | null {
-    return `${this.level(layer, side)}/cells/${column}-${row}/exemplars/${n}`;
+    return `${this.level(layer, side)}/cells/${column}-${row}/exemplars/${n}?${this.version}`;
   }
 }
 

@@ -11,6 +11,7 @@ export interface Job {
   state: State;
   spec: Record<string, unknown> & { model?: string; dataset?: string; layers?: string[]; levels?: number[]; recipe?: string };
   progress: Record<string, StageProgress>;
+  digest: string | null;
   eta_seconds?: number | null;
   error?: { type: string; detail: string } | null;
   created?: string;

@@ -87,7 +87,16 @@ def test_a_layer_or_class_that_the_model_lacks_is_told_with_its_line(text: str, 
     assert message in caught.value.detail
 
 
-def test_two_layers_are_looked_at_by_default() -> None:
+def test_the_last_blocks_of_the_two_coarsest_grids_are_looked_at_by_default() -> None:
+    policy = parse_policy("")
+    sides = [30, 30, 15, 15, 15, 7, 7]
+    stages = [LayerInfo(name=f"stage.{number}", shape=(8, side, side), block=True) for number, side in enumerate(sides)]
+    assert layers_of(policy, MODEL.model_copy(update={"layers": [*stages, *ODD]})) == ["stage.4", "stage.6"]
+    there_and_back = MODEL.model_copy(update={"layers": [stages[0], stages[2], stages[5], stages[1]]})
+    assert layers_of(policy, there_and_back) == ["stage.5", "stage.1"]  # the last block is the last, whatever its grid
+
+
+def test_of_a_network_with_one_grid_two_depths_are_looked_at_by_default() -> None:
     policy = parse_policy("")
     assert layers_of(policy, MODEL) == ["block.5", "block.8"]
     one = MODEL.model_copy(update={"layers": [LAYERS[0], *ODD]})

@@ -19,8 +19,8 @@ def candidate(hits: int, n: int = 300, **changes: Any) -> dict[str, Any]:
         "layer": "squares", "column": 1, "row": 2, "target": 2, "size": 0, "pixels": 8, "share": 0.25, "attributed": 2,
         "strongest": 2, "hits": hits, "n": n, "bases": 150, "gain": 2.0, "gain_interval": [1.5, 2.5], "gain_rank": 1,
         "exemplars": [{"hits": hits // 8, "n": n // 8}] * 8, "shown": [],
-        "strays": {"images": 3, "hits": 60, "n": 100}, "spread": 0.3, "count": 40, "images": 30, "labelled": 40,
-        "own": 34, "direction": pack_direction(np.array([1.0, 2.0])), **changes,
+        "strays": {"images": 3, "hits": 60, "n": 100}, "spread": 0.3, "usual_spread": 0.2, "count": 40,
+        "images": 30, "labelled": 40, "own": 34, "direction": pack_direction(np.array([1.0, 2.0])), **changes,
     }  # fmt: skip
 
 
@@ -99,6 +99,10 @@ NONE = {"images": 0, "hits": 0, "n": 0}
         (200, {"strays": NONE, "spread": None}, "feature", False),
         (200, {"strays": NONE, "spread": 0.02}, "fixed", True),
         (90, {"strays": NONE, "spread": 0.02}, "fixed", False),
+        (200, {"strays": NONE, "spread": 0.09, "usual_spread": 0.28}, "fixed", True),
+        (200, {"strays": NONE, "spread": 0.09, "usual_spread": 0.26}, "feature", False),
+        (200, {"strays": NONE, "spread": 0.09, "usual_spread": None}, "fixed", True),
+        (200, {"strays": NONE, "spread": 0.11, "usual_spread": 0.4}, "feature", False),
         (170, {"own": 4}, "foreign", False),
         (240, {"own": 4}, "foreign", True),
         (240, {"own": 4, "share": 0.4}, "foreign", False),

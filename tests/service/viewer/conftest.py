@@ -19,12 +19,15 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from atlas_core.commands import _Pages
 from tests.corners import write_corners
+from tests.service.viewer.still import still
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from atlas_client.client import Client
     from tests.service.conftest import Live
+
+__all__ = ["still"]  # a fixture
 
 ROOT = Path(__file__).parents[3]
 STATIC = ROOT / "service" / "viewer" / "static"
@@ -103,7 +106,8 @@ def browser() -> Iterator[Browser]:
 def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
     """Open an address; the test fails where the page erred, complained, or asked another origin.
 
-    `allow` is a pattern of complaints that the test brings about. What is shown last is kept as a picture.
+    `allow` is a pattern of complaints that the test brings about; unless it is the `first` visit, the guide was shown
+    before. What is shown last is kept as a picture.
     """
     pages: list[Page] = []
     faults: list[str] = []
@@ -123,11 +127,13 @@ def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Call
 
     def opened(
         address: str, width: int = 1280, height: int = 800, *, scheme: str = "light", allow: str | None = None,
-        prepare: Callable[[Page], object] = lambda _: None, **more: Any,
+        first: bool = False, prepare: Callable[[Page], object] = lambda _: None, **more: Any,
     ) -> Page:  # fmt: skip
         page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme, **more)  # type: ignore[arg-type]
         page.set_default_timeout(10_000)
         watch(page, urlsplit(address).netloc, allow)
+        if not first:
+            page.add_init_script("localStorage.setItem('activation-atlas-guide', 'seen')")
         prepare(page)
         pages.append(page)
         page.goto(address)

@@ -32,7 +32,7 @@ export function ChannelList({ view, channels }: { view: View; channels: number }
         {(pictures, seeded) => (
           <>
             <p class={seeded ? "badge seeded" : "badge"}>{seeded ? "Seeded from data" : "Pure: no data in the picture"}</p>
-            <ul class="cells three" aria-label="Channels">
+            <ul class="gallery-cells three" aria-label="Channels">
               {pictures.filter((picture) => shown.includes(picture.channel!)).map((picture) => <li key={picture.n}><Channel picture={picture} onPick={() => { channel.value = picture.channel!; }} /></li>)}
             </ul>
           </>

@@ -3,7 +3,9 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { Problem, json, quoted } from "../api";
+import { heatOf } from "../heat/heat";
 import { goTo } from "../linked/Through";
+import { panelOf } from "../panels/open";
 import { Busy } from "../parts/Busy";
 import { CellIcon } from "../parts/CellIcon";
 import { ProblemLine } from "../parts/Problem";
@@ -22,7 +24,7 @@ export function ClassList({ view, classes }: { view: View; classes: string[] }) 
   const fitting = classes.map((name, index) => ({ name, index })).filter(({ name }) => name.toLowerCase().includes(wanted));
   return (
     <>
-      <label class="field">Search classes<input type="search" value={typed.value} onInput={(event) => { typed.value = event.currentTarget.value; }} /></label>
+      <label class="gallery-search">Search classes<input type="search" value={typed.value} onInput={(event) => { typed.value = event.currentTarget.value; }} /></label>
       <ul class="plain" aria-label="Classes">
         {fitting.slice(0, LISTED).map(({ name, index }) => <li key={index}><button type="button" class="row" title={name} onClick={() => { label.value = index; }}>{brief(name)}</button></li>)}
       </ul>
@@ -49,7 +51,7 @@ export function ClassPage({ view, label, name }: { view: View; label: number; na
         </Drawn>
       )}
       <h3>Where it is on the map</h3>
-      {problem ? <ProblemLine problem={problem} /> : !heat ? <Busy>Looking…</Busy> : <Where view={view} heat={heat} name={name} />}
+      {problem ? <ProblemLine problem={problem} /> : !heat ? <Busy>Looking…</Busy> : <Where view={view} heat={heat} name={name} label={label} />}
     </>
   );
 }
@@ -68,13 +70,14 @@ function useHeat(view: View, label: number): { heat: Heat | null; problem: Probl
   return found.value;
 }
 
-function Where({ view, heat, name }: { view: View; heat: Heat; name: string }) {
+function Where({ view, heat, name, label }: { view: View; heat: Heat; name: string; label: number }) {
   const many = heat.value.map((_, n) => n).filter((n) => heat.count[n]! >= heat.enough && heat.value[n] !== null);
   const sorted = many.sort((a, b) => heat.value[b]! - heat.value[a]!);
   return (
     <>
       <SmallHeat heat={heat} label={`Where cells add to ${brief(name)}, and where they take from it`} />
-      <p class="legend"><span class="swatch for" /> adds to it <span class="swatch against" /> takes from it, up to {amount(heat.scale)} logits</p>
+      <p class="quiet small"><span class="swatch for" /> adds to it, <span class="swatch against" /> takes from it, up to {amount(heat.scale)} logits</p>
+      <button type="button" onClick={() => { heatOf(view).of.value = `class-${label}`; panelOf(view).value = "heat"; }}>Show it over the map</button>
       <Cells view={view} heat={heat} title="Its strongest cells" cells={sorted.filter((n) => heat.value[n]! > 0).slice(0, STRONGEST)} />
       <Cells view={view} heat={heat} title="Cells most against it" cells={sorted.reverse().filter((n) => heat.value[n]! < 0).slice(0, OPPOSED)} />
     </>
@@ -87,7 +90,7 @@ function Cells({ view, heat, title, cells }: { view: View; heat: Heat; title: st
   return (
     <section aria-label={title}>
       <h3>{title}</h3>
-      <ul class="cells">
+      <ul class="gallery-cells">
         {cells.map((n) => {
           const place = { side, column: heat.column[n]!, row: heat.row[n]! }, value = amount(heat.value[n]!);
           return (

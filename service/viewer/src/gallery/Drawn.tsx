@@ -2,10 +2,8 @@
 
 import type { ComponentChildren } from "preact";
 import { Problem } from "../api";
-import { Busy } from "../parts/Busy";
+import { JobLine } from "../parts/JobLine";
 import { ProblemLine } from "../parts/Problem";
-import { count } from "../parts/words";
-import type { Job } from "../types";
 import type { View } from "../view";
 import { type IconPicture, type Wanted, requestsOf } from "./icons";
 
@@ -17,20 +15,6 @@ export function Drawn({ view, wanted, ask, children }: Props) {
   if (view.atlas.value.state !== "succeeded") return <p class="quiet">Once the atlas is made, more icons can be drawn.</p>;
   if (job instanceof Problem) return <ProblemLine problem={job} onAgain={start} />;
   if (!job) return <button type="button" onClick={start}>{ask}</button>;
-  if (job.state === "failed" || job.state === "cancelled") {
-    return <ProblemLine problem={new Error(job.error?.detail ?? "It was cancelled.")} onAgain={start} />;
-  }
-  return job.description ? <>{children(job.description.pictures, job.description.seeded_from_data)}</> : <Drawing job={job} />;
-}
-
-function Drawing({ job }: { job: Job }) {
-  const stages = Object.values(job.progress), total = stages.reduce((sum, stage) => sum + stage.total, 0);
-  const done = stages.reduce((sum, stage) => sum + stage.fraction * stage.total, 0);
-  if (job.state === "queued" || !total) return <Busy>Waiting for a worker…</Busy>;
-  return (
-    <div role="status">
-      <progress value={done} max={total} aria-label="Drawing" />
-      <p class="quiet">Drawing: {Math.floor((100 * done) / total)} %{job.eta_seconds ? `, about ${count(Math.ceil(job.eta_seconds))} s to go` : ""}</p>
-    </div>
-  );
+  if (job.description) return <>{children(job.description.pictures, job.description.seeded_from_data)}</>;
+  return <><JobLine job={job} doing="Drawing" />{["failed", "cancelled"].includes(job.state) && <button type="button" onClick={start}>Try again</button>}</>;
 }

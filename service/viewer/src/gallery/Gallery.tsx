@@ -1,20 +1,21 @@
 // Classes and channels, beyond the cells of the map.
 
+import { classesOf } from "../classes";
 import { Busy } from "../parts/Busy";
 import { Choice } from "../parts/Choice";
 import { Icon } from "../parts/Icon";
 import type { View } from "../view";
 import { ChannelList, ChannelPage } from "./Channels";
 import { ClassList, ClassPage } from "./Classes";
-import { type Kind, galleryOf, modelOf } from "./showing";
+import { type Kind, channelsOf, galleryOf } from "./showing";
 
 /** Whether there is a model to look into. */
 export const hasGallery = (view: View): boolean => view.source.live;
 
 export function Gallery({ view }: { view: View }) {
-  const { kind, label, channel } = galleryOf(view), known = modelOf(view).value;
+  const { kind, label, channel } = galleryOf(view), known = channelsOf(view).value, classes = classesOf(view).value;
   if (!known) return <Busy />;
-  const { classes } = known, channels = known.channels(view.layer.value);
+  const channels = known.get(view.layer.value) ?? 0;
   const shown = kind.value === "classes" && !classes.length ? "channels" : kind.value;
   const one = shown === "classes" ? label : channel;
   return (

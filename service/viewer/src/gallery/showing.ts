@@ -33,23 +33,14 @@ export function showClass(view: View, label: number): void {
   batch(() => { kind.value = "classes"; shown.value = label; panelOf(view).value = PANEL; });
 }
 
-/** The model as it was registered, as far as galleries need it. */
-interface Model { classes: number | null; card: { labels?: string[] | string | null }; layers: { name: string; shape: number[] }[] }
+interface Model { layers: { name: string; shape: number[] }[] }
 
-export interface Known { classes: string[]; channels: (layer: string) => number }
-
-/** What the view's model has; null until it is known. */
-export const modelOf = feature((view: View): Signal<Known | null> => {
-  const found = signal<Known | null>(null), id = computed(() => view.atlas.value.spec.model);
+/** Channels of each layer of the view's model, by its name; null until they are known. */
+export const channelsOf = feature((view: View): Signal<Map<string, number> | null> => {
+  const found = signal<Map<string, number> | null>(null), id = computed(() => view.atlas.value.spec.model);
   effect(() => {
     if (!view.source.live || !id.value) return;
-    void json<Model>(`v1/models/${id.value}`).then(({ classes, card, layers }) => {
-      const labels = Array.isArray(card.labels) ? card.labels : [];
-      found.value = {
-        classes: Array.from({ length: classes ?? 0 }, (_, n) => labels[n] ?? String(n)),
-        channels: (layer) => layers.find(({ name }) => name === layer)?.shape[0] ?? 0,
-      };
-    }, () => undefined);
+    void json<Model>(`v1/models/${id.value}`).then(({ layers }) => { found.value = new Map(layers.map(({ name, shape }) => [name, shape[0]!])); }, () => undefined);
   });
   return found;
 });

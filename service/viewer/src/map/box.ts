@@ -45,7 +45,7 @@ export const attachBox: Attach = (map) => {
       }
     },
   });
-  const drawn = signal<Box | null>(null), untool = map.addTool(tool(drawn, (made) => { box.value = made; view.selected.value = null; }));
+  const drawn = signal<Box | null>(null), untool = map.addTool(tool(drawn, (made) => { box.value = made; view.selected.value = view.hovered.value = null; }));
   const ends = [
     off, untool, stretchByKeys(map),
     effect(() => { box.value; drawn.value; map.redraw(); }),

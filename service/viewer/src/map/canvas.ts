@@ -1,20 +1,19 @@
 // The canvas above the tiles, on which overlays are drawn whenever the map moved or something changed.
 
+import { dark, onColours } from "../frame/theme";
 import type { AtlasMap, Frame, Overlay } from "./map";
-
-const DARK = matchMedia("(prefers-color-scheme: dark)");
 
 export class Canvas {
   private readonly canvas = document.createElement("canvas");
   private readonly overlays: Overlay[] = [];
   private pending = 0;
   private colours = new Map<string, string>();
-  private readonly repaint = () => { this.colours.clear(); this.wish(); };
+  private readonly end: () => void;
 
   constructor(private readonly map: AtlasMap) {
     this.canvas.className = "overlays";
     map.viewer.canvas.append(this.canvas);
-    DARK.addEventListener("change", this.repaint);
+    this.end = onColours(() => { this.colours.clear(); this.wish(); });
   }
 
   add(overlay: Overlay): () => void {
@@ -53,7 +52,7 @@ export class Canvas {
 
   close(): void {
     cancelAnimationFrame(this.pending);
-    DARK.removeEventListener("change", this.repaint);
+    this.end();
   }
 
   private frame(): Frame {
@@ -61,7 +60,7 @@ export class Canvas {
     const { x: width, y: height } = map.viewer.viewport.getContainerSize();
     const cellSize = size / side, within = (place: number) => Math.min(side - 1, Math.max(0, Math.floor(place)));
     return {
-      width, height, side, cellSize, pixelRatio: devicePixelRatio || 1, dark: DARK.matches,
+      width, height, side, cellSize, pixelRatio: devicePixelRatio || 1, dark: dark.peek(),
       toScreen: (x, y) => [left + x * size, top + (1 - y) * size],
       cellBox: (column, row) => [left + column * cellSize, top + row * cellSize, cellSize],
       visible: { left: within(-left / cellSize), top: within(-top / cellSize), right: within((width - left) / cellSize), bottom: within((height - top) / cellSize) },

@@ -1,12 +1,13 @@
 // Which layer is shown, and how many cells a side: as the zoom chooses, or by hand.
 
+import { LayerThumb } from "../heat/LayerThumb";
 import { Choice } from "../parts/Choice";
 import type { View } from "../view";
 
 export function LayerChooser({ view }: { view: View }) {
   const options = view.atlas.value.layers.map(({ name, levels }) => {
     const ready = levels.some((level) => level.ready);
-    return { value: name, text: name, disabled: !ready, title: ready ? undefined : "Not made yet" };
+    return { value: name, text: name, picture: ready && view.source.live ? <LayerThumb view={view} layer={name} /> : undefined, disabled: !ready, title: ready ? undefined : "Not made yet" };
   });
   return <div class="labelled"><span class="label">Layer</span><Choice label="Layer" value={view.layer.value} options={options} onPick={(name) => { view.layer.value = name; }} /></div>;
 }

@@ -1,6 +1,10 @@
 // What floats on the edges of every map, in the order of this list.
 
 import type { ComponentType } from "preact";
+import { Legend } from "../heat/Legend";
+import { heatOf } from "../heat/heat";
+import { Strip } from "../line/Strip";
+import { lineOf } from "../line/line";
 import { BesideControl } from "../linked/BesideControl";
 import { canBeside } from "../linked/beside";
 import type { View } from "../view";
@@ -11,8 +15,8 @@ import { Zoom } from "./zoom";
 
 export interface Control {
   id: string;
-  /** `bar` stands above the map, the corners lie on it. */
-  corner: "bar" | "top-left" | "top-right" | "bottom-left" | "bottom-right";
+  /** `bar` stands above the map, `below` beneath it, the corners lie on it. */
+  corner: "bar" | "below" | "top-left" | "top-right" | "bottom-left" | "bottom-right";
   /** Whether it has something to say or do; read anew whenever signals it reads change. */
   available?(view: View): boolean;
   component: ComponentType<{ view: View }>;
@@ -24,5 +28,7 @@ export const CONTROLS: Control[] = [
   { id: "beside", corner: "bar", available: canBeside, component: BesideControl },
   { id: "display", corner: "bar", component: Displaying },
   { id: "zoom", corner: "bottom-right", component: Zoom },
+  { id: "legend", corner: "bottom-left", available: (view) => heatOf(view).of.value !== "", component: Legend },
+  { id: "strip", corner: "below", available: (view) => lineOf(view).value !== null, component: Strip },
   { id: "minimap", corner: "bottom-left", component: Minimap },
 ];

@@ -45,6 +45,7 @@ function Settings({ view }: { view: View }) {
         </>
       )}
       <Extras view={view} />
+      <Location view={view} />
     </div>
   );
 }
@@ -59,6 +60,11 @@ function Extras({ view }: { view: View }) {
       <label class="check"><input type="checkbox" checked={tip.value} onChange={(event) => { tip.value = event.currentTarget.checked; }} /> Say what a cell is beside the pointer</label>
     </>
   );
+}
+
+function Location({ view }: { view: View }) {
+  const { x, y, zoom } = view.camera.value;
+  return <p class="quiet location">x {x.toFixed(3)}, y {y.toFixed(3)}, zoom {zoom.toFixed(zoom < 10 ? 1 : 0)}</p>;
 }
 
 function PointsNote({ view }: { view: View }) {

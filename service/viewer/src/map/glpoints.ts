@@ -15,16 +15,23 @@ const FRAGMENT = `
 precision mediump float; uniform vec3 plain; uniform vec3 other; varying float wrong;
 void main() { gl_FragColor = vec4(mix(plain, other, wrong) * 0.6, 0.6); }`;
 
+const SOFTWARE = /swiftshader|llvmpipe|software/i;
+
+function renderer(gl: WebGLRenderingContext): string {
+  const more = gl.getExtension("WEBGL_debug_renderer_info");
+  return String(gl.getParameter(more ? more.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
+}
+
 export class GlPoints {
   private loaded: Points | null = null;
 
   private constructor(private readonly canvas: HTMLCanvasElement, private readonly gl: WebGLRenderingContext, private readonly program: WebGLProgram) {}
 
-  /** Beneath a canvas; null where the browser has no WebGL. */
+  /** Beneath a canvas; null where the browser has no WebGL, or only the processor behind it, which is slower than ours. */
   static beneath(above: HTMLCanvasElement): GlPoints | null {
     const canvas = document.createElement("canvas");
     const gl = canvas.getContext("webgl", { premultipliedAlpha: true, antialias: false });
-    const program = gl && linked(gl);
+    const program = gl && !SOFTWARE.test(renderer(gl)) ? linked(gl) : null;
     if (!gl || !program) return null;
     canvas.className = "overlays";
     above.before(canvas);

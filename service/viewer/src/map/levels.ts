@@ -1,6 +1,7 @@
 // Which levels are on the map: the one that the zoom or the hand chose, above what was there before until its tiles are.
 
 import { effect, signal } from "@preact/signals";
+import { onColours } from "../frame/theme";
 import { displayOf } from "./display";
 import type { AtlasMap } from "./map";
 import type { Style } from "./paint";
@@ -8,7 +9,6 @@ import { LevelTiles } from "./tiles";
 
 const LEGIBLE = 30; // CSS pixels of a cell from which on the zoom chooses its level
 const WISHES = 2; // tiles in view asked for before their turn, at each look at a job that runs
-const DARK = matchMedia("(prefers-color-scheme: dark)");
 
 export class Levels {
   /** Goes up when the coarsest level was painted anew. */
@@ -17,7 +17,6 @@ export class Levels {
   private under: LevelTiles | null = null;
   private shown: LevelTiles | null = null;
   private readonly ends: (() => void)[] = [];
-  private readonly repaint = () => this.refresh();
   private pending = 0;
 
   constructor(private readonly map: AtlasMap) {
@@ -31,7 +30,7 @@ export class Levels {
     );
     viewer.addHandler("animation-finish", () => this.refresh());
     viewer.addHandler("resize", () => { this.choose(); this.refresh(); });
-    DARK.addEventListener("change", this.repaint);
+    this.ends.push(onColours(() => this.refresh()));
   }
 
   /** How tiles are painted now. */
@@ -51,6 +50,8 @@ export class Levels {
   /** A tile was painted: what lies beneath may go. */
   painted(): void {
     if (this.base) this.paints.value += 1;
+    const { shown } = this, { dataset } = this.map.element;
+    dataset.painted = shown?.ready ? `${shown.cells.layer} ${shown.cells.side}` : "";
     if (this.under && this.shown?.ready) {
       this.under.close();
       this.under = null;
@@ -62,7 +63,6 @@ export class Levels {
 
   close(): void {
     for (const end of this.ends.splice(0)) end();
-    DARK.removeEventListener("change", this.repaint);
     for (const tiles of new Set([this.base, this.under, this.shown])) tiles?.close();
   }
 
@@ -74,6 +74,7 @@ export class Levels {
     cancelAnimationFrame(this.pending);
     this.pending = requestAnimationFrame(() => {
       for (const tiles of new Set([this.base, this.under, this.shown])) tiles?.refresh();
+      this.painted();
       this.map.redraw();
     });
   }
@@ -97,7 +98,7 @@ export class Levels {
     if (this.shown?.ready && this.shown !== this.base) this.under = this.shown;
     else if (this.shown !== this.base) this.shown?.close();
     this.shown = cells === lowest ? this.base : new LevelTiles(this.map, cells, false);
-    if (this.shown.ready) this.painted(); // one that was painted before is not painted again
+    this.painted();
     this.map.redraw();
   }
 

@@ -80,6 +80,7 @@ export class AtlasMap {
 
   /** @param element Is filled by the map; it takes the focus and the keys. */
   constructor(readonly view: View, readonly element: HTMLElement) {
+    forbidStyle();
     this.viewer = OpenSeadragon({
       element, drawer: "canvas", showNavigationControl: false, showNavigator: false, keyboardNavEnabled: false,
       preserveViewport: true, autoResize: true, animationTime: matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 0.35, springStiffness: 8,
@@ -208,4 +209,12 @@ export class AtlasMap {
       if (!this.moving) this.flyTo(camera);
     });
   }
+}
+
+// OpenSeadragon would put a style of its own into the page, which the service's policy forbids, unless it finds this mark.
+function forbidStyle(): void {
+  if (document.querySelector("style[data-openseadragon-mobile-css]")) return;
+  const mark = document.createElementNS(null, "style");
+  mark.setAttribute("data-openseadragon-mobile-css", "");
+  document.head.append(mark);
 }

@@ -13,20 +13,23 @@ export interface Style {
   scale: (count: number) => number;
 }
 
+const LARGE = 128; // pixels of a cell that small icons are enlarged to, so that their edges are sharp
 const GAP = 0.03; // share of a cell's side that is left free between icons
 
 /**
  * Paint a tile.
  *
  * @param picture Its icons side by side; null where they are not there.
- * @param pixels Of a cell, where there is no picture.
+ * @param pixels Of a cell on the screen.
  */
 export function paintTile(context: CanvasRenderingContext2D, picture: ImageBitmap | null, cells: Cells, x: number, y: number, pixels: number, style: Style): void {
   const across = Math.min(TILE_SIDE, cells.side - x * TILE_SIDE), down = Math.min(TILE_SIDE, cells.side - y * TILE_SIDE);
-  const { canvas } = context, size = picture ? picture.width / across : Math.min(pixels, 32);
+  const { canvas } = context, had = picture ? picture.width / across : 0;
+  const size = picture ? Math.max(had, Math.min(pixels, LARGE)) : Math.min(pixels, 32);
   const [width, height] = [Math.round(size * across), Math.round(size * down)];
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   context.clearRect(0, 0, width, height);
+  context.imageSmoothingQuality = "high";
   let filled = 0;
   for (let row = 0; row < down; row++) {
     for (let column = 0; column < across; column++) {
@@ -36,10 +39,8 @@ export function paintTile(context: CanvasRenderingContext2D, picture: ImageBitma
       const count = cells.count[n]!, side = size * style.scale(count) * (1 - GAP), inset = (size - side) / 2;
       const [left, top] = [column * size + inset, row * size + inset];
       if (picture) {
-        const share = (1 - side / size) / 2, full = size * (GAP / 2);
-        // Smaller icons are shown whole; at full size only the gap is cut off.
-        const cut = share <= GAP / 2 + 1e-9 ? full : 0;
-        context.drawImage(picture, column * size + cut, row * size + cut, size - 2 * cut, size - 2 * cut, left, top, side, side);
+        const inside = inset / size <= GAP / 2 + 1e-9 ? (had * GAP) / 2 : 0; // at full size only the gap is cut off
+        context.drawImage(picture, column * had + inside, row * had + inside, had - 2 * inside, had - 2 * inside, left, top, side, side);
       } else if (style.shades) {
         const [least, more] = style.shades;
         context.globalAlpha = least + more * Math.sqrt(count / cells.most);

@@ -1,4 +1,4 @@
-// The layer's samples as points: with WebGL where there are many, pixel by pixel where the browser has none.
+// The layer's samples as points: with WebGL where there are many, pixel by pixel where no card draws it.
 
 import { effect, signal } from "@preact/signals";
 import { Problem } from "../api";
@@ -34,13 +34,13 @@ export function pointSize(count: number, zoom: number): number {
 
 export const attachPoints: Attach = (map) => {
   const { view } = map, points = pointsOf(view), { shown } = displayOf(view);
-  let gl: GlPoints | null = null;
+  let gl: GlPoints | null | undefined;
   const off = map.addOverlay({
     order: 30,
     draw(context, frame) {
       const found = points.peek();
       const visible = shown.peek() === "points" && found !== null && !(found instanceof Problem);
-      if (visible && found.count > MANY) gl ??= GlPoints.beneath(context.canvas);
+      if (visible && found.count > MANY && gl === undefined) gl = GlPoints.beneath(context.canvas);
       gl?.show(visible);
       if (!visible) return;
       const size = pointSize(found.count, view.camera.peek().zoom), colours = [frame.colour("--ink"), frame.colour("--dot")];

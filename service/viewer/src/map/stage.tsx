@@ -28,6 +28,7 @@ export function Stage({ view }: { view: View }) {
       {waitingFor(view) && <p class="waiting float" role="status">{waitingFor(view)}</p>}
       {CORNERS.map((corner) => <div class={`corner ${corner}`}><Corner view={view} corner={corner} /></div>)}
       </div>
+      <Corner view={view} corner="below" />
     </section>
   );
 }

@@ -11,15 +11,18 @@ const UNIT = 1024; // pixels of a cell in OpenSeadragon's reckoning, more than a
 const LEAST = 8; // pixels of a cell that are painted at least
 
 /** A tile: its canvas, and the picture it was painted from. */
-interface Tile { x: number; y: number; context: CanvasRenderingContext2D; digest: string | null; blob: Blob | null; bitmap: ImageBitmap | null; pixels: number; asking: string | null }
+interface Tile { x: number; y: number; context: CanvasRenderingContext2D; digest: string | null; blob: Blob | null; bitmap: ImageBitmap | null; pixels: number; asking: string | null; settled: boolean }
 
 export class LevelTiles {
   image: OpenSeadragon.TiledImage | null = null;
   private readonly tiles = new Map<string, Tile>();
+  private readonly places: ReadonlySet<string>;
   private closed = false;
 
   /** @param lowest Whether nothing lies beneath: where a picture is missing, counts are painted. */
   constructor(private readonly map: AtlasMap, readonly cells: Cells, readonly lowest: boolean) {
+    const tile = (cell: number) => Math.floor(cell / TILE_SIDE);
+    this.places = new Set(Array.from({ length: cells.length }, (_, n) => `${tile(cells.column[n]!)}-${tile(cells.row[n]!)}`));
     map.viewer.addTiledImage({
       tileSource: this.source() as never, x: 0, y: 0, width: 1, opacity: displayOf(map.view).shown.peek() === "points" ? 0 : 1,
       success: (event) => {
@@ -30,9 +33,9 @@ export class LevelTiles {
     });
   }
 
-  /** Whether every tile in view is painted. */
+  /** Whether every tile in view that there is a picture of is painted. */
   get ready(): boolean {
-    return this.image !== null && this.inView().every((tile) => tile !== undefined && tile.bitmap !== null || this.map.view.atlas.peek().seeded === null);
+    return this.image !== null && this.placesInView().every(([x, y]) => this.tiles.get(`${x}-${y}`)?.settled);
   }
 
   /** Places of the tiles in view that have cells, nearest to the middle first. */
@@ -72,15 +75,7 @@ export class LevelTiles {
     this.tiles.clear();
   }
 
-  private inView(): (Tile | undefined)[] { return this.placesInView().map(([x, y]) => this.tiles.get(`${x}-${y}`)); }
-
-  private filled(x: number, y: number): boolean {
-    const { cells } = this;
-    for (let row = y * TILE_SIDE; row < (y + 1) * TILE_SIDE; row++) {
-      for (let column = x * TILE_SIDE; column < (x + 1) * TILE_SIDE; column++) if (cells.has(column, row)) return true;
-    }
-    return false;
-  }
+  private filled(x: number, y: number): boolean { return this.places.has(`${x}-${y}`); }
 
   private source(): OpenSeadragon.TileSource {
     const size = this.cells.side * UNIT, name = `${this.cells.layer} ${this.cells.side}`;
@@ -98,41 +93,46 @@ export class LevelTiles {
     const found = this.tiles.get(`${x}-${y}`);
     if (found) return found;
     const context = document.createElement("canvas").getContext("2d")!;
-    const tile: Tile = { x, y, context, digest: null, blob: null, bitmap: null, pixels: 0, asking: null };
+    const tile: Tile = { x, y, context, digest: null, blob: null, bitmap: null, pixels: 0, asking: null, settled: false };
     this.tiles.set(`${x}-${y}`, tile);
     this.update(tile);
     return tile;
   }
 
-  // Pixels of a cell that the screen shows now, in powers of two, so that zooming paints seldom.
-  private wanted(): number {
-    const shown = (this.map.square.size / this.cells.side) * (devicePixelRatio || 1);
+  // Pixels of a cell that are worth painting: as many as the screen shows, in powers of two so that zooming paints seldom;
+  // few of a tile far from view, so that a long walk over a large map does not fill the memory.
+  private wanted({ x, y }: Tile): number {
+    const { left, top, size } = this.map.square, { x: width, y: height } = this.map.viewer.viewport.getContainerSize();
+    const across = (size / this.cells.side) * TILE_SIDE;
+    const near = (start: number, room: number) => start < 2 * room && start + across > -room;
+    if (!near(left + x * across, width) || !near(top + y * across, height)) return LEAST;
+    const shown = (across / TILE_SIDE) * (devicePixelRatio || 1);
     return Math.max(LEAST, 2 ** Math.ceil(Math.log2(shown)));
   }
 
   private update(tile: Tile): void {
     const { view } = this.map, { layer, side } = this.cells;
-    const picture = view.source.tile(layer, side, tile.x, tile.y);
-    if (picture && view.atlas.peek().seeded !== null && this.filled(tile.x, tile.y)) {
-      if (tile.digest !== picture.digest) void this.fetch(tile, picture.url, picture.digest);
-      else if (tile.bitmap && tile.pixels < this.wanted() && tile.bitmap.width > 0) void this.decode(tile);
-    }
+    const picture = this.filled(tile.x, tile.y) && view.atlas.peek().seeded !== null ? view.source.tile(layer, side, tile.x, tile.y) : null;
+    if (picture && tile.digest !== picture.digest) void this.fetch(tile, picture.url, picture.digest);
+    else if (tile.blob && tile.pixels !== this.wanted(tile)) void this.decode(tile);
+    tile.settled = tile.bitmap !== null || tile.asking === null;
     this.paint(tile);
   }
 
   private async fetch(tile: Tile, url: string, digest: string): Promise<void> {
     if (tile.asking === digest) return;
     tile.asking = digest;
-    const response = await fetch(url).catch(() => null);
-    if (response?.ok && tile.asking === digest) {
-      Object.assign(tile, { blob: await response.blob(), digest });
-      await this.decode(tile);
-    }
-    if (tile.asking === digest) tile.asking = null;
+    const response = await fetch(url).catch(() => null), blob = response?.ok ? await response.blob().catch(() => null) : null;
+    if (tile.asking !== digest || this.closed) return; // another picture is there meanwhile
+    tile.asking = null;
+    if (blob) Object.assign(tile, { blob, digest });
+    if (blob) await this.decode(tile);
+    tile.settled = true;
+    this.map.levels.painted();
   }
 
   private async decode(tile: Tile): Promise<void> {
-    const blob = tile.blob!, pixels = this.wanted(), across = Math.min(TILE_SIDE, this.cells.side - tile.x * TILE_SIDE);
+    const blob = tile.blob!, pixels = this.wanted(tile), across = Math.min(TILE_SIDE, this.cells.side - tile.x * TILE_SIDE);
     tile.pixels = pixels;
     const whole = await createImageBitmap(blob).catch(() => null);
     if (!whole || this.closed || tile.blob !== blob) return whole?.close();
@@ -148,7 +148,7 @@ export class LevelTiles {
   private paint(tile: Tile): void {
     if (this.closed) return;
     const style: Style = this.map.levels.style(this.lowest);
-    paintTile(tile.context, tile.bitmap, this.cells, tile.x, tile.y, this.wanted(), style);
+    paintTile(tile.context, tile.bitmap, this.cells, tile.x, tile.y, this.wanted(tile), style);
     this.map.viewer.forceRedraw();
   }
 }

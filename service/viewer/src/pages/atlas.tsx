@@ -65,7 +65,7 @@ function Missing({ problem, folder }: { problem: Error; folder: boolean }) {
 function Shown({ view }: { view: View }) {
   useEffect(() => greet(view), [view]);
   return (
-    <main class="atlas">
+    <main class="atlas" id="main">
       <Heading view={view} />
       <Progress view={view} />
       <Stages view={view} />

@@ -5,7 +5,7 @@ import type { ComponentType } from "preact";
 export interface PageProps { query: URLSearchParams }
 
 export interface PageEntry {
-  /** Key of the address that asks for it, empty for none of the others. */
+  /** Key of the address that asks for it, empty for an address that asks for nothing. */
   key: string;
   load(): Promise<{ default: ComponentType<PageProps> }>;
 }
@@ -15,9 +15,19 @@ export const PAGES: PageEntry[] = [
   { key: "selection", load: () => import("./atlas") },
   { key: "comparison", load: () => import("./comparison") },
   { key: "folder", load: () => import("./atlas") },
+  { key: "new", load: () => import("./create") },
+  { key: "models", load: () => import("./models") },
+  { key: "model", load: () => import("./model") },
+  { key: "datasets", load: () => import("./datasets") },
+  { key: "dataset", load: () => import("./dataset") },
+  { key: "audits", load: () => import("./audits") },
+  { key: "audit", load: () => import("./audit") },
+  { key: "jobs", load: () => import("./jobs") },
   { key: "", load: () => import("./list") },
 ];
+const UNKNOWN: PageEntry = { key: "", load: () => import("./unknown") };
 
 export function pageOf(query: URLSearchParams): PageEntry {
-  return PAGES.find(({ key }) => key !== "" && query.has(key)) ?? PAGES.find(({ key }) => key === "")!;
+  const [asked = ""] = query.keys(); // what stands first; others say more about it
+  return PAGES.find(({ key }) => key === asked) ?? UNKNOWN;
 }

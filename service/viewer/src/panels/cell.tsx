@@ -22,7 +22,7 @@ export function CellDetails({ view, place, cell }: { view: View; place: Place; c
         {seeded !== null && <CellIcon view={view} place={place} pixels={640} />}
         <figcaption>
           <h2 title={first?.name}>{first ? brief(first.name) : "Cell"}</h2>
-          <p class="quiet">Column {column}, row {row} of {side} at {view.layer.value}</p>
+          <p class="quiet">Column {column}, row {row} of {side}.</p>
           <Seeding seeded={seeded} />
           {preview && <p class="note">A preview: the icon itself is still to come.</p>}
         </figcaption>
@@ -79,7 +79,7 @@ function Classes({ view, place, cell }: { view: View; place: Place; cell: CellDo
   return (
     <>
       <h3>Adds to the classes <span class="unit">logits</span></h3>
-      <Bars rows={cell.classes.map((one) => row(one, `largest for ${percent(one.share)} of the samples, in ${count(one.images)} ${one.images === 1 ? "image" : "images"}`))} />
+      <Bars rows={cell.classes.map((one) => row(one, one.share === 0 ? undefined : `largest for ${percent(one.share)} of the samples, in ${count(one.images)} ${one.images === 1 ? "image" : "images"}`))} />
       {against.length > 0 && <><h3>Speaks most against <span class="unit">logits</span></h3><Bars rows={against.map((one) => row(one))} /></>}
     </>
   );

@@ -3,11 +3,16 @@
 import type { ComponentType } from "preact";
 import { Gallery, hasGallery } from "../gallery/Gallery";
 import { PANEL as GALLERY } from "../gallery/showing";
+import { ComparePanel } from "../compare/ComparePanel";
+import { canCompare, comparedIn } from "../compare/classes";
+import { HeatPanel } from "../heat/HeatPanel";
+import { hasHeat } from "../heat/heat";
 import { Images } from "../images/Images";
 import { canPlace, takesPictures } from "../images/landings";
 import { PANEL as IMAGES } from "../images/taking";
 import { VersionsPanel } from "../versions/VersionsPanel";
 import { Through, isThrough } from "../linked/Through";
+import { SelectPanel } from "../select/SelectPanel";
 import type { View } from "../view";
 import { Details } from "./details";
 
@@ -22,6 +27,9 @@ export interface Panel {
 export const PANELS: Panel[] = [
   { id: "details", title: "Details", available: () => true, component: Details },
   { id: GALLERY, title: "Gallery", available: hasGallery, component: Gallery },
+  { id: "heat", title: "Heat map", available: hasHeat, component: HeatPanel },
+  { id: "select", title: "Select", available: (view) => view.source.live, component: SelectPanel },
+  { id: "compare", title: "Compare", available: (view) => comparedIn(view) !== null || canCompare(view), component: ComparePanel },
   { id: "layers", title: "Layers", available: isThrough, component: Through },
   { id: "versions", title: "Versions", available: canPlace, component: VersionsPanel },
   { id: IMAGES, title: "Your pictures", available: takesPictures, component: Images },

@@ -1,6 +1,8 @@
 // One of a few: a row of tabs, walked by arrow keys.
 
-export interface Option { value: string; text: string; disabled?: boolean; title?: string }
+import type { ComponentChildren } from "preact";
+
+export interface Option { value: string; text: string; picture?: ComponentChildren; disabled?: boolean; title?: string }
 
 interface Props { label: string; options: Option[]; value: string; onPick: (value: string) => void; controls?: string }
 
@@ -17,7 +19,7 @@ export function Choice({ label, options, value, onPick, controls }: Props) {
     <div class="choice" role="tablist" aria-label={label} onKeyDown={key}>
       {options.map((option) => (
         <button key={option.value} type="button" role="tab" aria-selected={option.value === value} aria-controls={controls} tabIndex={option.value === value ? 0 : -1}
-          disabled={option.disabled} title={option.title} onClick={() => onPick(option.value)}>{option.text}</button>
+          disabled={option.disabled} title={option.title} onClick={() => onPick(option.value)}>{option.picture}{option.text}</button>
       ))}
     </div>
   );

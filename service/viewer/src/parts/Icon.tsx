@@ -19,6 +19,13 @@ const PATHS = {
   flag: "M5 17V3.5M5 4h9l-2 3.5 2 3.5H5",
   search: "M9 14a5 5 0 1 0 0-10 5 5 0 0 0 0 10zM12.8 12.8 17 17",
   columns: "M3.5 4.5h13v11h-13zM10 4.5v11",
+  check: "M4.5 10.5l3.6 3.6 7.4-8",
+  clock: "M10 3a7 7 0 1 1 0 14 7 7 0 0 1 0-14M10 6v4.4l2.8 1.7",
+  dark: "M16.5 12.2A7 7 0 0 1 7.8 3.5a7 7 0 1 0 8.7 8.7z",
+  light: "M10 6.2a3.8 3.8 0 1 1 0 7.6 3.8 3.8 0 0 1 0-7.6M10 1.5v2M10 16.5v2M1.5 10h2M16.5 10h2M4 4l1.4 1.4M14.6 14.6 16 16M4 16l1.4-1.4M14.6 5.4 16 4",
+  map: "M3 3h6v6H3zM11 3h6v6h-6zM3 11h6v6H3zM11 11h6v6h-6z",
+  system: "M3 4h14v9H3zM7 17h6M10 13v4",
+  warning: "M10 3 18 17H2zM10 8v4M10 14.4v.2",
   question: "M7.5 7.5A2.5 2.5 0 1 1 10 10v1.5M10 14.5v.2",
 } as const;
 
@@ -28,6 +35,15 @@ export function Icon({ name }: { name: IconName }) {
   return (
     <svg class="icon" viewBox="0 0 20 20" width="20" height="20" fill="none" stroke="currentColor" stroke-width="1.7" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">
       <path d={PATHS[name]} />
+    </svg>
+  );
+}
+
+/** The four squares of the application. */
+export function Mark() {
+  return (
+    <svg class="mark" viewBox="0 0 16 16" width="18" height="18" aria-hidden="true">
+      <path fill="#c2410c" d="M1 1h6v6H1z" /><path fill="#0f766e" d="M9 1h6v6H9z" /><path fill="#a16207" d="M1 9h6v6H1z" /><path fill="#1d4ed8" d="M9 9h6v6H9z" />
     </svg>
   );
 }

@@ -1,9 +1,11 @@
 // What went wrong and what to do about it, in place of what should be there.
 
 import type { ComponentChildren } from "preact";
+import { useTitle } from "../frame/title";
 
 export function Message({ title, children }: { title: string; children?: ComponentChildren }) {
-  return <main class="message"><h2>{title}</h2>{children}</main>;
+  useTitle(title);
+  return <main class="message" id="main"><h1>{title}</h1>{children}</main>;
 }
 
 export function ProblemLine({ problem, onAgain }: { problem: Error; onAgain?: () => void }) {

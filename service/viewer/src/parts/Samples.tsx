@@ -16,12 +16,14 @@ export type SamplePage = Page<SampleDocument> & { total: number };
 interface Props {
   heading: (total: number) => string;
   ask: (asked: Asked) => Promise<SamplePage>;
+  /** Whether those of wrong answers can be asked for here. */
+  answers?: boolean;
   /** A crop is pointed at, or none. */
   onPoint?: (sample: SampleDocument | null) => void;
 }
 
 /** Give it another `key` whenever other samples are to be shown. */
-export function Samples({ heading, ask, onPoint }: Props) {
+export function Samples({ heading, ask, answers = true, onPoint }: Props) {
   const page = useSignal<SamplePage | null>(null), problem = useSignal<Error | null>(null);
   const tokens = useSignal<(string | null)[]>([null]), place = useSignal(0), wrong = useSignal(false), known = useSignal(false), chosen = useSignal<SampleDocument | null>(null);
   useEffect(() => {
@@ -48,7 +50,7 @@ export function Samples({ heading, ask, onPoint }: Props) {
   return (
     <section class="samples" aria-label="Samples">
       <h3>{heading(found.total)}</h3>
-      {known.value && (
+      {answers && known.value && (
         <label class="wrong-only">
           <input type="checkbox" checked={wrong.value} onChange={(event) => { tokens.value = [null]; place.value = 0; wrong.value = event.currentTarget.checked; }} />
           Only of images that the network got wrong

@@ -1,0 +1,89 @@
+// Heat maps: which one is shown, on which scale, and how; read anew as the layer or the level changes.
+
+import { type Signal, batch, computed, effect, signal } from "@preact/signals";
+import { bound, choice, number, text } from "../address";
+import { Problem, json, quoted } from "../api";
+import { className } from "../classes";
+import { besideOf } from "../linked/beside";
+import type { Attach } from "../map/attachments";
+import { type View, feature } from "../view";
+import { HeatOverlay } from "./overlay";
+import { type HeatDocument, MEASURES } from "./scale";
+
+export const SIGNS = ["both", "positive", "negative"] as const;
+export const LOOKS = ["icons", "colours"] as const;
+export type Sign = (typeof SIGNS)[number];
+export type Look = (typeof LOOKS)[number];
+
+export interface Heat {
+  /** `class-INDEX`, a measure, or empty where no heat map is shown. */
+  of: Signal<string>;
+  sign: Signal<Sign>;
+  /** Icons fade where they contribute nothing, or a colour scale lies over them. */
+  look: Signal<Look>;
+  intensity: Signal<number>;
+  /** What was read last, of the level that is shown or that was shown before. */
+  shown: Signal<HeatDocument | null>;
+  problem: Signal<Problem | null>;
+}
+
+export const heatOf = feature((view: View): Heat => {
+  const heat: Heat = {
+    of: signal(""), sign: signal("both"), look: signal("icons"), intensity: signal(1), shown: signal(null), problem: signal(null),
+  };
+  if (view.prefix) return heat; // a second map shows what the first does
+  bound(view, "heat", heat.of, { ...text(""), parse: (it) => (it === "" || /^class-\d+$/.test(it) || it in MEASURES ? it : undefined) });
+  bound(view, "sign", heat.sign, choice(SIGNS, "both"));
+  bound(view, "look", heat.look, choice(LOOKS, "icons"));
+  bound(view, "intensity", heat.intensity, { ...number(1, 1), parse: (it) => (Number(it) >= 0.5 && Number(it) <= 2 ? Number(it) : undefined) });
+  return heat;
+});
+
+/** The class whose heat map is asked for, null where none is. */
+export const classIn = (of: string): number | null => (of.startsWith("class-") ? Number(of.slice(6)) : null);
+
+/** What a heat map is of, in a word. */
+export function titleOf(view: View, of: string): string {
+  const label = classIn(of);
+  return label === null ? MEASURES[of]?.title ?? "" : className(view, label);
+}
+
+/** The heat map of a level of a layer. */
+export async function readHeat(view: View, of: string, layer: string, side: number): Promise<HeatDocument> {
+  const z = view.atlas.peek().layers.find((one) => one.name === layer)?.levels.find((one) => one.side === side)?.z ?? 0;
+  const label = classIn(of), query = label === null ? `measure=${of}` : `class=${label}`;
+  return json<HeatDocument>(`${view.source.root}/layers/${quoted(layer)}/levels/${z}/heatmap?${query}`);
+}
+
+/** Whether the view's atlas can be asked for heat maps. */
+export const hasHeat = (view: View): boolean => view.source.live;
+
+export const attachHeat: Attach = (map) => {
+  const { view } = map, heat = heatOf(view), overlay = new HeatOverlay(heat);
+  if (!hasHeat(view)) return;
+  const off = map.addOverlay(overlay);
+  const key = computed(() => [heat.of.value, view.layer.value, view.shownSide.value, view.looks.value] as const);
+  const load = effect(() => {
+    const asked = key.value, [of, layer, side] = asked;
+    if (!of || !side) {
+      heat.shown.value = null;
+      heat.problem.value = null;
+      return;
+    }
+    if (heat.shown.peek()?.layer !== layer || !isOf(heat.shown.peek(), of)) heat.shown.value = null;
+    readHeat(view, of, layer, side).then(
+      (found) => { if (key.peek() === asked) { heat.shown.value = found; heat.problem.value = null; } },
+      (error: unknown) => { if (key.peek() === asked) { heat.shown.value = null; heat.problem.value = error instanceof Problem ? error : null; } },
+    );
+  });
+  const follow = effect(() => {
+    const other = besideOf(view).other.value;
+    if (!other) return;
+    const same = heatOf(other);
+    batch(() => { same.of.value = heat.of.value; same.sign.value = heat.sign.value; same.look.value = heat.look.value; same.intensity.value = heat.intensity.value; });
+  });
+  const draw = effect(() => { heat.shown.value; heat.sign.value; heat.look.value; heat.intensity.value; map.redraw(); });
+  return () => { off(); load(); follow(); draw(); };
+};
+
+const isOf = (shown: HeatDocument | null, of: string): boolean => shown !== null && of === (shown.class ? `class-${shown.class.index}` : shown.measure);

@@ -1,0 +1,70 @@
+// The lasso: draw around a part of the map.
+
+import { effect, signal } from "@preact/signals";
+import type { Attach } from "../map/attachments";
+import type { AtlasMap, Frame, Pointed, Tool } from "../map/map";
+import { panelOf } from "../panels/open";
+import { atMost, inside } from "./outline";
+import { type Corners, selectionOf } from "./selection";
+
+const LEAST = 5; // CSS pixels across, below which a drag was a slip
+const MOST_CORNERS = 120;
+
+export const attachLasso: Attach = (map) => {
+  const { view } = map, { lasso, box } = selectionOf(view), draft = signal<Corners | null>(null);
+  if (!view.source.live || view.prefix) return; // the panel speaks of the first map
+  const done = (found: Corners | null) => {
+    draft.value = null;
+    lasso.value = found;
+    if (found) panelOf(view).value = "select";
+  };
+  const key = (event: KeyboardEvent) => { if (event.key === "Escape") lasso.value = null; };
+  map.element.addEventListener("keydown", key);
+  const ends = [
+    map.addTool(tool(map, draft, done)),
+    map.addOverlay({ order: 50, draw: (context, frame) => { const shown = draft.peek() ?? lasso.peek(); if (shown) outline(context, frame, shown); } }),
+    effect(() => { draft.value; lasso.value; map.redraw(); }),
+    effect(() => { if (box.value) lasso.value = null; }),
+    effect(() => { if (lasso.value) box.value = null; }),
+  ];
+  return () => {
+    map.element.removeEventListener("keydown", key);
+    for (const end of ends) end();
+  };
+};
+
+function tool(map: AtlasMap, draft: { value: Corners | null }, done: (corners: Corners | null) => void): Tool {
+  let drawn: Corners = [], far = 0, from: Pointed | null = null;
+  return {
+    id: "lasso", title: "Draw around a part of the map", icon: "lasso", cursor: "crosshair",
+    down: (at) => { [drawn, far, from] = [[[inside(at.x), inside(at.y)]], 0, at]; },
+    move: (at) => {
+      if (!from) return;
+      drawn.push([inside(at.x), inside(at.y)]);
+      far = Math.max(far, Math.hypot(at.px - from.px, at.py - from.py));
+      draft.value = drawn.length > 2 ? [...drawn] : null;
+    },
+    up: () => {
+      const found = atMost(drawn, MOST_CORNERS, 1.2 / map.square.size);
+      from = null;
+      done(far < LEAST || found.length < 3 ? null : found);
+    },
+    cancel: () => { from = draft.value = null; },
+  };
+}
+
+function outline(context: CanvasRenderingContext2D, frame: Frame, corners: Corners): void {
+  context.beginPath();
+  for (const [x, y] of corners) context.lineTo(...frame.toScreen(x, y));
+  context.closePath();
+  context.fillStyle = frame.colour("--accent");
+  context.globalAlpha = 0.14;
+  context.fill("evenodd");
+  context.globalAlpha = 1;
+  context.lineJoin = "round";
+  for (const [width, name] of [[4, "--mark"], [2, "--accent"]] as const) {
+    context.lineWidth = width;
+    context.strokeStyle = frame.colour(name);
+    context.stroke();
+  }
+}

@@ -1,0 +1,73 @@
+"""Two classes compared on one picture, and the patch test one click away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import Page, expect
+
+from tests.service.viewer.conftest import at
+from tests.service.viewer.reading import number, until
+
+if TYPE_CHECKING:
+    from tests.service.viewer.conftest import Served
+
+OpenPage = Callable[..., Page]
+LAYER = "features.7"
+
+
+def test_two_classes_on_one_picture_and_a_patch_pasted(open_page: OpenPage, served: Served) -> None:
+    page = open_page(f"{served.page}#layer={LAYER}&panel=compare")
+    suggested = page.get_by_role("region", name="Often confused").get_by_role("button")
+    pairs = served.client.confusions(served.atlas["id"])
+    expect(suggested.first).to_have_text(" and ".join(one["name"] for one in pairs[0]["classes"]))
+    for label, name in (("On the left", "dots"), ("On the right", "waves")):
+        page.get_by_role("combobox", name=label).fill(name)
+        page.keyboard.press("Enter")
+    page.get_by_role("button", name="Compare", exact=True).click()
+
+    # The comparison opens by itself, with what lies where in words.
+    expect(page.get_by_role("heading", name="dots and waves")).to_be_visible(timeout=120_000)
+    comparison = next(one for one in served.client.comparisons(served.atlas["id"])
+                      if one["request"].get("classes") == [0, 2] and one["request"]["layer"] == LAYER)  # fmt: skip
+    assert comparison["id"] in page.url
+    found = served.client.json("GET", f"/v1/comparisons/{comparison['id']}")["description"]
+    told = page.locator(".compare p").first.inner_text()
+    assert abs(number(told) - found["scale"]) < 0.05 * found["scale"] + 0.005
+    until(page, "document.querySelector('.map')?.dataset.painted")
+
+    path = f"/v1/atlases/{comparison['id']}/layers/{LAYER}/levels/0"
+    level = served.client.json("GET", path)
+    cells = list(served.client.items(f"{path}/cells"))
+    cell = max(cells, key=lambda one: (one["column"], one["count"]))
+    place = at(page, level["side"], cell["column"] + 0.5, cell["row"] + 0.5)
+    page.mouse.move(*place)
+    side = "waves" if cell["column"] + 0.5 > level["side"] / 2 else "dots"
+    expect(page.locator(".compare [role=status]").first).to_have_text(re.compile(f"logits more to {side}"))
+    page.mouse.click(*place)
+    expect(page).to_have_url(re.compile(f"cell={cell['column']}-{cell['row']}-{level['side']}"))
+
+    # The untrained network takes nearly everything for one class: patches are pasted on images of that one.
+    recognised = served.client.json("GET", f"/v1/atlases/{served.atlas['id']}/layers/{LAYER}/images",
+                                    params={"right": True, "page_size": 1000})["items"]  # fmt: skip
+    names = [one["label"]["name"] for one in recognised]
+    base = max(("dots", "waves"), key=names.count)
+    asked = page.get_by_role("region", name="Patch test")
+    if f"images of {base}" not in asked.inner_text():
+        asked.get_by_role("button", name="The other way round").click()
+    expect(asked).to_contain_text(f"images of {base}")
+    asked.get_by_role("button", name="Test it").click()
+    expect(asked.locator(".verdict")).to_be_visible(timeout=120_000)
+    (test,) = served.client.all_patches(comparison["id"])
+    description = served.client.json("GET", test["links"]["self"])["description"]
+    rows = asked.locator("tbody tr")
+    expect(rows).to_have_count(len(description["patches"]) + len(description["controls"]))
+    for row, patch in zip(rows.all(), description["patches"], strict=False):
+        low, high = patch["sizes"][patch["best_size"]]["corners"]["interval"]
+        numbers = [number(text) for text in row.locator("td").last.inner_text().split("–")]
+        assert abs(numbers[0] - 100 * low) < 0.51
+        assert abs(numbers[1] - 100 * high) < 0.51
+    if description["patches"]:
+        until(page, "document.querySelector('.sheet')?.naturalWidth > 100")
