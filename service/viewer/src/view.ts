@@ -18,16 +18,20 @@ const POLL = 1500; // milliseconds between looks at a job that runs
 export class Cells {
   /** By row · side + column, the place of a cell in the columns, -1 where there is none. */
   readonly index: Int32Array;
+  /** Samples of the fullest cell, and of all cells. */
   readonly most: number;
+  readonly total: number;
 
   constructor(readonly layer: string, readonly side: number, readonly column: ArrayLike<number>, readonly row: ArrayLike<number>, readonly count: ArrayLike<number>) {
     this.index = new Int32Array(side * side).fill(-1);
-    let most = 1;
+    let most = 1, total = 0;
     for (let n = 0; n < count.length; n++) {
       this.index[row[n]! * side + column[n]!] = n;
       most = Math.max(most, count[n]!);
+      total += count[n]!;
     }
     this.most = most;
+    this.total = total;
   }
 
   get length(): number { return this.count.length; }

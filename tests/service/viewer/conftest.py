@@ -129,6 +129,7 @@ def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Call
         address: str, width: int = 1280, height: int = 800, *, scheme: str = "light", allow: str | None = None,
         first: bool = False, prepare: Callable[[Page], object] = lambda _: None, **more: Any,
     ) -> Page:  # fmt: skip
+        more.setdefault("reduced_motion", "reduce")  # nothing is half-way when it is looked at
         page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme, **more)  # type: ignore[arg-type]
         page.set_default_timeout(10_000)
         watch(page, urlsplit(address).netloc, allow)

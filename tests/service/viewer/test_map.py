@@ -28,6 +28,8 @@ def _ready(page: Page, side: int) -> Page:
 
 def _still(page: Page) -> Page:
     """Wait until the map has come to rest."""
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.evaluate("window.lastPlace = null")
     page.wait_for_function("""() => {
       const { left, top, size } = document.querySelector(".map").dataset, now = [left, top, size].join();
       const same = window.lastPlace === now;

@@ -44,7 +44,7 @@ def test_the_page_replaces_previews_by_icons(redis_server: str, tmp_path: Path, 
         job = Job(api, api.post("/v1/atlases", json=request_of(api)).json()["id"])
         job.cells_known()
         job.drawn("preview", PREVIEW_SIZE, 50)
-        page = open_page(f"{url}/?atlas={job.id}#side=5&cell={CELL[0]}-{CELL[1]}-5", allow="404|getImageData")
+        page = open_page(f"{url}/?atlas={job.id}#side=5&cell={CELL[0]}-{CELL[1]}-5", allow="404|503|getImageData")
         page.wait_for_function(SEEN, arg=[*CELL, 50, 5])
         note = page.locator("#details .note", has_text="A preview")
         expect(note).to_be_visible()
@@ -60,7 +60,7 @@ def test_the_page_asks_for_the_tiles_in_view(redis_server: str, tmp_path: Path, 
         job = Job(api, api.post("/v1/atlases", json=request).json()["id"])
         job.cells_known(side=12, cells=[CELL, (11, 11)])
         job.drawn("preview", PREVIEW_SIZE, 50)
-        page = open_page(f"{url}/?atlas={job.id}", allow="404|getImageData")
+        page = open_page(f"{url}/?atlas={job.id}", allow="404|503|getImageData")
         with page.expect_request("**/tiles/1/1"):
             page.wait_for_function(SEEN, arg=[*CELL, 50, 12])
         late = job.plan.find("preview", x=1, y=1)[0]

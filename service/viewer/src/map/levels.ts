@@ -3,6 +3,7 @@
 import { effect, signal } from "@preact/signals";
 import { onColours } from "../frame/theme";
 import { displayOf } from "./display";
+import type { Cells } from "../view";
 import type { AtlasMap } from "./map";
 import type { Style } from "./paint";
 import { LevelTiles } from "./tiles";
@@ -14,7 +15,7 @@ export class Levels {
   /** Goes up when the coarsest level was painted anew. */
   readonly paints = signal(0);
   private base: LevelTiles | null = null;
-  private under: LevelTiles | null = null;
+  private stale: LevelTiles | null = null; // what was shown before, until what is shown is painted
   private shown: LevelTiles | null = null;
   private readonly ends: (() => void)[] = [];
   private pending = 0;
@@ -34,11 +35,10 @@ export class Levels {
   }
 
   /** How tiles are painted now. */
-  style(lowest: boolean): Style {
+  style(cells: Cells, lowest: boolean): Style {
     const { view, element } = this.map, colours = getComputedStyle(element), density = displayOf(view).density.peek();
     const bare = view.atlas.peek().seeded === null;
-    const cells = view.cells.peek();
-    const mean = cells ? Array.from(cells.count).reduce((sum, count) => sum + count, 0) / cells.side ** 2 : 1;
+    const mean = cells.total / cells.side ** 2;
     return {
       ground: colours.getPropertyValue("--map").trim(),
       ink: colours.getPropertyValue(bare ? "--ink" : "--empty").trim(),
@@ -52,10 +52,7 @@ export class Levels {
     if (this.base) this.paints.value += 1;
     const { shown } = this, { dataset } = this.map.element;
     dataset.painted = shown?.ready ? `${shown.cells.layer} ${shown.cells.side}` : "";
-    if (this.under && this.shown?.ready) {
-      this.under.close();
-      this.under = null;
-    }
+    if (this.stale && shown?.ready) this.retire(null);
   }
 
   /** The whole map by its coarsest level, into a square. */
@@ -63,17 +60,17 @@ export class Levels {
 
   close(): void {
     for (const end of this.ends.splice(0)) end();
-    for (const tiles of new Set([this.base, this.under, this.shown])) tiles?.close();
+    this.clear();
   }
 
   private hide(hidden: boolean): void {
-    for (const tiles of new Set([this.base, this.under, this.shown])) tiles?.image?.setOpacity(hidden ? 0 : 1);
+    for (const tiles of this.all) tiles.image?.setOpacity(hidden ? 0 : 1);
   }
 
   private refresh(): void {
     cancelAnimationFrame(this.pending);
     this.pending = requestAnimationFrame(() => {
-      for (const tiles of new Set([this.base, this.under, this.shown])) tiles?.refresh();
+      for (const tiles of this.all) tiles.refresh();
       this.painted();
       this.map.redraw();
     });
@@ -90,21 +87,32 @@ export class Levels {
   private async put(layer: string, side: number): Promise<void> {
     if (!side) return this.clear();
     const { view } = this.map, coarsest = view.levels.peek()[0]?.side ?? side;
-    if (this.shown?.cells.layer !== layer) this.clear();
     const [cells, lowest] = await Promise.all([view.columns(layer, side), view.columns(layer, coarsest)]).catch(() => [null, null]);
     if (!cells || !lowest || view.layer.peek() !== layer || view.shownSide.peek() !== side || this.shown?.cells === cells) return;
-    this.base ??= new LevelTiles(this.map, lowest, true);
-    if (this.under && this.under !== this.base) this.under.close();
-    if (this.shown?.ready && this.shown !== this.base) this.under = this.shown;
-    else if (this.shown !== this.base) this.shown?.close();
+    const { base, shown } = this;
+    if (shown && shown !== base) this.retire(shown);
+    if (base && base.cells !== lowest) base === shown ? this.retire(base) : base.close();
+    if (base?.cells !== lowest) this.base = new LevelTiles(this.map, lowest, true);
     this.shown = cells === lowest ? this.base : new LevelTiles(this.map, cells, false);
     this.painted();
     this.map.redraw();
   }
 
+  /** Whether something is still seen beneath the coarsest level. */
+  get covers(): boolean { return this.stale !== null; }
+
+  private get all(): Set<LevelTiles> { return new Set([this.base, this.stale, this.shown].filter((tiles) => tiles !== null)); }
+
+  // Leave one level beneath, or none; one that was never painted is of no use there.
+  private retire(tiles: LevelTiles | null): void {
+    const useful = tiles === null || tiles.ready;
+    (useful ? this.stale : tiles)?.close();
+    if (useful) this.stale = tiles;
+  }
+
   private clear(): void {
-    for (const tiles of new Set([this.base, this.under, this.shown])) tiles?.close();
-    this.base = this.under = this.shown = null;
+    for (const tiles of this.all) tiles.close();
+    this.base = this.stale = this.shown = null;
   }
 
   // Tiles in view that are not there yet come first.

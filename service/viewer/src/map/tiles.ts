@@ -52,7 +52,7 @@ export class LevelTiles {
   /** All that is painted of it, into a square; counts where it is not. */
   drawWhole(context: CanvasRenderingContext2D, size: number): void {
     const { side } = this.cells, step = size / side;
-    const bare = this.map.levels.style(true);
+    const bare = this.map.levels.style(this.cells, true);
     for (let y = 0; y * TILE_SIDE < side; y++) {
       for (let x = 0; x * TILE_SIDE < side; x++) {
         const tile = this.tiles.get(`${x}-${y}`), across = Math.min(TILE_SIDE, side - x * TILE_SIDE), down = Math.min(TILE_SIDE, side - y * TILE_SIDE);
@@ -84,18 +84,22 @@ export class LevelTiles {
       getTileUrl: (_: number, x: number, y: number) => `${name} ${x} ${y}`,
       tileExists: () => true,
       hasTransparency: () => false,
-      downloadTileStart: (job: any) => { const { x, y } = job.tile; job.finish(this.tile(x, y).context, null, "context2d"); },
+      downloadTileStart: (job: any) => { const { x, y } = job.tile; job.finish(this.fresh(x, y), null, "context2d"); },
       downloadTileAbort: () => undefined,
     });
   }
 
+  // OpenSeadragon empties the canvas of a tile that it drops, and may ask for it again.
+  private fresh(x: number, y: number): CanvasRenderingContext2D {
+    const tile = this.tiles.get(`${x}-${y}`) ?? this.tile(x, y);
+    this.update(tile);
+    return tile.context;
+  }
+
   private tile(x: number, y: number): Tile {
-    const found = this.tiles.get(`${x}-${y}`);
-    if (found) return found;
     const context = document.createElement("canvas").getContext("2d")!;
     const tile: Tile = { x, y, context, digest: null, blob: null, bitmap: null, pixels: 0, asking: null, settled: false };
     this.tiles.set(`${x}-${y}`, tile);
-    this.update(tile);
     return tile;
   }
 
@@ -147,7 +151,8 @@ export class LevelTiles {
 
   private paint(tile: Tile): void {
     if (this.closed) return;
-    const style: Style = this.map.levels.style(this.lowest);
+    // Counts stand in for a picture, but not above what was seen before while one is on its way.
+    const style: Style = this.map.levels.style(this.cells, this.lowest && (tile.settled || !this.map.levels.covers));
     paintTile(tile.context, tile.bitmap, this.cells, tile.x, tile.y, this.wanted(tile), style);
     this.map.viewer.forceRedraw();
   }
