@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.service.viewer.reading import until
+from tests.service.viewer.reading import number, until
 
 if TYPE_CHECKING:
     from tests.service.viewer.conftest import Served
@@ -70,8 +70,11 @@ def test_channels_are_drawn_some_at_a_time_each_with_its_fidelity(served: Served
     (made,) = [job for job in asked if job["request"].get("channels") == list(range(12, 24))]
     told = served.client.json("GET", f"/v1/atlases/{served.atlas['id']}/icons/{made['id']}")["description"]
     for picture, button in zip(told["pictures"], channels.all(), strict=True):
-        name = button.get_attribute("aria-label") or ""
-        assert name.startswith(f"Channel {picture['channel']}, fidelity {picture['fidelity']['whitened_cosine']:.2f}")
+        name = re.fullmatch(r"Channel (\d+), fidelity (\S+?)(, marked)?", button.get_attribute("aria-label") or "")
+        assert name is not None
+        assert int(name[1]) == picture["channel"]
+        assert number(name[2]) == pytest.approx(abs(picture["fidelity"]["whitened_cosine"]), abs=0.006)
+        assert bool(name[3]) == bool(picture["fidelity"]["marks"])
     channels.nth(3).click()
     expect(page.locator(".gallery h2")).to_have_text("Channel 15")
     expect(page).to_have_url(re.compile("channel=15"))

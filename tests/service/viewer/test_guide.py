@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,7 @@ def test_the_first_visit_begins_with_three_steps(served: Served, open_page: Open
     expect(guide.locator(".cell-icon")).to_be_visible()
     guide.get_by_role("button", name="Explore the map").click()
     expect(guide).to_have_count(0)
+    expect(page).not_to_have_url(re.compile("guide="))
     page.reload()
     expect(page.locator("#details")).to_be_visible()
     expect(guide).to_have_count(0)
