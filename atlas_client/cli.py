@@ -18,6 +18,7 @@ from atlas_client.client import Client
 from atlas_client.connection import DEFAULT_URL, Document
 from atlas_client.drift import drift
 from atlas_client.errors import BAD_INPUT, COULD_NOT_RUN, BadInputError, ClientError
+from atlas_client.export.command import export
 from atlas_client.icons import icons
 from atlas_client.options import AtlasId, Json, Url
 from atlas_client.output import (
@@ -229,7 +230,7 @@ def cancel(atlas: AtlasId, url: Url = DEFAULT_URL, as_json: Json = False) -> Non
 OWN: dict[str, Callable[..., None]] = {
     "submit": submit, "status": status, "cancel": cancel, "project": project, "icons": icons,
     "drift": drift, "search": search, "heatmap": heatmap, "select": select, "compare": compare,
-    "versions": versions, "audit": audit, "patch": patch, "cells": cells, "story": story,
+    "versions": versions, "audit": audit, "patch": patch, "cells": cells, "story": story, "export": export,
 }  # fmt: skip
 GROUPS = {"models": models, "datasets": datasets, "alias": alias}
 

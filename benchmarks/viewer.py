@@ -259,22 +259,14 @@ def main() -> None:
 
 
 def points_drag(browser: Browser, url: str, rows: list[tuple[str, str, str]], arguments: argparse.Namespace) -> None:
-    for name, webgl in (("WebGL", True), ("pixel by pixel, where there is no WebGL", False)):
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        if not webgl:
-            page.add_init_script(
-                "const get = HTMLCanvasElement.prototype.getContext;"
-                "HTMLCanvasElement.prototype.getContext = function (kind, ...more) {"
-                " return kind.startsWith('webgl') ? null : get.call(this, kind, ...more); };"
-            )
-        with page.expect_response("**/points*", timeout=60_000):
-            page.goto(f"{url}/?atlas=big#show=points&at=0.5,0.5,1.5")
-        page.wait_for_timeout(1500)
-        rate = pan(page, arguments.seconds)
-        rows.append((f"{POINTS:,} points, {name}", f"{rate:.0f} frames a second", "≥ 20"))
-        if arguments.pictures:
-            page.screenshot(path=arguments.pictures / f"points-{'webgl' if webgl else 'pixels'}.png")
-        page.close()
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    with page.expect_response("**/points*", timeout=60_000):
+        page.goto(f"{url}/?atlas=big#show=points&at=0.5,0.5,1.5")
+    page.wait_for_timeout(1500)
+    rows.append((f"{POINTS:,} points", f"{pan(page, arguments.seconds):.0f} frames a second", "≥ 20"))
+    if arguments.pictures:
+        page.screenshot(path=arguments.pictures / "points.png")
+    page.close()
 
 
 def transfers(browser: Browser, url: str, rows: list[tuple[str, str, str]]) -> None:

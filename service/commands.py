@@ -11,9 +11,12 @@ from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from atlas_client.client import Client
 
 from atlas_core.errors import DependencyError
 from service.embedded import LOOPBACK, Embedded, embedded, free_port, places, port_is_free, stopped_by_signals
@@ -157,6 +160,7 @@ def _make_atlas(service: Embedded, world: Path, stopped: Callable[[], bool]) -> 
         sys.stderr.write(f"watch it grow: {service.url}/?atlas={atlas}\n")
         with job_bars() as show:
             done = client.wait(atlas, unless_stopped(show))
+        stops = _add_tour(client, atlas)
         projection = client.project(atlas, _held_out())
     return {
         "url": f"{service.url}/?atlas={atlas}",
@@ -167,7 +171,18 @@ def _make_atlas(service: Embedded, world: Path, stopped: Callable[[], bool]) -> 
         "digest": done["digest"],
         "seconds": round(time.monotonic() - began, 1),
         "projection": projection,
+        "stops": stops,
     }
+
+
+def _add_tour(client: Client, atlas: str) -> int:
+    """Save the demo's tour, unless somebody saved places of this map before; gives how many there are."""
+    from service.demo.tour import TITLE, tour_of
+
+    tour = client.tour(atlas)
+    if tour["version"] == 0:
+        tour = client.set_tour(atlas, tour_of(client, atlas), TITLE)
+    return len(tour["stops"])
 
 
 def _held_out() -> bytes:

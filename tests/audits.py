@@ -48,7 +48,7 @@ expires = 2030-01-31
 
 SHORTCUT: dict[str, Any] = {
     "id": "3f9c2a71d0e4", "check": "shortcuts", "gate": True, "layer": "features.7", "side": 20,
-    "title": "pasted on other pictures, what cell 3-17 of features.7 shows turns 75% of them into 'wok'",
+    "title": "pasted on pictures of other classes, pieces from cell 3-17 of features.7 turn 75% of them into 'wok'",
     "cell": {"column": 3, "row": 17}, "target": {"index": 9, "name": "wok"},
     "statistics": {
         "flips": 0.747, "flips_interval": [0.695, 0.793], "control": 0.053, "control_interval": [0.033, 0.085],

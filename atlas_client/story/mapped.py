@@ -109,7 +109,7 @@ def tell_regions(reader: Reader) -> Told:
     """Close-ups of the regions that have names, wide ones first."""
     layer = reader.deepest
     found: list[Told] = []
-    ranks = reader.names(layer)
+    ranks = reader.names(layer)[:2]
     for rank in ranks:
         for one in rank["names"]:
             if len(found) < SHOWN_REGIONS and all(one["name"] != other["name"] for other in found):
@@ -181,7 +181,7 @@ def _stop(reader: Reader, stop: Document) -> Told:
     layer = layer if layer in reader.layers else reader.deepest
     x, y, zoom = camera_of(view.get("at", ""))
     try:
-        ranks = reader.names(layer)
+        ranks = reader.names(layer)[:2]
     except MissingError:
         ranks = []
     return {"caption": stop["caption"], **_close_up(reader, layer, x, y, min(1.0, 1 / zoom), ranks)}

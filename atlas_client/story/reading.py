@@ -64,11 +64,15 @@ class Reader:
         Raises:
             MissingError: Nobody named them.
         """
-        found = self._asked(lambda client, name: client.json("GET", path_of("atlases", name, "layers", layer, "names")))
-        ranks: list[Document] = found["ranks"]
-        if not any(rank["names"] for rank in ranks):
+        found = self._asked(lambda client, name: list(client.items(path_of("atlases", name, "layers", layer, "names"))))
+        if not found:
             raise MissingError("no region says any name clearly oftener than the rest of the map")
-        return ranks
+        ranks: dict[str, Document] = {}
+        for one in found:
+            ranks.setdefault(one["rank"], {"rank": one["rank"], "width": one["width"], "names": []})["names"].append(
+                one
+            )
+        return list(ranks.values())
 
     def heat(self, layer: str, side: int, label: int | None = None, measure: str | None = None) -> Document:
         """A heat map of a class, or of a measure, over a level.

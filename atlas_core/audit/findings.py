@@ -79,6 +79,11 @@ class Finding(Card):
     policy_line: int | None = None
 
 
+def with_more(title: str, more: int) -> str:
+    """A finding's title where so many others stand behind it."""
+    return f"{title}; and {more} more finding{'s' if more > 1 else ''}" if more else title
+
+
 class CheckResult(Card):
     """What one check found, how much of what there is it looked at, and how sure it is.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from atlas_core.audit.checks import CHECKS
 from atlas_core.audit.directions import same_direction
-from atlas_core.audit.findings import Accepted
+from atlas_core.audit.findings import Accepted, with_more
 
 if TYPE_CHECKING:
     from atlas_core.audit.findings import CheckName, CheckResult, Finding, Verdict
@@ -58,7 +58,7 @@ def judge_audit(
         known = (baseline or {}).get(result.check)
         before = None if known is None else known.findings
         findings = [_weighed(policy, finding, active, before, shared) for finding in result.findings]
-        judged.append(_concluded(policy, result.model_copy(update={"findings": findings})))
+        judged.append(_concluded(policy, result, findings))
     for verdict in ("fail", "inconclusive"):
         found = [result for result in judged if result.verdict == verdict]
         if found:
@@ -127,23 +127,37 @@ def _day(acceptance: Acceptance) -> str | None:
     return None if acceptance.expires is None else acceptance.expires.isoformat()
 
 
-def _concluded(policy: Policy, result: CheckResult) -> CheckResult:
-    """A check's verdict after all: fail only by findings that count, pass only where enough was looked at."""
-    gating = [finding for finding in result.findings if finding.gate]
+def _concluded(policy: Policy, result: CheckResult, findings: Sequence[Finding]) -> CheckResult:
+    """A check's verdict after all: fail only by findings that count, pass only where enough was looked at.
+
+    Args:
+        policy: The policy.
+        result: By the check's own thresholds.
+        findings: The same, weighed.
+    """
+    gating = [finding for finding in findings if finding.gate]
+    let_pass = [now for now, before in zip(findings, result.findings, strict=True) if before.gate and not now.gate]
     verdict, reason, needs = result.verdict, result.reason, result.needs
-    if verdict == "fail" and not gating:
-        verdict, reason = "pass", f"{len(result.findings)} found, all of them accepted or in the baseline already"
+    if verdict == "fail" and let_pass and not gating:
+        verdict, reason = "pass", f"what would fail the check does not count: {_let_pass(let_pass)}"
         if needs is not None:
             verdict, reason = "inconclusive", f"{reason}; whether there is more cannot be told"
-    elif gating and verdict == "fail" and len(gating) < len(result.findings):
-        reason = f"{gating[0].title}; {len(gating)} of {len(result.findings)} findings count"
+    elif verdict == "fail" and gating and let_pass:
+        reason = f"{with_more(gating[0].title, len(gating) - 1)}; besides, {_let_pass(let_pass)}"
     if verdict == "pass" and result.coverage < policy.audit.coverage:
         verdict = "inconclusive"
         reason = (f"{reason}, but only {result.coverage:.0%} of what there is was looked at; the policy asks for "
                   f"{policy.audit.coverage:.0%} (line {policy.line_of('audit.coverage')})")  # fmt: skip
-        needs = "more time: raise max_minutes"
+        needs = f"more time: raise {'max_minutes' if policy.audit.passes is None else 'passes'}"
     told = None if verdict == "fail" else needs
-    return result.model_copy(update={"verdict": verdict, "reason": reason, "needs": told})
+    return result.model_copy(update={"verdict": verdict, "reason": reason, "needs": told, "findings": list(findings)})
+
+
+def _let_pass(findings: Sequence[Finding]) -> str:
+    """How many findings are accepted, and how many the baseline has too, of those that would fail a check."""
+    accepted = sum(finding.accepted is not None for finding in findings)
+    counts = ((accepted, "accepted by the policy"), (len(findings) - accepted, "in the baseline too"))
+    return " and ".join(f"{count} finding{'s are' if count > 1 else ' is'} {how}" for count, how in counts if count)
 
 
 def _reason(found: Sequence[CheckResult]) -> str:
@@ -152,8 +166,7 @@ def _reason(found: Sequence[CheckResult]) -> str:
     gating = [finding for result in found for finding in result.findings if finding.gate]
     if not gating:
         return f"{found[0].check}: {found[0].reason}"
-    more = f", and {len(gating) - 1} more" if len(gating) > 1 else ""
-    return f"{gating[0].title}{more}"
+    return with_more(gating[0].title, len(gating) - 1)
 
 
 def _reason_to_pass(judged: Sequence[CheckResult]) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from atlas_core.audit.context import parts_of
-from atlas_core.audit.findings import CheckResult, Evidence, Finding, Target
+from atlas_core.audit.findings import CheckResult, Evidence, Finding, Target, with_more
 from atlas_core.audit.traits import TRAITS
 from atlas_core.cards import Card
 from atlas_core.errors import SpecError
@@ -172,12 +172,12 @@ def _lacking(measured: Measured) -> str | None:
 def _reason(measured: Measured, findings: Sequence[Finding]) -> str:
     gating = [one for one in findings if one.gate]
     if gating:
-        more = f", and {len(gating) - 1} more" if len(gating) > 1 else ""
-        return gating[0].title + more
+        return with_more(gating[0].title, len(gating) - 1)
     if _lacking(measured):
         return "there are too few images to say that no property of whole pictures decides"
-    told = f"of {measured['pairs']} properties of classes none makes the model see the class"
-    return f"{told} but what sits on the thing itself" if findings else told
+    told = f"of {measured['pairs']:,} pairs of a class and a property of whole pictures none is a shortcut"
+    alone = f"; {len(findings)} of them would do, but sit on the thing itself and may be what makes the class"
+    return told + (alone if findings else "")
 
 
 def is_shortcut(one: Mapping[str, Any], least: float) -> bool:

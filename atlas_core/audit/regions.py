@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from atlas_core.audit.findings import CheckResult, Evidence, Finding, FoundAt
+from atlas_core.audit.findings import CheckResult, Evidence, Finding, FoundAt, with_more
 from atlas_core.cards import Card
 from atlas_core.errors import SpecError
 from atlas_core.keys import digest
@@ -184,10 +184,11 @@ def _reason(measured: Measured, findings: Sequence[Finding]) -> str:
     whole = measured["whole"]
     gating = [one for one in findings if one.gate]
     if gating:
-        return gating[0].title + (f", and {len(gating) - 1} more" if len(gating) > 1 else "")
-    found = f"; {len(findings)} stand out, none over the limit" if findings else ""
-    return (f"the model is wrong on {whole['error']:.1%} of {whole['images']} held-out images, and no region of "
-            f"{len(measured['regions'])} fails{found}")  # fmt: skip
+        return with_more(gating[0].title, len(gating) - 1)
+    stands = "1 stands" if len(findings) == 1 else f"{len(findings)} stand"
+    found = f"; {stands} out, within what the policy allows" if findings else ""
+    return (f"the model is wrong on {whole['error']:.1%} of {whole['images']:,} held-out images, and none of "
+            f"{len(measured['regions']):,} regions fails{found}")  # fmt: skip
 
 
 def where(one: Mapping[str, Any]) -> str:

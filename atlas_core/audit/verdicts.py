@@ -168,8 +168,9 @@ def _finding(one: Judged, measured: Measured) -> Finding:
     value = one.value
     name = measured["classes"][value["target"]]
     share, control = value["hits"] / value["n"], one.control["hits"] / max(1, one.control["n"])
-    title = (f"Pasted on other pictures, what cell {value['column']}-{value['row']} of {value['layer']} shows turns "
-             f"{share:.0%} of them into {name!r}; random crops of {name!r} turn {control:.0%}")  # fmt: skip
+    title = (f"Pasted on pictures of other classes, pieces from cell {value['column']}-{value['row']} of "
+             f"{value['layer']} turn {share:.0%} of them into {name!r}; random pieces of {name!r} turn "
+             f"{control:.0%}")  # fmt: skip
     return Finding(
         id=digest(["shortcuts", value["layer"], value["column"], value["row"], value["target"]])[:16],
         check="shortcuts", title=title, gate=one.certain, layer=value["layer"], side=measured["side"],
@@ -225,5 +226,6 @@ def _reason(verdict: str, gating: Sequence[Finding], features: int, measured: Me
         return f"{things} the model see {names} in pictures of other classes; {tested}"
     if verdict == "inconclusive":
         return f"there are too few images to be sure; {tested}"
-    own = f"what does is what makes the class, as far as can be told, in {features} cells; " if features else ""
-    return f"nothing that is no part of a class makes the model see it; {own}{tested}"
+    cells = "1 cell does whose pieces seem" if features == 1 else f"{features} cells do whose pieces seem"
+    own = f"{cells} to be what makes the class; " if features else ""
+    return f"no piece of picture that is foreign to a class makes the model see it; {own}{tested}"

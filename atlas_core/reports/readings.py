@@ -22,7 +22,7 @@ LABELS: Mapping[str, tuple[str, Unit]] = MappingProxyType(
         "flips_before": ("Flips before", "share"),
         "flips_after": ("Flips after", "share"),
         "flips": ("Flips to the class", "share"),
-        "strays": ("Flips by other classes' pictures", "share"),
+        "strays": ("Flips by pieces of other classes' pictures", "share"),
         "control": ("Flips of the control", "share"),
         "error": ("Error here", "share"),
         "of_all": ("Error of all pictures", "share"),

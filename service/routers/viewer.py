@@ -47,6 +47,14 @@ def get_page(request: Request) -> Response:
     return _file(request, FOLDER / "index.html", REVALIDATE)
 
 
+@router.get("/offline.html", include_in_schema=False)
+def get_offline_page(request: Request) -> Response:
+    """The page of offline copies, which `atlas export` puts beside an atlas's data."""
+    if not (FOLDER / "offline.html").is_file():
+        raise NotFoundError("the viewer was not built here, so it makes no offline copies; run make setup")
+    return _file(request, FOLDER / "offline.html", REVALIDATE)
+
+
 @router.get("/assets/{name}", include_in_schema=False)
 def get_asset(request: Request, name: str) -> Response:
     """A script or a style."""

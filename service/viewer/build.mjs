@@ -40,6 +40,24 @@ async function page(folder, { outputs }) {
   await writeFile(join(folder, "index.html"), filled);
 }
 
+// The page of offline copies: all in one file, and no module, which browsers refuse from the file system. The data that
+// `atlas export` writes beside it come first; the policy holds it to its own folder.
+const POLICY = "default-src 'none'; script-src 'self' 'unsafe-inline' file:; style-src 'unsafe-inline'; img-src 'self' blob: data: file:; base-uri 'none'; form-action 'none'";
+
+async function offline(folder) {
+  const { outputFiles } = await build({
+    ...options, outdir: join(folder, "offline"), format: "iife", splitting: false, write: false, metafile: false, legalComments: "none", entryNames: "[name]", logLevel: "warning",
+  });
+  const text = (suffix) => outputFiles.find(({ path }) => path.endsWith(suffix)).text;
+  const template = await readFile(join(HERE, "src/index.html"), "utf8");
+  const filled = template
+    .replace('<meta charset="utf-8">', () => `<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="${POLICY}">`)
+    .replace(/<link rel="stylesheet".*>/, () => `<style>${text(".css")}</style>`)
+    .replace(/<script type="module".*<\/script>\n/, "")
+    .replace("</body>", () => `<script src="data/index.js"></script>\n<script>${text(".js")}</script>\n</body>`);
+  await writeFile(join(folder, "offline.html"), filled);
+}
+
 async function compress(folder) {
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
@@ -59,6 +77,7 @@ if (watching) {
   await rm(options.outdir, { recursive: true, force: true });
   const { metafile } = await build(options);
   await page(options.outdir, metafile);
+  await offline(options.outdir);
   await compress(options.outdir);
   await rm(OUT, { recursive: true, force: true });
   await rename(options.outdir, OUT);

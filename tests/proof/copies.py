@@ -5,15 +5,18 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from atlas_core.models.base import LoadedModel
 
 STEPS, BATCH, RATE = 150, 64, 2e-3
 MODEL = "resnet20.onnx"
+Classes: TypeAlias = "NDArray[np.int64]"
 
 
 def _copied(cards: Path, folder: Path, change: Callable[[Any], None]) -> Path:
@@ -75,6 +78,42 @@ def _written(graph: Any, before: dict[str, np.ndarray], after: dict[str, np.ndar
     assert written == len(before)
 
 
+def told_of_unseen(cards: Path, card: Path, count: int, steps: int) -> tuple[Classes, Classes, Classes]:
+    """What the model and a copy take training pictures for that the copy was not trained on with, and their labels.
+
+    Args:
+        cards: Of the model and its pictures.
+        card: Of the copy.
+        count: Pictures.
+        steps: That the copy was trained for.
+    """
+    from atlas_core.cards import resolve_dataset_card
+    from atlas_core.datasets.dataset import open_dataset
+    from atlas_core.models.preprocessing import read_pixels, to_unit
+    from atlas_core.registration import load_card
+
+    models = [load_card(one) for one in (cards / "model.json", card)]
+    with open_dataset(resolve_dataset_card(cards / "dataset-train.json"), _no_blob) as dataset:
+        listing = dataset.listing
+        places = _mixed(len(listing.images))[steps * BATCH :][:count]
+        given = models[0].card.input
+        pixels = np.stack([read_pixels(dataset.read(listing.images[place]), given) for place in places])
+    said = []
+    for model in models:
+        parts = [model.activations(to_unit(part), [], logits=True)[1] for part in np.array_split(pixels, count // 100)]
+        said.append(np.concatenate([part.argmax(axis=1) for part in parts if part is not None]))
+    return said[0], said[1], listing.labels[places].astype(np.int64)
+
+
+def _mixed(images: int) -> NDArray[np.int64]:
+    """Places of the training pictures in the order in which they are trained on."""
+    return np.random.default_rng(0).permutation(images)
+
+
+def _no_blob(sha256: str) -> Any:
+    raise AssertionError(sha256)
+
+
 def _train(model: LoadedModel, cards: Path, steps: int, rate: float) -> list[float]:
     """Train with SGD on the training pictures; returns the mean loss of each third."""
     import torch
@@ -84,18 +123,14 @@ def _train(model: LoadedModel, cards: Path, steps: int, rate: float) -> list[flo
     from atlas_core.models.base import Normalise
     from atlas_core.models.preprocessing import read_pixels, to_unit
 
-    random = np.random.default_rng(0)
     net, normalise = model.network().reader([], logits=True), Normalise(model.card.input)
     model.network().module.requires_grad_(True)
     optimiser = torch.optim.SGD(model.network().module.parameters(), lr=rate, momentum=0.9)
     losses = []
 
-    def no_blob(sha256: str) -> Any:
-        raise AssertionError(sha256)
-
-    with open_dataset(resolve_dataset_card(cards / "dataset-train.json"), no_blob) as dataset:
+    with open_dataset(resolve_dataset_card(cards / "dataset-train.json"), _no_blob) as dataset:
         listing = dataset.listing
-        chosen = random.permutation(len(listing.images))[: steps * BATCH].reshape(steps, -1)
+        chosen = _mixed(len(listing.images))[: steps * BATCH].reshape(steps, -1)
         for batch in chosen:
             pixels = [read_pixels(dataset.read(listing.images[place]), model.card.input) for place in batch]
             labels = torch.from_numpy(listing.labels[batch].astype(np.int64))

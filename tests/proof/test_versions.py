@@ -22,6 +22,7 @@ from atlas_core.spec import parse_spec
 from atlas_core.statistics import Together
 from atlas_core.store import Store, open_store
 from atlas_core.versions.changes import changes, halves, kinds
+from atlas_core.versions.paired import compared as paired
 from atlas_core.versions.plan import plan_versions, resolve
 from atlas_core.versions.request import VersionsRequest
 from tests.atlas_core.conftest import run_all
@@ -89,6 +90,25 @@ def test_a_fine_tuned_copy_differs_by_little(store: Store, old: Plan, shared: Pa
     assert layer["likeness"]["cka"]["value"] > 0.97
     assert layer["likeness"]["neighbours"]["high"] < 1
     assert all(abs(one["change"]) < 0.1 for one in found["accuracy"]["classes"])
+
+
+def test_classes_that_a_usual_rate_changes_have_changed_on_other_pictures_too(
+    store: Store, old: Plan, shared: Path, work: Path, report: Report
+) -> None:
+    """A rate ten times as high still looks gentle, and moves several classes: the truth, as fresh pictures show."""
+    cards = shared / "cifar10"
+    card, _ = copies.tuned(cards, work / "usually", steps=60, rate=2e-5)
+    found = compared(store, old, shared, card, report, "a copy fine-tuned at a usual rate")
+    before, after, labels = copies.told_of_unseen(cards, card, 3000, steps=60)
+    told = [one for one in found["accuracy"]["classes"] if one["verdict"] is not None]
+    fresh = [paired((before == labels)[mine], (after == labels)[mine])
+             for one in told for mine in [labels == one["index"]]]  # fmt: skip
+    changes = {one["name"]: (round(one["change"], 3), round(again.change, 3), f"{again.p:.2g}")
+               for one, again in zip(told, fresh, strict=True)}  # fmt: skip
+    report("classes changed by a usual rate: on the test pictures, on fresh ones", **changes)
+    assert len(told) > 3
+    assert all(one["change"] * again.change > 0 for one, again in zip(told, fresh, strict=True))
+    assert sum(again.p < 0.05 for again in fresh) >= len(told) - 1
 
 
 def test_one_trained_on_for_longer_differs_by_more(

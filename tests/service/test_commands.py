@@ -98,3 +98,4 @@ def test_the_demo_ends_within_three_minutes_with_an_atlas_and_a_projection(tmp_p
     assert answer["accuracy"]["top1"] >= 0.95
     assert seconds < 180
     assert answer["projection"]["classes"][0]["name"] == "wok"
+    assert answer["stops"] == 5

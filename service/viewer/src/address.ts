@@ -24,6 +24,23 @@ export function addressNow(): string {
   return location.href;
 }
 
+/** The state of the page as the address holds it, without some keys. */
+export function stateNow(without: readonly string[]): string {
+  flush();
+  const keys = hash();
+  for (const key of without) keys.delete(key);
+  return keys.toString();
+}
+
+/** Show another state of the same page; what it does not say is as it was at first, but for what is given besides. */
+export function goTo(state: string, besides: Record<string, string>): void {
+  flush();
+  const keys = new URLSearchParams(state);
+  for (const [key, value] of Object.entries(besides)) if (value) keys.set(key, value);
+  history.replaceState(history.state, "", `${location.pathname}${location.search}#${keys}`);
+  for (const read of readers) read();
+}
+
 function flush(): void {
   clearTimeout(timer);
   timer = 0;

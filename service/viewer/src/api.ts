@@ -1,5 +1,7 @@
 // Asking the service: JSON, its problems, its pages. Addresses are relative to the page, so that it may live below a path.
 
+import { copy } from "./offline";
+
 /** What went wrong, in the service's own words; `status` is 0 where nobody answered. */
 export class Problem extends Error {
   constructor(readonly status: number, detail: string, readonly errors: { pointer: string; detail: string }[] = []) {
@@ -31,8 +33,15 @@ async function answered(url: string, options?: RequestInit): Promise<Response> {
   throw new Problem(response.status, said?.detail ?? `The service answered ${response.status}.`, said?.errors ?? []);
 }
 
+const OFFLINE = "This is an offline copy of the atlas. That takes the service that it was made from.";
+
 /** The JSON at an address; throws a `Problem`. */
 export async function json<T>(url: string, options?: RequestInit): Promise<T> {
+  if (copy) {
+    const kept = options?.method ? undefined : await copy.answer(url);
+    if (kept === undefined) throw new Problem(501, OFFLINE);
+    return kept as T;
+  }
   const response = await answered(url, options);
   if (response.status === 204) return undefined as T;
   const value = await response.json().catch(() => undefined);
@@ -42,7 +51,16 @@ export async function json<T>(url: string, options?: RequestInit): Promise<T> {
 
 /** The bytes at an address; throws a `Problem`. */
 export async function bytes(url: string, options?: RequestInit): Promise<ArrayBuffer> {
+  if (copy) throw new Problem(501, OFFLINE);
   return (await answered(url, options)).arrayBuffer();
+}
+
+/** The picture at an address, ready to be decoded; null where there is none. */
+export async function picture(url: string): Promise<ImageBitmapSource | null> {
+  if (!copy) return fetch(url).then((response) => (response.ok ? response.blob() : null), () => null);
+  const image = new Image();
+  image.src = url;
+  return image.decode().then(() => image, () => null);
 }
 
 /** POST a document. */

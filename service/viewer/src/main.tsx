@@ -6,6 +6,7 @@ import "./style/forms.css";
 import "./style/frame.css";
 import "./style/map.css";
 import "./style/parts.css";
+import "./style/tour.css";
 import "./style/images.css";
 import "./style/linked.css";
 import "./style/heat.css";
@@ -17,6 +18,7 @@ import { type ComponentType, render } from "preact";
 import { Frame } from "./frame/Frame";
 import { follow, query } from "./frame/navigate";
 import "./frame/theme";
+import { copy } from "./offline";
 import { type PageProps, pageOf } from "./pages";
 import Unfetched from "./pages/unfetched";
 import { Busy } from "./parts/Busy";
@@ -28,7 +30,7 @@ const loaded = signal<Loaded | null>(null);
 function App() {
   const now = loaded.value;
   return (
-    <Frame alone={(now?.query ?? query.value).has("folder")} shown={now?.query.toString() ?? null}>
+    <Frame alone={copy !== null || (now?.query ?? query.value).has("folder")} shown={now?.query.toString() ?? null}>
       {now ? <now.component key={now.query.toString()} query={now.query} /> : <Busy />}
     </Frame>
   );

@@ -1,6 +1,7 @@
 // Where an atlas is read from: the service that serves it, or a folder of `atlas build` beside the page.
 
 import { Problem, bytes, json, listOf, quoted } from "./api";
+import { type Copy, copy } from "./offline";
 import type { Atlas, CellDocument, Job, Layer, Manifest } from "./types";
 import { Cells } from "./view";
 
@@ -32,7 +33,7 @@ export class Points {
 export interface Source {
   /** Whether a service stands behind it, which can be asked for samples, projections, jobs. */
   readonly live: boolean;
-  /** Path of the atlas below the service; empty for a folder. */
+  /** Path of the atlas below what answers, a service or an offline copy; empty where nobody does, as for a folder. */
   readonly root: string;
   /** The atlas as it is now. */
   refresh(): Promise<Atlas>;
@@ -54,6 +55,7 @@ export interface Source {
 
 /** The source that an address asks for; null where it asks for none. */
 export function sourceOf(query: URLSearchParams): Source | null {
+  if (copy) return new CopySource(copy);
   if (query.has("folder")) return new FolderSource();
   const id = query.get("atlas") ?? query.get("selection");
   return id ? new ServiceSource(id) : null;
@@ -93,7 +95,7 @@ interface LevelAnswer {
 }
 
 export class ServiceSource implements Source {
-  readonly live = true;
+  readonly live: boolean = true;
   readonly root: string;
   private sides = new Map<string, number[]>();
   private version = ""; // of a published atlas, whose answers browsers may keep
@@ -115,6 +117,7 @@ export class ServiceSource implements Source {
     return {
       id: job.id, name: job.name, state: job.state, spec: manifest?.spec ?? job.spec, names: this.names, progress: job.progress,
       etaSeconds: job.eta_seconds ?? null, error: job.error, manifest, layers, seeded: seededOf(job.spec, manifest),
+      of: job.kind === "atlas" ? null : { kind: job.kind, atlas: job.atlas, request: job.request },
     };
   }
 
@@ -166,7 +169,7 @@ export class ServiceSource implements Source {
     fetch(`${this.level(layer, side)}/tiles/${x}/${y}`).catch(() => null);
   }
 
-  async points(layer: string): Promise<Points> {
+  async points(layer: string): Promise<Points | null> {
     return new Points(layer, await bytes(`${this.root}/layers/${quoted(layer)}/points?${this.version}`));
   }
 
@@ -199,7 +202,7 @@ export class FolderSource implements Source {
     this.digests = published(manifest);
     return {
       id: manifest.id, name: null, state: "succeeded", spec: manifest.spec, names: manifest.names ?? {}, progress: {}, etaSeconds: null,
-      error: null, manifest, layers: layersOf(manifest), seeded: seededOf(manifest.spec, manifest),
+      error: null, manifest, layers: layersOf(manifest), seeded: seededOf(manifest.spec, manifest), of: null,
     };
   }
 
@@ -237,4 +240,31 @@ export class FolderSource implements Source {
   async points(): Promise<null> { return null; }
 
   exemplar(): string | null { return null; }
+}
+
+/** An offline copy: what a service answered when it was made, and its pictures as files. */
+export class CopySource extends ServiceSource {
+  override readonly live = false;
+
+  constructor(private readonly copy: Copy) { super(copy.id); }
+
+  private folder(layer: string, side: number): string { return `${encodeURIComponent(quoted(layer))}/${side}`; }
+
+  override async cellsOfTile(layer: string, side: number, x: number, y: number): Promise<CellDocument[]> {
+    const cells = await listOf<CellDocument>(`${this.level(layer, side)}/cells`);
+    return cells.filter((cell) => Math.floor(cell.column / TILE_SIDE) === x && Math.floor(cell.row / TILE_SIDE) === y);
+  }
+
+  override tile(layer: string, side: number, x: number, y: number): TilePicture | null {
+    const tile = super.tile(layer, side, x, y);
+    return tile && { ...tile, url: `${this.folder(layer, side)}/tiles/${x}-${y}.webp` };
+  }
+
+  override wish(): void {}
+
+  override async points(): Promise<null> { return null; }
+
+  override exemplar(layer: string, side: number, column: number, row: number, n: number): string | null {
+    return n < this.copy.exemplars(layer, side) ? `${this.folder(layer, side)}/exemplars/${column}-${row}-${n}.webp` : null;
+  }
 }

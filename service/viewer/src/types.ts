@@ -8,6 +8,9 @@ export interface Job {
   id: string;
   kind: string;
   name: string | null;
+  /** The atlas that it was asked of, and what for; none of an atlas itself. */
+  atlas?: string | null;
+  request?: Record<string, any> | null;
   state: State;
   spec: Record<string, unknown> & { model?: string; dataset?: string; layers?: string[]; levels?: number[]; recipe?: string };
   progress: Record<string, StageProgress>;
@@ -90,6 +93,8 @@ export interface Atlas {
   layers: Layer[];
   /** Whether pictures of the dataset went into the icons; null where there are no icons. */
   seeded: boolean | null;
+  /** Of a selection, or of two classes compared: the atlas that it was asked of, and what for. */
+  of?: Pick<Job, "kind" | "atlas" | "request"> | null;
 }
 
 export interface SampleDocument {

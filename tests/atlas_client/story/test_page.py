@@ -99,12 +99,9 @@ def service(server: Answers) -> Answers:
                 Image.new("RGB", (8, 8), "teal").save(patch, "PNG")
                 server.add(f"GET {level}/cells/{cell['column']}-{cell['row']}/exemplars/0", body=patch.getvalue())
         server.add(f"GET {layer}/levels/{z}/heatmap", body=heat(side))
-    names = [
-        {"name": "heron", "classes": [0], "x": 0.05, "y": 0.9, "samples": 10, "images": 5, "share": 0.75, "bits": 1.0}
-    ]
-    server.add(
-        f"GET {layer}/names", body={"layer": LAYERS[-1], "ranks": [{"rank": "country", "width": 0.25, "names": names}]}
-    )
+    named = {"rank": "country", "width": 0.25, "name": "heron", "classes": [0], "x": 0.05, "y": 0.9, "samples": 10,
+             "images": 5, "share": 0.75, "bits": 1.0}  # fmt: skip
+    server.add(f"GET {layer}/names", body={"items": [named], "next_page_token": None})
     classes = [{"index": index, "name": name} for index, name in enumerate(CLASSES[:2])]
     pair = {"classes": classes, "images": 40, "confused": [3, 1], "share": 0.1, "interval": [0.04, 0.23]}
     pair["probability"] = 0.2

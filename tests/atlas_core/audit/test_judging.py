@@ -37,7 +37,7 @@ def accepted(**changes: str) -> str:
 
 def test_a_finding_that_counts_fails_the_audit_at_its_line() -> None:
     judged = judge_audit(parse_policy("[shortcuts]\nmargin = 0.3\n"), [result(finding(), finding(id="two"))])
-    assert (judged.verdict, judged.reason) == ("fail", "Noodles make woks, and 1 more")
+    assert (judged.verdict, judged.reason) == ("fail", "Noodles make woks; and 1 more finding")
     assert [one.policy_line for one in judged.checks[0].findings] == [2, 2]
     assert judged.checks[0].findings[0].known_in_baseline is None
 
@@ -58,6 +58,23 @@ def test_what_is_accepted_is_the_same_check_class_layer_and_direction(text: str,
     assert judged.verdict == verdict
     told = judged.checks[0].findings[0]
     assert (told.gate, told.accepted is None) == (verdict == "fail", verdict == "fail")
+
+
+def test_only_what_would_fail_is_said_to_be_accepted_or_known() -> None:
+    """One that fails is accepted, one the baseline has too; a third never failed, and is no part of the reason."""
+    aside = finding(id="two", direction=ASIDE, target=Target(index=1, name="pan"))
+    noted = finding(id="three", gate=False, direction=ASIDE, target=Target(index=2, name="mask"))
+    policy = parse_policy(accepted())
+    passed = judge_audit(policy, [result(finding(), aside, noted)], baseline={"shortcuts": result(aside)})
+    (check,) = passed.checks
+    assert (check.verdict, check.reason) == (
+        "pass", "what would fail the check does not count: 1 finding is accepted by the policy and 1 finding is in the "
+        "baseline too",
+    )  # fmt: skip
+    assert passed.reason == "3 findings, none of which fails the policy"
+    other = finding(id="four", title="Sand makes pans", direction=ASIDE, target=Target(index=1, name="pan"))
+    failed = judge_audit(policy, [result(finding(), other, noted)]).checks[0]
+    assert failed.reason == "Sand makes pans; besides, 1 finding is accepted by the policy"
 
 
 def test_a_finding_without_a_direction_is_accepted_by_its_id() -> None:

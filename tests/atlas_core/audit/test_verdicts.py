@@ -45,7 +45,7 @@ def test_a_cell_beyond_the_margin_fails_the_audit() -> None:
     (finding,) = found.findings
     assert finding.gate
     assert finding.title.startswith(
-        "Pasted on other pictures, what cell 1-2 of squares shows turns 50% of them into 'red'"
+        "Pasted on pictures of other classes, pieces from cell 1-2 of squares turn 50% of them into 'red'; random"
     )
     assert finding.target is not None
     assert (finding.target.name, finding.statistics["kind"]) == ("red", "shared")

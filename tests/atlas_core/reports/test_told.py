@@ -25,7 +25,7 @@ def test_findings_that_fail_come_first_and_each_says_where_it_lies() -> None:
     assert (FIRST.one, FIRST.standing, FIRST.layer, FIRST.side, FIRST.cell) == (
         "Shortcut", "fails", "features.7", 20, "3-17",
     )  # fmt: skip
-    assert FIRST.title.startswith("Pasted on other pictures")
+    assert FIRST.title.startswith("Pasted on pictures of other classes")
     assert FIRST.place == "features.7, column 3, row 17 of 20 × 20"
 
 

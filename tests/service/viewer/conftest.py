@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import re
 import threading
 from collections.abc import Iterator
@@ -14,7 +15,9 @@ from shutil import which
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from atlas_core.commands import _Pages
@@ -65,6 +68,19 @@ def at(page: Page, side: int, column: float, row: float) -> tuple[float, float]:
     """A place of a level in pixels of the window; its cells are counted from the top left corner."""
     left, top, size = square(page)
     return left + column / side * size, top + row / side * size
+
+
+def painted(page: Page, side: int) -> Page:
+    """Wait until every tile of a level that is in view is there to be seen."""
+    page.wait_for_function("side => document.querySelector('.map')?.dataset.painted?.endsWith(` ${side}`)", arg=side)
+    page.wait_for_timeout(60)  # what is painted is drawn in the next frame
+    return page
+
+
+def pixel(page: Page, x: float, y: float) -> Any:
+    """Red, green and blue of the window at a place."""
+    shot = page.screenshot(clip={"x": int(x), "y": int(y), "width": 1, "height": 1})
+    return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"), int)[0, 0]
 
 
 @dataclass(frozen=True)

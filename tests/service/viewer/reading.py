@@ -43,6 +43,12 @@ def painted(page: Page, side: int, cells: list[tuple[int, int]]) -> NDArray[np.f
     return np.array([middle(column, row) for column, row in cells])
 
 
+def colour(page: Page, name: str) -> NDArray[np.float64]:
+    """A colour of the page's tokens, shape (3,)."""
+    told = page.evaluate(f"() => getComputedStyle(document.querySelector('.map')).getPropertyValue('{name}')")
+    return np.array([float(part) for part in re.findall(r"[\d.]+", told)[:3]])
+
+
 def number(text: str) -> float:
     """The first number in a text, with a typographer's minus."""
     found = re.search(r"[+−]?\d[\d.,]*", text)

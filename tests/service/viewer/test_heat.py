@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.service.viewer.reading import drawn, number, painted, until
+from tests.service.viewer.reading import colour, drawn, number, painted, until
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 OpenPage = Callable[..., Page]
 LAYER = "features.7"
-GROUND, FOR, AGAINST = np.array([244, 243, 240]), np.array([15, 107, 98]), np.array([163, 69, 15])
 
 
 def opened(open_page: OpenPage, served: Served, state: str = "", side: int = 3) -> Page:
@@ -62,6 +61,7 @@ def test_a_class_found_by_typing_is_shown_at_every_level_with_its_scale(open_pag
     expect(page).to_have_url(re.compile("heat=class-1"))
     page.get_by_role("button", name="Take the heat map away").click()
     expect(legend).to_have_count(0)
+    ground = colour(page, "--map")
     for z, side in enumerate(served.sides):
         page.get_by_role("tab", name=str(side), exact=True).click()
         drawn(page, side)
@@ -69,7 +69,7 @@ def test_a_class_found_by_typing_is_shown_at_every_level_with_its_scale(open_pag
         for before, after, value in zip(painted(page, side, cells(heat)), faded[side], known(heat), strict=True):
             if value > 0:  # an icon is as present as what it adds; what takes away is tinted besides
                 presence = min(1, max(0.05, value / heat["scale"]))
-                assert np.abs(after - GROUND - presence * (before - GROUND)).max() < 12
+                assert np.abs(after - ground - presence * (before - ground)).max() < 12
 
 
 def test_colours_say_for_and_against_and_each_sign_is_shown_alone(open_page: OpenPage, served: Served) -> None:
@@ -77,28 +77,32 @@ def test_colours_say_for_and_against_and_each_sign_is_shown_alone(open_page: Ope
     heat = heat_of(served, 0, "dots")
     value = known(heat)
     order = np.argsort(value)
+    ground, adds, takes = (colour(page, name) for name in ("--map", "--for", "--against"))
     least, most = painted(page, 3, cells(heat, order[[0, -1]]))
-    assert np.abs(most - FOR).sum() < np.abs(most - AGAINST).sum()
-    expect(page.locator(".legend .ends")).to_have_text(re.compile(r"^−.+0\+" if value.min() < 0 else r"^0"))
+    assert np.abs(most - adds).sum() < np.abs(most - takes).sum()
+    expect(page.locator(".heat-legend .ends")).to_have_text(re.compile(r"^−.+0\+" if value.min() < 0 else r"^0"))
     page.get_by_text("Negative", exact=True).click()
     drawn(page, 3)
     alone = painted(page, 3, cells(heat, order[[0, -1]]))
-    assert np.abs(alone[1] - GROUND).sum() < 60  # what adds to the class is left out
+    assert np.abs(alone[1] - ground).sum() < 60  # what adds to the class is left out
     if value.min() < 0:
-        assert np.abs(least - AGAINST).sum() < np.abs(least - FOR).sum()
-        assert number(page.locator(".legend .ends span").first.inner_text()) == pytest.approx(value.min(), rel=0.06)
+        assert np.abs(least - takes).sum() < np.abs(least - adds).sum()
+        assert number(page.locator(".heat-legend .ends span").first.inner_text()) == pytest.approx(
+            value.min(), rel=0.06
+        )
 
 
 def test_intensity_brings_faint_icons_out(open_page: OpenPage, served: Served) -> None:
     page = opened(open_page, served, "&heat=class-2")
     heat = heat_of(served, 0, "waves")
     middle = np.argsort(np.abs(known(heat)))[len(heat["value"]) // 2 :][:1]
-    before = np.abs(painted(page, 3, cells(heat, middle)) - GROUND).sum()
+    ground = colour(page, "--map")
+    before = np.abs(painted(page, 3, cells(heat, middle)) - ground).sum()
     page.get_by_label("Intensity").focus()
     page.keyboard.press("End")
     expect(page.locator(".heat output")).to_have_text("2.0")
     page.wait_for_timeout(100)
-    assert np.abs(painted(page, 3, cells(heat, middle)) - GROUND).sum() > before
+    assert np.abs(painted(page, 3, cells(heat, middle)) - ground).sum() > before
 
 
 def test_measures_are_heat_maps_too(open_page: OpenPage, served: Served) -> None:
@@ -122,7 +126,7 @@ def test_the_least_trustworthy_icon_is_one_click_away(open_page: OpenPage, serve
     expect(first).to_have_text(f"{value[least]:.2f}")
     first.click()
     expect(page).to_have_url(re.compile(f"cell={heat['column'][least]}-{heat['row'][least]}-3"))
-    expect(page.locator(".legend")).to_contain_text(f"This cell: {value[least]:.2f}")
+    expect(page.locator(".heat-legend")).to_contain_text(f"This cell: {value[least]:.2f}")
 
 
 def test_the_layer_chooser_shows_every_layer_in_the_class_s_colours(open_page: OpenPage, served: Served) -> None:
@@ -140,7 +144,7 @@ def test_the_layer_chooser_shows_every_layer_in_the_class_s_colours(open_page: O
 def test_an_address_says_which_heat_map_is_shown_and_how(open_page: OpenPage, served: Served) -> None:
     page = opened(open_page, served, "&heat=class-2&sign=positive&look=colours&intensity=1.5")
     expect(page.get_by_role("combobox", name="A class")).to_have_value("waves")
-    expect(page.get_by_label("Positive")).to_be_checked()
-    expect(page.get_by_label("Colours")).to_be_checked()
+    expect(page.get_by_role("radio", name="Positive")).to_be_checked()
+    expect(page.get_by_role("radio", name="Colours")).to_be_checked()
     expect(page.locator(".heat output")).to_have_text("1.5")
-    expect(page.locator(".legend .ends span").first).to_have_text("0")
+    expect(page.locator(".heat-legend .ends span").first).to_have_text("0")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Callable
@@ -10,20 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.corners import COLOURS, corner_cells, write_corners
-from tests.service.viewer.conftest import at, serving, square
+from tests.service.viewer.conftest import at, painted, pixel, serving, square
 
 OpenPage = Callable[..., Page]
 
 
 def _ready(page: Page, side: int) -> Page:
     expect(page.locator(".map")).to_have_attribute("aria-label", re.compile(f" {side} cells a side, 4 of them filled"))
-    page.wait_for_function("side => document.querySelector('.map').dataset.painted?.endsWith(` ${side}`)", arg=side)
-    page.wait_for_timeout(60)  # what is painted is drawn in the next frame
-    return page
+    return painted(page, side)
 
 
 def _still(page: Page) -> Page:
@@ -44,11 +40,6 @@ def _place(page: Page, side: int, column: int, row: int) -> tuple[float, float]:
     return at(page, side, column + 0.5, row + 0.5)
 
 
-def _pixel(page: Page, x: float, y: float) -> np.ndarray:
-    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    return np.array(picture.getpixel((int(x), int(y))))
-
-
 @pytest.mark.parametrize("side", [4, 12])
 def test_each_corner_is_found_at_that_corner(open_page: OpenPage, corners_address: str, side: int) -> None:
     page = _ready(open_page(f"{corners_address}#layer=stage/2&side={side}"), side)
@@ -58,13 +49,13 @@ def test_each_corner_is_found_at_that_corner(open_page: OpenPage, corners_addres
         vertical, horizontal = corner.split()
         assert (y < middle[1]) == (vertical == "top")
         assert (x < middle[0]) == (horizontal == "left")
-        assert np.abs(_pixel(page, x, y) - COLOURS[corner]).max() <= 16, corner
+        assert np.abs(pixel(page, x, y) - COLOURS[corner]).max() <= 16, corner
         page.mouse.click(x, y)
         expect(page.locator("figure.cell figcaption")).to_contain_text(f"Column {column}, row {row} of {side}.")
         page.wait_for_timeout(60)  # its icon is cut from a tile that was decoded
         icon = page.locator(".cell-icon").bounding_box()
         assert icon is not None
-        near = _pixel(page, icon["x"] + icon["width"] / 2, icon["y"] + icon["height"] / 2)
+        near = pixel(page, icon["x"] + icon["width"] / 2, icon["y"] + icon["height"] / 2)
         assert np.abs(near - COLOURS[corner]).max() <= 16, corner
         assert f"cell={column}-{row}-{side}" in _address(page)
 
@@ -94,7 +85,7 @@ def test_an_atlas_without_icons_shows_its_counts_and_asks_for_no_tiles(open_page
         expect(page.locator(".panel")).to_contain_text("Every square is a cell of samples")
         column, row = corner_cells(4)["top left"]
         x, y = _place(page, 4, column, row)
-        assert np.abs(_pixel(page, x, y) - _pixel(page, *_place(page, 4, 1, 1))).max() > 16
+        assert np.abs(pixel(page, x, y) - pixel(page, *_place(page, 4, 1, 1))).max() > 16
         page.mouse.click(x, y)
         expect(page.locator("figure.cell figcaption")).to_contain_text(f"Column {column}, row {row} of 4.")
         expect(page.locator("figure.cell figcaption")).to_contain_text("No icons")
@@ -108,8 +99,8 @@ def test_a_folder_without_tiles_still_shows_where_cells_are(open_page: OpenPage,
         tile.unlink()
     with serving(folder) as address:
         page = _ready(open_page(f"{address}#layer=features.5&side=4", allow="404"), 4)
-        empty = _pixel(page, *_place(page, 4, 1, 1))
-        assert np.abs(_pixel(page, *_place(page, 4, 0, 3)) - empty).max() > 4
+        empty = pixel(page, *_place(page, 4, 1, 1))
+        assert np.abs(pixel(page, *_place(page, 4, 0, 3)) - empty).max() > 4
 
 
 def test_what_is_said_of_a_cell(open_page: OpenPage, corners_address: str) -> None:
@@ -140,7 +131,7 @@ def test_only_a_marked_icon_has_a_dot(open_page: OpenPage, corners_address: str)
     page.wait_for_timeout(100)
     for corner in ("top left", "top right"):
         x, y = _place(page, 4, *corner_cells(4)[corner])
-        orange = np.abs(_pixel(page, x + size * (0.5 - 0.115), y - size * (0.5 - 0.115)) - (232, 89, 12)).max() <= 12
+        orange = np.abs(pixel(page, x + size * (0.5 - 0.115), y - size * (0.5 - 0.115)) - (232, 89, 12)).max() <= 12
         assert orange == (corner == "top right")
 
 
@@ -198,7 +189,7 @@ def test_wheel_zooms_about_the_pointer_and_drag_moves(open_page: OpenPage, corne
     _still(page)
     assert square(page)[2] > 1.2 * whole
     assert _place(page, 4, 3, 0) == pytest.approx((x, y), abs=50)
-    assert np.abs(_pixel(page, x, y) - COLOURS["top right"]).max() <= 16
+    assert np.abs(pixel(page, x, y) - COLOURS["top right"]).max() <= 16
     page.mouse.wheel(0, -800)
     before = _place(_still(page), 4, 3, 0)
     page.mouse.down()
@@ -243,7 +234,7 @@ def test_the_minimap_shows_what_is_in_view_and_moves_it(open_page: OpenPage, cor
     assert frame["y"] + frame["height"] / 2 < small["y"] + 0.4 * small["height"]
     assert (
         np.abs(
-            _pixel(page, small["x"] + 0.12 * small["width"], small["y"] + 0.12 * small["height"]) - COLOURS["top left"]
+            pixel(page, small["x"] + 0.12 * small["width"], small["y"] + 0.12 * small["height"]) - COLOURS["top left"]
         ).max()
         <= 24
     )
@@ -262,7 +253,7 @@ def test_icons_are_sized_by_density(open_page: OpenPage, corners_address: str) -
     size = square(page)[2] / 4
     x, y = _place(page, 4, *corner_cells(4)["top left"])
     edge = (x - 0.44 * size, y)
-    assert np.abs(_pixel(page, *edge) - COLOURS["top left"]).max() <= 16
+    assert np.abs(pixel(page, *edge) - COLOURS["top left"]).max() <= 16
     page.get_by_role("button", name="How the map is drawn").click()
     page.get_by_label("Size by number of samples").check()
     page.get_by_role("slider", name="Density").fill(str(round(float(np.log(0.2)), 2)))
@@ -274,7 +265,7 @@ def test_icons_are_sized_by_density(open_page: OpenPage, corners_address: str) -
         x, y = _place(page, 4, *corner_cells(4)[corner])
         for share, filled in ((side - 0.12, True), (side + 0.1, False)):
             if share < 1:
-                near = np.abs(_pixel(page, x - share * size / 2, y) - COLOURS[corner]).max() <= 40
+                near = np.abs(pixel(page, x - share * size / 2, y) - COLOURS[corner]).max() <= 40
                 assert near == filled, (corner, share)
     assert "density=0.2" in _address(page)
 

@@ -66,7 +66,7 @@ function Suggestions({ view, onPick }: { view: View; onPick: (pair: [number, num
       <ul class="links">
         {pairs.value.map(({ classes: [one, other], share, images, confused, probability }) => (
           <li key={`${one.index}-${other.index}`}>
-            <button type="button" class="plain" onClick={() => onPick([one.index, other.index])}>{brief(one.name)} and {brief(other.name)}</button>{" "}
+            <button type="button" class="as-link" onClick={() => onPick([one.index, other.index])}>{brief(one.name)} and {brief(other.name)}</button>{" "}
             <span class="quiet">{share === null ? `mean probability ${percent(probability)}` : `${count(confused![0] + confused![1])} of ${count(images)} images confused`}</span>
           </li>
         ))}

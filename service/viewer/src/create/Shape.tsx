@@ -14,7 +14,7 @@ export function Fineness({ form, wrong, onChange }: Props) {
         <NumberField label="Samples of each layer" placeholder="50,000" min={100} step={1} value={form.samples} onInput={(samples) => onChange({ samples })} wrong={wrong("/samples")} help="One or more positions of each image. More samples fill finer levels." />
       </div>
       <Group label="Levels" help="Cells a side of each level that can be zoomed to." wrong={wrong("/levels")}>
-        <div class="row radios">
+        <div class="row in-row">
           <label class="check-line"><input type="radio" name="levels" checked={levels === null} onChange={() => onChange({ levels: null, allow_sparse: false })} /> What the samples fill</label>
           <label class="check-line"><input type="radio" name="levels" checked={levels !== null} onChange={() => onChange({ levels: [20] })} /> Choose</label>
           {levels !== null && <span class="row chips-choice">{SIDES.map((side) => <label key={side} class="chip"><input type="checkbox" checked={levels.includes(side)} onChange={() => toggle(side)} />{side}</label>)}</span>}

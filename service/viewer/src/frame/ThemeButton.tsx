@@ -10,7 +10,7 @@ export function ThemeButton() {
   const now = theme.value, next = THEMES[(THEMES.indexOf(now) + 1) % THEMES.length]!;
   const turn = () => { theme.value = next; say(`Colours: ${WORDS[next]}`); };
   return (
-    <button type="button" class="plain square" onClick={turn} aria-label={`Colours: ${WORDS[now]}. Change to ${WORDS[next]}`} title={`Colours: ${WORDS[now]}`}>
+    <button type="button" class="faint square" onClick={turn} aria-label={`Colours: ${WORDS[now]}. Change to ${WORDS[next]}`} title={`Colours: ${WORDS[now]}`}>
       <Icon name={now} />
     </button>
   );

@@ -1,6 +1,7 @@
 // A layer in small: its coarsest level, tinted by the heat map that is shown, else by how many samples its cells have.
 
 import { useEffect, useRef } from "preact/hooks";
+import { dark } from "../frame/theme";
 import type { View } from "../view";
 import { hasHeat, heatOf, readHeat } from "./heat";
 import { paintHeat, paletteOf } from "./overlay";
@@ -24,7 +25,7 @@ export function LayerThumb({ view, layer }: { view: View; layer: string }) {
       context.drawImage(paintHeat(found, sign, "colours", intensity, palette), 0, 0, PIXELS, PIXELS);
     }, () => null);
     return () => { gone = true; };
-  }, [layer, side, of, sign, intensity]);
+  }, [layer, side, of, sign, intensity, dark.value]);
   return <canvas ref={canvas} class="layer-thumb" width={PIXELS} height={PIXELS} aria-hidden="true" />;
 }
 

@@ -1,5 +1,6 @@
 // What the colours of a heat map stand for, on the map's edge; the cell that is pointed at is marked on it.
 
+import { IconButton } from "../parts/IconButton";
 import type { View } from "../view";
 import { heatOf, titleOf } from "./heat";
 import { type HeatDocument, MEASURES, endsOf, told, unitOf } from "./scale";
@@ -7,10 +8,10 @@ import { type HeatDocument, MEASURES, endsOf, told, unitOf } from "./scale";
 export function Legend({ view }: { view: View }) {
   const heat = heatOf(view), of = heat.of.value, shown = heat.shown.value;
   return (
-    <section class="legend float" aria-label="Heat map">
+    <section class="heat-legend float" aria-label="Heat map">
       <div class="row">
         <strong title={shown?.class?.name}>{titleOf(view, of)}</strong>
-        <button type="button" class="plain sign" aria-label="Take the heat map away" onClick={() => { heat.of.value = ""; }}>×</button>
+        <IconButton icon="close" name="Take the heat map away" onClick={() => { heat.of.value = ""; }} />
       </div>
       {heat.problem.value ? <p class="failed">{heat.problem.value.message}</p> : shown ? <Scale view={view} shown={shown} /> : <p class="quiet">Loading…</p>}
     </section>

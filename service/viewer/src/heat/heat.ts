@@ -56,7 +56,7 @@ export async function readHeat(view: View, of: string, layer: string, side: numb
 }
 
 /** Whether the view's atlas can be asked for heat maps. */
-export const hasHeat = (view: View): boolean => view.source.live;
+export const hasHeat = (view: View): boolean => view.source.root !== "";
 
 export const attachHeat: Attach = (map) => {
   const { view } = map, heat = heatOf(view), overlay = new HeatOverlay(heat);

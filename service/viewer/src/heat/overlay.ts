@@ -24,7 +24,7 @@ export function paintHeat(heat: HeatDocument, sign: Sign, look: Look, intensity:
 }
 
 export class HeatOverlay implements Overlay {
-  readonly order = 10;
+  readonly order = 22; // above the marks of icons, which fade with them
   private made: { key: unknown[]; picture: HTMLCanvasElement } | null = null;
 
   constructor(private readonly heat: Heat) {}
@@ -35,6 +35,9 @@ export class HeatOverlay implements Overlay {
     const [left, top] = frame.toScreen(0, 1), size = frame.cellSize * frame.side;
     context.imageSmoothingEnabled = false;
     context.drawImage(this.picture(shown, frame), left, top, size, size);
+    context.strokeStyle = frame.colour("--map"); // icons at the edge reach a little beyond it
+    context.lineWidth = 3;
+    context.strokeRect(left - 1.5, top - 1.5, size + 3, size + 3);
   }
 
   private picture(shown: HeatDocument, frame: Frame): HTMLCanvasElement {

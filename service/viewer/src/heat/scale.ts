@@ -65,8 +65,9 @@ export type Colour = [red: number, green: number, blue: number];
 
 export interface Palette { ground: Colour; high: Colour; low: Colour }
 
-/** A colour written as #rgb or #rrggbb. */
+/** A colour written as rgb(…), #rgb or #rrggbb. */
 export function colourOf(text: string): Colour {
+  if (text.includes("(")) return text.match(/[\d.]+/g)!.slice(0, 3).map(Number) as Colour;
   const hex = text.trim().slice(1), wide = hex.length === 3 ? hex.replace(/./g, "$&$&") : hex;
   return [0, 2, 4].map((at) => parseInt(wide.slice(at, at + 2), 16)) as Colour;
 }

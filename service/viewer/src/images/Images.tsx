@@ -1,9 +1,8 @@
 // Pictures of the user's: chosen, dropped or pasted; what the model makes of them, and where they land.
 
 import { useSignal } from "@preact/signals";
-import { useRef } from "preact/hooks";
-import { send } from "../api";
-import { quoted } from "../api";
+import { useEffect, useRef } from "preact/hooks";
+import { quoted, send } from "../api";
 import { goTo } from "../linked/Through";
 import { Bars } from "../parts/Bars";
 import { Busy } from "../parts/Busy";
@@ -13,7 +12,7 @@ import type { Position } from "../types";
 import type { View } from "../view";
 import { Novelty } from "./Novelty";
 import { Picture } from "./Picture";
-import { type Landing, landingsOf } from "./landings";
+import { type Landing, canPlace, landingsOf } from "./landings";
 import { take } from "./taking";
 
 export function Images({ view }: { view: View }) {
@@ -29,6 +28,11 @@ export function Images({ view }: { view: View }) {
 }
 
 function Chooser({ view, first }: { view: View; first: boolean }) {
+  if (!canPlace(view)) return <p class="quiet">Once the atlas is complete, you can see here where a picture of your own lands on it.</p>;
+  return <Choosing view={view} first={first} />;
+}
+
+function Choosing({ view, first }: { view: View; first: boolean }) {
   const input = useRef<HTMLInputElement>(null);
   return (
     <div class="chooser">
@@ -64,6 +68,7 @@ const named = ({ answer, name }: Landing) => (answer.value?.classes?.[0] ? brief
 function Landed({ view, landing }: { view: View; landing: Landing }) {
   const landings = landingsOf(view), at = useSignal<Position | null>(null), like = useSignal(0);
   const answer = landing.answer.value, layer = view.layer.value, placed = answer?.layers[layer];
+  useEffect(() => () => { at.value = null; like.value = 0; }, [layer]); // another layer has other places
   const choose = (position: Position) => {
     at.value = position;
     like.value += 1;
@@ -84,7 +89,7 @@ function Landed({ view, landing }: { view: View; landing: Landing }) {
           <button type="button" onClick={() => { at.value = null; like.value += 1; }}>Samples most like it</button> <span class="quiet">or choose a place on the picture</span>
         </p>
       )}
-      {like.value > 0 && <Like key={`${layer} ${like.value}`} view={view} landing={landing} at={at.value} />}
+      {like.value > 0 && <Like key={like.value} view={view} landing={landing} at={at.value} />}
     </article>
   );
 }
@@ -93,7 +98,7 @@ function Positions({ view, positions, typical }: { view: View; positions: Positi
   const unsure = positions.filter((one) => one.ambiguous).length, pointed = landingsOf(view).pointed.value;
   return (
     <>
-      <p class="quiet pointed">{pointed ? told(pointed, view) : `${count(positions.length)} positions lie on the map of ${view.layer.value}${unsure ? `; ${count(unsure)} hollow ones could lie in several places` : ""}.`}</p>
+      <p class="quiet pointed">{pointed ? told(pointed, view) : `${count(positions.length)} positions lie on the map of ${view.layer.value}${unsure ? `; ${count(unsure)} hollow ${unsure === 1 ? "one" : "ones"} could lie in several places` : ""}.`}</p>
       {typical !== undefined && <p class="quiet" title="As near to their neighbours as 95 % of the atlas's own samples are to theirs">{percent(typical)} of them lie among samples like themselves{typical < 1 ? "; the others have a dot" : ""}.</p>}
     </>
   );

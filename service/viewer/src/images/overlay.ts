@@ -6,7 +6,7 @@ import type { AtlasMap, Frame } from "../map/map";
 import type { Position } from "../types";
 import { landingsOf } from "./landings";
 
-const ORDER = 50, REACH = 14; // pixels from a point within which it is pointed at
+const ORDER = 60, REACH = 14; // pixels from a point within which it is pointed at
 const VEIL = 0.72, DOT = 4, MARKED = 8;
 
 /** Draw the positions of the picture in front above a map, and point at them from there. */

@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { post } from "../api";
 import { CellIcon } from "../parts/CellIcon";
+import { IconButton } from "../parts/IconButton";
 import { JobLine, useJob } from "../parts/JobLine";
 import { brief, percent } from "../parts/words";
 import type { CellDocument, Job } from "../types";
@@ -26,7 +27,7 @@ export function Strip({ view }: { view: View }) {
       <div class="row">
         <strong>{shown.length} {shown.length === 1 ? "cell" : "cells"} along the line</strong>
         <Rendering view={view} line={line.value} shown={shown} onAsked={(jobs) => { rendered.value = jobs; }} />
-        <button type="button" class="plain sign end" aria-label="Take the line away" onClick={close}>×</button>
+        <IconButton icon="close" name="Take the line away" onClick={close} />
       </div>
       {shown.length === 0 && <p class="quiet">There is no cell along it.</p>}
       <ol class="icons" tabIndex={-1}>{shown.map((place) => <Cell key={`${place.side}-${place.column}-${place.row}`} view={view} place={place} />)}</ol>

@@ -16,7 +16,7 @@ export interface Lit {
 /** What is lit on a map; null for nothing. */
 export const litOf = feature((_: View) => signal<Lit | null>(null));
 
-const ORDER = 40;
+const ORDER = 55;
 const VEIL = 0.68, DOT = 2.6;
 
 /** Draw what is lit above a map. */

@@ -1,7 +1,6 @@
 // A layer switched in place: the map moves to where the samples lie that were looked at, and lights them for a moment.
 
 import { batch, effect } from "@preact/signals";
-import { say } from "../parts/said";
 import type { Place, View } from "../view";
 import { type Flow, follow, middle } from "./flows";
 import { litOf } from "./lit";
@@ -20,7 +19,6 @@ export function stayWithSamples(view: View): () => void {
       if (view.camera.peek().zoom > NEAR) view.camera.value = { ...view.camera.peek(), ...at };
       litOf(view).value = flow;
     });
-    say(`${flow.layer}: ${flow.followed} samples followed, most lie in column ${first.column}, row ${first.row}`);
     clearTimeout(timer);
     timer = window.setTimeout(() => { if (litOf(view).peek() === flow) litOf(view).value = null; }, LIT);
   };

@@ -7,6 +7,10 @@ import { Strip } from "../line/Strip";
 import { lineOf } from "../line/line";
 import { BesideControl } from "../linked/BesideControl";
 import { canBeside } from "../linked/beside";
+import { Share } from "../share/Share";
+import { PlayControl } from "../tour/PlayControl";
+import { Player } from "../tour/Player";
+import { canPlay } from "../tour/tour";
 import type { View } from "../view";
 import { LayerChooser, LevelChooser } from "./chooser";
 import { Displaying } from "./displaying";
@@ -27,6 +31,9 @@ export const CONTROLS: Control[] = [
   { id: "level", corner: "bar", component: LevelChooser },
   { id: "beside", corner: "bar", available: canBeside, component: BesideControl },
   { id: "display", corner: "bar", component: Displaying },
+  { id: "tour", corner: "bar", available: canPlay, component: PlayControl },
+  { id: "share", corner: "bar", available: (view) => view.prefix === "", component: Share },
+  { id: "player", corner: "top-left", available: (view) => view.prefix === "" && view.source.root !== "", component: Player },
   { id: "zoom", corner: "bottom-right", component: Zoom },
   { id: "legend", corner: "bottom-left", available: (view) => heatOf(view).of.value !== "", component: Legend },
   { id: "strip", corner: "below", available: (view) => lineOf(view).value !== null, component: Strip },

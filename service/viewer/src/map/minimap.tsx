@@ -11,8 +11,8 @@ export function Minimap({ view }: { view: View }) {
   const map = mapOf(view).value, picture = useRef<HTMLCanvasElement>(null), frame = useRef<HTMLDivElement>(null);
   useEffect(() => {
     if (!map) return undefined;
-    const end = effect(() => { map.levels.paints.value; view.cells.value; draw(picture.current!, map); });
-    const follow = effect(() => place(frame.current!, map));
+    const end = effect(() => { map.levels.paints.value; view.cells.value; if (picture.current) draw(picture.current, map); });
+    const follow = effect(() => { if (frame.current) place(frame.current, map); }); // effects end a while after what they draw on
     return () => { end(); follow(); };
   }, [map]);
   if (!map) return null;

@@ -1,6 +1,7 @@
 // The tiles of one level as OpenSeadragon draws them: canvases of ours, painted anew when a better picture comes.
 
 import OpenSeadragon from "openseadragon";
+import { picture } from "../api";
 import { TILE_SIDE } from "../source";
 import type { Cells } from "../view";
 import { displayOf } from "./display";
@@ -11,7 +12,7 @@ const UNIT = 1024; // pixels of a cell in OpenSeadragon's reckoning, more than a
 const LEAST = 8; // pixels of a cell that are painted at least
 
 /** A tile: its canvas, and the picture it was painted from. */
-interface Tile { x: number; y: number; context: CanvasRenderingContext2D; digest: string | null; blob: Blob | null; bitmap: ImageBitmap | null; pixels: number; asking: string | null; settled: boolean }
+interface Tile { x: number; y: number; context: CanvasRenderingContext2D; digest: string | null; blob: ImageBitmapSource | null; bitmap: ImageBitmap | null; pixels: number; asking: string | null; settled: boolean }
 
 export class LevelTiles {
   image: OpenSeadragon.TiledImage | null = null;
@@ -126,7 +127,7 @@ export class LevelTiles {
   private async fetch(tile: Tile, url: string, digest: string): Promise<void> {
     if (tile.asking === digest) return;
     tile.asking = digest;
-    const response = await fetch(url).catch(() => null), blob = response?.ok ? await response.blob().catch(() => null) : null;
+    const blob = await picture(url).catch(() => null);
     if (tile.asking !== digest || this.closed) return; // another picture is there meanwhile
     tile.asking = null;
     if (blob) Object.assign(tile, { blob, digest });

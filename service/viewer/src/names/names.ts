@@ -34,7 +34,7 @@ export interface Names {
 export const namesOf = feature((view: View): Names => {
   const shown = signal(true), list = signal<PlaceName[]>([]), kept = new Map<string, PlaceName[]>();
   bound(view, "names", shown, flag(true));
-  if (!view.source.live) return { shown, list };
+  if (!view.source.root) return { shown, list }; // nobody answers
   effect(() => {
     const layer = view.layer.value;
     const known = attributed(view); // they wait for that

@@ -26,7 +26,7 @@ export default function DatasetPage({ query }: PageProps) {
     </>}>
       {dataset.state === "inspecting" && <p class="note">A worker is listing its images. This page follows.</p>}
       {dataset.state === "refused" && <section class="notes wrong"><h2>Why it cannot be used</h2><ul>{dataset.reasons.map((reason) => <li key={reason}>{reason}</li>)}</ul></section>}
-      <div class="halves">
+      <div class="two">
         <section class="sheet" aria-labelledby="what"><h2 id="what">What there is</h2><Facts rows={facts(dataset)} /></section>
         <section class="sheet" aria-labelledby="classes"><h2 id="classes">Images of each class</h2><Classes counts={dataset.class_counts} /></section>
       </div>

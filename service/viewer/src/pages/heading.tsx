@@ -1,21 +1,34 @@
 // What is looked at: its name, of which model and dataset, and whether data went into its icons.
 
-import { GuideButton } from "../guide/Guide";
+import { Fragment } from "preact";
 import { useTitle } from "../frame/title";
+import { GuideButton } from "../guide/Guide";
+import { copy } from "../offline";
+import { saidOf } from "../parts/asking";
 import { seeding } from "../parts/words";
+import type { Atlas } from "../types";
 import type { View } from "../view";
 
 export function Heading({ view }: { view: View }) {
-  const { name, names, spec, seeded } = view.atlas.value;
-  const model = names.model ?? spec.model, dataset = names.dataset ?? spec.dataset, title = name || model || "Atlas";
+  const { id, name, names, spec, seeded, of, manifest } = view.atlas.value, { live } = view.source;
+  const model = names.model ?? spec.model, dataset = names.dataset ?? spec.dataset;
+  const title = name || (of && saidOf(of, manifest?.model?.classes)) || model || "Atlas";
   useTitle(title);
-  const parts = [name && model, `on ${dataset}`, seeded !== null && `recipe ${spec.recipe}`].filter(Boolean);
+  const linked = (key: "model" | "dataset", text = "") => (live ? <a href={`?${key}=${spec[key]}`}>{text}</a> : text);
+  const parts = [title !== model && linked("model", model), <>on {linked("dataset", dataset)}</>, seeded !== null && `recipe ${spec.recipe}`].filter(Boolean);
   return (
     <header class="heading">
+      {live && of?.atlas && <a href={`?atlas=${of.atlas}`}>The atlas</a>}
       <h1>{title}</h1>
-      <p class="quiet subtitle">{parts.join(" · ")}</p>
+      <p class="quiet subtitle">{parts.map((part, n) => <Fragment key={n}>{n > 0 && " · "}{part}</Fragment>)}</p>
+      {live && !of && <a href={`?jobs=${id}`}>Asked of it</a>}
+      {copy && <p class="badge">Offline copy</p>}
       <GuideButton view={view} />
-      <p class={seeded ? "badge seeded" : "badge"} title={seeded ? "Each icon starts from an average of real patches" : undefined}>{seeding(seeded)}</p>
+      <Seeding seeded={seeded} />
     </header>
   );
+}
+
+function Seeding({ seeded }: Pick<Atlas, "seeded">) {
+  return <p class={seeded ? "badge seeded" : "badge"} title={seeded ? "Each icon starts from an average of real patches" : undefined}>{seeding(seeded)}</p>;
 }

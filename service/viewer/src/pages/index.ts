@@ -1,6 +1,7 @@
 // From an address to its page. Each page is a module of its own, fetched when it is first looked at.
 
 import type { ComponentType } from "preact";
+import { copy } from "../offline";
 
 export interface PageProps { query: URLSearchParams }
 
@@ -28,6 +29,7 @@ export const PAGES: PageEntry[] = [
 const UNKNOWN: PageEntry = { key: "", load: () => import("./unknown") };
 
 export function pageOf(query: URLSearchParams): PageEntry {
+  if (copy) return PAGES.find(({ key }) => key === "atlas")!;
   const [asked = ""] = query.keys(); // what stands first; others say more about it
   return PAGES.find(({ key }) => key === asked) ?? UNKNOWN;
 }

@@ -10,14 +10,13 @@ import { Progress, StateBadge } from "../parts/Standing";
 import { Empty, Ghosts, Wrong } from "../parts/States";
 import { say } from "../parts/said";
 import { count } from "../parts/words";
-import type { AskedJob } from "../parts/asking";
 import { useRegistered } from "../registered";
 import type { Job } from "../types";
 import type { PageProps } from ".";
 
 export default function JobsPage({ query }: PageProps) {
   const atlas = query.get("jobs"), of = atlas ? `atlas=${encodeURIComponent(atlas)}` : "";
-  const jobs = useJobs<AskedJob>(`v1/jobs?${of}`, `v1/jobs?state=queued&state=running&${of}`);
+  const jobs = useJobs<Job>(`v1/jobs?${of}`, `v1/jobs?state=queued&state=running&${of}`);
   const about = useAsked<Job | null>(async () => (atlas ? json<Job>(`v1/jobs/${encodeURIComponent(atlas)}`) : null), `about ${atlas}`);
   const models = useRegistered("models");
   const labels = (job: Job) => models.value.value?.find(({ id }) => id === job.spec.model)?.card.labels;
@@ -30,7 +29,7 @@ export default function JobsPage({ query }: PageProps) {
       {jobs.problem.value && <Wrong problem={jobs.problem.value} what="The jobs" again={jobs.again} held={all !== null} />}
       {!all && !jobs.problem.value && <Ghosts count={4} kind="line" />}
       {all && all.length > 0 && (
-        <div class="tools">
+        <div class="filters">
           <label class="inline">Kind <select value={kind.value} onChange={(event) => { kind.value = event.currentTarget.value; }}>
             <option value="">all</option>{KIND_NAMES.map(([key, text]) => <option key={key} value={key}>{text}</option>)}
           </select></label>
@@ -48,7 +47,7 @@ export default function JobsPage({ query }: PageProps) {
   );
 }
 
-function Line({ job, labels, onChange }: { job: AskedJob; labels: string[] | null | undefined; onChange: () => void }) {
+function Line({ job, labels, onChange }: { job: Job; labels: string[] | null | undefined; onChange: () => void }) {
   const result = resultOf(job), said = saidOf(job, labels), running = isRunning(job);
   return (
     <article class="line" aria-label={`${kindNamed(job.kind)}: ${said}`}>

@@ -27,7 +27,7 @@ export default function ListPage() {
       {jobs.problem.value && <Wrong problem={jobs.problem.value} what="The atlases" again={jobs.again} held={all !== null} />}
       {!all && !jobs.problem.value && <Ghosts count={6} />}
       {all && all.length >= MANY && (
-        <form class="tools" role="search" onSubmit={(event) => event.preventDefault()}>
+        <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
           <label class="search"><Icon name="search" /><span class="unseen">Search atlases</span>
             <input type="search" placeholder="Name, model, dataset or layer" value={search.value} onInput={(event) => { search.value = event.currentTarget.value; }} />
           </label>

@@ -27,12 +27,12 @@ export default function ModelPage({ query }: PageProps) {
       {model.state === "inspecting" && <p class="note">A worker is looking at its layers and, where there is a dataset, how often it is right. This page follows.</p>}
       {model.state === "refused" && <Notes title="Why it cannot be used" kind="wrong" lines={model.reasons} />}
       {model.warnings.length > 0 && <Notes title="Look at this first" kind="warn" lines={model.warnings} />}
-      <div class="halves">
+      <div class="two">
         <section class="sheet" aria-labelledby="accuracy"><h2 id="accuracy">Accuracy</h2><Accuracy model={model} /></section>
         <section class="sheet" aria-labelledby="takes"><h2 id="takes">What it takes</h2><Facts rows={taken(model)} /></section>
       </div>
       {model.layers.length > 0 && <section aria-labelledby="layers"><h2 id="layers">Layers</h2><LayerTable layers={model.layers} /></section>}
-      {model.card.labels && <section aria-labelledby="classes"><h2 id="classes">Classes</h2><p class="chips">{model.card.labels.slice(0, MOST).map((label, n) => <span key={n}>{label}</span>)}{model.card.labels.length > MOST && <span class="quiet">and {count(model.card.labels.length - MOST)} more</span>}</p></section>}
+      {model.card.labels && <section aria-labelledby="classes"><h2 id="classes">Classes</h2><p class="names">{model.card.labels.slice(0, MOST).map((label, n) => <span key={n}>{label}</span>)}{model.card.labels.length > MOST && <span class="quiet">and {count(model.card.labels.length - MOST)} more</span>}</p></section>}
     </Body>
   );
 }

@@ -3,6 +3,7 @@
 import { boxOf } from "../map/box";
 import { markedOf } from "../map/marked";
 import { IconButton } from "../parts/IconButton";
+import { NoService } from "../parts/NoService";
 import { Samples } from "../parts/Samples";
 import { count } from "../parts/words";
 import { samplesOfBox, samplesOfCell } from "../samples";
@@ -18,7 +19,7 @@ export function Details({ view }: { view: View }) {
   return (
     <>
       {at ? <CellDetails view={view} place={at} cell={cell.value} /> : box ? <BoxDetails view={view} /> : <LevelDetails view={view} />}
-      {view.source.live && <Whole view={view} />}
+      {view.source.live ? <Whole view={view} /> : <NoService />}
     </>
   );
 }

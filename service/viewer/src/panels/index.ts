@@ -13,6 +13,8 @@ import { PANEL as IMAGES } from "../images/taking";
 import { VersionsPanel } from "../versions/VersionsPanel";
 import { Through, isThrough } from "../linked/Through";
 import { SelectPanel } from "../select/SelectPanel";
+import { Places } from "../tour/Places";
+import { hasTour } from "../tour/tour";
 import type { View } from "../view";
 import { Details } from "./details";
 
@@ -32,5 +34,6 @@ export const PANELS: Panel[] = [
   { id: "compare", title: "Compare", available: (view) => comparedIn(view) !== null || canCompare(view), component: ComparePanel },
   { id: "layers", title: "Layers", available: isThrough, component: Through },
   { id: "versions", title: "Versions", available: canPlace, component: VersionsPanel },
-  { id: IMAGES, title: "Your pictures", available: takesPictures, component: Images },
+  { id: IMAGES, title: "Pictures", available: takesPictures, component: Images },
+  { id: "places", title: "Places", available: (view) => view.prefix === "" && hasTour(view), component: Places },
 ];

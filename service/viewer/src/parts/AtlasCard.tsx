@@ -28,7 +28,7 @@ export function AtlasCard({ job, names, onChange }: { job: Job; names: Names; on
         <div class="foot">
           {job.state === "succeeded" ? <span class="quiet">{count(Number(spec.samples ?? 0))} samples · {when(job.finished)}</span> : <StateBadge state={job.state} />}
           <span class="acts">{isRunning(job) ? (
-            <button type="button" class="plain" aria-label={`Cancel ${called}`} onClick={() => { void cancel(job.id).then(() => { say(`${called} is cancelled`); onChange(); }); }}>Cancel</button>
+            <button type="button" class="faint" aria-label={`Cancel ${called}`} onClick={() => { void cancel(job.id).then(() => { say(`${called} is cancelled`); onChange(); }); }}>Cancel</button>
           ) : (
             <Confirm text="Delete" label={`Delete ${called}`} title={`Delete ${called}?`} onDone={() => { say(`${called} is deleted`); onChange(); }}
               explain="Its map, and the selections, comparisons and icons asked of it, are gone for good. The model and the dataset stay."

@@ -1,6 +1,7 @@
 // The icon of a cell in large, cut from its tile.
 
 import { useEffect, useRef } from "preact/hooks";
+import { picture } from "../api";
 import { TILE_SIDE } from "../source";
 import type { Place, View } from "../view";
 
@@ -8,7 +9,7 @@ const KEPT = 6; // decoded tiles
 const tiles = new Map<string, Promise<ImageBitmap>>();
 
 function decoded(url: string): Promise<ImageBitmap> {
-  const found = tiles.get(url) ?? fetch(url).then((response) => response.blob()).then((blob) => createImageBitmap(blob));
+  const found = tiles.get(url) ?? picture(url).then((found) => createImageBitmap(found!));
   tiles.delete(url);
   tiles.set(url, found);
   found.catch(() => tiles.delete(url));

@@ -48,7 +48,7 @@ function Table({ table: { title, columns, rows, more, pictures }, at }: { table:
         </div>
       )}
       {more > 0 && <p class="quiet">{more} more in the JSON document.</p>}
-      {pictures.length > 0 && <ul class="strip large">{pictures.map((one, n) => <li key={n}><Shown at={at} picture={one} heading={title} /></li>)}</ul>}
+      {pictures.length > 0 && <ul class="shots large">{pictures.map((one, n) => <li key={n}><Shown at={at} picture={one} heading={title} /></li>)}</ul>}
     </>
   );
 }

@@ -21,12 +21,12 @@ export function Confirm({ text, title, explain, act, onDone, label }: Props) {
   };
   return (
     <>
-      <button type="button" class="plain" aria-label={label} onClick={() => { problem.value = null; dialog.current?.showModal(); }}>{text}</button>
+      <button type="button" class="faint" aria-label={label} onClick={() => { problem.value = null; dialog.current?.showModal(); }}>{text}</button>
       <dialog ref={dialog} class="dialog" aria-label={title}>
         <h2>{title}</h2>
         <p>{explain}</p>
         {problem.value && <p class="failed" role="alert">{problem.value.message}</p>}
-        <div class="row end">
+        <div class="row to-end">
           <button type="button" onClick={() => dialog.current?.close()}>Keep it</button>
           <button type="button" class="danger" disabled={busy.value} onClick={agreed}>{text}</button>
         </div>

@@ -30,7 +30,7 @@ export function Pictures({ at, groups }: At & { groups: ToldPictures[] }) {
               <li key={n}><Shown at={at} picture={before} heading="Before" /><span class="arrow" aria-hidden="true">→</span><Shown at={at} picture={after} heading="After" /></li>
             ))}</ul>
           )}
-          {items.length > 0 && <ul class="strip">{items.map((each, n) => <li key={n}><Shown at={at} picture={each} heading={heading} /></li>)}</ul>}
+          {items.length > 0 && <ul class="shots">{items.map((each, n) => <li key={n}><Shown at={at} picture={each} heading={heading} /></li>)}</ul>}
         </section>
       ))}
     </>

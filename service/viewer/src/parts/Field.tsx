@@ -8,7 +8,7 @@ export interface FieldProps { label: string; help?: ComponentChildren; wrong?: s
 export function Field({ label, help, wrong, children }: FieldProps) {
   const id = useId(), told = [help && `${id}-help`, wrong && `${id}-wrong`].filter(Boolean).join(" ");
   return (
-    <div class={wrong ? "field wrong" : "field"}>
+    <div class={wrong ? "entry wrong" : "entry"}>
       <label for={id}>{label}</label>
       {children({ id, "aria-describedby": told || undefined, "aria-invalid": wrong ? true : undefined })}
       {help && <p class="quiet" id={`${id}-help`}>{help}</p>}
@@ -21,7 +21,7 @@ export function Field({ label, help, wrong, children }: FieldProps) {
 export function Group({ label, help, wrong, children }: Omit<FieldProps, "children"> & { children: ComponentChildren }) {
   const id = useId();
   return (
-    <fieldset class={wrong ? "field wrong" : "field"} aria-describedby={wrong ? `${id}-wrong` : undefined}>
+    <fieldset class={wrong ? "entry wrong" : "entry"} aria-describedby={wrong ? `${id}-wrong` : undefined}>
       <legend>{label}</legend>
       {help && <p class="quiet">{help}</p>}
       {children}

@@ -33,7 +33,7 @@ export function LayerTable({ layers }: { layers: LayerInfo[] }) {
   return (
     <>
       {layers.length > SHORT && (
-        <div class="tools">
+        <div class="filters">
           <label class="inline">Find a layer <input type="search" value={search.value} onInput={(event) => { search.value = event.currentTarget.value; }} /></label>
           <p class="quiet" role="status">{count(shown.length)} of {count(layers.length)}</p>
         </div>

@@ -24,7 +24,7 @@ export function Numbers({ items, scale }: ToldNumbers) {
 
 function Drawn({ number: { label, text, interval_text, is_compared_with, value, interval }, scale }: { number: ToldNumber; scale: number }) {
   return (
-    <p class={is_compared_with ? "drawn plain" : "drawn"}>
+    <p class={is_compared_with ? "drawn faint" : "drawn"}>
       <span>{label}</span>
       <span class="number"><strong>{text}</strong> <span class="quiet">{interval_text}</span></span>
       <svg class="plot" aria-hidden="true" focusable="false">

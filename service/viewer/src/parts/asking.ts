@@ -2,12 +2,10 @@
 
 import type { Job } from "../types";
 
-export type AskedJob = Job & { atlas?: string | null; request?: Record<string, any> | null };
-
 /** Where a job's result is; `always` where there is something to see while it runs, `file` where it is no page of ours. */
 export interface Result { href: string; always?: boolean; file?: boolean }
 
-export function resultOf({ kind, id, request, links = {} }: AskedJob): Result | null {
+export function resultOf({ kind, id, request, links = {} }: Job): Result | null {
   if (kind === "comparison" && request?.kind === "models") return { href: `?comparison=${id}` };
   if (kind === "atlas" || kind === "selection" || kind === "comparison") return { href: `?atlas=${id}`, always: true };
   if (kind === "audit") return { href: `?audit=${id}`, always: true };
@@ -18,10 +16,10 @@ export function resultOf({ kind, id, request, links = {} }: AskedJob): Result | 
 const cells = (number: number) => (number === 1 ? "one cell" : `${number} cells`);
 
 /** What was asked for, such as "Samples that speak for wok"; `labels` are those of the model. */
-export function saidOf({ kind, name, request, spec, id }: AskedJob, labels: string[] | null | undefined): string {
+export function saidOf({ kind, name, request, spec }: Pick<Job, "kind"> & Partial<Job>, labels: string[] | null | undefined): string {
   const asked = request ?? {};
   const label = (one: unknown) => (typeof one === "number" ? labels?.[one] ?? `class ${one}` : String(one ?? ""));
-  if (kind === "atlas") return name ?? `${(spec.layers ?? []).join(", ")}`;
+  if (kind === "atlas") return name ?? (spec?.layers ?? []).join(", ");
   if (kind === "selection") {
     if (asked.kind === "class") return `Samples that speak for ${label(asked.label)}`;
     if (asked.kind === "errors") return asked.label === null || asked.label === undefined ? "Samples of images got wrong" : `Images of ${label(asked.label)} got wrong`;
@@ -32,7 +30,7 @@ export function saidOf({ kind, name, request, spec, id }: AskedJob, labels: stri
   if (kind === "drift") return asked.series ? `Drift in ${asked.series}` : "A dataset against the atlas";
   if (kind === "patches") return `What turns pictures into ${label(asked.target)}`;
   if (kind === "audit") return `Audit by ${asked.policy_name ?? "the policy"}`;
-  return kind === "projections" ? "A batch of images placed" : id;
+  return kind === "projections" ? "A batch of images placed" : kind;
 }
 
 const ICONS: Record<string, (asked: Record<string, any>, label: (one: unknown) => string) => string> = {

@@ -36,7 +36,7 @@ function Tools({ view, selection, some }: { view: View; selection: Selection; so
         </button>
       ))}
       {(selection.box.value || selection.lasso.value) && <button type="button" onClick={() => { selection.box.value = selection.lasso.value = null; }}>Whole map</button>}
-      {some && <button type="button" class="plain end" onClick={() => clear(selection)}>Clear</button>}
+      {some && <button type="button" class="as-link end" onClick={() => clear(selection)}>Clear</button>}
     </div>
   );
 }

@@ -11,7 +11,7 @@ export interface Shown { points: boolean; marks: boolean; accuracy: boolean }
 /** What is shown over both halves. */
 export const shownOf: Signal<Shown> = signal({ points: false, marks: true, accuracy: false });
 
-const HEAT = 20, POINTS = 25, MARKS = 30;
+const HEAT = 10, POINTS = 30, MARKS = 35;
 const FULL = 0.3; // change of a share right that has the full colour
 const FEW = 5; // images under which a cell's share right is not coloured
 

@@ -1,0 +1,1 @@
+"""Offline copies: an atlas in a folder, with a page that shows it from the file system."""
