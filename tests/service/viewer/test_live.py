@@ -68,7 +68,7 @@ def test_from_cards_to_the_page(
     expect(page.locator(".panel dd").first).to_have_text(str(first["count"]))
     patch = page.locator(".exemplars img").first
     patch.scroll_into_view_if_needed()
-    page.wait_for_function("document.querySelector('.exemplars img').naturalWidth > 0")
+    page.wait_for_function("() => document.querySelector('.exemplars img').naturalWidth > 0")
 
 
 def test_an_atlas_that_is_not_there(live: Live, open_page: OpenPage) -> None:

@@ -22,7 +22,7 @@ LAYER, SIDE, SHOWN = "features.4", 3, 30
 def page(live: Live, open_page: OpenPage) -> Page:
     page = open_page(f"{live.service.url}/?atlas={live.atlas['id']}#layer={LAYER}&side={SIDE}")
     expect(page.locator(".map")).to_have_attribute("aria-label", re.compile(f"{LAYER}, {SIDE} cells a side"))
-    page.wait_for_function("document.querySelector('.map').dataset.painted")
+    page.wait_for_function("() => document.querySelector('.map').dataset.painted")
     return page
 
 
@@ -55,7 +55,7 @@ def test_all_samples_of_a_chosen_cell_page_by_page(live: Live, page: Page) -> No
     asked = live.client.json("GET", path, params={"page_size": 1000})
     assert seen == [f"{one['crop'].removeprefix('/')}&source=stored" for one in asked["items"]]
     crops(page).first.scroll_into_view_if_needed()
-    page.wait_for_function("document.querySelector('.crop img').naturalWidth === 20")
+    page.wait_for_function("() => document.querySelector('.crop img').naturalWidth === 20")
 
     wrong = [one for one in asked["items"] if not one["right"]]
     page.get_by_label("Only of images that the network got wrong").check()
@@ -65,7 +65,7 @@ def test_all_samples_of_a_chosen_cell_page_by_page(live: Live, page: Page) -> No
     crops(page).first.click()
     expect(page.locator(".chosen figcaption")).to_contain_text(wrong[0]["image"])
     expect(page.locator(".chosen figcaption")).to_contain_text(f"taken for {wrong[0]['predicted']['name']}")
-    page.wait_for_function("document.querySelector('.chosen img').naturalWidth > 0")
+    page.wait_for_function("() => document.querySelector('.chosen img').naturalWidth > 0")
 
 
 def test_a_page_of_samples_stays_while_other_cells_are_pointed_at(live: Live, page: Page) -> None:
