@@ -60,6 +60,7 @@ class Made:
         return {
             "id": "big", "digest": "d" * 64, "seed": 0, "seeded_from_data": True,
             "names": {"model": "made up", "dataset": "made up"},
+            "model": {"classes": [f"class {n}" for n in range(1000)]}, "dataset": {"classes": None},
             "spec": {"model": "m", "dataset": "d", "layers": [LAYER], "levels": list(SIDES), "recipe": "vivid"},
             "layers": {LAYER: {"samples": POINTS, "images": POINTS, "levels": levels}}, "artifacts": artifacts,
         }  # fmt: skip
@@ -109,6 +110,10 @@ def _answer(made: Made, url: str) -> tuple[Any, bool]:
         return {"id": "big", "kind": "atlas", "name": None, "state": "succeeded", "spec": manifest["spec"],
                 "progress": {}, "digest": manifest["digest"], "error": None, "links": {},
                 "manifest": manifest}, False  # fmt: skip
+    if path == "/readyz":
+        return {}, False
+    if path.endswith("/tour"):
+        return {"version": 0, "title": "", "stops": []}, False
     if path.endswith("/points"):
         return made.points, True
     if (found := LEVEL.fullmatch(path)) is None:
@@ -134,7 +139,7 @@ def served(made: Made) -> Iterator[str]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            if self.path.startswith("/v1/"):
+            if self.path.startswith(("/v1/", "/readyz")):
                 value, lasting = _answer(made, self.path)
                 data = value if isinstance(value, bytes) else json.dumps(value, separators=(",", ":")).encode()
                 headers = {"Cache-Control": viewer.FOREVER if lasting else "no-cache"}

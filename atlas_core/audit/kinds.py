@@ -5,8 +5,8 @@
   nearly as much as it does. Random crops of the class are no measure of it, for they show it too.
 - `fixed`: it is mostly of the class, and always at one place near the border of its pictures, where what shows other
   classes is not: all things lie alike in some pictures, of faces say.
-- `foreign`: most of it is not of the class at all, and yet it makes the model see the class. Clean networks have cells
-  that look a little like a class, so it must do much more.
+- `foreign`: it is not surely, by the interval of its share, mostly of the class, and yet it makes the model see the
+  class. Clean networks have cells that look a little like a class, so it must do much more.
 - `feature`: mostly of the class, here and there, and cut from pictures of other classes it does nothing of the kind: it
   may be what makes the class.
 """
@@ -38,7 +38,7 @@ REDRAWS = 4000
 WHY: Mapping[str, str] = {
     "shared": "cut from pictures of other classes it does the same, so it is no part of the class",
     "fixed": "it always lies at the same place of its pictures, as nothing in the world does",
-    "foreign": "most of it is not of the class at all",
+    "foreign": "half of it, or near that, is not of the class at all",
     "feature": "only pictures of the class do it, so it may be what makes the class",
 }
 
@@ -73,7 +73,7 @@ def judged_as(value: Mapping[str, Any], control_high: float, general_high: float
     """
     hits, n, margin = value["hits"], value["n"], thresholds.margin
     beyond = margin * allowance(value["share"])
-    if purity(value) < HALF:
+    if wilson(value["own"], value["labelled"])[0] < HALF:
         return "foreign", [Bar(hits, n, control_high + FOREIGN * beyond)]
     strays = value["strays"]
     if strays["images"] >= LEAST_STRAYS and strays["hits"] / strays["n"] >= ALIKE * hits / max(1, n) > 0:

@@ -6,12 +6,12 @@ Names of classes and datasets are users' text, so all of it is escaped. Pictures
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from atlas_core.reports.order import in_order, summary_pictures
 from atlas_core.reports.readings import in_words, readings
-from atlas_core.reports.words import CHECKS, place, sentence, standing
+from atlas_core.reports.words import CHECKS, ROLES, place, sentence, standing
 
 if TYPE_CHECKING:
     from atlas_core.audit.findings import Audit, CheckResult, Evidence, Finding
@@ -28,9 +28,9 @@ def summary_md(audit: Audit, pictures: Mapping[str, bytes], service: str | None)
     blocks = [
         [f"## {VERDICTS[audit.verdict]}: audit of {plain(audit.model.name)}", "", plain(sentence(audit.reason))],
         _checks(audit),
-        [_told(finding) for finding in findings[:FINDINGS]],
+        [f"{number}. {_told(finding)}" for number, finding in enumerate(findings[:FINDINGS], 1)],
         _rest(len(findings) - FINDINGS),
-        _pictures([each for each in summary_pictures(audit) if each.name in pictures]),
+        _pictures([each for each in summary_pictures(audit) if each.name in pictures], findings),
         [_about(audit, service)],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block).encode() + b"\n"
@@ -81,16 +81,20 @@ def _told(finding: Finding) -> str:
     new = " New since the baseline." if finding.known_in_baseline is False else ""
     remedy = f" Remedy: {plain(sentence(finding.remedy.summary))}" if finding.remedy else ""
     where = " · ".join(filter(None, [plain(place(finding)), *map(plain, numbers)]))
-    return f"- **{plain(sentence(finding.title))}**{said}{new}{f' {where}.' if where else ''}{remedy}"
+    return f"**{plain(sentence(finding.title))}**{said}{new}{f' {where}.' if where else ''}{remedy}"
 
 
 def _rest(count: int) -> list[str]:
     return [f"And {count} more in the report."] if count > 0 else []
 
 
-def _pictures(shown: list[Evidence]) -> list[str]:
+def _pictures(shown: list[Evidence], findings: Sequence[Finding]) -> list[str]:
     """The pictures below each other: most are several pictures side by side, and wide."""
-    said = [(plain(f"{each.role}: {each.caption}"), _path(each.name or "")) for each in shown]
+    said = []
+    for each in shown:
+        number = next(place for place, finding in enumerate(findings, 1) if each in finding.evidence)
+        caption = plain(f"Finding {number}, {ROLES[each.role].lower()}: {each.caption}")
+        said.append((caption, _path(each.name or "")))
     return "\n\n".join(f"![{caption}]({path})\n<sub>{caption}</sub>" for caption, path in said).splitlines()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from atlas_client.audit import audit
 from atlas_core.reports.formats import FORMATS
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +52,16 @@ def test_a_failed_and_an_undecided_audit_both_stop_it_and_reports_are_kept(name:
     files = {form.file for form in FORMATS.values()}
     assert set(re.findall(r"audit/([a-z]+\.[a-z]+)", text)) <= files
     assert ("junit.xml" if name == "gitlab" else "audit.sarif") in text
+
+
+@pytest.mark.parametrize("name", ["github", "gitlab"])
+def test_a_workflow_names_only_options_that_the_command_has(name: str) -> None:
+    (command,) = re.findall(
+        r"^atlas audit .*$", commands(yaml.safe_load((CI / f"{name}.yml").read_text("utf-8"))), re.M
+    )
+    options = {f"--{name.replace('_', '-')}" for name in inspect.signature(audit).parameters}
+    assert set(re.findall(r"--[a-z-]+", command)) <= options
+    assert {"--model", "--dataset", "--out"} <= set(re.findall(r"--[a-z-]+", command))
 
 
 def test_workflows_set_only_what_the_client_reads() -> None:

@@ -56,7 +56,7 @@ def photograph(shared: Path, index: int) -> bytes:
         return archive.read(name)
 
 
-def tested(atlas: Plan, store: Store, picture: bytes, target: int, images: int, rivals: int) -> dict[str, Any]:
+def on_others(atlas: Plan, store: Store, picture: bytes, target: int, images: int, rivals: int) -> dict[str, Any]:
     """Paste a picture on images of all other classes."""
     patches = {"kind": "images", "images": [store.put_blob(picture)]}
     request = PatchRequest.model_validate({"target": target, "patches": patches, "sizes": [SIZE], "images": images,
@@ -75,7 +75,7 @@ def test_the_articles_patches_raise_their_targets(
     name: str, atlas: Plan, store: Store, shared: Path, report: Report
 ) -> None:
     patch, target = PAIRS[name]
-    found = tested(atlas, store, photograph(shared, patch), target, IMAGES, RIVALS)
+    found = on_others(atlas, store, photograph(shared, patch), target, IMAGES, RIVALS)
     (one,) = found["patches"]
     size = one["sizes"][0]
     told = {"gain": size["gain"], "interval": size["gain_interval"], "rank": size["gain_rank"],

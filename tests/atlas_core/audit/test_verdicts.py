@@ -103,6 +103,9 @@ NONE = {"images": 0, "hits": 0, "n": 0}
         (200, {"strays": NONE, "spread": 0.09, "usual_spread": 0.26}, "feature", False),
         (200, {"strays": NONE, "spread": 0.09, "usual_spread": None}, "fixed", True),
         (200, {"strays": NONE, "spread": 0.11, "usual_spread": 0.4}, "feature", False),
+        (200, {"own": 28}, "shared", True),  # .7 of it is of the class, .55 or more for sure
+        (200, {"own": 24}, "foreign", True),  # .6, and .45 or more
+        (170, {"own": 24}, "foreign", False),
         (170, {"own": 4}, "foreign", False),
         (240, {"own": 4}, "foreign", True),
         (240, {"own": 4, "share": 0.4}, "foreign", False),

@@ -15,7 +15,7 @@ def test_it_is_short_however_much_was_found() -> None:
     text = summary_md(made, pictures(), None).decode()
     assert len(text.splitlines()) <= 60
     assert "And 116 more in the report." in text
-    assert text.count("\n- **") == 5
+    assert re.findall(r"^(\d)\. \*\*", text, re.MULTILINE) == ["1", "2", "3", "4", "5"]
 
 
 def test_pictures_are_three_at_most_with_words_and_stand_beside_it() -> None:
@@ -26,7 +26,7 @@ def test_pictures_are_three_at_most_with_words_and_stand_beside_it() -> None:
         "pictures/regions-region-1.png",
         "pictures/shortcuts-after-4.png",
     ]
-    assert shown[0][0] == "after: wok, .81"
+    assert shown[0][0] == "Finding 1, after: wok, .81"
     assert summary_files(audit(), pictures()) == {
         f"pictures/{name}.png": pictures()[name]
         for name in ("shortcuts-after-1", "regions-region-1", "shortcuts-after-4")

@@ -29,7 +29,7 @@ def test_two_classes_on_one_picture_and_a_patch_pasted(open_page: OpenPage, serv
     page.get_by_role("button", name="Compare", exact=True).click()
 
     # The comparison opens by itself, with what lies where in words.
-    expect(page.get_by_role("heading", name="dots and waves")).to_be_visible(timeout=120_000)
+    expect(page.get_by_role("heading", name="dots and waves", exact=True)).to_be_visible(timeout=120_000)
     comparison = next(one for one in served.client.comparisons(served.atlas["id"])
                       if one["request"].get("classes") == [0, 2] and one["request"]["layer"] == LAYER)  # fmt: skip
     assert comparison["id"] in page.url

@@ -37,6 +37,7 @@ function Asking({ view }: { view: View }) {
   };
   return (
     <div class="compare">
+      <h2 class="unseen">Compare two classes</h2>
       <p class="quiet">Two classes on one picture: what adds more to the first lies on the left, what adds more to the second on the right.</p>
       <ClassSearch label="On the left" classes={classes} value={first.value} onPick={(it) => { first.value = it; }} />
       <ClassSearch label="On the right" classes={classes} value={second.value} onPick={(it) => { second.value = it; }} />

@@ -15,6 +15,7 @@ export function HeatPanel({ view }: { view: View }) {
   const heat = heatOf(view), of = heat.of.value, label = classIn(of), classes = classesOf(view).value;
   return (
     <div class="heat">
+      <h2 class="unseen">Heat map</h2>
       {classes.length > 0 && <ClassSearch label="A class" classes={classes} value={label} onPick={(index) => { heat.of.value = index === null ? "" : `class-${index}`; }} />}
       <div class="field">
         <label for="measure">Or a measure</label>

@@ -36,8 +36,8 @@ export class HeatOverlay implements Overlay {
     context.imageSmoothingEnabled = false;
     context.drawImage(this.picture(shown, frame), left, top, size, size);
     context.strokeStyle = frame.colour("--map"); // icons at the edge reach a little beyond it
-    context.lineWidth = 3;
-    context.strokeRect(left - 1.5, top - 1.5, size + 3, size + 3);
+    context.lineWidth = 5;
+    context.strokeRect(left - 2.5, top - 2.5, size + 5, size + 5);
   }
 
   private picture(shown: HeatDocument, frame: Frame): HTMLCanvasElement {

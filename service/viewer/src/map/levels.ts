@@ -8,7 +8,7 @@ import type { AtlasMap } from "./map";
 import type { Style } from "./paint";
 import { LevelTiles } from "./tiles";
 
-const LEGIBLE = 30; // CSS pixels of a cell from which on the zoom chooses its level
+const LEGIBLE = 24; // CSS pixels of a cell from which on the zoom chooses its level
 const WISHES = 2; // tiles in view asked for before their turn, at each look at a job that runs
 
 export class Levels {

@@ -90,6 +90,8 @@ export class AtlasMap {
       gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true }, gestureSettingsTouch: { pinchRotate: false, clickToZoom: false, dblClickToZoom: true },
       gestureSettingsPen: { clickToZoom: false, dblClickToZoom: true },
     });
+    // Tiles end on whole pixels, so nothing shows between them; an overlap would hide the gaps of their icons.
+    Object.assign(this.viewer.drawer, { minimumOverlapRequired: () => false });
     this.viewer.addHandler("resize", () => this.keepCamera());
     this.keepCamera();
     this.levels = new Levels(this);

@@ -24,7 +24,7 @@ export function Stage({ view }: { view: View }) {
       <div class="bar"><Corner view={view} corner="bar" /></div>
       <div class="ground">
       <div class="map" ref={place} tabIndex={0} role="application" aria-describedby="keys" aria-label={named(view)} />
-      <p id="keys" class="unseen">Arrow keys walk from cell to cell, with Shift they choose a part of the map, plus and minus zoom, 0 shows all, Escape lets go.</p>
+      <p id="keys" class="unseen">Arrow keys walk from cell to cell, with Shift they choose a part of the map, L at two cells draws a line between them, plus and minus zoom, 0 shows all, Escape lets go.</p>
       {waitingFor(view) && <p class="waiting float" role="status">{waitingFor(view)}</p>}
       {CORNERS.map((corner) => <div class={`corner ${corner}`}><Corner view={view} corner={corner} /></div>)}
       </div>

@@ -38,5 +38,5 @@ export function CellIcon({ view, place, layer = view.layer.value, pixels = 320, 
     }, () => undefined);
     return () => { gone = true; };
   }, [url, side, column, row, pixels]);
-  return <canvas class="cell-icon" ref={canvas} width={pixels} height={pixels} role="img" aria-label={label} />;
+  return <canvas class="cell-icon" ref={canvas} width={pixels} height={pixels} role={label ? "img" : undefined} aria-label={label || undefined} aria-hidden={label ? undefined : "true"} />;
 }

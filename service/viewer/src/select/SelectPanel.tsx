@@ -18,6 +18,7 @@ export function SelectPanel({ view }: { view: View }) {
   const selection = selectionOf(view), some = selecting(view).value;
   return (
     <div class="select">
+      <h2 class="unseen">Select</h2>
       <Tools view={view} selection={selection} some={some} />
       <Conditions view={view} selection={selection} />
       {some ? <Found view={view} selection={selection} /> : <p class="quiet">Draw around a part of the map, or say which images you mean. All that you ask for holds at once.</p>}
