@@ -3,7 +3,6 @@
 import { useEffect, useRef } from "preact/hooks";
 import { Busy } from "../parts/Busy";
 import { CellIcon } from "../parts/CellIcon";
-import { Icon } from "../parts/Icon";
 import { IconButton } from "../parts/IconButton";
 import { brief, count, decimal } from "../parts/words";
 import { cropOf } from "../parts/Samples";
@@ -19,7 +18,7 @@ const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 export function GuideButton({ view }: { view: View }) {
   const { step } = guideOf(view);
   const toggle = () => { step.value = step.value === null ? 1 : null; };
-  return <button type="button" class="guide-button" aria-expanded={step.value !== null} onClick={toggle}><Icon name="question" /> How to read this</button>;
+  return <IconButton icon="question" name="How to read this" pressed={step.value !== null} onClick={toggle} />;
 }
 
 export function Guide({ view }: { view: View }) {

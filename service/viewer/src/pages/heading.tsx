@@ -2,7 +2,6 @@
 
 import { Fragment } from "preact";
 import { useTitle } from "../frame/title";
-import { GuideButton } from "../guide/Guide";
 import { copy } from "../offline";
 import { saidOf } from "../parts/asking";
 import { seeding } from "../parts/words";
@@ -23,7 +22,6 @@ export function Heading({ view }: { view: View }) {
       <p class="quiet subtitle">{parts.map((part, n) => <Fragment key={n}>{n > 0 && " · "}{part}</Fragment>)}</p>
       {live && !of && <a href={`?jobs=${id}`}>Asked of it</a>}
       {copy && <p class="badge">Offline copy</p>}
-      <GuideButton view={view} />
       <Seeding seeded={seeded} />
     </header>
   );
