@@ -57,13 +57,6 @@ export interface Tool {
   cancel?(): void;
 }
 
-// OpenSeadragon puts a style into a page that has none of this name, which the page's own policy forbids; map.css has it.
-if (!document.querySelector("style[data-openseadragon-mobile-css]")) {
-  const named = document.createElementNS(null, "style"); // no style of HTML's, so it styles nothing
-  named.setAttribute("data-openseadragon-mobile-css", "");
-  document.head.append(named);
-}
-
 /** The map of a view, null until it is there. */
 export const mapOf = feature((_: View): Signal<AtlasMap | null> => signal(null));
 
@@ -82,7 +75,7 @@ export class AtlasMap {
   constructor(readonly view: View, readonly element: HTMLElement) {
     forbidStyle();
     this.viewer = OpenSeadragon({
-      element, drawer: "canvas", showNavigationControl: false, showNavigator: false, keyboardNavEnabled: false,
+      element, drawer: "canvas", tabIndex: "" as never, showNavigationControl: false, showNavigator: false, keyboardNavEnabled: false,
       preserveViewport: true, autoResize: true, animationTime: matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 0.35, springStiffness: 8,
       visibilityRatio: 0.9, constrainDuringPan: true, minZoomImageRatio: 0.9, maxZoomPixelRatio: Infinity, zoomPerScroll: 1.25,
       homeFillsViewer: false, imageLoaderLimit: 6, maxImageCacheCount: 400, smoothTileEdgesMinZoom: Infinity,
