@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from atlas_client.connection import Document
-from atlas_client.story.figures import Box, Picture, labelled, part, picture_of
+from atlas_client.story.figures import Box, Picture, heated, labelled, part, picture_of, values_of
 from atlas_client.story.reading import MissingError, Reader
 
 Told = dict[str, Any]
@@ -14,6 +14,8 @@ OVERVIEW, CLOSE = 40, 14
 """Cells a side of a whole map, and of a close-up, at most."""
 SHOWN_EXEMPLARS, SHOWN_REGIONS, SHOWN_STOPS = 4, 6, 12
 ICON, EXEMPLAR, SMALL_MAP = 192, 128, 620
+WHOLE = 0.8
+"""Part of the map's width from which all of it is shown."""
 AROUND = 1.3
 """Width of a close-up over that of its region."""
 
@@ -117,14 +119,20 @@ def tell_regions(reader: Reader) -> Told:
     return {"layer": layer, "regions": found}
 
 
-def _close_up(reader: Reader, layer: str, x: float, y: float, width: float, ranks: list[Document]) -> Told:
-    """A square part of the map about a place, at the level that shows few cells."""
-    side = reader.side(layer, max(1, int(CLOSE / width)))
-    box, shown = _box(x, y, width, side)
+def _close_up(
+    reader: Reader, layer: str, x: float, y: float, width: float, ranks: list[Document], label: int | None = None
+) -> Told:
+    """A square part of the map about a place, at the level that shows few cells; with a label under its heat map."""
+    side = reader.side(layer, OVERVIEW if width > WHOLE else max(1, int(CLOSE / width)))
+    box, shown = filled(reader, layer, side) if width > WHOLE else _box(x, y, width, side)
     alt = (
         f"The part of {layer} about ({x:.2f}, {y:.2f}), {box[2] - box[0]} by {box[3] - box[1]} cells of {side} a side."
     )
-    picture = picture_of(part(reader.atlas, layer, side, box), alt, SMALL_MAP, labelled(ranks, shown))
+    level = part(reader.atlas, layer, side, box)
+    if label is not None:
+        left, top, right, bottom = box
+        level = heated(level, values_of(reader.heat(layer, side, label))[top:bottom, left:right])
+    picture = picture_of(level, alt, SMALL_MAP, labelled(ranks, shown))
     return {"side": side, "layer": layer, "picture": picture}
 
 
@@ -184,7 +192,13 @@ def _stop(reader: Reader, stop: Document) -> Told:
         ranks = reader.names(layer)[:2]
     except MissingError:
         ranks = []
-    return {"caption": stop["caption"], **_close_up(reader, layer, x, y, min(1.0, 1 / zoom), ranks)}
+    of, _, label = view.get("heat", "").partition("-")
+    heat = int(label) if of == "class" and label.isdecimal() else None
+    try:
+        shown = _close_up(reader, layer, x, y, 1 / zoom, ranks, heat)
+    except MissingError:  # of a class that there is no heat map of
+        shown = _close_up(reader, layer, x, y, 1 / zoom, ranks)
+    return {"caption": stop["caption"], **shown}
 
 
 def camera_of(text: str) -> tuple[float, float, float]:

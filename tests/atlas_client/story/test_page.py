@@ -106,7 +106,7 @@ def service(server: Answers) -> Answers:
     pair = {"classes": classes, "images": 40, "confused": [3, 1], "share": 0.1, "interval": [0.04, 0.23]}
     pair["probability"] = 0.2
     server.add(f"GET {base}/confusions", body={"items": [pair], "next_page_token": None})
-    stop = {"caption": "Here <b>herons</b> stand", "view": "layer=stage%2F2&at=0.1,0.9,4"}
+    stop = {"caption": "Here <b>herons</b> stand", "view": "layer=stage%2F2&at=0.1,0.9,4&heat=class-0"}
     server.add(f"GET {base}/tour", body={"version": 1, "title": "A walk", "stops": [stop], "saved": None})
     found = audit()
     model = {**found.model.model_dump(), "id": "m1"}

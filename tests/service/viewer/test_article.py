@@ -39,7 +39,7 @@ ROWS = [
     ("hover: frame and top classes", "test_map.test_what_is_said_of_a_cell"),
     ("minimap and reticle", "test_map.test_the_minimap_shows_what_is_in_view_and_moves_it"),
     ("options tray, location read-out", "test_article.test_options_open_and_say_where_the_map_looks"),
-    ("link to this view", "test_map.test_double_click_zooms_and_the_address_brings_it_back"),
+    ("link to this view", "test_share.test_a_copied_link_shows_the_same_view"),
     ("back link", "test_article.test_a_link_leads_back_to_the_atlases"),
     ("narrow screens", "test_map.test_fits_a_phone"),
     ("a path's strip of icons", "test_line.test_a_line_shows_the_icons_of_the_cells_that_it_crosses"),

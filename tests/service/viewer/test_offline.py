@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from atlas_client.cli import run
 from tests.service.test_projections import until
 from tests.service.viewer.conftest import at
+from tests.service.viewer.test_accessible import violations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +61,7 @@ def test_a_copy_shows_its_map_and_cells_without_a_network(
     )
     expect(page.get_by_text("take the service that made it")).to_be_visible()
     assert len(requests) > 5
+    assert violations(page) == []
     for url in requests:
         assert urlsplit(url).scheme == "file"
         assert unquote(urlsplit(url).path).startswith(str(copy))
@@ -84,6 +86,7 @@ def test_a_story_is_read_without_a_network(open_page: Callable[..., Page], serve
     expect(page.get_by_role("heading", level=1)).to_contain_text("has learned")
     until(lambda: page.evaluate("[...document.images].every((one) => one.complete && one.naturalWidth > 0)"), 10)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert violations(page) == []
     page.get_by_role("link", name="What to trust least").click()
     expect(page.get_by_role("heading", name="What to trust least")).to_be_in_viewport()
     assert [url for url in requests if not url.startswith("data:")] == [file.as_uri()]

@@ -59,7 +59,7 @@ def test_places_are_saved_ordered_and_seen_by_others(open_page: Callable[..., Pa
 
 def test_a_tour_is_played_by_keyboard(open_page: Callable[..., Page], places: Served) -> None:
     places.client.set_tour(places.atlas["id"], [WHOLE, CLOSE])
-    page = open_page(places.page)
+    page = open_page(places.page, reduced_motion="no-preference")
     page.get_by_role("button", name="Tour").click()
     player = page.get_by_role("region", name="Tour")
     expect(player).to_be_focused()

@@ -57,13 +57,6 @@ export interface Tool {
   cancel?(): void;
 }
 
-// OpenSeadragon puts a style into a page that has none of this name, which the page's own policy forbids; map.css has it.
-if (!document.querySelector("style[data-openseadragon-mobile-css]")) {
-  const named = document.createElementNS(null, "style"); // no style of HTML's, so it styles nothing
-  named.setAttribute("data-openseadragon-mobile-css", "");
-  document.head.append(named);
-}
-
 /** The map of a view, null until it is there. */
 export const mapOf = feature((_: View): Signal<AtlasMap | null> => signal(null));
 
