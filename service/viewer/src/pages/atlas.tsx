@@ -70,6 +70,7 @@ function Shown({ view }: { view: View }) {
       <Stages view={view} />
       <aside class="panel" aria-label="Details">
         {panels.length > 1 && <Choice label="Panels" controls="details" value={shown!.id} onPick={(id) => { open.value = id; }} options={panels.map(({ id, title }) => ({ value: id, text: title }))} />}
+        {shown && shown.id !== "details" && <h2 class="unseen">{shown.title}</h2>}
         <div id="details">{shown && <shown.component view={view} />}</div>
       </aside>
     </main>
