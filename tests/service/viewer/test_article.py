@@ -41,6 +41,8 @@ ROWS = [
     ("options tray, location read-out", "test_article.test_options_open_and_say_where_the_map_looks"),
     ("link to this view", "test_share.test_a_copied_link_shows_the_same_view"),
     ("back link", "test_article.test_a_link_leads_back_to_the_atlases"),
+    ("two views linked, which the article missed",
+     "test_linked.test_what_is_pointed_at_is_lit_in_the_other_layer_both_ways"),
     ("narrow screens", "test_map.test_fits_a_phone"),
     ("a path's strip of icons", "test_line.test_a_line_shows_the_icons_of_the_cells_that_it_crosses"),
     ("two classes compared, a patch pasted", "test_compare.test_two_classes_on_one_picture_and_a_patch_pasted"),

@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
+from tests.service.viewer.test_accessible import check
+
 if TYPE_CHECKING:
     from tests.service.viewer.conftest import Served
 
@@ -138,6 +140,7 @@ def test_a_cell_is_followed_through_the_layers(served: Served, page: Page) -> No
     shown = [float(text.split()[0]) for text in rows.nth(0).locator("strong").all_inner_texts()]
     assert shown == pytest.approx(shares, abs=0.51)
     expect(rows.nth(1).locator("strong")).to_have_text(["100 %"])
+    check(page, "light")
     expect(rows.nth(0)).to_contain_text(f"{followed['samples']} samples")
     icon = rows.nth(0).locator("img").first
     expect(icon).to_have_js_property("complete", value=True)
