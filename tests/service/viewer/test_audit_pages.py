@@ -22,7 +22,7 @@ def test_an_audit_shows_its_verdict_its_findings_and_what_they_rest_on(open_page
     line.get_by_role("link", name="pan-vision").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("pan-vision fails the audit")
     finding = page.get_by_role("article").first
-    expect(finding).to_contain_text("Pasted on other pictures")
+    expect(finding).to_contain_text("Pasted on pictures of other classes")
     expect(finding).to_contain_text("Fails the check")
     for text in ("75 %", "70 to 79 %", "5.3 %", "Look for the piece in the training pictures", "it works"):
         expect(finding).to_contain_text(text)
