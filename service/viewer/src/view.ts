@@ -111,6 +111,7 @@ export class View {
 
   private load(): void {
     const layer = this.layer.value, side = this.shownSide.value;
+    this.looks.value; // what was not there is asked for again
     const held = this.cells.peek();
     if (!side || (held?.layer === layer && held.side === side)) return;
     this.columns(layer, side).then(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,9 @@ OpenPage = Callable[..., Page]
 COLOURS = {"runOnly": ["color-contrast"]}
 
 
-def violations(page: Page, options: dict[str, Any] | None = None) -> list[str]:
+def violations(page: Page, options: dict[str, Any] | None = None, within: str | None = None) -> list[str]:
     """What axe-core finds, with the element that it finds it on."""
-    response: dict[str, Any] = Axe().run(page, options=options or {}).response
+    response: dict[str, Any] = Axe().run(page, context=within, options=options or {}).response
     return [f"{each['id']}: {node['html'][:200]}" for each in response["violations"] for node in each["nodes"]]
 
 
@@ -53,8 +54,16 @@ def test_axe_finds_nothing_on_any_page_and_nothing_is_cut_off(
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
-def test_axe_finds_nothing_on_a_map(open_page: OpenPage, served: Served, width: int, scheme: str) -> None:
+def test_axe_finds_nothing_on_a_map_nor_in_any_panel(
+    open_page: OpenPage, served: Served, width: int, scheme: str
+) -> None:
     page = open_page(served.page, width, 844, scheme=scheme, reduced_motion="reduce")
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
-    expect(page.locator("[aria-busy=true]")).to_have_count(0)
+    expect(page.get_by_role("application")).to_have_attribute("aria-label", re.compile("filled"))
+    page.get_by_role("application").press("ArrowRight")  # a cell, so that all panels have something to tell
+    expect(page.locator("figure.cell canvas")).to_be_visible()
     check(page, scheme)
+    for tab in page.get_by_role("tablist", name="Panels").get_by_role("tab").all()[1:]:
+        tab.click()
+        expect(page.locator("#details [aria-busy=true]")).to_have_count(0)
+        assert violations(page, COLOURS if scheme == "dark" else None, within=".panel") == [], tab.inner_text()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

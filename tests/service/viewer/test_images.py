@@ -17,12 +17,14 @@ from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 from tests.service.viewer.conftest import at
+from tests.service.viewer.test_accessible import check
 
 if TYPE_CHECKING:
     from tests.service.viewer.conftest import Served
 
 OpenPage = Callable[..., Page]
 LAYER, OTHER, SIDE, SHOWN = "features.4", "features.7", 3, 30
+PATIENCE = 60_000  # milliseconds: the first picture waits for a worker to load the model
 NOVELTY = {
     "novelty_p": 0.02, "word": "rare", "n": 999, "layers": [LAYER], "blind_spots": ["colours that changed"],
     "parts": {"energy": {"p": 0.5, "word": "ordinary", "weight": 1, "says": "how little it is like any class"},
@@ -80,7 +82,7 @@ def test_where_a_picture_lands_is_lit_and_what_the_model_makes_of_it_is_told(
     before = lightness(page)
     page.get_by_label("Pictures to place").set_input_files(picture)
     landed = page.get_by_role("article")
-    expect(landed).to_contain_text("of them lie among samples like themselves")
+    expect(landed).to_contain_text("of them lie among samples like themselves", timeout=PATIENCE)
     novelty = page.get_by_role("region", name="Novelty")
     expect(novelty).to_contain_text("Rare p = 0.02")
     expect(novelty).to_contain_text(
@@ -89,6 +91,7 @@ def test_where_a_picture_lands_is_lit_and_what_the_model_makes_of_it_is_told(
     novelty.locator("summary").click()
     for text in ("Looks spoiled", "how little it is like any class: p = 0.50", "colours that changed", "cannot see"):
         expect(novelty).to_contain_text(text)
+    check(page, "light")
     answer = served.client.project(served.atlas["id"], picture)
     names = landed.locator(".bars").last.locator(".name")
     expect(names).to_have_text([one["name"] for one in answer["classes"]])
@@ -116,7 +119,7 @@ def test_picture_and_map_point_at_each_other_and_at_what_is_like_it(served: Serv
     page.get_by_label("Pictures to place").set_input_files(picture)
     canvas, pointed = page.locator("canvas.picture"), page.locator(".pointed")
     positions = served.client.project(served.atlas["id"], picture)["layers"][LAYER]["positions"]
-    expect(canvas).to_have_attribute("data-positions", str(len(positions)))
+    expect(canvas).to_have_attribute("data-positions", str(len(positions)), timeout=PATIENCE)
     middle = sorted(positions, key=lambda one: (one["row"], one["column"]))[len(positions) // 2]
 
     page.mouse.move(*at(page, 1, middle["x"], 1 - middle["y"]))  # on the map: the picture shows which place it is
@@ -155,9 +158,9 @@ def test_several_are_kept_dropped_or_pasted_and_what_cannot_be_placed_says_why(
     picture: Path, cards: Path, page: Page
 ) -> None:
     give(page, "drop", "waves.png", picture.read_bytes())
-    expect(page.get_by_role("article", name="waves.png")).to_contain_text("lie on the map")
+    expect(page.get_by_role("article", name="waves.png")).to_contain_text("lie on the map", timeout=PATIENCE)
     give(page, "paste", "dots.png", next((cards / "pictures" / "dots").iterdir()).read_bytes())
-    expect(page.get_by_role("article", name="dots.png")).to_contain_text("lie on the map")
+    expect(page.get_by_role("article", name="dots.png")).to_contain_text("lie on the map", timeout=PATIENCE)
     expect(page.locator(".shelf button")).to_have_count(2)
     page.locator(".shelf button").first.click()
     expect(page.get_by_role("article", name="waves.png")).to_be_visible()
@@ -186,4 +189,4 @@ def test_several_are_kept_dropped_or_pasted_and_what_cannot_be_placed_says_why(
     page.route("**/projections", busy)
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("article", name="large.png")).to_contain_text("Many pictures are waiting")
-    expect(page.get_by_role("article", name="large.png")).to_contain_text("lie on the map")
+    expect(page.get_by_role("article", name="large.png")).to_contain_text("lie on the map", timeout=PATIENCE)

@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
+from tests.service.viewer.test_accessible import check
+
 if TYPE_CHECKING:
     from tests.service.viewer.conftest import Served
 
@@ -138,6 +140,7 @@ def test_a_cell_is_followed_through_the_layers(served: Served, page: Page) -> No
     shown = [float(text.split()[0]) for text in rows.nth(0).locator("strong").all_inner_texts()]
     assert shown == pytest.approx(shares, abs=0.51)
     expect(rows.nth(1).locator("strong")).to_have_text(["100 %"])
+    check(page, "light")
     expect(rows.nth(0)).to_contain_text(f"{followed['samples']} samples")
     icon = rows.nth(0).locator("img").first
     expect(icon).to_have_js_property("complete", value=True)
@@ -158,7 +161,7 @@ def test_a_layer_switched_in_place_stays_with_the_samples(served: Served, page: 
     page.get_by_role("tab", name=SHALLOW, exact=True).click()
     followed = flow(served, cell)
     main = f"{followed['column'][0]}-{followed['row'][0]}-{SIDE}"
-    page.wait_for_function(f"location.hash.includes('layer={SHALLOW}') && location.hash.includes('cell={main}')")
+    page.wait_for_function(f"() => location.hash.includes('layer={SHALLOW}') && location.hash.includes('cell={main}')")
     page.wait_for_timeout(700)
     now = state(page)
     x, y = (float(part) for part in now["at"].split(",")[:2])

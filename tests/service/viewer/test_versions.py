@@ -14,6 +14,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.service.test_versions import damaged as damaged  # the fixture
+from tests.service.viewer.test_accessible import check
 
 if TYPE_CHECKING:
     from tests.service.viewer.conftest import Served
@@ -142,6 +143,9 @@ def test_accuracy_is_told_by_class_and_shown_by_cell(
             assert np.abs(shot[int(y), int(x)] - colour).max() < 24
     assert (np.abs(change[enough]) >= 0.3).any()
     expect(page.locator(".legend").last).to_contain_text("less often right")
+    check(page, "light")
+    page.set_viewport_size({"width": 390, "height": 844})
+    check(page, "light")
 
 
 def test_one_that_is_not_there_says_so(served: Served, open_page: OpenPage) -> None:

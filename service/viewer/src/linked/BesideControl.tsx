@@ -14,7 +14,7 @@ export function BesideControl({ view }: { view: View }) {
   return (
     <div class="beside">
       <button type="button" aria-pressed={open.value} title="Show another layer beside this one: what you point at is lit in both" onClick={toggle}>
-        <Icon name="columns" /> Side by side
+        <Icon name="columns" /> <span class="roomy">Side by side</span>
       </button>
       {open.value && <label><input type="checkbox" checked={together.value} onChange={(event) => { together.value = event.currentTarget.checked; }} /> move together</label>}
     </div>

@@ -10,7 +10,7 @@ import { brief, count, percent } from "../parts/words";
 import { ServiceSource } from "../source";
 import type { CellDocument, Layer } from "../types";
 import type { Place, View } from "../view";
-import { type Flow, follow, spread } from "./flows";
+import { type Flow, follow, half } from "./flows";
 import { litOf } from "./lit";
 
 const SHOWN = 5; // cells of each layer
@@ -24,6 +24,7 @@ export function Through({ view }: { view: View }) {
   if (!place) return <p class="quiet">Choose a cell on the map: here you see where its samples, the same places of the same images, lie at every layer.</p>;
   return (
     <section class="through" aria-label="Through the layers">
+      <h2>Through the layers</h2>
       <p class="quiet">Where the samples of column {place.column}, row {place.row} of {from} lie at every layer: the same places of the same images.</p>
       <ol>{layers.map((layer) => <Row key={`${from} ${layer.name} ${place.side} ${place.column} ${place.row}`} view={view} from={from} place={place} layer={layer} />)}</ol>
     </section>
@@ -60,9 +61,9 @@ function Row({ view, from, place, layer }: { view: View; from: string; place: Pl
 }
 
 function said(flow: Flow): string {
-  const all = flow.followed === flow.samples ? `All ${count(flow.samples)} samples` : `${count(flow.followed)} of ${count(flow.samples)} samples can be followed`;
+  const all = flow.followed === flow.samples ? `All ${count(flow.samples)} samples` : `${count(flow.followed)} of ${count(flow.samples)} samples can be followed: they`;
   const cells = flow.column.length;
-  return `${all}: in ${count(cells)} ${cells === 1 ? "cell" : "cells"}, ${spread(flow) < 1.5 ? "nearly all in one" : `as if evenly in ${Math.round(spread(flow))}`}.`;
+  return cells === 1 ? `${all} lie in one cell.` : `${all} lie in ${count(cells)} cells, half of them in ${count(half(flow))}.`;
 }
 
 function Successor({ view, flow, n }: { view: View; flow: Flow; n: number }) {

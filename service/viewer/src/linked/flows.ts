@@ -49,8 +49,8 @@ export function middle({ points }: Flow): { x: number; y: number } | null {
   return x === undefined || y === undefined ? null : { x, y };
 }
 
-/** Over how many cells of equal size it would be spread as much: the inverse of Simpson's index. */
-export function spread({ share }: Flow): number {
-  const squares = share.reduce((sum, one) => sum + one * one, 0);
-  return squares ? 1 / squares : 0;
+/** The fewest cells that hold half of what could be followed. */
+export function half({ share }: Flow): number {
+  let sum = 0;
+  return 1 + share.findIndex((one) => (sum += one) >= 0.5);
 }

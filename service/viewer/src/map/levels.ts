@@ -24,7 +24,7 @@ export class Levels {
     const { view, viewer } = map;
     this.ends.push(
       effect(() => this.choose()),
-      effect(() => { void this.put(view.layer.value, view.shownSide.value); }),
+      effect(() => { view.looks.value; void this.put(view.layer.value, view.shownSide.value); }),
       effect(() => { if (view.looks.value) { this.refresh(); this.ask(); } }),
       effect(() => { displayOf(view).density.value; this.refresh(); }),
       effect(() => { this.hide(displayOf(view).shown.value === "points"); }),

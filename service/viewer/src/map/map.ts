@@ -75,7 +75,7 @@ export class AtlasMap {
   constructor(readonly view: View, readonly element: HTMLElement) {
     forbidStyle();
     this.viewer = OpenSeadragon({
-      element, drawer: "canvas", showNavigationControl: false, showNavigator: false, keyboardNavEnabled: false,
+      element, drawer: "canvas", tabIndex: "" as never, showNavigationControl: false, showNavigator: false, keyboardNavEnabled: false,
       preserveViewport: true, autoResize: true, animationTime: matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 0.35, springStiffness: 8,
       visibilityRatio: 0.9, constrainDuringPan: true, minZoomImageRatio: 0.9, maxZoomPixelRatio: Infinity, zoomPerScroll: 1.25,
       homeFillsViewer: false, imageLoaderLimit: 6, maxImageCacheCount: 400, smoothTileEdgesMinZoom: Infinity,

@@ -5,6 +5,7 @@ import { TILE_SIDE } from "../source";
 import type { CellDocument } from "../types";
 import { type View, feature } from "../view";
 import type { Attach } from "./attachments";
+import { displayOf } from "./display";
 
 const LEAST = 24; // CSS pixels of a cell
 
@@ -26,7 +27,7 @@ export const attachMarks: Attach = (map) => {
     order: 20,
     draw(context, frame) {
       const cells = view.cells.peek();
-      if (frame.cellSize < LEAST || !cells || view.atlas.peek().seeded === null) return;
+      if (frame.cellSize < LEAST || !cells || view.atlas.peek().seeded === null || displayOf(view).shown.peek() === "points") return;
       const { left, top, right, bottom } = frame.visible, tile = (cell: number) => Math.floor(cell / TILE_SIDE);
       for (let y = tile(top); y <= tile(bottom); y++) {
         for (let x = tile(left); x <= tile(right); x++) {

@@ -26,8 +26,8 @@ export function listenToPointer(map: AtlasMap): () => void {
   const on = (name: string, handler: (event: Pressed) => void) => viewer.addHandler(name as "canvas-press", handler as never);
 
   on("canvas-press", (event) => {
+    element.focus({ preventScroll: true }); // so that the keys are the map's
     held = map.tool.peek() ?? (event.originalEvent.shiftKey ? map.tools.peek().find((tool) => tool.shift) ?? null : null);
-    if (held) viewer.setMouseNavEnabled(true);
     held?.down(pointed(event));
   });
   on("canvas-drag", (event) => {

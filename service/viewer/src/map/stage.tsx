@@ -20,7 +20,7 @@ export function Stage({ view }: { view: View }) {
     };
   }, [view]);
   return (
-    <section class="stage" aria-label="Map">
+    <section class="stage" aria-label={view.prefix === "" ? "Map" : "Second map"}>
       <div class="bar"><Corner view={view} corner="bar" /></div>
       <div class="ground">
       <div class="map" ref={place} tabIndex={0} role="application" aria-describedby="keys" aria-label={named(view)} />

@@ -35,7 +35,7 @@ export function VersionsPage({ job }: { job: ComparisonJob }) {
   }, [layer]);
   const names = titles(found, layer);
   return (
-    <main class="versions">
+    <main class="versions" id="main">
       <header>
         <h1>{names.old} <span class="quiet">→</span> {names.new}</h1>
         <p class="quiet">{found.layers.length === 1 ? layer.layer : ""} on {found.dataset.name}{job.atlas && <> · <a href={`./?atlas=${encodeURIComponent(job.atlas)}`}>the atlas</a></>}</p>
@@ -50,6 +50,7 @@ export function VersionsPage({ job }: { job: ComparisonJob }) {
           : problem.value ? <ProblemLine problem={problem.value} /> : <Busy>Loading both maps…</Busy>}
       </div>
       <aside class="panel" aria-label="What changed">
+        <h2 class="unseen">What changed</h2>
         {halves.value && <CellCard key={layer.layer} job={job} found={found} halves={halves.value} />}
         <Choice label="What changed" value={tab.value} controls="changed" onPick={(id) => { tab.value = id; }} options={TABS.map(([value, title]) => ({ value, text: title }))} />
         <div id="changed">{halves.value && <Part tab={tab.value} job={job} found={found} halves={halves.value} />}</div>
@@ -87,7 +88,7 @@ function Shown({ halves, which, title }: { halves: Coupled; which: "old" | "new"
 
 /** What is drawn over the maps, with what its colours mean. */
 function Showing({ labelled }: { labelled: boolean }) {
-  const shown = shownOf.value, all = [["marks", "changed cells"], ["points", "samples"], ...(labelled ? [["accuracy", "accuracy"]] : [])] as [keyof typeof shown, string][];
+  const shown = shownOf.value, all = [["marks", "changed cells"], ["names", "names"], ["points", "samples"], ...(labelled ? [["accuracy", "accuracy"]] : [])] as [keyof typeof shown, string][];
   return (
     <div class="showing" role="group" aria-label="Show">
       {all.map(([name, title]) => (

@@ -19,7 +19,7 @@ export function VersionsPanel({ view }: { view: View }) {
   useEffect(() => { listOf<Model>("v1/models").then((found) => { models.value = found.filter((model) => model.state === "ready"); }, (error: Error) => { problem.value = error; }); }, []);
   if (problem.value) return <ProblemLine problem={problem.value} />;
   if (!models.value) return <Busy />;
-  return <><Form view={view} models={models.value} /><Made view={view} models={models.value} /></>;
+  return <><h2>Compare models</h2><Form view={view} models={models.value} /><Made view={view} models={models.value} /></>;
 }
 
 function Form({ view, models }: { view: View; models: Model[] }) {

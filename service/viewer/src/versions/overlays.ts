@@ -3,15 +3,16 @@
 import { type Signal, effect, signal } from "@preact/signals";
 import { boxOf } from "../linked/lit";
 import type { AtlasMap, Frame } from "../map/map";
+import { named, writeNames } from "./names";
 import { type Coupled, coupledOf } from "./coupled";
 import type { Change, Which } from "./told";
 
-export interface Shown { points: boolean; marks: boolean; accuracy: boolean }
+export interface Shown { names: boolean; points: boolean; marks: boolean; accuracy: boolean }
 
 /** What is shown over both halves. */
-export const shownOf: Signal<Shown> = signal({ points: false, marks: true, accuracy: false });
+export const shownOf: Signal<Shown> = signal({ names: true, points: false, marks: true, accuracy: false });
 
-const HEAT = 10, POINTS = 30, MARKS = 35;
+const HEAT = 10, POINTS = 30, MARKS = 35, NAMES = 40;
 const FULL = 0.3; // change of a share right that has the full colour
 const FEW = 5; // images under which a cell's share right is not coloured
 
@@ -34,10 +35,12 @@ export function showHalf(map: AtlasMap): (() => void) | void {
   const own = coupledOf(map.view).peek();
   if (!own) return undefined;
   const { coupled, which } = own, marked = marks(coupled, which);
+  map.tools.value = []; // of an atlas, whose cells could be selected
   const ends = [
     map.addOverlay({ order: HEAT, draw: (context, frame) => { if (shownOf.peek().accuracy) heat(context, frame, coupled, which); } }),
     map.addOverlay({ order: POINTS, draw: (context, frame) => { if (shownOf.peek().points) dots(context, frame, coupled.half[which].points); } }),
     map.addOverlay({ order: MARKS, draw: (context, frame) => { if (shownOf.peek().marks) for (const mark of marked) outline(context, frame, coupled.side, mark); } }),
+    map.addOverlay({ order: NAMES, draw: (context, frame) => { if (shownOf.peek().names) writeNames(context, frame, named(coupled, which)); } }),
     effect(() => { shownOf.value; map.redraw(); }),
   ];
   return () => { for (const end of ends) end(); };
