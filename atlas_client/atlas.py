@@ -204,8 +204,9 @@ class Atlas:
             layer: Name of a layer.
             side: Cells a side of the level that `cell` is of; the coarsest by default.
             most: How many at most; all by default.
-            **which: One of `cell` (column, row), `box` (x0, y0, x1, y1), `near` (x, y) and `image`, with `position`
-                (row, column) of the image; and `label`, `predicted`, `wrong`, as `Question` takes them.
+            **which: One of `cell` (column, row), `box` (x0, y0, x1, y1), `polygon` (x, y each), `near` (x, y) and
+                `image`, with `position` (row, column) of the image; and `label`, `predicted`, `wrong`, `right`,
+                `speaks_for`, as `Question` takes them.
 
         Returns:
             Of each its number, image, place in the layer's grid and on the map, label, prediction and the address of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from atlas_client.errors import BadInputError
 from atlas_client.pictures import Picture, media_type, picture_bytes
 
 PAGE = 500
-PLACES = ("cell", "box", "near", "image")
+PLACES = ("cell", "box", "polygon", "near", "image")
 CROP_SIDE, MARGIN, CAPTION = 96, 6, 15  # pixels of a sheet
 ACROSS = 10
 GROUND, INK, WRONG = (255, 255, 255), (70, 66, 60), (180, 64, 15)
@@ -29,12 +29,16 @@ class Question:
         cell: Column and row of a cell of the level.
         level: Of the cell, from 0, the coarsest.
         box: x0, y0, x1, y1 on the map, each in [0, 1], y upwards.
+        polygon: x and y of each corner on the map.
         near: x and y on the map; the nearest come first.
         image: What samples are to be most like; the likest come first.
         position: Row and column in the layer's grid of the image; the whole image by default.
         label: Index or name of the images' label.
         predicted: Index or name of what the network takes them for.
         wrong: Only of images that the network got wrong.
+        right: Only of images that the network got right.
+        speaks_for: Index or name of a class that samples add to; not with an image.
+        by: `magnitude`, those that add most to it, or `rank`, those that add to no class more.
 
     Raises:
         BadInputError: More than one place is named, or a position without an image.
@@ -43,12 +47,16 @@ class Question:
     cell: tuple[int, int] | None = None
     level: int = 0
     box: Sequence[float] | None = None
+    polygon: Sequence[Sequence[float]] | None = None
     near: Sequence[float] | None = None
     image: Picture | None = None
     position: tuple[int, int] | None = None
     label: int | str | None = None
     predicted: int | str | None = None
     wrong: bool = False
+    right: bool = False
+    speaks_for: int | str | None = None
+    by: str | None = None
 
     def __post_init__(self) -> None:
         named = [name for name in PLACES if getattr(self, name) is not None]
@@ -56,16 +64,24 @@ class Question:
             raise BadInputError(f"samples are asked for by one place, not by {' and '.join(named)}")
         if self.position is not None and self.image is None:
             raise BadInputError("a position is one of an image; name the image, too")
+        if self.speaks_for is not None and self.image is not None:
+            raise BadInputError("samples most like an image are not asked for by the class that they speak for")
 
     def parameters(self) -> Document:
         """What goes into the query."""
         row, column = self.position or (None, None)
         given = {
-            "bbox": None if self.box is None else ",".join(map(repr, map(float, self.box))),
-            "near": None if self.near is None else ",".join(map(repr, map(float, self.near))),
+            "bbox": None if self.box is None else _joined(self.box),
+            "polygon": None if self.polygon is None else _joined(part for corner in self.polygon for part in corner),
+            "near": None if self.near is None else _joined(self.near),
             "row": row, "column": column, "label": self.label, "predicted": self.predicted, "wrong": self.wrong or None,
+            "right": self.right or None, "speaks_for": self.speaks_for, "by": self.by,
         }  # fmt: skip
         return {name: value for name, value in given.items() if value is not None}
+
+
+def _joined(numbers: Iterable[float]) -> str:
+    return ",".join(repr(float(number)) for number in numbers)
 
 
 def samples(client: Client, atlas: str, layer: str, question: Question, most: int | None = None) -> Iterator[Document]:

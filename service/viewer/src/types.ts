@@ -107,6 +107,8 @@ export interface SampleDocument {
   label: ClassName | null;
   predicted: ClassName | null;
   right: boolean | null;
+  /** What of the picture it sees: left, top, right, bottom, in shares of its sides. */
+  field: [number, number, number, number];
   crop: string | null;
   distance?: number;
 }

@@ -122,7 +122,8 @@ def browser() -> Iterator[Browser]:
 def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
     """Open an address; the test fails where the page erred, complained, or asked another origin.
 
-    `allow` is a pattern of complaints that the test brings about. What is shown last is kept as a picture.
+    `allow` is a pattern of complaints that the test brings about; unless it is the `first` visit, the guide was shown
+    before. What is shown last is kept as a picture.
     """
     pages: list[Page] = []
     faults: list[str] = []
@@ -142,12 +143,14 @@ def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Call
 
     def opened(
         address: str, width: int = 1280, height: int = 800, *, scheme: str = "light", allow: str | None = None,
-        prepare: Callable[[Page], object] = lambda _: None, **more: Any,
+        first: bool = False, prepare: Callable[[Page], object] = lambda _: None, **more: Any,
     ) -> Page:  # fmt: skip
         more.setdefault("reduced_motion", "reduce")  # nothing is half-way when it is looked at
         page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme, **more)  # type: ignore[arg-type]
         page.set_default_timeout(10_000)
         watch(page, urlsplit(address).netloc, allow)
+        if not first:
+            page.add_init_script("localStorage.setItem('activation-atlas-guide', 'seen')")
         prepare(page)
         pages.append(page)
         page.goto(address)

@@ -36,7 +36,7 @@ ROWS = [
     ("intensity", "test_heat.test_intensity_brings_faint_icons_out"),
     ("icon density", "test_map.test_icons_are_sized_by_density"),
     ("attribution labels", "test_names.test_regions_are_named_where_they_are_and_the_names_can_be_read"),
-    ("hover: frame and top classes", "test_map.test_what_is_said_of_a_cell"),
+    ("hover: frame, tooltip with top classes, its toggle", "test_cell.test_a_cell_that_is_pointed_at_says_what_it_is"),
     ("minimap and reticle", "test_map.test_the_minimap_shows_what_is_in_view_and_moves_it"),
     ("options tray, location read-out", "test_article.test_options_open_and_say_where_the_map_looks"),
     ("link to this view", "test_share.test_a_copied_link_shows_the_same_view"),
@@ -60,12 +60,12 @@ def test_buttons_zoom_and_bring_the_whole_map_back(open_page: OpenPage, corners_
     page = painted(open_page(f"{corners_address}#layer=features.5&side=4"), 4)
     whole = square(page)[2]
     page.get_by_role("button", name="Zoom in").click()
-    page.wait_for_function(f"Number(document.querySelector('.map').dataset.size) > {1.5 * whole}")
+    page.wait_for_function(f"() => Number(document.querySelector('.map').dataset.size) > {1.5 * whole}")
     page.get_by_role("button", name="Zoom out").click()
-    page.wait_for_function(f"Number(document.querySelector('.map').dataset.size) < {1.1 * whole}")
+    page.wait_for_function(f"() => Number(document.querySelector('.map').dataset.size) < {1.1 * whole}")
     page.get_by_role("button", name="Zoom in").click()
     page.get_by_role("button", name="Show all").click()
-    page.wait_for_function(f"Math.abs(Number(document.querySelector('.map').dataset.size) - {whole}) < 1")
+    page.wait_for_function(f"() => Math.abs(Number(document.querySelector('.map').dataset.size) - {whole}) < 1")
 
 
 def test_icons_have_a_gap_between_them(open_page: OpenPage, corners_address: str) -> None:

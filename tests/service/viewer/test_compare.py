@@ -22,7 +22,7 @@ def test_two_classes_on_one_picture_and_a_patch_pasted(open_page: OpenPage, serv
     page = open_page(f"{served.page}#layer={LAYER}&panel=compare")
     suggested = page.get_by_role("region", name="Often confused").get_by_role("button")
     pairs = served.client.confusions(served.atlas["id"])
-    expect(suggested.first).to_have_text(" and ".join(one["name"] for one in pairs[0]["classes"]))
+    expect(suggested.first).to_have_text(" and ".join(one["name"] for one in pairs[0]["classes"]), timeout=30_000)
     for label, name in (("On the left", "dots"), ("On the right", "waves")):
         page.get_by_role("combobox", name=label).fill(name)
         page.keyboard.press("Enter")

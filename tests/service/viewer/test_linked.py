@@ -161,7 +161,7 @@ def test_a_layer_switched_in_place_stays_with_the_samples(served: Served, page: 
     page.get_by_role("tab", name=SHALLOW, exact=True).click()
     followed = flow(served, cell)
     main = f"{followed['column'][0]}-{followed['row'][0]}-{SIDE}"
-    page.wait_for_function(f"location.hash.includes('layer={SHALLOW}') && location.hash.includes('cell={main}')")
+    page.wait_for_function(f"() => location.hash.includes('layer={SHALLOW}') && location.hash.includes('cell={main}')")
     page.wait_for_timeout(700)
     now = state(page)
     x, y = (float(part) for part in now["at"].split(",")[:2])

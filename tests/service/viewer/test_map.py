@@ -87,7 +87,8 @@ def test_an_atlas_without_icons_shows_its_counts_and_asks_for_no_tiles(open_page
         x, y = _place(page, 4, column, row)
         assert np.abs(pixel(page, x, y) - pixel(page, *_place(page, 4, 1, 1))).max() > 16
         page.mouse.click(x, y)
-        expect(page.locator("figure.cell figcaption")).to_contain_text(f"Column {column}, row {row} of 4. No icons.")
+        expect(page.locator("figure.cell figcaption")).to_contain_text(f"Column {column}, row {row} of 4.")
+        expect(page.locator("figure.cell figcaption")).to_contain_text("No icons")
         assert page.locator(".cell-icon").count() == 0
         assert not [url for url in asked if "/tiles/" in url]
 
@@ -107,14 +108,17 @@ def test_what_is_said_of_a_cell(open_page: OpenPage, corners_address: str) -> No
     panel = page.locator(".panel")
     for text in ("teapot", "Seeded from data", "largest for 50 % of the samples, in 4 images", "teapot/11-0.png"):
         expect(panel).to_contain_text(text)
-    facts = dict(zip(panel.locator("dt").all_inner_texts(), panel.locator("dd").all_inner_texts(), strict=True))
-    assert facts["Samples"] == "20"
+    facts = dict(zip(*(panel.locator(f".facts {part}").all_inner_texts() for part in ("dt", "dd")), strict=True))
+    assert facts["Samples"] == "20 (20 % of the layer's)"
     assert facts["Images"] == "10"
     assert facts["Coherence"] == "0.75"
-    assert facts["Whitened cosine"] == "0.50"
-    assert facts["Own cell is nearest"] == "yes"
-    assert (facts["Like its start"], facts["Like a real patch"]) == ("0.40", "0.30")
-    expect(panel).to_contain_text("This icon is marked. It is grainy")
+    measures = [row.inner_text().split("\n")[:2] for row in panel.locator(".measures > div").all()]
+    told = {name: value.split(" ")[0] for name, value in measures}
+    assert told == {"Whitened cosine": "0.50", "After blur, turn and zoom": "0.52", "Own cell is nearest": "yes",
+                    "Contrast": "0.20", "High frequencies": "5.0", "Like its start": "0.40",
+                    "Like a real patch": "0.30"}  # fmt: skip
+    expect(panel.locator(".measures .under dt")).to_have_text(["High frequencies"])
+    expect(panel.get_by_label("Fidelity")).to_contain_text("It is grainy")
     widths = panel.locator(".fill").evaluate_all("bars => bars.map(bar => bar.style.width)")
     assert widths == ["100%", "35.7143%"]
     expect(panel.locator(".fill").nth(1)).to_have_class("fill against")

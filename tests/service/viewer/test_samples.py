@@ -75,9 +75,8 @@ def test_a_page_of_samples_stays_while_other_cells_are_pointed_at(live: Live, pa
     expect(page.locator(".pager span")).to_have_text(re.compile(f"^{SHOWN + 1}–"))
     other = next(one for one in live.client.items(f"{live.level}/cells") if one != cell)
     page.mouse.move(*at(page, SIDE, other["column"] + 0.5, other["row"] + 0.5))
-    expect(page.locator("figure.cell figcaption")).to_contain_text(f"Column {other['column']}, row {other['row']}")
-    expect(page.locator(".samples")).to_be_hidden()
-    page.mouse.move(*at(page, SIDE, cell["column"] + 0.5, cell["row"] + 0.5))
+    expect(page.get_by_role("tooltip")).to_contain_text(f"Average of {other['count']} sample")
+    expect(page.locator("figure.cell figcaption")).to_contain_text(f"Column {cell['column']}, row {cell['row']}")
     expect(page.locator(".pager span")).to_have_text(re.compile(f"^{SHOWN + 1}–"))
 
 

@@ -86,7 +86,7 @@ def test_samples_that_speak_for_a_class_among_those_taken_for_another(page: Page
     page.get_by_text("More conditions").click()
     page.get_by_role("combobox", name="Samples that speak for").fill("dots")
     page.keyboard.press("Enter")
-    page.get_by_text("Most of all classes").click()
+    page.get_by_text("First of all").click()
     rank = told(served, page, speaks_for="dots", by="rank")
     expect(page.locator(".found")).to_have_text(re.compile(f"^{rank['total']} sample"))
 

@@ -1,5 +1,6 @@
 // What is attached to every map: overlays, tools, pieces of state. Each is a function of the map; what it returns ends it.
 
+import { attachGuide } from "../guide/steps";
 import { attachAxes } from "../compare/classes";
 import { attachHeat } from "../heat/heat";
 import { attachAnnounce } from "./announce";
@@ -31,6 +32,7 @@ export const ATTACHMENTS: Attach[] = [
   ({ view }) => stayWithSamples(view),
   showLanding,
   attachNames,
+  attachGuide,
   attachMarked,
   attachFrames,
   attachAnnounce,

@@ -5,6 +5,7 @@ import { Legend } from "../heat/Legend";
 import { heatOf } from "../heat/heat";
 import { Strip } from "../line/Strip";
 import { lineOf } from "../line/line";
+import { GuideButton } from "../guide/Guide";
 import { BesideControl } from "../linked/BesideControl";
 import { canBeside } from "../linked/beside";
 import { Share } from "../share/Share";
@@ -32,6 +33,7 @@ export const CONTROLS: Control[] = [
   { id: "beside", corner: "bar", available: canBeside, component: BesideControl },
   { id: "display", corner: "bar", component: Displaying },
   { id: "tour", corner: "bar", available: canPlay, component: PlayControl },
+  { id: "guide", corner: "bar", available: (view) => view.prefix === "", component: GuideButton },
   { id: "share", corner: "bar", available: (view) => view.prefix === "", component: Share },
   { id: "player", corner: "top-left", available: (view) => view.prefix === "" && view.source.root !== "", component: Player },
   { id: "zoom", corner: "bottom-right", component: Zoom },

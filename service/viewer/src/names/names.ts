@@ -37,9 +37,10 @@ export const namesOf = feature((view: View): Names => {
   if (!view.source.root) return { shown, list }; // nobody answers
   effect(() => {
     const layer = view.layer.value;
-    if (!kept.has(layer)) view.looks.value; // they wait for attributions
+    const known = attributed(view); // they wait for that
+    if (!kept.has(layer)) view.looks.value;
     list.value = kept.get(layer) ?? [];
-    if (!layer || kept.has(layer)) return;
+    if (!layer || !known || kept.has(layer)) return;
     listOf<PlaceName>(`${view.source.root}/layers/${quoted(layer)}/names`).then(
       (found) => {
         kept.set(layer, found);
@@ -50,3 +51,8 @@ export const namesOf = feature((view: View): Names => {
   });
   return { shown, list };
 });
+
+function attributed(view: View): boolean {
+  const { attribute, cells } = view.atlas.value.progress;
+  return !view.running.value || ((attribute?.fraction ?? 1) === 1 && cells?.fraction === 1);
+}

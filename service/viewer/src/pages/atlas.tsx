@@ -4,6 +4,8 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { bound, maybe, number, text } from "../address";
 import { Problem } from "../api";
+import { Guide } from "../guide/Guide";
+import { greet, guideOf } from "../guide/steps";
 import { Stages } from "../linked/Stages";
 import { cameraCodec, placeCodec } from "../map/codecs";
 import { PANELS } from "../panels";
@@ -61,18 +63,25 @@ function Missing({ problem, folder }: { problem: Error; folder: boolean }) {
 }
 
 function Shown({ view }: { view: View }) {
-  const panels = PANELS.filter((panel) => panel.available(view)), open = panelOf(view);
-  const shown = panels.find((panel) => panel.id === open.value) ?? panels[0];
+  useEffect(() => greet(view), [view]);
   return (
     <main class="atlas" id="main">
       <Heading view={view} />
       <Progress view={view} />
       <Stages view={view} />
-      <aside class="panel" aria-label="Details">
-        {panels.length > 1 && <Choice label="Panels" controls="details" value={shown!.id} onPick={(id) => { open.value = id; }} options={panels.map(({ id, title }) => ({ value: id, text: title }))} />}
-        {shown && shown.id !== "details" && <h2 class="unseen">{shown.title}</h2>}
-        <div id="details">{shown && <shown.component view={view} />}</div>
-      </aside>
+      <aside class="panel" aria-label="Details">{guideOf(view).step.value === null ? <Panels view={view} /> : <Guide view={view} />}</aside>
     </main>
+  );
+}
+
+function Panels({ view }: { view: View }) {
+  const panels = PANELS.filter((panel) => panel.available(view)), open = panelOf(view);
+  const shown = panels.find((panel) => panel.id === open.value) ?? panels[0];
+  return (
+    <>
+      {panels.length > 1 && <Choice label="Panels" controls="details" value={shown!.id} onPick={(id) => { open.value = id; }} options={panels.map(({ id, title }) => ({ value: id, text: title }))} />}
+      {shown && shown.id !== "details" && <h2 class="unseen">{shown.title}</h2>}
+      <div id="details">{shown && <shown.component view={view} />}</div>
+    </>
   );
 }

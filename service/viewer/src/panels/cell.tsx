@@ -1,13 +1,17 @@
-// What is said of a cell.
+// What is said of a cell: its icon and how far that is to be trusted, the classes it adds to, what it is the average of.
 
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { json } from "../api";
+import { showClass } from "../gallery/showing";
 import { Bars } from "../parts/Bars";
 import { CellIcon } from "../parts/CellIcon";
-import { type Fact, Facts } from "../parts/Facts";
-import { MARKS } from "../parts/marks";
-import { amount, brief, count, decimal, percent, seeding } from "../parts/words";
-import { TILE_SIDE } from "../source";
-import type { CellDocument, IconMeasures } from "../types";
+import { Facts } from "../parts/Facts";
+import { amount, brief, count, decimal, percent } from "../parts/words";
+import { ServiceSource, TILE_SIDE } from "../source";
+import type { CellDocument, ClassName } from "../types";
 import type { Place, View } from "../view";
+import { Trust } from "./trust";
 
 export function CellDetails({ view, place, cell }: { view: View; place: Place; cell: CellDocument | null }) {
   const { side, column, row } = place, seeded = view.atlas.value.seeded, [first] = cell?.classes ?? [];
@@ -15,10 +19,11 @@ export function CellDetails({ view, place, cell }: { view: View; place: Place; c
   return (
     <>
       <figure class="cell">
-        {seeded !== null && <CellIcon view={view} place={place} />}
+        {seeded !== null && <CellIcon view={view} place={place} pixels={640} />}
         <figcaption>
           <h2 title={first?.name}>{first ? brief(first.name) : "Cell"}</h2>
-          <p>Column {column}, row {row} of {side}. {seeding(seeded)}.</p>
+          <p class="quiet">Column {column}, row {row} of {side}.</p>
+          <Seeding seeded={seeded} />
           {preview && <p class="note">A preview: the icon itself is still to come.</p>}
         </figcaption>
       </figure>
@@ -27,46 +32,67 @@ export function CellDetails({ view, place, cell }: { view: View; place: Place; c
   );
 }
 
+/** Whether pictures of the dataset went into the icon; always said beside one. */
+function Seeding({ seeded }: { seeded: boolean | null }) {
+  if (seeded === null) return <p class="badge">No icons</p>;
+  return seeded
+    ? <p class="badge seeded" title="It starts from an average of real patches, so some of what it shows may be theirs">Seeded from data</p>
+    : <p class="badge" title="No picture of the dataset went into it">Pure: no data in the picture</p>;
+}
+
 function Known({ view, place, cell }: { view: View; place: Place; cell: CellDocument }) {
-  const marks = (cell.icon?.marks ?? []).map((mark) => MARKS[mark]?.long ?? mark);
+  const all = view.layerShown.value?.qualities?.samples;
   return (
     <>
-      <Classes cell={cell} />
+      <Classes view={view} place={place} cell={cell} />
       {(cell.few_images ?? cell.images < 3) && <p class="note">Fewer than three different images fell into this cell.</p>}
-      {marks.length > 0 && <p class="note">This icon is marked. {marks.join(" ")}</p>}
-      <h3>The cell</h3>
+      <h3>The average of</h3>
       <Facts rows={[
-        ["Samples", count(cell.count)], ["Images", count(cell.images)],
+        ["Samples", all ? `${count(cell.count)} (${percent(cell.count / all)} of the layer's)` : count(cell.count)], ["Images", count(cell.images)],
         ["Coherence", decimal(cell.coherence), "Length of the mean of the unit activations, 0 to 1: is the mean a fair summary?"],
         ["Mean pair cosine", decimal(cell.pair_cosine), "Cosine between two of its activations; does not rise by itself in small cells"],
       ]} />
-      {cell.icon && <><h3>Fidelity of the icon</h3><Facts rows={fidelity(cell.icon)} /></>}
+      <p class="quiet small">{coherent(cell.coherence)}</p>
       <Exemplars view={view} place={place} cell={cell} />
+      {cell.icon && <Trust icon={cell.icon} />}
     </>
   );
 }
 
-function Classes({ cell }: { cell: CellDocument }) {
-  if (cell.classes === null) return <p class="note">The classes that it adds to are still to come.</p>;
-  if (!cell.classes.length) return null;
-  const strongest = Math.max(1e-9, ...cell.classes.map((one) => Math.abs(one.attribution)));
-  const rows = cell.classes.map((one) => ({
-    name: brief(one.name), title: one.name, value: amount(one.attribution), share: one.attribution / strongest,
-    more: `largest for ${percent(one.share)} of the samples, in ${count(one.images)} ${one.images === 1 ? "image" : "images"}`,
-  }));
-  return <><h3>Adds to the classes</h3><Bars rows={rows} /></>;
+function coherent(coherence: number | null): string {
+  if (coherence === null) return "";
+  if (coherence >= 0.8) return "Its samples point the same way: the average is a fair summary.";
+  return coherence >= 0.5 ? "Its samples agree in part: the average leaves some of them out." : "Its samples differ much: the average shows little of any of them.";
 }
 
-function fidelity(icon: IconMeasures): Fact[] {
-  const rank = icon.retrieval_rank;
-  return [
-    ["Whitened cosine", decimal(icon.whitened_cosine), "Between the cell's direction and what its icon excites, as served"],
-    ["After blur, turn and zoom", decimal(icon.robust)],
-    ["Own cell is nearest", rank === 0 ? "yes" : rank === undefined ? "–" : `rank ${rank + 1}`],
-    ["Contrast", decimal(icon.contrast)], ["High frequencies", decimal(icon.high_frequency)],
-    ["Like its start", decimal(icon.start_correlation), "Correlation with the picture that it started from; over 0.95 is a copy"],
-    ["Like a real patch", decimal(icon.exemplar_correlation), "Highest correlation with one of the cell's nearest real patches; over 0.95 is a copy"],
-  ];
+interface Against extends ClassName { attribution: number }
+
+function Classes({ view, place, cell }: { view: View; place: Place; cell: CellDocument }) {
+  const against = useAgainst(view, place, cell);
+  if (cell.classes === null) return <p class="note">The classes that it adds to are still to come.</p>;
+  if (!cell.classes.length) return null;
+  const told = [...cell.classes, ...against], strongest = Math.max(1e-9, ...told.map((one) => Math.abs(one.attribution)));
+  const row = (one: Against, more?: string) => ({
+    name: brief(one.name), title: one.name, value: amount(one.attribution), share: one.attribution / strongest, more,
+    onPick: view.source.live ? () => showClass(view, one.index) : undefined,
+  });
+  return (
+    <>
+      <h3>Adds to the classes <span class="unit">logits</span></h3>
+      <Bars rows={cell.classes.map((one) => row(one, one.share === 0 ? undefined : `largest for ${percent(one.share)} of the samples, in ${count(one.images)} ${one.images === 1 ? "image" : "images"}`))} />
+      {against.length > 0 && <><h3>Speaks most against <span class="unit">logits</span></h3><Bars rows={against.map((one) => row(one))} /></>}
+    </>
+  );
+}
+
+// The list of cells leaves these out: of a large level they would be many.
+function useAgainst(view: View, { side, column, row }: Place, { classes }: CellDocument): Against[] {
+  const found = useSignal<{ url: string; against: Against[] } | null>(null), { source } = view;
+  const url = source instanceof ServiceSource && classes?.length ? `${source.level(view.layer.value, side)}/cells/${column}-${row}` : null;
+  useEffect(() => {
+    if (url) json<{ against: Against[] }>(url).then(({ against }) => { found.value = { url, against }; }, () => undefined);
+  }, [url]);
+  return found.value && found.value.url === url ? found.value.against : [];
 }
 
 function Exemplars({ view, place, cell }: { view: View; place: Place; cell: CellDocument }) {
@@ -77,7 +103,7 @@ function Exemplars({ view, place, cell }: { view: View; place: Place; cell: Cell
   return (
     <>
       <h3>Nearest real patches</h3>
-      <ul class="exemplars">{found.map((one, n) => <li key={n}><img src={address(n)!} alt={one.image} title={one.image} loading="lazy" /></li>)}</ul>
+      <ul class="exemplars">{found.map((one, n) => <li key={`${column} ${row} ${n}`}><img src={address(n)!} alt={one.image} title={one.image} loading="lazy" /></li>)}</ul>
     </>
   );
 }

@@ -1,4 +1,4 @@
-// The first panel: the cell that is pointed at or chosen, a part of the map, else the layer and level.
+// The first panel: the cell that is chosen, a part of the map, else the layer and level.
 
 import { boxOf } from "../map/box";
 import { markedOf } from "../map/marked";
@@ -15,28 +15,20 @@ import { shownCell } from "./shown";
 const all = (total: number) => (total === 1 ? "Its only sample" : `All ${count(total)} samples`);
 
 export function Details({ view }: { view: View }) {
-  const { place, cell } = shownCell(view), at = place.value, chosen = view.selected.value, box = boxOf(view).value;
-  const same = at !== null && chosen !== null && at.side === chosen.side && at.column === chosen.column && at.row === chosen.row;
+  const { place, cell } = shownCell(view), at = place.value, box = boxOf(view).value;
   return (
     <>
       {at ? <CellDetails view={view} place={at} cell={cell.value} /> : box ? <BoxDetails view={view} /> : <LevelDetails view={view} />}
-      {!view.source.live && <NoService />}
-      {view.source.live && <Whole view={view} shown={same || (at === null && box !== null)} />}
+      {view.source.live ? <Whole view={view} /> : <NoService />}
     </>
   );
 }
 
-// Page and all they stay while other cells are pointed at.
-function Whole({ view, shown }: { view: View; shown: boolean }) {
-  const { source, layer, selected } = view, box = boxOf(view).value, cell = selected.value, onPoint = (sample: { x: number; y: number } | null) => { markedOf(view).value = sample; };
-  const common = { heading: all, onPoint };
-  const name = layer.value;
-  return (
-    <div hidden={!shown}>
-      {cell ? <Samples {...common} key={`${name} ${cell.side} ${cell.column} ${cell.row}`} ask={(asked) => samplesOfCell(source, name, cell, asked)} />
-        : box && <Samples {...common} key={`${name} ${Object.values(box).join()}`} ask={(asked) => samplesOfBox(source, name, box, asked)} />}
-    </div>
-  );
+function Whole({ view }: { view: View }) {
+  const { source, layer, selected } = view, box = boxOf(view).value, cell = selected.value, name = layer.value;
+  const common = { heading: all, onPoint: (sample: { x: number; y: number } | null) => { markedOf(view).value = sample; } };
+  if (cell) return <Samples {...common} key={`${name} ${cell.side} ${cell.column} ${cell.row}`} ask={(asked) => samplesOfCell(source, name, cell, asked)} />;
+  return box && <Samples {...common} key={`${name} ${Object.values(box).join()}`} ask={(asked) => samplesOfBox(source, name, box, asked)} />;
 }
 
 function BoxDetails({ view }: { view: View }) {

@@ -1,6 +1,8 @@
 // What stands beside the map, a tab each; below it on a narrow screen.
 
 import type { ComponentType } from "preact";
+import { Gallery, hasGallery } from "../gallery/Gallery";
+import { PANEL as GALLERY } from "../gallery/showing";
 import { ComparePanel } from "../compare/ComparePanel";
 import { canCompare, comparedIn } from "../compare/classes";
 import { HeatPanel } from "../heat/HeatPanel";
@@ -26,6 +28,7 @@ export interface Panel {
 
 export const PANELS: Panel[] = [
   { id: "details", title: "Details", available: () => true, component: Details },
+  { id: GALLERY, title: "Gallery", available: hasGallery, component: Gallery },
   { id: "heat", title: "Heat map", available: hasHeat, component: HeatPanel },
   { id: "select", title: "Select", available: (view) => view.source.live, component: SelectPanel },
   { id: "compare", title: "Compare", available: (view) => comparedIn(view) !== null || canCompare(view), component: ComparePanel },

@@ -1,8 +1,10 @@
 // What is said of a layer and of the level that is shown.
 
+import { hasHeat, heatOf } from "../heat/heat";
 import { Places } from "../names/Places";
 import { type Fact, Facts } from "../parts/Facts";
 import { count, decimal, percent } from "../parts/words";
+import { panelOf } from "./open";
 import type { View } from "../view";
 
 export function LevelDetails({ view }: { view: View }) {
@@ -17,7 +19,7 @@ export function LevelDetails({ view }: { view: View }) {
       {seeded !== null && <p class="quiet">{seeded
         ? "The icons are seeded from data: each starts from an average of real patches. Compare them with the nearest real patches of a cell."
         : "The icons are pure: no picture of the dataset went into them."}</p>}
-      {icons && <p class="quiet">A dot in an icon's corner marks it: low in contrast or fidelity, a copy, or grainy.</p>}
+      {icons && <p class="quiet">A dot in an icon's corner marks it: low in contrast or fidelity, a copy, or grainy.{hasHeat(view) && <> <button type="button" class="link" onClick={() => { heatOf(view).of.value = "fidelity"; panelOf(view).value = "heat"; }}>Find the least trustworthy icons</button></>}</p>}
       <p class="quiet">Point at a cell or choose one to see what it is.{view.source.live && " Drag with Shift to see all samples of a part of the map."}</p>
       <Places view={view} />
       {qualities && <><h3>The layer</h3><Facts rows={[

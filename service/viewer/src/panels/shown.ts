@@ -1,6 +1,6 @@
-// The cell that details are shown of: the one pointed at, else the one chosen; with what is known of it.
+// The cell that is chosen, with what is known of it.
 
-import { type Signal, computed, effect, signal } from "@preact/signals";
+import { type Signal, effect, signal } from "@preact/signals";
 import type { CellDocument } from "../types";
 import { type Place, type View, feature } from "../view";
 
@@ -11,7 +11,7 @@ export interface ShownCell {
 }
 
 export const shownCell = feature((view: View): ShownCell => {
-  const place = computed(() => view.hovered.value ?? view.selected.value), cell = signal<CellDocument | null>(null);
+  const place = view.selected, cell = signal<CellDocument | null>(null);
   let asked = {};
   effect(() => {
     const at = place.value, layer = view.layer.value, mine = (asked = {});

@@ -7,14 +7,16 @@ export interface Bar {
   /** Of the track, -1 to 1. */
   share: number;
   more?: string;
+  /** Makes the name a button. */
+  onPick?: () => void;
 }
 
 export function Bars({ rows }: { rows: Bar[] }) {
   return (
     <ol class="bars">
-      {rows.map(({ name, title, value, share, more }) => (
+      {rows.map(({ name, title, value, share, more, onPick }) => (
         <li>
-          <div class="row"><span class="name" title={title}>{name}</span><span class="value">{value}</span></div>
+          <div class="row">{onPick ? <button type="button" class="link name" title={title} onClick={onPick}>{name}</button> : <span class="name" title={title}>{name}</span>}<span class="value">{value}</span></div>
           <div class="track"><div class={share < 0 ? "fill against" : "fill"} style={{ width: `${Math.min(100, Math.abs(share) * 100)}%` }} /></div>
           {more && <small>{more}</small>}
         </li>

@@ -25,7 +25,7 @@ interface Props {
 /** Give it another `key` whenever other samples are to be shown. */
 export function Samples({ heading, ask, answers = true, onPoint }: Props) {
   const page = useSignal<SamplePage | null>(null), problem = useSignal<Error | null>(null);
-  const tokens = useSignal<(string | null)[]>([null]), place = useSignal(0), wrong = useSignal(false), known = useSignal(false), chosen = useSignal<SampleDocument | null>(null);
+  const tokens = useSignal<(string | null)[]>([null]), place = useSignal(0), shown = useSignal(0), wrong = useSignal(false), known = useSignal(false), chosen = useSignal<SampleDocument | null>(null);
   useEffect(() => {
     let gone = false;
     ask({ token: tokens.value[place.value] ?? null, size: SHOWN, wrong: wrong.value }).then(
@@ -34,6 +34,7 @@ export function Samples({ heading, ask, answers = true, onPoint }: Props) {
         const after = [...tokens.peek()];
         after[place.peek() + 1] = found.next_page_token;
         tokens.value = after;
+        shown.value = place.peek();
         known.value ||= found.items.some((sample) => sample.right !== null);
         page.value = found;
         problem.value = null;
@@ -46,7 +47,7 @@ export function Samples({ heading, ask, answers = true, onPoint }: Props) {
   if (problem.value) return <section class="samples" aria-label="Samples"><ProblemLine problem={problem.value} /></section>;
   const found = page.value;
   if (!found) return <section class="samples" aria-label="Samples"><Busy>Looking for samples…</Busy></section>;
-  const first = place.value * SHOWN, turn = (by: number) => () => { place.value += by; };
+  const first = shown.value * SHOWN, turn = (by: number) => () => { place.value += by; };
   return (
     <section class="samples" aria-label="Samples">
       <h3>{heading(found.total)}</h3>

@@ -5,7 +5,7 @@ export const count = (value: number | null | undefined): string => (value ?? 0).
 export const percent = (value: number | null | undefined): string =>
   value === null || value === undefined ? "–" : `${(100 * value).toFixed(value !== 0 && value < 0.095 ? 1 : 0)} %`;
 
-export const decimal = (value: number | null | undefined): string => (value === null || value === undefined ? "–" : value.toFixed(2));
+export const decimal = (value: number | null | undefined): string => (value === null || value === undefined ? "–" : value.toFixed(2).replace(/^-(0\.0+)$/, "$1"));
 
 /** Attributions differ by orders of magnitude between models. */
 export const amount = (value: number): string => (Math.abs(value) >= 0.1 || value === 0 ? value.toFixed(2) : String(Number(value.toPrecision(2))));

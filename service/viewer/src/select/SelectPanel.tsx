@@ -36,7 +36,7 @@ function Tools({ view, selection, some }: { view: View; selection: Selection; so
           {tool.id === "lasso" ? "Lasso" : "Rectangle"}
         </button>
       ))}
-      {(selection.box.value || selection.lasso.value) && <button type="button" onClick={() => { selection.box.value = selection.lasso.value = null; }}>Whole map</button>}
+      {(selection.box.value || selection.lasso.value) && <button type="button" class="as-link" onClick={() => { selection.box.value = selection.lasso.value = null; }}>Whole map</button>}
       {some && <button type="button" class="as-link end" onClick={() => clear(selection)}>Clear</button>}
     </div>
   );
@@ -55,7 +55,7 @@ function Conditions({ view, selection }: { view: View; selection: Selection }) {
           <summary>More conditions</summary>
           <ClassSearch label="Taken for" classes={classes} value={predicted.value} onPick={(it) => { predicted.value = it; }} />
           <ClassSearch label="Samples that speak for" classes={classes} value={speaksFor.value} onPick={(it) => { speaksFor.value = it; }} />
-          {speaksFor.value !== null && <Radios label="Namely" value={by.value} onPick={(it) => { by.value = it as typeof by.value; }} options={[["magnitude", "The 2,000 strongest"], ["rank", "Most of all classes"]]} />}
+          {speaksFor.value !== null && <Radios label="Namely" value={by.value} onPick={(it) => { by.value = it as typeof by.value; }} options={[["magnitude", "2,000 strongest"], ["rank", "First of all"]]} />}
         </details>
       )}
     </>
