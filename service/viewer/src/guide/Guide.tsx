@@ -23,12 +23,18 @@ export function GuideButton({ view }: { view: View }) {
 
 export function Guide({ view }: { view: View }) {
   const { step, story } = guideOf(view), heading = useRef<HTMLHeadingElement>(null), at = step.value;
+  const open = at !== null;
+  useEffect(() => {
+    if (!open) return undefined;
+    const escape = (event: KeyboardEvent) => { if (event.key === "Escape" && !event.defaultPrevented) step.value = null; };
+    addEventListener("keydown", escape);
+    return () => removeEventListener("keydown", escape);
+  }, [open]);
   useEffect(() => { if (at !== null) heading.current?.focus({ preventScroll: true }); }, [at]);
   if (at === null) return null;
   const told = story.value, close = () => { step.value = null; };
-  const escape = (event: KeyboardEvent) => { if (event.key === "Escape") { event.stopPropagation(); close(); } };
   return (
-    <section class="guide" aria-label="How to read this map" onKeyDown={escape}>
+    <section class="guide" aria-label="How to read this map">
       <div class="top"><h2 ref={heading} tabIndex={-1}>{TITLES[at - 1]}</h2><IconButton icon="close" name="Close the guide" onClick={close} /></div>
       {told ? <Step view={view} step={at} story={told} /> : <Busy>Looking for an example…</Busy>}
       <nav aria-label="Steps">
