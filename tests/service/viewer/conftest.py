@@ -150,7 +150,8 @@ def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Call
         page.set_default_timeout(10_000)
         watch(page, urlsplit(address).netloc, allow)
         if not first:
-            page.add_init_script("localStorage.setItem('activation-atlas-guide', 'seen')")
+            # a report's sandbox has no storage
+                page.add_init_script("try { localStorage.setItem('activation-atlas-guide', 'seen'); } catch { }")
         prepare(page)
         pages.append(page)
         page.goto(address)
