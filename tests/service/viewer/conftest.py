@@ -151,7 +151,7 @@ def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Call
         watch(page, urlsplit(address).netloc, allow)
         if not first:
             # a report's sandbox has no storage
-                page.add_init_script("try { localStorage.setItem('activation-atlas-guide', 'seen'); } catch { }")
+            page.add_init_script("try { localStorage.setItem('activation-atlas-guide', 'seen'); } catch { }")
         prepare(page)
         pages.append(page)
         page.goto(address)
