@@ -1,10 +1,9 @@
 // Icons or points, and icons sized by density.
 
-import { useSignal } from "@preact/signals";
 import { Problem } from "../api";
 import { Busy } from "../parts/Busy";
 import { Choice } from "../parts/Choice";
-import { IconButton } from "../parts/IconButton";
+import { Popover } from "../parts/Popover";
 import { count } from "../parts/words";
 import type { View } from "../view";
 import { displayOf } from "./display";
@@ -15,20 +14,14 @@ import { pointsOf } from "./points";
 const LEAST = 0.2, MOST = 8; // of the slider, as in the article; it is logarithmic, so that 1 lies near its middle
 
 export function Displaying({ view }: { view: View }) {
-  const open = useSignal(false);
-  return (
-    <div class="display">
-      <IconButton icon="settings" name="How the map is drawn" pressed={open.value} onClick={() => { open.value = !open.value; }} />
-      {open.value && <Settings view={view} />}
-    </div>
-  );
+  return <Popover icon="settings" name="How the map is drawn" kind="display">{() => <Settings view={view} />}</Popover>;
 }
 
 function Settings({ view }: { view: View }) {
   const { shown, density } = displayOf(view), bare = view.atlas.value.seeded === null;
   const cells = bare ? "Counts" : "Icons";
   return (
-    <div class="settings float">
+    <>
       <span class="label">Show</span>
       <Choice label="Show" value={shown.value} onPick={(value) => { shown.value = value as "icons" | "points"; }}
         options={[{ value: "icons", text: cells }, { value: "points", text: "Points", disabled: !view.source.live, title: view.source.live ? undefined : "Only a service has them" }]} />
@@ -46,7 +39,7 @@ function Settings({ view }: { view: View }) {
       )}
       <Extras view={view} />
       <Location view={view} />
-    </div>
+    </>
   );
 }
 

@@ -62,6 +62,13 @@ export function listenToKeys(map: AtlasMap): () => void {
     event.preventDefault();
     event.stopPropagation();
   };
+  // From the buttons that lie on the map Escape lets go, too.
+  const ground = element.closest<HTMLElement>(".ground");
+  const escape = (event: KeyboardEvent) => { if (event.key === "Escape" && !event.defaultPrevented) key(event); };
   element.addEventListener("keydown", key);
-  return () => element.removeEventListener("keydown", key);
+  ground?.addEventListener("keydown", escape);
+  return () => {
+    element.removeEventListener("keydown", key);
+    ground?.removeEventListener("keydown", escape);
+  };
 }

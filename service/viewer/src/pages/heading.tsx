@@ -20,7 +20,7 @@ export function Heading({ view }: { view: View }) {
       {live && of?.atlas && <a href={`?atlas=${of.atlas}`}>The atlas</a>}
       <h1>{title}</h1>
       <p class="quiet subtitle">{parts.map((part, n) => <Fragment key={n}>{n > 0 && " · "}{part}</Fragment>)}</p>
-      {live && !of && <a href={`?jobs=${id}`}>Asked of it</a>}
+      {live && !of && <a href={`?jobs=${id}`}>Its jobs</a>}
       {copy && <p class="badge">Offline copy</p>}
       <Seeding seeded={seeded} />
     </header>

@@ -13,6 +13,7 @@ interface Props {
 }
 
 const MOST = 60;
+const SEEN = 7; // that the list shows without scrolling
 
 /** Classes by how well they fit what was typed: those that begin with it, then where a word does, then the others. */
 export function found(classes: string[], typed: string): number[] {
@@ -58,13 +59,13 @@ export function ClassSearch({ label, classes, value, onPick, placeholder = "Sear
           onFocus={(event) => event.currentTarget.select()} onClick={show} onKeyDown={key} />
         {value !== null && <button type="button" class="clear" aria-label={`Let ${label.toLowerCase()} go`} onClick={() => { close(); onPick(null); box.current?.focus(); }}>×</button>}
       </div>
-      <ul id={`${id}-list`} role="listbox" aria-label={label} hidden={!open.value}>
+      <ul id={`${id}-list`} role="listbox" aria-label={label} hidden={!listed.length}>
         {listed.map((index, n) => (
           <li key={index} id={`${id}-${n}`} role="option" aria-selected={n === at.value} onPointerDown={(event) => event.preventDefault()} onClick={() => pick(index)}
             onPointerEnter={() => { at.value = n; }}>{classes[index]}</li>
         ))}
       </ul>
-      {open.value && <p class="quiet found">{fitting.length === 0 ? "No class of that name" : fitting.length > MOST ? `The first ${MOST} of ${fitting.length}; type more of the name` : ""}</p>}
+      {open.value && <p class="quiet found">{fitting.length === 0 ? "No class of that name" : fitting.length > MOST ? `The first ${MOST} of ${fitting.length}; type more of the name` : fitting.length > SEEN ? `${fitting.length} classes; scroll or type` : ""}</p>}
     </div>
   );
 }

@@ -1,47 +1,28 @@
 // What can be taken along: a link to this view, its picture, the cells.
 
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
 import { addressNow } from "../address";
 import { copy } from "../offline";
-import { IconButton } from "../parts/IconButton";
+import { Popover } from "../parts/Popover";
 import { say } from "../parts/said";
 import type { ServiceSource } from "../source";
 import type { View } from "../view";
 import { downloadPicture } from "./picture";
 
 export function Share({ view }: { view: View }) {
-  const open = useSignal(false), box = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    if (!open.value) return undefined;
-    const leave = (event: Event) => { if (!box.current?.contains(event.target as Node)) open.value = false; };
-    addEventListener("pointerdown", leave);
-    return () => removeEventListener("pointerdown", leave);
-  }, [open.value]);
-  const key = (event: KeyboardEvent) => {
-    if (event.key !== "Escape" || !open.value) return;
-    event.stopPropagation();
-    open.value = false;
-    box.current?.querySelector("button")?.focus();
-  };
-  return (
-    <div class="share" ref={box} onKeyDown={key}>
-      <IconButton icon="share" name="Share" pressed={open.value} onClick={() => { open.value = !open.value; }} />
-      {open.value && <Ways view={view} />}
-    </div>
-  );
+  return <Popover icon="share" name="Share" kind="share">{() => <Ways view={view} />}</Popover>;
 }
 
 function Ways({ view }: { view: View }) {
   const done = useSignal(""), told = (text: string) => { done.value = text; say(text); };
   return (
-    <div class="settings float">
+    <>
       <button type="button" onClick={() => void copied().then(told)}>Copy link to this view</button>
       <button type="button" disabled={copy !== null} onClick={() => void downloadPicture(view).then(told)}>Download picture (PNG)</button>
       {copy && <p class="quiet">Browsers let no page of the file system save pictures; take a screenshot.</p>}
       {view.source.live && <Cells view={view} />}
       {done.value && <p class="quiet" aria-hidden="true">{done.value}</p>}
-    </div>
+    </>
   );
 }
 
