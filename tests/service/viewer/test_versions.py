@@ -115,8 +115,7 @@ def test_what_changed_is_marked_listed_and_told(served: Served, compared: dict[s
         assert np.abs(near - colour).sum(axis=1).min() < 40
     page.get_by_role("region", name="Lost").get_by_role("button").click()
     expect(page.get_by_role("region", name="Cell")).to_contain_text(f"Column {lost[0]}, row {lost[1]} of tiny")
-    page.wait_for_timeout(300)
-    assert f"cell={lost[0]}-{lost[1]}-{side}" in page.url
+    expect(page).to_have_url(re.compile(f"cell={lost[0]}-{lost[1]}-{side}"))
 
 
 def test_accuracy_is_told_by_class_and_shown_by_cell(

@@ -110,7 +110,9 @@ function Cells({ view, heat, title, cells }: { view: View; heat: Heat; title: st
 function SmallHeat({ heat, label }: { heat: Heat; label: string }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   useEffect(() => {
-    const context = canvas.current!.getContext("2d")!, colours = getComputedStyle(canvas.current!), size = (2 * SMALL) / heat.side;
+    const place = canvas.current;
+    if (!place) return;
+    const context = place.getContext("2d")!, colours = getComputedStyle(place), size = (2 * SMALL) / heat.side;
     context.clearRect(0, 0, 2 * SMALL, 2 * SMALL);
     heat.value.forEach((value, n) => {
       const [left, right] = [heat.column[n]!, heat.column[n]! + 1].map((edge) => Math.round(edge * size)) as [number, number];

@@ -17,9 +17,10 @@ export function LayerThumb({ view, layer }: { view: View; layer: string }) {
     let gone = false;
     const asked = !side ? Promise.reject(new Error("no level")) : of ? readHeat(view, of, layer, side) : counts(view, layer, side);
     asked.then((found) => {
-      if (gone) return;
-      const colours = getComputedStyle(canvas.current!), palette = paletteOf((name) => colours.getPropertyValue(name), found.measure);
-      const context = canvas.current!.getContext("2d")!;
+      const place = canvas.current; // gone where the page was left meanwhile
+      if (gone || !place) return;
+      const colours = getComputedStyle(place), palette = paletteOf((name) => colours.getPropertyValue(name), found.measure);
+      const context = place.getContext("2d")!;
       context.clearRect(0, 0, PIXELS, PIXELS);
       context.imageSmoothingEnabled = false;
       context.drawImage(paintHeat(found, sign, "colours", intensity, palette), 0, 0, PIXELS, PIXELS);
