@@ -6,16 +6,16 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
+from atlas_core.class_names import class_name
 from atlas_core.keys import digest
 from atlas_core.placenames import RANKS, PlaceName, Rank, place_names, said_by
-from service.class_index import class_index
+from service.artifacts import keep
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from atlas_core.plan import Plan
-    from service.artifacts import Artifacts
     from service.samples import Samples
 
 KEPT = 64
@@ -31,14 +31,14 @@ class PlaceNames:
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, Told] = OrderedDict()
 
-    def of(self, artifacts: Artifacts, samples: Samples) -> tuple[str, Told]:
+    def of(self, samples: Samples) -> tuple[str, Told]:
         """The names of a layer, those of wide regions first, and the digest of what they were made of.
 
         Raises:
             NotFoundError: Its samples are not attributed yet.
             InputError: Nothing in it has a name.
         """
-        strongest = _strongest(artifacts, samples)
+        strongest = _strongest(samples)
         plan, layer = samples.plan, samples.layer
         made_of = [plan.samples_of(layer).key, None if strongest is None else plan.classes_of(layer).key]
         tag = digest(["names", *made_of])
@@ -52,27 +52,22 @@ class PlaceNames:
         told = [_told(rank, one) for rank in RANKS
                 for one in place_names(table.layout, table.image, said, names, rank)]  # fmt: skip
         with self._lock:
-            self._kept[tag] = told
-            while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
+            keep(self._kept, tag, told, KEPT)
         return tag, told
 
 
-def _strongest(artifacts: Artifacts, samples: Samples) -> NDArray[np.int32] | None:
+def _strongest(samples: Samples) -> NDArray[np.int32] | None:
     """The class that each sample adds most to, None where they add to none."""
-    plan, layer = samples.plan, samples.layer
-    if plan.unattributed(layer) is not None:
+    if samples.plan.unattributed(samples.layer) is not None:
         return None
-    if artifacts.record(plan.classes_of(layer)) is None:
-        raise artifacts.missing(plan, f"the samples of {layer!r} are not attributed yet")
-    index = class_index(artifacts, plan, layer)
+    index = samples.class_index()
     return None if index is None else index.strongest
 
 
 def class_names(plan: Plan, count: int) -> list[str]:
     """Names of so many classes: as the model calls them, else as the dataset does, else their numbers."""
     known = plan.model.class_names or plan.dataset.classes or []
-    return [*known[:count], *(str(index) for index in range(len(known), count))]
+    return [class_name(index, known) for index in range(count)]
 
 
 def _told(rank: Rank, name: PlaceName) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from atlas_core.class_index import ClassIndex
 from atlas_core.class_names import told_class
 from atlas_core.errors import InputError, NotFoundError
 from atlas_core.plan import Plan
@@ -107,9 +108,17 @@ class Samples:
         if (reason := plan.unattributed(layer)) is not None:
             raise InputError(f"samples of {layer!r} cannot be asked by class: {reason}", pointer="/speaks_for")
         label = plan.model.class_named(asked, "/speaks_for")
-        if self._artifacts.record(plan.classes_of(layer)) is None:
-            raise self._artifacts.missing(plan, f"the samples of {layer!r} are not attributed yet")
-        return marked(speaking(class_index(self._artifacts, plan, layer), label, by), len(self.table))
+        return marked(speaking(self.class_index(), label, by), len(self.table))
+
+    def class_index(self) -> ClassIndex | None:
+        """Which samples speak for which class; None where an earlier version made the classes.
+
+        Raises:
+            NotFoundError: The samples are not attributed yet.
+        """
+        if self._artifacts.record(self.plan.classes_of(self.layer)) is None:
+            raise self._artifacts.missing(self.plan, f"the samples of {self.layer!r} are not attributed yet")
+        return class_index(self._artifacts, self.plan, self.layer)
 
     def images(self, rows: NDArray[np.integer[Any]], part: slice = slice(None)) -> tuple[list[dict[str, Any]], int]:
         """The images of some samples, in the order of the listing, each with how many it has of them.

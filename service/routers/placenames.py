@@ -30,7 +30,7 @@ def list_names(
 ) -> Response:
     """Names of regions, countries before provinces before towns: what is said there more often than elsewhere."""
     paging = Paging(page_size, page_token)
-    tag, names = services.place_names.of(services.artifacts, samples)
+    tag, names = services.place_names.of(samples)
     etag = f'"{tag}-{paging.start}-{paging.size}"'
     headers = {"ETag": etag, "Cache-Control": FOREVER if v == tag else REVALIDATE}
     if matches(request, etag):

@@ -3,9 +3,9 @@
 import { type Signal, effect, signal } from "@preact/signals";
 import { bound, maybe } from "../address";
 import type { Attach } from "../map/attachments";
-import type { AtlasMap, Frame, Pointed, Tool } from "../map/map";
+import type { AtlasMap, Frame, Tool } from "../map/map";
 import { say } from "../parts/said";
-import { atMost, inside } from "../select/outline";
+import { Stroke, atMost } from "../select/outline";
 import { formatCorners, parseCorners } from "../select/selection";
 import { type Cells, type Place, type View, feature } from "../view";
 
@@ -63,23 +63,18 @@ export const attachLine: Attach = (map) => {
 };
 
 function lineTool(map: AtlasMap, draft: Signal<Line | null>, line: Signal<Line | null>): Tool {
-  let drawn: Line = [], far = 0, from: Pointed | null = null;
-  const simple = () => atMost(drawn, MOST_CORNERS, 4 / map.square.size);
+  const stroke = new Stroke(), simple = () => atMost(stroke.drawn, MOST_CORNERS, 4 / map.square.size);
   return {
     id: "line", title: "Draw a line: a strip of icons along it", icon: "line", cursor: "crosshair",
-    down: (at) => { [drawn, far, from] = [[[inside(at.x), inside(at.y)]], 0, at]; },
-    move: (at) => {
-      if (!from) return;
-      drawn.push([inside(at.x), inside(at.y)]);
-      far = Math.max(far, Math.hypot(at.px - from.px, at.py - from.py));
-      draft.value = simple();
-    },
+    down: (at) => stroke.begin(at),
+    move: (at) => { if (stroke.go(at)) draft.value = simple(); },
     up: () => {
       const found = simple();
-      [from, draft.value] = [null, null];
-      line.value = far < LEAST || found.length < 2 ? null : found;
+      stroke.end();
+      draft.value = null;
+      line.value = stroke.far < LEAST || found.length < 2 ? null : found;
     },
-    cancel: () => { [from, draft.value] = [null, null]; },
+    cancel: () => { stroke.end(); draft.value = null; },
   };
 }
 

@@ -1,5 +1,7 @@
 // Lines drawn by hand, made simple: Douglas and Peucker's way.
 
+import type { Pointed } from "../map/map";
+
 type Point = [x: number, y: number];
 
 function away([x, y]: Point, [x0, y0]: Point, [x1, y1]: Point): number {
@@ -27,4 +29,25 @@ export function atMost(line: Point[], most: number, tolerance: number): Point[] 
   return found;
 }
 
-export const inside = (value: number): number => Math.min(1, Math.max(0, value));
+const inside = (value: number): number => Math.min(1, Math.max(0, value));
+
+/** What is drawn between pressing and letting go. */
+export class Stroke {
+  /** In the plane, held inside the map. */
+  drawn: Point[] = [];
+  /** CSS pixels that it went from where it began. */
+  far = 0;
+  private from: Pointed | null = null;
+
+  begin(at: Pointed): void { [this.drawn, this.far, this.from] = [[[inside(at.x), inside(at.y)]], 0, at]; }
+
+  /** Whether it goes on to there: not where nothing was begun. */
+  go(at: Pointed): boolean {
+    if (!this.from) return false;
+    this.drawn.push([inside(at.x), inside(at.y)]);
+    this.far = Math.max(this.far, Math.hypot(at.px - this.from.px, at.py - this.from.py));
+    return true;
+  }
+
+  end(): void { this.from = null; }
+}

@@ -2,9 +2,9 @@
 
 import { effect, signal } from "@preact/signals";
 import type { Attach } from "../map/attachments";
-import type { AtlasMap, Frame, Pointed, Tool } from "../map/map";
+import type { AtlasMap, Frame, Tool } from "../map/map";
 import { panelOf } from "../panels/open";
-import { atMost, inside } from "./outline";
+import { Stroke, atMost } from "./outline";
 import { type Corners, selectionOf } from "./selection";
 
 const LEAST = 5; // CSS pixels across, below which a drag was a slip
@@ -34,22 +34,17 @@ export const attachLasso: Attach = (map) => {
 };
 
 function tool(map: AtlasMap, draft: { value: Corners | null }, done: (corners: Corners | null) => void): Tool {
-  let drawn: Corners = [], far = 0, from: Pointed | null = null;
+  const stroke = new Stroke();
   return {
     id: "lasso", title: "Draw around a part of the map", icon: "lasso", cursor: "crosshair",
-    down: (at) => { [drawn, far, from] = [[[inside(at.x), inside(at.y)]], 0, at]; },
-    move: (at) => {
-      if (!from) return;
-      drawn.push([inside(at.x), inside(at.y)]);
-      far = Math.max(far, Math.hypot(at.px - from.px, at.py - from.py));
-      draft.value = drawn.length > 2 ? [...drawn] : null;
-    },
+    down: (at) => stroke.begin(at),
+    move: (at) => { if (stroke.go(at)) draft.value = stroke.drawn.length > 2 ? [...stroke.drawn] : null; },
     up: () => {
-      const found = atMost(drawn, MOST_CORNERS, 1.2 / map.square.size);
-      from = null;
-      done(far < LEAST || found.length < 3 ? null : found);
+      const found = atMost(stroke.drawn, MOST_CORNERS, 1.2 / map.square.size);
+      stroke.end();
+      done(stroke.far < LEAST || found.length < 3 ? null : found);
     },
-    cancel: () => { from = draft.value = null; },
+    cancel: () => { stroke.end(); draft.value = null; },
   };
 }
 
