@@ -10,10 +10,11 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
+from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from atlas_core import deliveries, rates, registry
+from atlas_core import deliveries, origin, rates, registry
 from atlas_core.errors import AtlasError, DependencyError
 from atlas_core.frontier import Frontier
 from atlas_core.plan import dropped_stages
@@ -77,8 +78,10 @@ def advance(
     token = ledger.primed(job_id)
     if not token:
         ledger.undisturbed()
-        ledger.mark_done(recorded(plan, store))
-        token = ledger.set_primed(job_id)
+        done = recorded(plan, store)
+        ledger.mark_done(done)
+        ledger.meters.count("atlas_cache_total", "chunks", "hit", by=len(done))
+        token = ledger.set_primed(job_id, job["kind"])
     frontier = frontier_of(store, ledger, job_id, job["attempt"], token)
     with frontier.lock:
         room = _room(ledger)
@@ -191,12 +194,22 @@ def end_job(job_id: str, store: Store, ledger: Ledger, **changes: Any) -> Docume
             changes |= {"started": started, "finished": registry.now(), "announced": False}
             job = registry.update(store, "jobs", job_id, **changes)
             ledger.events.state(job)
+            _count_end(job, ledger)
             with suppress(DependencyError):  # the sweep sees to it
                 deliveries.announce(job_id, store, ledger)
     if job["state"] == "cancelled":
         ledger.cancel(job_id)
     ledger.forget(job_id)
     return job
+
+
+def _count_end(job: Document, ledger: Ledger) -> None:
+    ledger.meters.count("atlas_jobs_ended_total", job["kind"], job["state"])
+    began, ended = (datetime.fromisoformat(job[name]) for name in ("started", "finished"))
+    ledger.meters.observe("atlas_job_seconds", (ended - began).total_seconds(), job["kind"])
+    if job["kind"] == "drift" and job["state"] == "succeeded" and job["request"]["series"]:
+        with suppress(DependencyError):  # then it is found again with the next comparison of the series
+            ledger.series.note(job["atlas"], job["request"]["series"], job["id"])
 
 
 def start_job(job_id: str, store: Store, ledger: Ledger) -> None:
@@ -226,8 +239,10 @@ def submit(plan: Plan, name: str | None, store: Store, ledger: Ledger, enqueue: 
         return job
     if known is None or dropped or known["attempt"] != job["attempt"]:
         ledger.restart(plan.id)
+        ledger.set_origin(plan.id, origin.carried())
         ledger.reopen(list(plan.by_key))
         ledger.events.begin(job, plan)
+        ledger.meters.count("atlas_jobs_submitted_total", job["kind"])
     return advance(plan.id, store, ledger, enqueue)
 
 

@@ -11,13 +11,15 @@ not matter; and it may jump (`ledger_scripts`).
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, get_args
 
 from atlas_core.deadlines import Deadlines
 from atlas_core.events import Events
 from atlas_core.ledger_scripts import SCRIPTS
+from atlas_core.meters import Meters
 from atlas_core.redis_client import reaching_redis
 
 if TYPE_CHECKING:
@@ -45,11 +47,20 @@ class ChunkState:
     error: Error | None
 
 
+class Lease(NamedTuple):
+    """Who holds what: the chunk, the process that runs it, and its stage."""
+
+    key: str
+    pid: int
+    stage: str
+
+
 def _chunk(key: str) -> str:
     return f"atlas:chunk:{key}"
 
 
-def _leases(worker: str) -> str:
+def leases_key(worker: str) -> str:
+    """Where what a worker is at stands, by token."""
     return f"atlas:leases:{worker}"
 
 
@@ -82,6 +93,7 @@ class ChunkLedger:
         self._lost = json.dumps(LOST)
         self.events = Events(client)
         self.deadlines = Deadlines(client)
+        self.meters = Meters(client)
         self._scripts = {name: client.register_script(script) for name, script in SCRIPTS.items()}
 
     def _run(self, script: str, keys: Iterable[str], *arguments: str | int | float) -> Any:
@@ -133,7 +145,7 @@ class ChunkLedger:
         keys = [f"atlas:promoted:{job_id}", _chunk(key)]
         return bool(self._run("promote", keys, most, self._requeue_ms, LONGEST_PAUSE_MS))
 
-    def lease(self, key: str, token: str, worker: str = "", pid: int = 0) -> bool:
+    def lease(self, key: str, token: str, worker: str = "", pid: int = 0, *, queue: str = "", stage: str = "") -> bool:
         """Take a chunk to run it; False where it is done, parked or held by another's live lease.
 
         Args:
@@ -141,10 +153,21 @@ class ChunkLedger:
             token: Names this lease; every later mark needs it. The same token again is given the same lease.
             worker: The worker that will renew it.
             pid: Process of that worker that runs the chunk.
+            queue: That its message came from, for those who watch.
+            stage: Of the chunk, for them too.
         """
-        note = json.dumps([key, pid])
-        keys = [_chunk(key), _leases(worker), BEATS]
+        note = _note(key, pid, queue, stage)
+        keys = [_chunk(key), leases_key(worker), BEATS]
         return bool(self._run("lease", keys, token, self._lease_ms, self._max_attempts, self._lost, note))
+
+    def begin(self, token: str, worker: str, pid: int, *, queue: str, stage: str) -> None:
+        """Note that a process is at work that is no chunk, until `end`; arguments as of `lease`."""
+        with reaching_redis():
+            self._redis.hset(leases_key(worker), token, _note(stage, pid, queue, stage))
+
+    def end(self, token: str, worker: str) -> None:
+        """Note that such work is over."""
+        self._drop(token, worker)
 
     def renew(self, key: str, token: str) -> bool:
         """Prolong a lease; False where it is no longer ours."""
@@ -192,7 +215,7 @@ class ChunkLedger:
 
     def _drop(self, token: str, worker: str) -> None:
         with reaching_redis():
-            self._redis.hdel(_leases(worker), token)
+            self._redis.hdel(leases_key(worker), token)
 
     def report(self, key: str, done: int, total: int) -> None:
         """Note how far a running chunk is."""
@@ -213,11 +236,17 @@ class ChunkLedger:
         """Let a queued chunk wait again: its message was taken for a job that has ended."""
         self._run("unqueue", [_chunk(key)])
 
-    def leases_of(self, worker: str) -> dict[str, tuple[str, int]]:
-        """Leases that a worker holds: by token, the chunk and the process."""
+    def leases_of(self, worker: str) -> dict[str, Lease]:
+        """What a worker holds, by token."""
         with reaching_redis():
-            found = cast("dict[str, str]", self._redis.hgetall(_leases(worker)))
-        return {token: (str(note[0]), int(note[1])) for token, text in found.items() for note in [json.loads(text)]}
+            found = cast("dict[str, str]", self._redis.hgetall(leases_key(worker)))
+        notes = {token: json.loads(text) for token, text in found.items()}
+        # A worker of the version before notes the chunk and the process alone.
+        return {token: Lease(note[0], note[1], note[3] if len(note) > 3 else "") for token, note in notes.items()}
+
+
+def _note(key: str, pid: int, queue: str, stage: str) -> str:
+    return json.dumps([key, pid, queue, stage, round(time.time(), 3)])
 
 
 def _pair(text: str) -> tuple[int, int] | None:

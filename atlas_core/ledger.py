@@ -9,15 +9,17 @@ import json
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
 from atlas_core.chunk_ledger import BEATS, ChunkLedger
 from atlas_core.errors import ConflictError
 from atlas_core.redis_client import reaching_redis
+from atlas_core.series import Series
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 ACTIVE = "atlas:active"
 SWEEPING = "atlas:sweeping"
@@ -39,6 +41,11 @@ class Worker:
 class Ledger(ChunkLedger):
     """The ledger in one Redis: of chunks, and of the jobs, inspections and workers that go through them."""
 
+    @cached_property
+    def series(self) -> Series:
+        """The newest comparison of every series."""
+        return Series(self._redis)
+
     # Jobs and inspections under way
 
     def activate(self, name: str) -> None:
@@ -59,19 +66,19 @@ class Ledger(ChunkLedger):
     def primed(self, job_id: str) -> str:
         """A token of when the store was asked what is done of a job, empty where it was not since Redis was flushed."""
         with reaching_redis():
-            return cast("str | None", self._redis.hget(_job(job_id), "primed")) or ""
+            return cast("str | None", self._redis.hget(job_key(job_id), "primed")) or ""
 
-    def set_primed(self, job_id: str) -> str:
-        """Note that the store was asked; returns a new token."""
+    def set_primed(self, job_id: str, kind: str = "") -> str:
+        """Note that the store was asked, and what kind of job it is; returns a new token."""
         token = uuid4().hex
         with reaching_redis():
-            self._redis.hset(_job(job_id), "primed", token)
+            self._redis.hset(job_key(job_id), mapping={"primed": token, **({"kind": kind} if kind else {})})
         return token
 
     def cancel(self, job_id: str) -> None:
         """Have a job's running chunks stop."""
         with reaching_redis():
-            self._redis.hset(_job(job_id), "cancelled", "1")
+            self._redis.hset(job_key(job_id), "cancelled", "1")
             self._redis.srem(ACTIVE, job_id)
 
     def cancelled(self, job_id: str) -> bool:
@@ -81,16 +88,27 @@ class Ledger(ChunkLedger):
     def restart(self, job_id: str) -> None:
         """Forget what was noted of a job, at the start of an attempt."""
         with reaching_redis():
-            self._redis.delete(_job(job_id))
+            self._redis.delete(job_key(job_id))
+
+    def set_origin(self, job_id: str, carried: Mapping[str, str]) -> None:
+        """Note which request asked for an attempt at a job, as its messages carry it."""
+        with reaching_redis():
+            self._redis.hset(job_key(job_id), "origin", json.dumps(carried))
+
+    def origin(self, job_id: str) -> dict[str, str]:
+        """Which request asked for a job; nothing where Redis was flushed since."""
+        with reaching_redis():
+            found = cast("str | None", self._redis.hget(job_key(job_id), "origin"))
+        return {} if found is None else dict(json.loads(found))
 
     def first_chunk(self, job_id: str) -> bool:
         """True once a job: when its first chunk starts."""
         with reaching_redis():
-            return bool(self._redis.hsetnx(_job(job_id), "started", "1"))
+            return bool(self._redis.hsetnx(job_key(job_id), "started", "1"))
 
     def _flag(self, job_id: str, name: str) -> bool:
         with reaching_redis():
-            return self._redis.hget(_job(job_id), name) == "1"
+            return self._redis.hget(job_key(job_id), name) == "1"
 
     @contextmanager
     def lock(self, name: str, seconds: float = 10) -> Iterator[None]:
@@ -160,7 +178,8 @@ class Ledger(ChunkLedger):
         return [Worker(name, tuple(queues), *rest) for name, queues, *rest in found]
 
 
-def _job(job_id: str) -> str:
+def job_key(job_id: str) -> str:
+    """Where what is noted of a job stands."""
     return f"atlas:job:{job_id}"
 
 

@@ -9,7 +9,7 @@ here must survive.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from atlas_core.redis_client import reaching_redis
@@ -100,6 +100,7 @@ class Request:
         keep: Digest under which the answer may be kept.
         data: Bytes of the image.
         like: What is asked for in the place of positions: samples most like it, as `resembling.Like` takes it.
+        origin: The request that asks, as messages carry it.
     """
 
     name: str
@@ -111,6 +112,7 @@ class Request:
     keep: str
     data: bytes
     like: dict[str, Any] | None = None
+    origin: dict[str, str] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
         """As it travels."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -60,6 +60,11 @@ class Settings(BaseSettings):
     )  # fmt: skip
     projection_cache_seconds: float = Field(default=600, ge=0, description="that the answer to an image is kept; 0: no")
     projection_cache_bytes: int = Field(default=64 << 20, ge=0, description="that kept answers may take together")
+    log_format: Literal["text", "json"] = Field(default="text", description="of the lines that every process logs")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least that is logged")
+    traces_endpoint: str | None = Field(
+        default=None, pattern=r"^https?://", description="OTLP/HTTP collector that traces go to; none are made if None"
+    )
     shutdown_seconds: float = Field(default=10, ge=0, description="that a stopping worker gives its running tasks")
 
 

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import math
+import time
 from contextlib import suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
@@ -20,11 +21,14 @@ from atlas_core import errors, mailbox
 from atlas_core.errors import AtlasError, DependencyError
 from atlas_core.keys import digest
 from atlas_core.mailbox import Answer, Request
+from atlas_core.origin import carried
 from atlas_core.redis_client import reaching_redis
 from service.errors import NoAnswerError, TooManyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from atlas_core.meters import Meters
 
 LISTEN_SECONDS = 1.0
 """After which a process whose answers do not come has a worker woken again."""
@@ -67,13 +71,14 @@ class Asking:
         wake: Has a task sent to the workers; may block.
         seconds: That an answer may take.
         most: Requests that may wait for a worker.
+        meters: Counts answers and failures.
     """
 
-    def __init__(self, url: str, wake: Callable[[], None], *, seconds: float, most: int) -> None:
+    def __init__(self, url: str, wake: Callable[[], None], *, seconds: float, most: int, meters: Meters) -> None:
         """Redis is not spoken to yet."""
         self._redis = redis.asyncio.Redis.from_url(url, socket_connect_timeout=3, socket_timeout=10)
         self._put = self._redis.register_script(mailbox.PUT)
-        self._send, self._seconds, self._most = wake, seconds, most
+        self._send, self._seconds, self._most, self._meters = wake, seconds, most, meters
         self._inbox = f"atlas:inbox:{uuid4().hex}"
         self._waiting: dict[str, asyncio.Future[Answer]] = {}
         self._listener: asyncio.Task[None] | None = None
@@ -87,7 +92,9 @@ class Asking:
     async def kept(self, question: Question, data: bytes) -> bytes | None:
         """The answer that is kept of an earlier request, None where there is none."""
         with reaching_redis():
-            return cast("bytes | None", await self._redis.get(mailbox.kept_key(question.about(data))))
+            found = cast("bytes | None", await self._redis.get(mailbox.kept_key(question.about(data))))
+        self._meters.count("atlas_cache_total", "projections", "miss" if found is None else "hit")
+        return found
 
     async def answer(self, question: Question, data: bytes, share: float = 1.0) -> bytes:
         """Ask a worker, and wait.
@@ -106,9 +113,19 @@ class Asking:
             DependencyError: Redis is down.
             AtlasError: What the worker says.
         """
+        began = time.monotonic()
+        try:
+            answer = await self._answer(question, data, share)
+        except AtlasError as error:
+            self._meters.count("atlas_projection_failures_total", error.slug)
+            raise
+        self._meters.observe("atlas_projection_seconds", time.monotonic() - began)
+        return answer
+
+    async def _answer(self, question: Question, data: bytes, share: float) -> bytes:
         name = uuid4().hex
         request = Request(name, self._inbox, question.atlas, question.attempt, question.layers, question.positions,
-                          question.about(data), data, question.like)  # fmt: skip
+                          question.about(data), data, question.like, carried())  # fmt: skip
         future = self._waiting[name] = asyncio.get_running_loop().create_future()
         try:
             await self._post(request, math.ceil(share * self._most))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -12,9 +13,11 @@ from kombu.exceptions import OperationalError
 from atlas_core.advance import INTERACTIVE, PROJECT, Enqueue
 from atlas_core.errors import DependencyError
 from atlas_core.ledger import Ledger
+from atlas_core.origin import carried
 from atlas_core.redis_client import connect
 from atlas_core.settings import celery_settings
 from atlas_core.store import open_store
+from atlas_core.workload import SENT, Workload
 from service.artifacts import Artifacts
 from service.asking import Asking
 from service.event_stream import EventStreams
@@ -45,6 +48,9 @@ class Services:
             max_attempts=settings.max_attempts,
             requeue_seconds=settings.requeue_seconds,
         )
+        self._cache = connect(settings.cache_url or settings.redis_url)
+        self.workload = Workload(self._redis, self._cache)
+        self.meters = self.ledger.meters
         self.event_streams = EventStreams(
             settings.redis_url, most=settings.event_streams, beat_seconds=settings.event_beat_seconds
         )
@@ -57,6 +63,7 @@ class Services:
             lambda: self.enqueue(PROJECT, [], INTERACTIVE),
             seconds=settings.projection_seconds,
             most=settings.projection_queue,
+            meters=self.meters,
         )
 
     async def close(self) -> None:
@@ -65,13 +72,15 @@ class Services:
         await self.asking.close()
         self.artifacts.close()
         self._celery.close()
+        self.meters.close()
         self._redis.close()
+        self._cache.close()
 
 
 def _enqueue(celery: Any) -> Callable[[str, list[str], str], None]:
     def enqueue(task: str, arguments: list[str], queue: str) -> None:
         try:
-            celery.send_task(task, args=arguments, queue=queue, retry=False)
+            celery.send_task(task, args=arguments, queue=queue, retry=False, headers={SENT: time.time(), **carried()})
         except OperationalError as error:
             raise DependencyError("the broker cannot be reached; try again in a few seconds") from error
 

@@ -299,6 +299,7 @@ def _environment(folder: Path, redis_url: str, host: str) -> dict[str, str]:
         "ATLAS_SHUTDOWN_SECONDS": os.environ.get("ATLAS_SHUTDOWN_SECONDS", "2"),
         "ATLAS_EVENT_BEAT_SECONDS": os.environ.get("ATLAS_EVENT_BEAT_SECONDS", "2"),  # how long a Ctrl-C may go unseen
         "REMAP_SIGTERM": "SIGQUIT",  # celery's soft shutdown: running chunks go back to the queue
+        "ATLAS_LOG_LEVEL": os.environ.get("ATLAS_LOG_LEVEL", "warning"),
         "PYTHONUNBUFFERED": "1",
     }
     if host in LOOPBACK:
@@ -324,7 +325,7 @@ def _redis_command(port: int) -> tuple[str, ...]:
 def _worker_command(name: str, queues: str, processes: int) -> tuple[str, ...]:
     return (
         sys.executable, "-P", "-m", "celery", "-A", "workers.app", "worker", "-n", f"{name}@%h", "-Q", queues,
-        "-c", str(processes), "--loglevel", "WARNING", "--without-gossip", "--without-mingle",
+        "-c", str(processes), "--without-gossip", "--without-mingle",
     )  # fmt: skip
 
 

@@ -25,9 +25,14 @@ from atlas_core.errors import (
     InputError,
     NotFoundError,
 )
+from atlas_core.meters import Meters
+from atlas_core.origin import about
+from service.observing import Observing
 
 log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+"""What is taken from a caller as the id of a request: nothing that could forge a line of a log."""
 RETRY_SECONDS = 3
 RETRIED = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 STATUSES: tuple[tuple[type[AtlasError], HTTPStatus], ...] = (
@@ -258,6 +263,8 @@ class TrustedHosts:
 class RequestIdMiddleware:
     """Gives every request an id, puts it on its response, and turns a crash into a problem without a trace.
 
+    The id is the caller's `X-Request-Id` where that is one; log and messages to the workers carry it.
+
     Args:
         app: The application.
     """
@@ -271,7 +278,7 @@ class RequestIdMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = uuid4().hex
+        request_id = _taken(Headers(scope=scope).get("x-request-id", ""))
         scope.setdefault("state", {})["request_id"] = request_id
         started = False
 
@@ -283,7 +290,8 @@ class RequestIdMiddleware:
             await send(message)
 
         try:
-            await self._app(scope, receive, named)
+            with about(request=request_id):
+                await self._app(scope, receive, named)
         except Exception:
             log.exception("request %s failed", request_id)
             if started:
@@ -293,15 +301,21 @@ class RequestIdMiddleware:
             await response(scope, receive, named)
 
 
-def install(app: FastAPI, trusted_hosts: Sequence[str]) -> None:
-    """Have an application answer every error as a problem.
+def _taken(asked: str) -> str:
+    return asked if REQUEST_ID.fullmatch(asked) else uuid4().hex
+
+
+def install(app: FastAPI, trusted_hosts: Sequence[str], meters: Meters) -> None:
+    """Have an application answer every error as a problem, and tell of every request.
 
     Args:
         app: The application.
         trusted_hosts: Names by which requests may address it.
+        meters: Counts requests.
     """
     app.add_exception_handler(AtlasError, _on_atlas_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_middleware(TrustedHosts, names=trusted_hosts)
+    app.add_middleware(Observing, meters=meters)
     app.add_middleware(RequestIdMiddleware)  # the outermost, so that every answer has an id

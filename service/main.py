@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from atlas_core import logs, tracing
 from service import errors
 from service.dependencies import Services
 from service.routers import (
@@ -98,13 +99,17 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     Args:
         settings: From the environment by default.
     """
-    settings = settings or ServiceSettings()
+    if settings is None:  # a process of its own, which logs and traces as the environment says
+        settings = ServiceSettings()
+        logs.configure(settings)
+        tracing.enable(settings, "api")
     services = Services(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         await services.close()
+        tracing.disable()
 
     app = FastAPI(
         title="Activation atlases",
@@ -115,7 +120,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
-    errors.install(app, settings.trusted_hosts)
+    errors.install(app, settings.trusted_hosts, services.meters)
     for module in ROUTERS:
         app.include_router(module.router)
     webhooks.describe_events(app)

@@ -19,7 +19,7 @@ from workers import parent
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-app = Celery("workers", include=["workers.tasks"])
+app = Celery("workers", include=["workers.tasks", "workers.observing"])
 app.config_from_object(celery_settings(Settings()) | {"task_default_queue": CPU})
 
 

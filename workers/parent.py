@@ -10,17 +10,20 @@ import logging
 import os
 import socket
 import threading
+import time
 from typing import IO, Any
 from uuid import uuid4
 
 from atlas_core import devices
 from atlas_core.advance import CPU, GPU
+from atlas_core.chunk_ledger import LOST
 from atlas_core.errors import AtlasError, ConflictError
 from atlas_core.ledger import Ledger, Worker
 from atlas_core.redis_client import connect
 from atlas_core.run import die_with_parent
 from atlas_core.settings import Settings
 from atlas_core.sweep import SWEEP
+from atlas_core.workload import SENT
 
 log = logging.getLogger(__name__)
 WORKER_ID = "ATLAS_WORKER_ID"
@@ -97,8 +100,8 @@ class Keeper:
         self._stopping.set()
         self._thread.join(timeout=5)
         try:
-            for token, (key, _) in self._ledger.leases_of(self._worker.id).items():
-                self._ledger.release(key, token, worker=self._worker.id)
+            for token, held in self._ledger.leases_of(self._worker.id).items():
+                self._ledger.release(held.key, token, worker=self._worker.id)
             self._ledger.gone(self._worker)
         except AtlasError as error:
             log.warning("leases are left to expire: %s", error)
@@ -118,14 +121,15 @@ class Keeper:
             DependencyError: Redis is down.
         """
         self._ledger.beat(self._worker, self._settings.lease_seconds)
-        for token, (key, pid) in self._ledger.leases_of(self._worker.id).items():
-            if _alive(pid):
-                self._ledger.renew(key, token)
+        for token, held in self._ledger.leases_of(self._worker.id).items():
+            if _alive(held.pid):
+                self._ledger.renew(held.key, token)
             else:
-                log.warning("the process %d died while it ran %s", pid, key[:12])
-                self._ledger.lose(key, token, worker=self._worker.id)
+                log.warning("the process %d died while it ran %s %s", held.pid, held.stage, held.key[:12])
+                self._ledger.lose(held.key, token, worker=self._worker.id)
+                self._ledger.meters.count("atlas_chunk_failures_total", held.stage, LOST["type"])
         if CPU in self._worker.queues and self._ledger.once("sweep", SWEEP_LOST_SECONDS):
-            self._app.send_task(SWEEP, queue=CPU, retry=False)
+            self._app.send_task(SWEEP, queue=CPU, retry=False, headers={SENT: time.time()})
 
 
 def _alive(pid: int) -> bool:

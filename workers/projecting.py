@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from atlas_core import devices
 from atlas_core.advance import plan_of_attempt
 from atlas_core.batch import as_json
 from atlas_core.errors import AtlasError, DependencyError
+from atlas_core.origin import about
+from atlas_core.tracing import span
 from workers.runtime import Process, told
 
 if TYPE_CHECKING:
@@ -77,7 +79,12 @@ class Projecting:
         began, atlases = time.monotonic(), {request.atlas for request in requests}
         loaded = atlases <= self._loaded  # before: who waits while another loads takes as long
         for _, some in groupby(sorted(requests, key=_alike), _alike):
-            self._answer(list(some))
+            alike = list(some)
+            with (
+                about(**alike[0].origin, job=alike[0].atlas),
+                span("project", "CONSUMER", atlas=alike[0].atlas, images=len(alike)),
+            ):
+                self._answer(alike)
         seconds = (time.monotonic() - began) / len(requests)
         if loaded:
             self._seconds = seconds if self._seconds is None else self._seconds + NEWEST * (seconds - self._seconds)
@@ -89,6 +96,12 @@ class Projecting:
                 self._here.mailbox.answer(request, data, failed=failed)
             except DependencyError as error:  # whoever asked is told that nobody answered
                 log.warning("an answer is lost: %s", error.detail)
+
+    def _count(self, atlas: str, values: Sequence[Mapping[str, Any] | AtlasError]) -> None:
+        for value in values:
+            if not isinstance(value, AtlasError) and value["novelty"] is not None:
+                self._here.ledger.meters.count("atlas_novelty_images_total", atlas, value["novelty"]["word"])
+        self._here.note_memory()
 
     def _answers(self, requests: Sequence[Request]) -> list[tuple[bytes, bool]]:
         """The answers to requests that differ in their images alone, and which say that there is none."""
@@ -103,6 +116,7 @@ class Projecting:
                 like, layer = Like(**first.like), (first.layers or plan.spec.layers)[0]
                 return [(as_json(resembling(plan, self._here.runtime, image, layer, like)), False) for image in images]
             values = project_images(plan, self._here.runtime, images, first.layers, first.positions)
+            self._count(first.atlas, values)
             return [_failure(value) if isinstance(value, AtlasError) else (as_json(value), False) for value in values]
         except Exception as error:
             if not isinstance(error, AtlasError):

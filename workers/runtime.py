@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
+
+from celery import current_task
 
 from atlas_core import devices
 from atlas_core.errors import AtlasError, CancelledError, DependencyError, InputError
@@ -17,6 +19,7 @@ from atlas_core.mailbox import Mailbox
 from atlas_core.redis_client import connect
 from atlas_core.settings import Settings
 from atlas_core.store import open_store
+from atlas_core.workload import Workload
 from workers.parent import WORKER_ID, ledger_of
 
 if TYPE_CHECKING:
@@ -51,6 +54,7 @@ class Process:
             keep_seconds=settings.projection_cache_seconds,
             keep_bytes=settings.projection_cache_bytes,
         )
+        self.workload = Workload(connect(settings.redis_url))
         self._worker = os.environ.get(WORKER_ID, "")
         self.name = f"{self._worker}/{os.getpid()}"
 
@@ -74,6 +78,8 @@ class Process:
         work: Callable[[OnProgress], None],
         job_id: str | None = None,
         tell: OnProgress = lambda done, total: None,
+        *,
+        stage: str,
     ) -> bool:
         """Do work that the ledger guards, and mark how it ended.
 
@@ -82,12 +88,14 @@ class Process:
             work: Given where to report progress; reporting raises once the job is cancelled.
             job_id: The job that may be cancelled.
             tell: Told of progress, too, as often as the ledger.
+            stage: What it is counted as.
 
         Returns:
             False where the ledger gave no lease: done already, parked, or in other hands.
         """
-        token = uuid4().hex
-        if not marked(partial(self.ledger.lease, key, token, self._worker, os.getpid())):
+        token, began = uuid4().hex, time.monotonic()
+        noted = {"queue": current_queue(), "stage": stage}
+        if not marked(partial(self.ledger.lease, key, token, self._worker, os.getpid(), **noted)):
             return False
         fail = partial(self.ledger.fail, key, token, worker=self._worker)
         failure: Error | None = None
@@ -111,10 +119,36 @@ class Process:
             raise
         else:
             mark = partial(self.ledger.complete, key, token, self._worker)
+            seconds = time.monotonic() - began
+            self.ledger.meters.observe("atlas_chunk_seconds", seconds, stage)
+            log.info("%s %s took %.1f s", stage, key[:12], seconds)
         marked(mark)
+        if failure is not None:
+            self.ledger.meters.count("atlas_chunk_failures_total", stage, failure["type"])
         if failure is not None and job_id is not None:
             self.ledger.events.error(job_id, {**failure, "chunk": key[:12]})
         return True
+
+    @contextmanager
+    def at_work(self, stage: str) -> Iterator[None]:
+        """Tell those who watch that this process is at something that is no chunk."""
+        token = uuid4().hex
+        with suppress(DependencyError):
+            self.ledger.begin(token, self._worker, os.getpid(), queue=current_queue(), stage=stage)
+        try:
+            yield
+        finally:
+            with suppress(DependencyError):  # the parent forgets what an ended process was at
+                self.ledger.end(token, self._worker)
+
+    def note_memory(self) -> None:
+        """Tell how much of the GPU's memory is taken, where this process computes on one."""
+        if devices.is_gpu(self.settings.device):
+            import torch
+
+            free, total = torch.cuda.mem_get_info(torch.device(self.settings.device))
+            with suppress(DependencyError):
+                self.workload.note_memory(self._worker, total - free, total)
 
     def _reporter(self, key: str, job_id: str | None, tell: OnProgress) -> OnProgress:
         last = time.monotonic()
@@ -134,6 +168,12 @@ class Process:
                 raise CancelledError(f"the job {job_id} was cancelled")
 
         return report
+
+
+def current_queue() -> str:
+    """The queue that the message of the running task came from; empty outside of a task."""
+    task = current_task
+    return str((task.request.delivery_info or {}).get("routing_key", "")) if task else ""
 
 
 def marked(mark: Callable[[], Answer]) -> Answer:

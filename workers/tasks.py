@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from functools import lru_cache, partial
@@ -10,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.exceptions import OperationalError
 
-from atlas_core import advance as engine, deliveries, inspections, sweep as sweeping
+from atlas_core import advance as engine, deliveries, inspections, origin, sweep as sweeping, tracing
 from atlas_core.errors import DependencyError, MissingInputError, NotFoundError
+from atlas_core.workload import SENT
 from workers.app import app
 from workers.projecting import Projecting
 from workers.runtime import OnProgress, Process, process
 
 if TYPE_CHECKING:
     from atlas_core.inspections import Inspected
+    from atlas_core.plan import Chunk
 
 log = logging.getLogger(__name__)
 SWEPT_SECONDS = 0.2
@@ -30,9 +34,17 @@ def enqueue(task: str, arguments: list[str], queue: str) -> None:
         DependencyError: The broker is down.
     """
     try:
-        app.send_task(task, args=arguments, queue=queue, retry=False)
+        app.send_task(task, args=arguments, queue=queue, retry=False, headers=_headers(task, arguments))
     except OperationalError as error:
         raise DependencyError("the broker cannot be reached; try again in a few seconds") from error
+
+
+def _headers(task: str, arguments: list[str]) -> dict[str, Any]:
+    """When a message is sent, and the request that asked for it: the sweep, which nobody asked for, looks it up."""
+    known = origin.carried()
+    if not known and task == engine.RUN_CHUNK:
+        known = process().ledger.origin(arguments[0])
+    return {SENT: time.time(), **known}
 
 
 @app.task(name=engine.RUN_CHUNK)
@@ -51,14 +63,31 @@ def run_chunk(job_id: str, chunk_key: str) -> None:
 
         engine.start_job(job_id, here.store, here.ledger)
         try:
-            run(plan, chunk, here.runtime, on_progress)
+            with tracing.span(_named(chunk), job=job_id, chunk=chunk_key[:12]):
+                made = run(plan, chunk, here.runtime, on_progress)
         except MissingInputError as error:
             engine.repair(job_id, error.chunks, here.ledger)
             raise
+        _count(here, chunk, made)
 
-    if here.under_lease(chunk_key, work, job_id, partial(here.ledger.events.running, plan, chunk)):
-        with suppress(NotFoundError):  # dropped and cleared up meanwhile
-            engine.advance(job_id, here.store, here.ledger, enqueue, finished=chunk_key)
+    tell = partial(here.ledger.events.running, plan, chunk)
+    with origin.about(job=job_id, chunk=chunk_key[:12]):
+        if here.under_lease(chunk_key, work, job_id, tell, stage=chunk.stage):
+            with suppress(NotFoundError):  # dropped and cleared up meanwhile
+                engine.advance(job_id, here.store, here.ledger, enqueue, finished=chunk_key)
+
+
+def _named(chunk: Chunk) -> str:
+    return f"{chunk.stage} {chunk.parameters.get('step', '')}".strip()
+
+
+def _count(here: Process, chunk: Chunk, made: Mapping[str, Any] | None) -> None:
+    """Count a chunk that ended well; `made` is None where it had been made before."""
+    meters = here.ledger.meters
+    meters.count("atlas_cache_total", "chunks", "hit" if made is None else "miss")
+    if made is not None and "icons" in made and "recipe" in chunk.parameters:
+        meters.count("atlas_icons_total", chunk.parameters["recipe"], by=made["icons"])
+    here.note_memory()
 
 
 @app.task(name=inspections.INSPECT["models"])
@@ -89,14 +118,15 @@ def inspect_dataset(name: str) -> None:
 
 
 def _inspect(here: Process, kind: Inspected, name: str, work: Any) -> None:
-    if here.under_lease(inspections.inspection_key(kind, name), work):
+    if here.under_lease(inspections.inspection_key(kind, name), work, stage="inspection"):
         inspections.inspect(kind, name, here.store, here.ledger, enqueue)
 
 
 @app.task(name=engine.PROJECT)
 def project() -> None:
     """Answer the projections that wait."""
-    _projecting().turn()
+    with process().at_work("project"):
+        _projecting().turn()
 
 
 @lru_cache(maxsize=1)

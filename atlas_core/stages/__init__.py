@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from atlas_core.plan import Chunk, Plan
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def run_chunk(
     plan: Plan, chunk: Chunk, runtime: Runtime, on_progress: Callable[[int, int], None] | None = None
-) -> None:
+) -> Mapping[str, Any] | None:
     """Run one chunk; does nothing where its record exists.
 
     Args:
@@ -24,6 +24,9 @@ def run_chunk(
         chunk: The chunk; the records of its inputs exist.
         runtime: Store, models and datasets.
         on_progress: Called with (done, total) in units of the chunk; cancels by raising.
+
+    Returns:
+        What the new record says of what was made, None where there was a record.
 
     Raises:
         InputError: The data or the model is bad: trying again does not help.
@@ -108,7 +111,7 @@ def run_chunk(
     }
     store = runtime.store
     if store.has_record(chunk.stage, chunk.key):
-        return
+        return None
     name = f"{chunk.stage} {chunk.parameters.get('step', '')}".strip()
     began, cpu_began = time.monotonic(), time.process_time()
     with TemporaryDirectory(prefix="atlas-chunk-") as folder:
@@ -134,6 +137,7 @@ def run_chunk(
             },
         )
         _secure(store, blobs, output.blobs)
+        return output.info
 
 
 def _put(store: Store, data: bytes | Path) -> str:

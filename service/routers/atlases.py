@@ -111,6 +111,9 @@ def drop(services: Services, name: str) -> None:
     """Cancel a job where it runs, and have what nothing else uses collected as garbage."""
     _ended(services, name)
     registry.update(services.store, "jobs", name, deleted=True)
+    with suppress(DependencyError):  # then /metrics tells of it for as long as Redis remembers
+        services.ledger.series.forget()
+        services.ledger.meters.forget(name)
     tours.forget(services.store, name)
 
 

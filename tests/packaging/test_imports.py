@@ -72,7 +72,7 @@ def test_the_client_loads_only_what_the_bare_install_brings() -> None:
         ("atlas_client", ()),
         ("service", ("service",)),
         ("workers", ("method", "worker")),
-        ("atlas_core", ("method", "worker")),
+        ("atlas_core", ("method", "worker", "telemetry")),
     ],
 )
 def test_every_import_is_declared(package: str, extras: tuple[str, ...]) -> None:

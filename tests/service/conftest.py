@@ -15,6 +15,7 @@ from PIL import Image
 
 from atlas_client.client import Client
 from service.embedded import Embedded, embedded
+from tests.collector import Collector, collecting
 from tests.service.streams import read_in_pieces
 
 if TYPE_CHECKING:
@@ -104,11 +105,20 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def live(cards: Path, lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def collector() -> Iterator[Collector]:
+    """Where the live service sends its traces."""
+    with collecting() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="session")
+def live(cards: Path, lake: Path, collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """The embedded service, and the tiny world's atlas made by it without disturbance."""
+    watched = {"ATLAS_TRACES_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "1000",
+               "ATLAS_LOG_FORMAT": "json", "ATLAS_LOG_LEVEL": "info"}  # fmt: skip
     places = {"ATLAS_DATASET_STORES": json.dumps({"lake": str(lake)}), "ATLAS_DATASET_ROOTS": json.dumps([str(lake)])}
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (QUICK | TWO_APIS | places).items():
+        for name, value in (QUICK | TWO_APIS | places | watched).items():
             patch.setenv(name, value)
         folder = tmp_path_factory.mktemp("embedded")
         with embedded(folder) as service, Client(service.url) as client:

@@ -12,12 +12,12 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
-from prometheus_client.parser import text_string_to_metric_families
 
 from atlas_client.cli import run
 from atlas_client.concepts import histogram
 from atlas_client.errors import ConflictError, InvalidError, NotFoundError
 from tests.service.conftest import CLASSES, _picture
+from tests.service.told import until
 
 if TYPE_CHECKING:
     from tests.service.conftest import Live
@@ -88,12 +88,11 @@ def test_a_series_is_listed_in_time_and_its_newest_told_to_prometheus(live: Live
     assert len(live.client.all_drift(atlas)) >= 2
     told = httpx.get(f"{live.service.url}/metrics")
     assert told.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
-    samples = [sample for family in text_string_to_metric_families(told.text) for sample in family.samples]
-    values = {(sample.name, *sorted(sample.labels.values())): sample.value for sample in samples}
-    assert values["atlas_drift_found", *sorted([atlas, "nightly"])] == 1
+    found = ("atlas_drift_found", *sorted([atlas, "nightly"]))
+    values = until(live.service.url, lambda values: values.get(found) == 1)
     assert values["atlas_drift_p", *sorted([atlas, "nightly", LAYER])] == 0.001
     assert values["atlas_drift_images", *sorted([atlas, "nightly", "dataset"])] == 45
-    assert values["atlas_jobs", "drift", "succeeded"] >= 2
+    assert values["atlas_jobs_ended_total", "drift", "succeeded"] >= 2
     assert values["atlas_worker_processes", "interactive"] >= 1
 
 

@@ -30,15 +30,15 @@ def raising(error: BaseException) -> Callable[[OnProgress], None]:
 
 
 def ended(here: Process, error: BaseException) -> tuple[str, int, dict[str, str] | None]:
-    assert here.under_lease("a", raising(error))
+    assert here.under_lease("a", raising(error), stage="render")
     found = here.ledger.states(["a"])[0]
     return found.state, found.attempts, found.error
 
 
 def test_work_that_ends_is_done_and_not_done_again(here: Process) -> None:
     done: list[int] = []
-    assert here.under_lease("a", lambda _: done.append(1))
-    assert not here.under_lease("a", lambda _: done.append(2))
+    assert here.under_lease("a", lambda _: done.append(1), stage="render")
+    assert not here.under_lease("a", lambda _: done.append(2), stage="render")
     assert (here.ledger.states(["a"])[0].state, done) == ("done", [1])
 
 
@@ -69,14 +69,14 @@ def test_a_cancelled_job_stops_its_chunk_and_costs_no_attempt(here: Process, mon
             reached.append(step)
             here.ledger.cancel("job")
 
-    assert here.under_lease("a", work, "job")
+    assert here.under_lease("a", work, "job", stage="render")
     assert reached == [0]
     assert (here.ledger.states(["a"])[0].state, here.ledger.states(["a"])[0].attempts) == ("waiting", 0)
 
 
 def test_a_worker_that_stops_gives_its_chunk_back(here: Process) -> None:
     with pytest.raises(SystemExit):
-        here.under_lease("a", raising(SystemExit()))
+        here.under_lease("a", raising(SystemExit()), stage="render")
     assert (here.ledger.states(["a"])[0].state, here.ledger.states(["a"])[0].attempts) == ("waiting", 0)
 
 
@@ -126,7 +126,7 @@ def test_the_closing_mark_outlasts_an_outage_of_redis(
         if error is not None:
             raise error
 
-    assert here.under_lease("a", work)
+    assert here.under_lease("a", work, stage="render")
     again.join()
     assert here.ledger.states(["a"])[0].state == expected
     assert here.ledger.leases_of("") == {}

@@ -1,0 +1,82 @@
+"""Kills processes of a running service at random, as its supervisor starts them again."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import redis
+
+if TYPE_CHECKING:
+    from service.embedded import Embedded
+
+PAUSE_SECONDS = (4.0, 16.0)
+"""Between two kills: shorter than a lease at times, long enough at others that work gets on."""
+
+
+class Killer:
+    """A thread that kills.
+
+    Args:
+        up: The service.
+        seed: Of what is killed when.
+    """
+
+    def __init__(self, up: Embedded, seed: int) -> None:
+        self.counts: Counter[str] = Counter()
+        self._up, self._random, self._stopping = up, random.Random(seed), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="killer")
+        self._ways: list[tuple[str, int, Callable[[], None]]] = [
+            ("process of a worker, by kill -9", 4, self._child),
+            ("worker for batches, by kill -9", 2, lambda: self._kill("worker-batch", signal.SIGKILL)),
+            ("worker for projections, by kill -9", 2, lambda: self._kill("worker-interactive", signal.SIGKILL)),
+            ("worker asked to stop", 1, lambda: self._kill("worker-batch", signal.SIGTERM)),
+            ("API, by kill -9", 3, lambda: self._kill("api", signal.SIGKILL)),
+            ("Redis, by kill -9", 2, lambda: self._kill("redis", signal.SIGKILL)),
+            ("Redis emptied and killed", 1, self._empty),
+        ]
+
+    def __enter__(self) -> Killer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._random.uniform(*PAUSE_SECONDS)):
+            name, _, kill = self._random.choices(self._ways, [weight for _, weight, _ in self._ways])[0]
+            with suppress(ProcessLookupError, FileNotFoundError, redis.RedisError):
+                kill()
+                self.counts[name] += 1
+                print(f"{time.strftime('%H:%M:%S')} killed: {name}", flush=True)
+
+    def _kill(self, name: str, number: signal.Signals) -> None:
+        os.kill(self._up.children.pid(name), number)
+
+    def _child(self) -> None:
+        below = [
+            pid for name in ("worker-batch", "worker-interactive") for pid in children(self._up.children.pid(name))
+        ]
+        if below:
+            os.kill(self._random.choice(below), signal.SIGKILL)
+
+    def _empty(self) -> None:
+        with redis.Redis.from_url(self._up.redis_url, socket_timeout=5) as client:
+            client.flushall()
+        self._kill("redis", signal.SIGKILL)
+
+
+def children(pid: int) -> list[int]:
+    """Processes right below a process."""
+    return [int(child) for task in Path(f"/proc/{pid}/task").iterdir()
+            for child in (task / "children").read_text().split()]  # fmt: skip
