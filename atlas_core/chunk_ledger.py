@@ -30,6 +30,9 @@ Error = dict[str, str]
 BY_LETTER: dict[str, State] = {state[0]: state for state in get_args(State)}
 
 LONGEST_PAUSE_MS = 60_000
+LOST_RETRY_SECONDS = 1.0
+LOSSES = 2
+"""Times the attempts that a chunk may lose its process: the machine's fault more often than its own."""
 BEATS = "atlas:beats"
 LOST: Error = {
     "type": "worker-lost",
@@ -88,7 +91,7 @@ class ChunkLedger:
         self._redis = client
         self._lease_ms = int(lease_seconds * 1000)
         self._requeue_ms = int(requeue_seconds * 1000)
-        self._max_attempts = max_attempts
+        self._max_attempts, self._max_lost = max_attempts, LOSSES * max_attempts
         self._clock = clock
         self._lost = json.dumps(LOST)
         self.events = Events(client)
@@ -123,11 +126,11 @@ class ChunkLedger:
     def queue(self, keys: Sequence[str]) -> list[str]:
         """Mark as queued those of the chunks that wait, or whose message or lease was lost; returns them.
 
-        A chunk whose lease expired at its last attempt is parked instead.
+        A chunk that lost its lease too often is parked instead.
         """
         if not keys:
             return []
-        places = self._run("queue", [BEATS, *map(_chunk, keys)], self._requeue_ms, self._max_attempts, self._lost,
+        places = self._run("queue", [BEATS, *map(_chunk, keys)], self._requeue_ms, self._max_lost, self._lost,
                            self._lease_ms, LONGEST_PAUSE_MS)  # fmt: skip
         return [keys[int(place) - 1] for place in places]
 
@@ -158,7 +161,7 @@ class ChunkLedger:
         """
         note = _note(key, pid, queue, stage)
         keys = [_chunk(key), leases_key(worker), BEATS]
-        return bool(self._run("lease", keys, token, self._lease_ms, self._max_attempts, self._lost, note))
+        return bool(self._run("lease", keys, token, self._lease_ms, self._max_lost, self._lost, note))
 
     def begin(self, token: str, worker: str, pid: int, *, queue: str, stage: str) -> None:
         """Note that a process is at work that is no chunk, until `end`; arguments as of `lease`."""
@@ -203,14 +206,16 @@ class ChunkLedger:
         self._settle(key, token, LOST, worker, retry_in=0, counted=False, park=False)
 
     def lose(self, key: str, token: str, *, worker: str = "") -> None:
-        """Give back a chunk whose process died."""
-        self._settle(key, token, LOST, worker, retry_in=0, counted=True, park=False)
+        """Give back a chunk whose process died; it may lose more processes than attempts may fail."""
+        self._settle(key, token, LOST, worker, retry_in=LOST_RETRY_SECONDS, counted=True, park=False,
+                     most=self._max_lost)  # fmt: skip
 
     def _settle(
-        self, key: str, token: str, error: Error, worker: str, *, retry_in: float, counted: bool, park: bool
-    ) -> None:
-        self._run("settle", [_chunk(key)], token, int(retry_in * 1000), int(counted), int(park), self._max_attempts,
-                  json.dumps(error), LONGEST_PAUSE_MS)  # fmt: skip
+        self, key: str, token: str, error: Error, worker: str, *, retry_in: float, counted: bool, park: bool,
+        most: int | None = None,
+    ) -> None:  # fmt: skip
+        self._run("settle", [_chunk(key)], token, int(retry_in * 1000), int(counted), int(park),
+                  most or self._max_attempts, json.dumps(error), LONGEST_PAUSE_MS)  # fmt: skip
         self._drop(token, worker)
 
     def _drop(self, token: str, worker: str) -> None:

@@ -12,7 +12,7 @@ import logging
 import threading
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -28,6 +28,8 @@ FLUSH_SECONDS = 1.0
 SHORT = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 LONG = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 OF_JOBS = (1, 10, 60, 300, 900, 3600, 14_400, 86_400)
+Field = tuple[str | int, ...]
+"""A name, the values of its labels and, of a histogram, the bucket."""
 SUM = "sum"
 """In the place of a bucket: the sum of all that was observed."""
 
@@ -89,23 +91,23 @@ class Meters:
     def __init__(self, client: redis.Redis) -> None:
         """Redis is not spoken to, and no thread runs, before something is counted."""
         self._redis = client
-        self._pending: defaultdict[str, float] = defaultdict(float)
+        self._pending: defaultdict[Field, float] = defaultdict(float)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
 
     def count(self, name: str, *labels: str, by: float = 1) -> None:
         """Add to a counter; labels in the family's order."""
-        self._add({json.dumps([name, *labels]): by})
+        self._add((((name, *labels), by),))
 
     def observe(self, name: str, seconds: float, *labels: str) -> None:
         """Put a value into its bucket of a histogram."""
         bucket = bisect_left(FAMILIES[name].bounds, seconds)
-        self._add({json.dumps([name, *labels, bucket]): 1, json.dumps([name, *labels, SUM]): seconds})
+        self._add((((name, *labels, bucket), 1), ((name, *labels, SUM), seconds)))
 
-    def _add(self, values: Mapping[str, float]) -> None:
+    def _add(self, values: Sequence[tuple[Field, float]]) -> None:
         with self._lock:
-            for field, value in values.items():
+            for field, value in values:
                 self._pending[field] += value
             if self._thread is None:
                 self._thread = threading.Thread(target=self._keep, name="meters", daemon=True)
@@ -139,7 +141,7 @@ class Meters:
         try:
             with reaching_redis(), self._redis.pipeline() as pipe:
                 for field, value in taken.items():
-                    pipe.hincrbyfloat(SUMS, field, value)
+                    pipe.hincrbyfloat(SUMS, json.dumps(field), value)
                 pipe.execute()
         except DependencyError:
             with self._lock:

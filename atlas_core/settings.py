@@ -30,7 +30,11 @@ class Settings(BaseSettings):
     )
     lease_seconds: float = Field(default=15, gt=0, description="life of a lease that nobody renews")
     beat_seconds: float = Field(default=2, gt=0, description="between renewals, heartbeats and sweeps of a worker")
-    max_attempts: int = Field(default=3, ge=1, description="attempts after which a chunk is parked")
+    max_attempts: int = Field(
+        default=3,
+        ge=1,
+        description="failed attempts after which a chunk is parked; twice as many where processes were lost",
+    )
     requeue_seconds: float = Field(default=60, gt=0, description="after which a queued message counts as lost")
     dataset_stores: dict[str, str] = Field(
         default_factory=dict, description="registered stores that datasets may lie in: URL by name, as JSON"

@@ -28,6 +28,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--atlases", type=int, default=6, help="specs that are asked for in turn")
     parser.add_argument("--submitters", type=int, default=2)
     parser.add_argument("--projectors", type=int, default=2)
+    parser.add_argument(
+        "--pause", type=float, nargs=2, default=[4.0, 16.0], help="seconds between two kills, at least and at most"
+    )
     parser.add_argument("--folder", type=Path, help="where logs stay; else a temporary one")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as temporary:
@@ -56,8 +59,9 @@ def run(options: argparse.Namespace, folder: Path) -> int:
     ):  # fmt: skip
         register(client, folder / "cards")
         began = time.monotonic()
-        asker = Asker(up.url, expected, began + 60 * options.minutes, options.seed)
-        with Killer(up, options.seed) as killer:
+        until = began + 60 * options.minutes
+        asker = Asker(up.url, expected, until, options.seed)
+        with Killer(up, options.seed, until, tuple(options.pause)) as killer:
             asker.run(options.submitters, options.projectors)
         minutes = (time.monotonic() - began) / 60
         left = settled(up.url)

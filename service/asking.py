@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 LISTEN_SECONDS = 1.0
 """After which a process whose answers do not come has a worker woken again."""
+ASKED = 3
+"""Times that a request is put on the list at most, evenly over the seconds that its answer may take."""
+ANY_NUMBER = 1 << 30
 UNKNOWN_SECONDS = 3
 """To wait where no worker has said yet how long it takes."""
 SLUGS = {kind.slug: kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, AtlasError)}
@@ -131,7 +134,7 @@ class Asking:
             await self._post(request, math.ceil(share * self._most))
             if self._listener is None or self._listener.done():
                 self._listener = asyncio.create_task(self._listen())
-            answer: Answer = await asyncio.wait_for(future, self._seconds)
+            answer = await self._awaited(request, future)
         except TimeoutError:
             raise NoAnswerError(
                 f"no worker answered within {self._seconds:g} s; try again, and see /readyz for the workers"
@@ -144,6 +147,26 @@ class Asking:
         if answer.failed:
             raise _told(answer.data)
         return answer.data
+
+    async def _awaited(self, request: Request, future: asyncio.Future[Answer]) -> Answer:
+        """Wait for an answer; a request that was taken long ago is put again: who took it may have been killed.
+
+        Raises:
+            TimeoutError: There was none in time.
+        """
+        patience = self._seconds / ASKED
+        for _ in range(ASKED - 1):
+            with suppress(TimeoutError):
+                return await asyncio.wait_for(asyncio.shield(future), patience)
+            await self._again(request)
+        return await asyncio.wait_for(future, patience)
+
+    async def _again(self, request: Request) -> None:
+        with reaching_redis():
+            waits = await self._redis.exists(mailbox.body_key(request.name))
+        if not waits:
+            with suppress(TooManyError):  # it was taken in before, and may yet be answered
+                await self._post(request, ANY_NUMBER)
 
     async def _post(self, request: Request, most: int) -> None:
         with reaching_redis():

@@ -324,8 +324,8 @@ def _redis_command(port: int) -> tuple[str, ...]:
 
 def _worker_command(name: str, queues: str, processes: int) -> tuple[str, ...]:
     return (
-        sys.executable, "-P", "-m", "celery", "-A", "workers.app", "worker", "-n", f"{name}@%h", "-Q", queues,
-        "-c", str(processes), "--without-gossip", "--without-mingle",
+        sys.executable, "-P", "-m", "celery", "--quiet", "-A", "workers.app", "worker", "-n", f"{name}@%h",
+        "-Q", queues, "-c", str(processes), "--without-gossip", "--without-mingle",
     )  # fmt: skip
 
 

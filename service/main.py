@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from atlas_core import logs, tracing
 from service import errors
 from service.dependencies import Services
+from service.hot_tiles import HotTiles
 from service.routers import (
     aliases,
     atlases,
@@ -120,6 +121,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
+    app.add_middleware(HotTiles)  # the innermost: behind all that may refuse
     errors.install(app, settings.trusted_hosts, services.meters)
     for module in ROUTERS:
         app.include_router(module.router)

@@ -28,9 +28,12 @@ class Killer:
     Args:
         up: The service.
         seed: Of what is killed when.
+        until: When to stop, by `time.monotonic`.
+        pause: Seconds between two kills, at least and at most.
     """
 
-    def __init__(self, up: Embedded, seed: int) -> None:
+    def __init__(self, up: Embedded, seed: int, until: float, pause: tuple[float, float] = PAUSE_SECONDS) -> None:
+        self._until, self._pause = until, pause
         self.counts: Counter[str] = Counter()
         self._up, self._random, self._stopping = up, random.Random(seed), threading.Event()
         self._thread = threading.Thread(target=self._run, name="killer")
@@ -53,7 +56,7 @@ class Killer:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._stopping.wait(self._random.uniform(*PAUSE_SECONDS)):
+        while not self._stopping.wait(self._random.uniform(*self._pause)) and time.monotonic() < self._until:
             name, _, kill = self._random.choices(self._ways, [weight for _, weight, _ in self._ways])[0]
             with suppress(ProcessLookupError, FileNotFoundError, redis.RedisError):
                 kill()

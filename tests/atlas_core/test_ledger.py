@@ -118,13 +118,32 @@ def test_the_third_failure_parks_with_its_error(ledger: Ledger) -> None:
     assert not ledger.lease("a", "fourth")
 
 
-def test_a_lease_that_expires_at_the_last_attempt_parks(ledger: Ledger) -> None:
-    for attempt in range(3):
-        ledger.queue(["a"])
+def test_a_chunk_may_lose_twice_as_many_leases_as_attempts_may_fail(ledger: Ledger) -> None:
+    for attempt in range(6):
+        assert ledger.queue(["a"]) == ["a"]
         ledger.lease("a", str(attempt))
         time.sleep(0.25)
     assert ledger.queue(["a"]) == []
     assert ledger.states(["a"])[0].error == LOST
+
+
+def test_and_as_many_processes(ledger: Ledger) -> None:
+    states = []
+    for attempt in range(6):
+        assert ledger.lease("a", str(attempt))
+        ledger.lose("a", str(attempt))
+        states.append(state(ledger))
+    assert states == ["waiting"] * 5 + ["failed"]
+    assert pause(ledger) <= 16
+
+
+def test_what_was_lost_and_then_fails_is_not_tried_again(ledger: Ledger) -> None:
+    for attempt in range(2):
+        ledger.lease("a", str(attempt))
+        ledger.lose("a", str(attempt))
+    ledger.lease("a", "third")
+    ledger.fail("a", "third", ERROR)
+    assert (state(ledger), ledger.states(["a"])[0].error) == ("failed", ERROR)
 
 
 def test_a_failure_that_does_not_count_leaves_all_attempts(ledger: Ledger) -> None:

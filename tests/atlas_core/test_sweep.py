@@ -98,7 +98,7 @@ def test_a_sweep_ends_where_redis_or_the_store_is_down(toy: Plan, store: Store, 
 def test_an_inspection_that_kills_its_worker_is_refused(store: Store, ledger: Ledger, queues: Queues) -> None:
     name = registry.add_dataset(store, DatasetCard(name="d", source="sha256:" + "0" * 64), "c")["id"]
     key = inspection_key("datasets", name)
-    for attempt in range(3):
+    for attempt in range(6):
         ledger.lease(key, str(attempt))
         ledger.lose(key, str(attempt))
     sweep(store, ledger, queues)

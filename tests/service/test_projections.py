@@ -261,6 +261,30 @@ def test_answers_go_to_who_asked_for_them(settings: ServiceSettings, client: red
         assert [one.result().json() for one in asked] == [image.decode() for image in images]
 
 
+def test_what_a_killed_worker_had_taken_is_asked_again(settings: ServiceSettings, client: redis.Redis) -> None:
+    mailbox = Mailbox(client, keep_seconds=0, keep_bytes=0)
+    with placing(settings, projection_seconds=9) as url, sent(url, b"a") as connection:
+        until(lambda: mailbox.waiting() == 1)
+        (taken,) = mailbox.take(1, 1)
+        until(lambda: mailbox.waiting() == 1)
+        (again,) = mailbox.take(1, 1)
+        assert again == taken
+        mailbox.answer(again, b"1")
+        mailbox.answer(taken, b"1")  # it was only slow
+        assert body_of(connection) == b"1"
+
+
+def test_what_waits_is_not_put_twice(settings: ServiceSettings, client: redis.Redis) -> None:
+    mailbox = Mailbox(client, keep_seconds=0, keep_bytes=0)
+    with placing(settings, projection_seconds=1.5) as url:
+        assert_problem(httpx.post(url, content=b"a", timeout=WAIT_SECONDS), 504, "timeout")
+        assert mailbox.waiting() == 0
+        with sent(url, b"b"):
+            until(lambda: mailbox.waiting() == 1)
+            time.sleep(1)
+            assert mailbox.waiting() == 1
+
+
 def test_an_answer_for_nobody_is_let_go(settings: ServiceSettings, client: redis.Redis) -> None:
     mailbox = Mailbox(client, keep_seconds=0, keep_bytes=0)
     with placing(settings) as url, sent(url, b"a") as connection:
