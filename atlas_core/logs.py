@@ -41,6 +41,7 @@ def configure(settings: Settings) -> None:
     handler.addFilter(_About())
     handler.setFormatter(_json() if settings.log_format == "json" else logging.Formatter(TEXT))
     logging.basicConfig(handlers=[handler], level=settings.log_level.upper(), force=True)
+    logging.captureWarnings(True)
     for name in OTHERS:
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True

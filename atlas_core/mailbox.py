@@ -120,9 +120,9 @@ class Request:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Request:
-        """The inverse of `to_bytes`."""
+        """The inverse of `to_bytes`; what a later version adds is left out."""
         head, body = _unframed(data)
-        return cls(**head, data=body)
+        return cls(**{name: value for name, value in head.items() if name in cls.__dataclass_fields__}, data=body)
 
 
 class Answer(NamedTuple):

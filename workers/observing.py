@@ -17,6 +17,7 @@ from workers.runtime import current_queue, process
 _running = ExitStack()
 
 
+@signals.celeryd_init.connect  # the first of all, for what is said before the worker starts
 @signals.setup_logging.connect
 def _log(**_: object) -> None:
     logs.configure(Settings())
