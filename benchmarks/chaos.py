@@ -46,11 +46,11 @@ def run(options: argparse.Namespace, folder: Path) -> int:
     from tests.faulty_proxy import faulty_proxy
     from tests.rgw import running_rgw
 
-    (folder / "rgw").mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     expected = twins(folder, range(options.atlases))
     print(f"{time.strftime('%H:%M:%S')} the {len(expected)} undisturbed twins are made", flush=True)
     with (
-        running_rgw(folder / "rgw") as rgw,
+        running_rgw(Path(tempfile.mkdtemp(prefix="rgw-", dir=folder))) as rgw,
         faulty_proxy(rgw.endpoint, options.share, options.seed) as proxy,
         patch.dict(os.environ, {**rgw.environment, "ATLAS_STORE_URL": rgw.bucket(), "ATLAS_STORE_ENDPOINT": proxy.url,
                                 "ATLAS_STORE_PUBLIC_ENDPOINT": rgw.endpoint}),

@@ -49,6 +49,7 @@ osd pool default pg autoscale mode = off
 osd crush chooseleaf type = 0
 mon allow pool size one = true
 mon max pg per osd = 1000
+mon data avail crit = 1
 osd max object name len = 1024
 osd op threads = 2
 rgw data = {folder}/rgw
