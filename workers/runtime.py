@@ -79,7 +79,7 @@ class Process:
         job_id: str | None = None,
         tell: OnProgress = lambda done, total: None,
         *,
-        stage: str,
+        stage: str = "other",
     ) -> bool:
         """Do work that the ledger guards, and mark how it ended.
 
