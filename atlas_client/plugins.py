@@ -17,7 +17,8 @@ EXTRAS = {
     "core": ("worker", {"build": "Build an atlas here, without a service.", "layers": "List the layers of a model.",
                         "open": "Look at an atlas in a local folder."}),
     "service": ("service", {"up": "Start the service here, with all that it needs.",
-                            "demo": "Make a small world, its atlas, and show it."}),
+                            "demo": "Make a small world, its atlas, and show it.",
+                            "keys": "Make, list and revoke keys."}),
 }  # fmt: skip
 
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from atlas_client.client import Client
 
 from atlas_core.errors import DependencyError
-from service.embedded import LOOPBACK, Embedded, embedded, free_port, places, port_is_free, stopped_by_signals
+from service.embedded import Embedded, embedded, free_port, places, port_is_free, stopped_by_signals
+from service.key_commands import app as keys_app
 
 DEFAULT_PORT = 8000
 Data = Annotated[
@@ -38,6 +39,7 @@ def register(app: typer.Typer) -> None:
     app.command("up")(up)
     app.command("demo")(demo)
     app.command("gc")(gc)
+    app.add_typer(keys_app, name="keys")
 
 
 def up(
@@ -48,8 +50,6 @@ def up(
     as_json: AsJson = False,
 ) -> None:
     """Start the service here, with all that it needs, until Ctrl-C."""
-    if host not in LOOPBACK:
-        sys.stderr.write(f"atlas: warning: whoever reaches {host} can use this service; it asks for no key yet\n")
     with (
         stopped_by_signals() as stopped,
         embedded(data, host=host, port=_port(port), processes=processes) as service,

@@ -1,11 +1,14 @@
 // What is around every page: where one is, where one can go, and in which light.
 
 import type { ComponentChildren } from "preact";
+import { useEffect } from "preact/hooks";
 import { Mark } from "../parts/Icon";
 import { useArrival } from "./arrival";
 import { Health } from "./Health";
 import { query } from "./navigate";
 import { PLACES, addressOf, placeOf } from "./places";
+import { look } from "./session";
+import { SignOut } from "./SignOut";
 import { ThemeButton } from "./ThemeButton";
 
 /**
@@ -15,6 +18,7 @@ import { ThemeButton } from "./ThemeButton";
 export function Frame({ alone, shown, children }: { alone: boolean; shown: string | null; children: ComponentChildren }) {
   const here = placeOf(query.value);
   useArrival(shown);
+  useEffect(() => { if (!alone) void look(); }, [alone]);
   return (
     <>
       <a class="skip" href="#main" onClick={skip}>Skip to the content</a>
@@ -27,7 +31,7 @@ export function Frame({ alone, shown, children }: { alone: boolean; shown: strin
             ))}
           </nav>
         )}
-        <ThemeButton />
+        <span class="corner">{!alone && <SignOut />}<ThemeButton /></span>
       </header>
       {!alone && <Health />}
       {children}
