@@ -71,8 +71,8 @@ class Access:
                 raise UnauthorizedError("the key is unknown, expired or revoked; ask the operator for another")
             return found
         if self.tokens is None:
-            raise UnauthorizedError("this is no key of an atlas service, which begin with `atlas_`, and no issuer of "
-                                    "tokens is trusted here")  # fmt: skip
+            raise UnauthorizedError("this is no key, which begin with atlas_, and no issuer of tokens is trusted "
+                                    "here")  # fmt: skip
         return await run_in_threadpool(self.tokens.find, token)
 
     async def session(self, cookie: str) -> Principal:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from atlas_core.redis_client import reaching_redis
 from service.access.principal import Principal
@@ -57,7 +59,10 @@ class Limits:
     def __init__(self, settings: ServiceSettings, now: Callable[[], float] | None = None) -> None:
         """Redis is not spoken to yet."""
         self._settings, self._now = settings, now
-        self._redis = redis.asyncio.Redis.from_url(settings.redis_url, socket_connect_timeout=1, socket_timeout=1)
+        retry = Retry(NoBackoff(), 1)  # a connection that was closed meanwhile
+        self._redis = redis.asyncio.Redis.from_url(
+            settings.redis_url, socket_connect_timeout=1, socket_timeout=1, retry=retry
+        )
         self._pace = self._redis.register_script(_PACE)
         self._down_until = -math.inf
 

@@ -10,6 +10,8 @@ import secrets
 
 import redis
 import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from atlas_core.errors import DependencyError
 
@@ -27,7 +29,7 @@ class Sessions:
     def __init__(self, url: str, seconds: int) -> None:
         """Redis is not spoken to yet."""
         self._redis = redis.asyncio.Redis.from_url(
-            url, decode_responses=True, socket_connect_timeout=3, socket_timeout=5
+            url, decode_responses=True, socket_connect_timeout=3, socket_timeout=5, retry=Retry(NoBackoff(), 1)
         )
         self.seconds = seconds
 

@@ -32,7 +32,7 @@ async def begin_session(body: SessionRequest, request: Request, response: Respon
     if services.access.is_open:
         return _told(services, services.principal)
     if not body.key.startswith(PREFIX):
-        raise UnauthorizedError("this is no key of an atlas service, which begin with `atlas_`")
+        raise UnauthorizedError("this is no key: keys of this service begin with atlas_")
     who = await services.access.bearer(body.key)
     request.state.principal = who
     cookie = await services.access.sessions.begin(who.id.removeprefix("key:"))

@@ -17,7 +17,9 @@ from atlas_client.token import RunnerTokens, auth_of
 RUNNER = "https://runner.example/token?api-version=2"
 
 
-def shown(respond: Callable[[httpx.Request], httpx.Response] | None = None, **options: str) -> list[str | None]:
+def shown(
+    respond: Callable[[httpx.Request], httpx.Response] | None = None, token: str | None = None
+) -> list[str | None]:
     """What a client shows with two requests."""
     seen: list[str | None] = []
 
@@ -25,7 +27,7 @@ def shown(respond: Callable[[httpx.Request], httpx.Response] | None = None, **op
         seen.append(request.headers.get("authorization"))
         return httpx.Response(200, json={}) if respond is None else respond(request)
 
-    with Client("http://atlas.example", transport=httpx.MockTransport(answer), **options) as client:
+    with Client("http://atlas.example", transport=httpx.MockTransport(answer), token=token) as client:
         client.json("GET", "/a")
         client.json("GET", "/b")
     return seen

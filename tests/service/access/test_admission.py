@@ -107,7 +107,7 @@ def test_what_is_made_up_is_refused_as_what_is_not_there(secured: Secured) -> No
 
 @pytest.mark.parametrize("header", ["Bearer", "Basic atlas_x", "atlas_x", "Bearer x", "Bearer atlas_", "Bearer \u00ff"])
 def test_what_is_no_key_is_refused(secured: Secured, header: str) -> None:
-    answer = httpx.get(f"{secured.url}/v1/models", headers={"authorization": header.encode("latin-1")})
+    answer = httpx.get(f"{secured.url}/v1/models", headers=[(b"authorization", header.encode("latin-1"))])
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == 'Bearer realm="atlas"'
     assert answer.headers["content-type"] == "application/problem+json"
@@ -190,7 +190,7 @@ def test_open_access_serves_this_machine_alone(redis_server: str, tmp_path: Path
         async def receive() -> Any:
             return {"type": "http.request", "body": b""}
 
-        scope = {
+        scope: dict[str, Any] = {
             "type": "http",
             "method": "GET",
             "path": "/healthz",
@@ -220,7 +220,7 @@ def test_metrics_may_be_public(redis_server: str, tmp_path: Path) -> None:
     with serving(create_app(settings)) as url:
         assert httpx.get(f"{url}/metrics").status_code == 200
 
-    described = {"paths": {"/metrics": {"get": {}}, "/v1/models": {"get": {}}}}
+    described: dict[str, Any] = {"paths": {"/metrics": {"get": {}}, "/v1/models": {"get": {}}}}
     describe(described, is_open=True, metrics_public=True)
     assert described["paths"]["/metrics"]["get"]["security"] == []
     assert described["paths"]["/v1/models"]["get"]["security"] == [{"key": ["read"]}, {"session": ["read"]}, {}]

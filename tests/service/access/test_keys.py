@@ -11,6 +11,7 @@ from atlas_core.keys import canonical_json
 from service.access.keys import KeyRing, create, listed, revoke
 
 if TYPE_CHECKING:
+    from atlas_core.registry import Document
     from atlas_core.store import Store
 
 
@@ -63,10 +64,16 @@ def test_a_revoked_key_is_refused_after_the_stated_seconds_and_a_new_one_taken_a
 
 
 def test_the_store_is_not_asked_again_at_every_request(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, asked = Clock(), []
+    clock = Clock()
+    asked: list[str] = []
     token, _ = create(store, "ci", "vision", ["read"], by="me")
     get = store.get_documents
-    monkeypatch.setattr(store, "get_documents", lambda kind: asked.append(kind) or get(kind))
+
+    def noted(kind: str) -> list[Document]:
+        asked.append(kind)
+        return get(kind)
+
+    monkeypatch.setattr(store, "get_documents", noted)
     ring = KeyRing(store, 10, clock)
     for _ in range(100):
         assert ring.find(token) is not None

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -33,7 +33,7 @@ def client(redis_server: str) -> Iterator[redis.Redis]:
         yield client
 
 
-def settings(redis_server: str, **changes: int) -> ServiceSettings:
+def settings(redis_server: str, **changes: Any) -> ServiceSettings:
     return ServiceSettings(redis_url=redis_server.replace("/0", "/8"), **changes)
 
 

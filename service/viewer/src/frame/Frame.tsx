@@ -2,6 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
+import { asksForKey } from "../api";
 import { Mark } from "../parts/Icon";
 import { useArrival } from "./arrival";
 import { Health } from "./Health";
@@ -24,14 +25,14 @@ export function Frame({ alone, shown, children }: { alone: boolean; shown: strin
       <a class="skip" href="#main" onClick={skip}>Skip to the content</a>
       <header class="frame">
         <Brand link={!alone} />
-        {!alone && (
+        {!alone && !asksForKey.value && (
           <nav aria-label="Pages">
             {PLACES.map((place) => (
               <a key={place.key} href={addressOf(place)} aria-current={place !== here?.place ? undefined : here.itself ? "page" : "true"}>{place.text}</a>
             ))}
           </nav>
         )}
-        <span class="corner">{!alone && <SignOut />}<ThemeButton /></span>
+        <span class="own">{!alone && <SignOut />}<ThemeButton /></span>
       </header>
       {!alone && <Health />}
       {children}
