@@ -78,10 +78,15 @@ def test_a_key_is_asked_for_once_and_pictures_come_with_the_cookie(
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-def test_the_form_is_accessible(open_page: OpenPage, secured: Secured, width: int, scheme: str) -> None:
+def test_the_form_and_the_button_to_sign_out_are_accessible(
+    open_page: OpenPage, secured: Secured, width: int, scheme: str
+) -> None:
     page = open_page(secured.url, width, scheme=scheme, allow=REFUSED)
     signed_in(page, "wrong")
     expect(page.get_by_text("this is no key")).to_be_visible()
+    check(page, scheme)
+    signed_in(page, secured.key("vision", "read"))
+    expect(page.get_by_role("heading", level=1)).to_have_text("Atlases")
     check(page, scheme)
 
 
