@@ -59,7 +59,7 @@ def address_of(url: str) -> Address:
     try:
         if scheme.endswith(SENTINEL):
             return _by_sentinels(scheme.removesuffix(SENTINEL), rest)
-        options = dict(parse_url(url))
+        options: dict[str, Any] = dict(parse_url(url))  # type: ignore[no-untyped-call]
         if options.pop("connection_class", None) is redis.SSLConnection:
             options["ssl"] = True
         return Address(options)
@@ -100,10 +100,8 @@ def connect(url: str, *, decode: bool = True, **options: Any) -> redis.Redis:
     waits = {"socket_connect_timeout": CONNECT_SECONDS, "socket_timeout": SECONDS}
     retry = Retry(ExponentialBackoff(cap=0.2, base=0.05), 2)
     options = {"decode_responses": decode, "retry": retry, **waits, **address.options, **options}
-    if address.sentinels:
-        found = redis.sentinel.Sentinel(address.sentinels, sentinel_kwargs={**waits, **address.sentinel_options})
-        return found.master_for(address.master, **options)
-    return _client(redis, options)
+    client: redis.Redis = _client(redis, redis.sentinel, address, waits, options)
+    return client
 
 
 def connect_async(url: str, **options: Any) -> redis.asyncio.Redis:
@@ -111,15 +109,15 @@ def connect_async(url: str, **options: Any) -> redis.asyncio.Redis:
     address = address_of(url)
     waits = {"socket_connect_timeout": CONNECT_SECONDS, "socket_timeout": SECONDS}
     options = {**waits, **address.options, **options}
+    client: redis.asyncio.Redis = _client(redis.asyncio, redis.asyncio.sentinel, address, waits, options)
+    return client
+
+
+def _client(library: Any, sentinel: Any, address: Address, waits: dict[str, Any], options: dict[str, Any]) -> Any:
+    """A client of one of redis-py's two libraries, for threads and for an event loop."""
     if address.sentinels:
-        asked = {**waits, **address.sentinel_options}
-        found = redis.asyncio.sentinel.Sentinel(address.sentinels, sentinel_kwargs=asked)
+        found = sentinel.Sentinel(address.sentinels, sentinel_kwargs={**waits, **address.sentinel_options})
         return found.master_for(address.master, **options)
-    return _client(redis.asyncio, options)
-
-
-def _client(library: Any, options: dict[str, Any]) -> Any:
-    """One server's client; `unix://` names a socket, which has no time to be reached in."""
     if "path" in options:
         options["unix_socket_path"] = options.pop("path")
     options.pop("connection_class", None)

@@ -42,6 +42,12 @@ class Settings(BaseSettings):
     garbage_hours: float = Field(
         default=24, ge=0, description="age from which what nobody refers to is collected as garbage"
     )
+    retain_days: float | None = Field(
+        default=None, ge=0, description="after which what has ended and no alias names is dropped; never if unset"
+    )
+    retain_bytes: int | None = Field(
+        default=None, ge=0, description="that all jobs may take together; what ended first is dropped first"
+    )
     webhook_hosts: list[Annotated[str, Field(pattern=HOST)]] = Field(
         default_factory=list, description="that webhooks may go to, as JSON: `host`, `*.domain`, `host:port`, `host:*`"
     )

@@ -1,4 +1,4 @@
-"""Write docs/settings.md, and docs/reference: the commands as Markdown, the HTTP interface as OpenAPI; from the code."""
+"""Write from the code docs/settings.md, and docs/reference: commands as Markdown, the HTTP interface as OpenAPI."""
 
 from __future__ import annotations
 

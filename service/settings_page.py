@@ -17,10 +17,10 @@ from service.settings import ServiceSettings
 HEAD = """\
 # Settings
 
-All are environment variables, read when a process starts; the API and every worker must be given the same. Lists and maps
-are JSON. Durations are in seconds and sizes in bytes unless a name says otherwise. A value that cannot be is refused at
-the start, by name and without its text. What they are for is told in [operations](operations.md). `make docs` writes this
-page from the code.
+All are environment variables, read when a process starts; the API and every worker must be given the same. Lists and
+maps are JSON. Durations are in seconds and sizes in bytes unless a name says otherwise. A value that cannot be is
+refused at the start, by name and without its text. What they are for is told in [operations](operations.md).
+`make docs` writes this page from the code.
 """
 COMMANDS = {
     "ATLAS_DATA": ("data folder of `atlas up`, `demo` and `gc`", ".atlas"),
