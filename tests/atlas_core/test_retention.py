@@ -46,10 +46,11 @@ def test_what_ended_long_ago_is_dropped_and_its_blobs_go(store: Store) -> None:
 
 
 def test_what_an_alias_names_stays_with_what_it_stands_on(store: Store) -> None:
-    for name, fields in {
+    named: dict[str, dict[str, Any]] = {
         "a" * 24: {}, "b" * 24: {"spec": {"model": "m", "dataset": "d", "anchor": "a" * 24, "keep": "atlas"}},
         "c" * 24: {"kind": "selection", "atlas": "a" * 24}, "d" * 24: {},
-    }.items():  # fmt: skip
+    }  # fmt: skip
+    for name, fields in named.items():
         job(store, name, 100, name, **fields)
     aliases.move(store, "vision@prod", "b" * 24)
     assert expire(store, None, days=5) == ["c" * 24, "d" * 24]
@@ -81,7 +82,7 @@ def test_each_owner_is_charged_for_what_its_things_need(store: Store) -> None:
     job(store, "one", 1, "s" * 100, "o" * 10, owner="team")
     job(store, "two", 1, "s" * 100, owner="team")
     job(store, "three", 1, "s" * 100, owner="others")
-    job(store, "gone", 1, "g" * 1000, owner="others", deleted=True)
+    job(store, "gone", 1, "g" * 200, owner="others", deleted=True)
     accounts = Accounts(store)
     assert accounts.size(accounts.of_job("one")) == 110
     assert bytes_by_owner(store, lambda value: [value["owner"]]) == {"others": 100, "team": 117}
