@@ -7,6 +7,7 @@ so does one of which something younger was asked. What is dropped is deleted by 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ def expire(
 
     Args:
         store: The store.
-        ledger: Takes what is dropped off its lists; None where nothing runs.
+        ledger: Holds the locks under which jobs are named and dropped; None where nothing runs.
         days: Since a job ended, after which it is dropped; None for never.
         most_bytes: That the blobs of all jobs may take; beyond, the job that ended first is dropped first.
         dry_run: Only tell.
@@ -47,17 +48,18 @@ def expire(
     dropped = [name for name in droppable if days is not None and ended[name] < now - timedelta(days=days)]
     if most_bytes is not None:
         dropped += _too_much(store, [name for name in droppable if name not in dropped], most_bytes, set(dropped))
-    for name in [] if dry_run else dropped:
-        drop(store, ledger, name)
-    return dropped
+    return dropped if dry_run else [name for name in dropped if _drop(store, ledger, name)]
 
 
-def drop(store: Store, ledger: Ledger | None, name: str) -> None:
-    """Drop a job that has ended: what nothing else needs of it is garbage."""
-    registry.update(store, "jobs", name, deleted=True)
-    tours.forget(store, name)
-    if ledger is not None:
-        ledger.forget(name)
+def _drop(store: Store, ledger: Ledger | None, name: str) -> bool:
+    """Drop a job that has ended, unless it was given a name or asked for again meanwhile."""
+    with ledger.lock(aliases.lock_of("atlas", name)) if ledger is not None else nullcontext():
+        job = store.get_document("jobs", name)
+        if job is None or job["state"] not in TERMINAL or name in {alias["id"] for alias in aliases.listed(store)}:
+            return False
+        registry.update(store, "jobs", name, deleted=True)
+        tours.forget(store, name)
+    return True
 
 
 def _droppable(store: Store, jobs: dict[str, Document]) -> list[str]:

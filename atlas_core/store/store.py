@@ -266,14 +266,18 @@ class Store:
         """Kinds of documents there are, sorted."""
         return sorted({info.path.split("/")[1] for info in self.objects.listed("registry/")})
 
-    def upgrade_documents(self, *, dry_run: bool = False) -> int:
+    def upgrade_documents(self, *, dry_run: bool = False, leave_out: Sequence[str] = ()) -> int:
         """Write anew the documents of earlier versions; returns how many there were.
+
+        Args:
+            dry_run: Only count.
+            leave_out: Kinds that are not looked at.
 
         Raises:
             VersionError: A later version wrote one.
         """
         upgraded = 0
-        for kind in self.document_kinds():
+        for kind in (kind for kind in self.document_kinds() if kind not in leave_out):
             for name in self.document_names(kind):
                 newest = max(self._versions(kind, name), default=None)
                 stored = None if newest is None else self._read_json(newest.path)
