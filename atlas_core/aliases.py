@@ -169,6 +169,11 @@ def listed(store: Store) -> list[Document]:
     return [found[name] for name in sorted(found)]
 
 
+def lock_of(kind: AliasKind, target: str) -> str:
+    """The lock under which aliases are moved to something, and it is deleted."""
+    return f"named:{kind}/{target}"
+
+
 def check_unnamed(store: Store, kind: AliasKind, target: str) -> None:
     """Refuse to drop what aliases name. Called while nobody moves one there.
 

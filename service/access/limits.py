@@ -9,11 +9,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import redis
-import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from atlas_core.redis_client import reaching_redis
+from atlas_core.redis_client import connect_async, reaching_redis
 from service.access.principal import Principal
 from service.errors import TooManyError
 
@@ -60,9 +59,7 @@ class Limits:
         """Redis is not spoken to yet."""
         self._settings, self._now = settings, now
         retry = Retry(NoBackoff(), 1)  # a connection that was closed meanwhile
-        self._redis = redis.asyncio.Redis.from_url(
-            settings.redis_url, socket_connect_timeout=1, socket_timeout=1, retry=retry
-        )
+        self._redis = connect_async(settings.redis_url, socket_connect_timeout=1, socket_timeout=1, retry=retry)
         self._pace = self._redis.register_script(_PACE)
         self._down_until = -math.inf
 

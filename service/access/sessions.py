@@ -9,11 +9,11 @@ import hashlib
 import secrets
 
 import redis
-import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from atlas_core.errors import DependencyError
+from atlas_core.redis_client import connect_async
 
 COOKIE = "atlas_session"
 
@@ -28,9 +28,7 @@ class Sessions:
 
     def __init__(self, url: str, seconds: int) -> None:
         """Redis is not spoken to yet."""
-        self._redis = redis.asyncio.Redis.from_url(
-            url, decode_responses=True, socket_connect_timeout=3, socket_timeout=5, retry=Retry(NoBackoff(), 1)
-        )
+        self._redis = connect_async(url, decode_responses=True, retry=Retry(NoBackoff(), 1))
         self.seconds = seconds
 
     async def close(self) -> None:
