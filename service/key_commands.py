@@ -4,35 +4,27 @@ from __future__ import annotations
 
 import getpass
 import json
-import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.embedded import places
+from service.upkeep import AsJson, Data, deployment
 
 if TYPE_CHECKING:
     from atlas_core.store import Store
 
 app = typer.Typer(help="Keys of the service: who may use it.")
-Data = Annotated[
-    Path,
-    typer.Option("--data", envvar="ATLAS_DATA", help="Data folder, where ATLAS_REDIS_URL names no deployment."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on the standard output.")]
 
 
 @contextmanager
 def _store(data: Path) -> Iterator[Store]:
-    from atlas_core.settings import Settings
     from atlas_core.store import open_store
 
-    deployed = "ATLAS_REDIS_URL" in os.environ
-    with nullcontext((Settings().store_url, None)) if deployed else places(data) as (url, _):
+    with deployment(data) as (url, _):
         yield open_store(url)
 
 
@@ -96,6 +88,23 @@ def revoke(
     with _store(data) as store:
         value = keys.revoke(store, key, by=getpass.getuser())
     _put(json.dumps({"id": value["id"], "revoked": value["revoked"]}) if as_json else f"the key {key} is revoked")
+
+
+@app.command("usage")
+def usage(data: Data = Path(".atlas"), as_json: AsJson = False) -> None:
+    """Say how many bytes each owner's things need; what several need counts for each."""
+    from atlas_client.output import put_table
+    from atlas_core.accounting import bytes_by_owner
+    from atlas_core.owners import EVERYBODY, owners_of
+
+    with _store(data) as store:
+        found = bytes_by_owner(store, owners_of)
+    if as_json:
+        _put(json.dumps(found))
+        return
+    rows = [{"owner": "(everybody)" if owner == EVERYBODY else owner, "bytes": f"{size:,}"}
+            for owner, size in found.items()]  # fmt: skip
+    put_table(rows, "owner", "bytes")
 
 
 def _put(line: str) -> None:

@@ -10,6 +10,7 @@ from atlas_client.cli import run
 from atlas_core.store import open_store
 from service.access.keys import KeyRing
 from service.embedded import access_of
+from tests.service.access.conftest import add_ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +52,15 @@ def test_a_key_has_its_own_limits_and_end(said: Callable[..., str], tmp_path: Pa
     found = KeyRing(open_store(str(tmp_path / "store")), 0).find(made["key"])
     assert found is not None
     assert found.limits == {"jobs_per_day": 5}
+
+
+def test_what_each_owner_s_things_need_is_told(said: Callable[..., str], tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "store"))
+    for owner in ("vision", "other"):
+        add_ready(store, owner)
+    add_ready(store, "vision", "more")
+    assert json.loads(said("usage", "--json")) == {"other": len("content"), "vision": len("content") + len("more")}
+    assert "vision  11" in said("usage")
 
 
 def test_what_cannot_be_made_is_said(said: Callable[..., str]) -> None:
