@@ -44,7 +44,10 @@ def run_chunk(job_id: str, chunk_key: str) -> None:
         here.ledger.unqueue(chunk_key)  # another job may need it, or this one again
         return
     plan = engine.plan_of_attempt(here.store, job_id, job["attempt"])
-    chunk = plan.by_key[chunk_key]
+    chunk = plan.by_key.get(chunk_key)
+    if chunk is None:
+        log.error("a message for %s is dropped: its job %s has no such chunk", chunk_key, job_id)
+        return
 
     def work(on_progress: OnProgress) -> None:
         from atlas_core.stages import run_chunk as run
@@ -69,8 +72,7 @@ def inspect_model(name: str) -> None:
     def work(_: OnProgress) -> None:
         from atlas_core.registration import inspect_model as inspected
 
-        here.limit_threads()
-        inspected(here.store, name, here.settings.dataset_stores)
+        inspected(here.store, name, here.settings.dataset_stores, here.inspector.look)
 
     _inspect(here, "models", name, work)
 

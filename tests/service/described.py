@@ -1,0 +1,80 @@
+"""What /openapi.json lets be asked, asked of a live service with values that schemathesis makes up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import requests
+from hypothesis import HealthCheck, Phase, given, seed as seeded, settings
+from schemathesis import GenerationMode, openapi
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import Failure, FailureGroup
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+CHECKS = [
+    not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance,
+    response_schema_conformance,
+]  # fmt: skip
+SECONDS = 60
+READS = ("GET", "HEAD")
+
+
+def wrong_answers(
+    url: str, known: Mapping[str, str], examples: int, *, seed: int = 0, modes: tuple[GenerationMode, ...]
+) -> tuple[int, set[str]]:
+    """Ask every operation, and hold each answer against its description.
+
+    Args:
+        url: Of the service.
+        known: Path parameters that name something there, for every second request that only reads.
+        examples: For each operation and mode.
+        seed: Of what is made up.
+        modes: Whether requests are as described, or not.
+
+    Returns:
+        How many operations were asked, and what was wrong with answers: a 5xx, or what is not described.
+    """
+    schema = openapi.from_url(f"{url}/openapi.json")
+    wrong: set[str] = set()
+    asked = 0
+    with requests.Session() as session:
+        for found in schema.get_all_operations():
+            operation = found.ok()
+            asked += 1
+            for mode in modes:
+                ask = _asking(operation.label, known, session, wrong)
+                cases = operation.as_strategy(generation_mode=mode)
+                plain = settings(max_examples=examples, database=None, deadline=None, phases=[Phase.generate],
+                                 suppress_health_check=list(HealthCheck))  # fmt: skip
+                seeded(seed)(plain(given(cases)(ask)))()
+    return asked, wrong
+
+
+def _asking(label: str, known: Mapping[str, str], session: requests.Session, wrong: set[str]) -> Callable[[Any], None]:
+    number = 0
+
+    def ask(case: Any) -> None:
+        nonlocal number
+        number += 1
+        if number % 2 and case.method.upper() in READS:
+            named = {name: known[name] for name in case.path_parameters or {} if name in known}
+            case.path_parameters = {**(case.path_parameters or {}), **named}
+        answer = case.call(session=session, timeout=SECONDS)
+        try:
+            case.validate_response(answer, checks=CHECKS)
+        except FailureGroup as group:
+            wrong.update(f"{label}: {answer.status_code} {_said(failure)}" for failure in group.exceptions)
+        except Failure as failure:
+            wrong.add(f"{label}: {answer.status_code} {_said(failure)}")
+
+    return ask
+
+
+def _said(failure: BaseException) -> str:
+    return " ".join(f"{getattr(failure, 'title', '')}: {failure}".split())[:600]
