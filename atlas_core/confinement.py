@@ -105,9 +105,20 @@ def _limit(memory: int, seconds: int, longest: int) -> None:
         (resource.RLIMIT_CORE, 0, 0),
         (resource.RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES),
     ):
-        most = resource.getrlimit(what)[1]
-        most = hard if most == resource.RLIM_INFINITY else min(hard, most)
-        resource.setrlimit(what, (min(soft, most), most))
+        _lower(what, soft, hard)
+
+
+def _lower(what: int, soft: int, hard: int) -> None:
+    most = resource.getrlimit(what)[1]
+    most = hard if most == resource.RLIM_INFINITY else min(hard, most)
+    resource.setrlimit(what, (min(soft, most), most))
+
+
+def harden() -> None:
+    """For a process that keeps files and network: no rights by starting programs, no memory left in core files."""
+    _lower(resource.RLIMIT_CORE, 0, 0)
+    if sys.platform == "linux":
+        _libc().prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0)
 
 
 def allow_longer() -> None:
@@ -141,7 +152,7 @@ def _only_read(places: Iterable[str]) -> bool:
         rule = _Beneath(READ_FILE | READ_DIR if os.path.isdir(place) else READ_FILE, descriptor)
         libc.syscall(ADD_RULE, ruleset, 1, ctypes.byref(rule), 0)
         os.close(descriptor)
-    done = libc.syscall(RESTRICT_SELF, ruleset, 0) == 0
+    done = int(libc.syscall(RESTRICT_SELF, ruleset, 0)) == 0
     os.close(ruleset)
     return done
 

@@ -12,6 +12,7 @@ import threading
 from celery import Celery, signals
 
 from atlas_core.advance import CPU, INTERACTIVE
+from atlas_core.confinement import harden
 from atlas_core.settings import Settings, celery_settings
 from workers import parent
 from workers.messages import guard
@@ -44,6 +45,7 @@ def _stop(**_: object) -> None:
 @signals.worker_process_init.connect
 def _child(**_: object) -> None:
     parent.end_with_parent()
+    harden()
     if INTERACTIVE in app.amqp.queues.consume_from:
         threading.Thread(target=_warm, name="warm", daemon=True).start()
 

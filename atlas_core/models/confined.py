@@ -17,7 +17,7 @@ import socket
 import struct
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from pydantic import TypeAdapter
 
@@ -72,7 +72,7 @@ def _load() -> None:
 
 
 def _child(line: int, weights: int) -> int:
-    with socket.socket(fileno=line) as connection, connection.makefile("rwb") as stream:
+    with socket.socket(fileno=line) as connection, cast("BinaryIO", connection.makefile("rwb")) as stream:
         try:
             request = json.loads(stream.readline())
             held = confinement.confine(request["memory"], request["seconds"], request["longest"])

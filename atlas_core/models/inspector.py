@@ -145,7 +145,7 @@ class Inspector:
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "atlas_core.models.confined", str(os.getpid())],
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 env={name: value for name, value in os.environ.items() if name.startswith(KEPT)},
             )

@@ -9,17 +9,24 @@ import pickle
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 
 from atlas_core import registry
-from atlas_core.advance import CPU, RUN_CHUNK
-from atlas_core.cards import DatasetCard
+from atlas_core.advance import CPU, RUN_CHUNK, submit
+from atlas_core.build import plan
+from atlas_core.cards import DatasetCard, InputCard, LayerInfo, ModelCard
+from atlas_core.facts import DatasetFacts, ModelFacts
 from atlas_core.inspections import INSPECT
+from atlas_core.ledger import Ledger
+from atlas_core.spec import parse_spec
 from atlas_core.sweep import SWEEP
 from tests.service.stack import Stack, alive, descendants
+
+if TYPE_CHECKING:
+    from atlas_core.plan import Plan
 
 SECONDS = 60
 
@@ -113,6 +120,28 @@ def test_messages_by_hand_run_nothing_and_the_worker_goes_on(stack: Stack, tmp_p
     while stack.redis.hlen("unacked"):  # none stays behind to come again, or to take a place from the others
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def planned(seed: int) -> Plan:
+    """An atlas that has yet to be made."""
+    card = ModelCard(name="toy", format="torchvision", architecture="squeezenet1_1", weights="sha256:" + "0" * 64,
+                     input=InputCard(channels=3, height=64, width=64, mean=[0, 0, 0], std=[1, 1, 1]))  # fmt: skip
+    model = ModelFacts(id="m", card=card, layers=[LayerInfo(name="a", shape=(8, 12, 12))], classes=None)
+    dataset = DatasetFacts(id="d", name="d", digest="0", listing="0" * 64, images=32, classes=None)
+    request = {"model": "m", "dataset": "d", "layers": ["a"], "samples": 300, "levels": [3, 5], "seed": seed}
+    return plan(parse_spec(request), model, dataset)
+
+
+def test_a_chunk_runs_for_no_job_but_its_own(stack: Stack) -> None:
+    ledger, (own, other) = Ledger(stack.redis), (planned(1), planned(2))
+    for one in (own, other):
+        submit(one, None, stack.store, ledger, lambda *_: None)
+    key = other.chunks[-1].key
+    assert key not in own.by_key
+    stack.redis.lpush(CPU, message(RUN_CHUNK, asked(own.id, key)))
+    served(stack, "fourth")
+    assert ledger.states([key])[0].state == "waiting"
+    assert [registry.document(stack.store, "jobs", one.id)["state"] for one in (own, other)] == ["queued", "queued"]
 
 
 def test_a_worker_cannot_be_told_to_stop_or_to_do_something_else(stack: Stack) -> None:

@@ -26,7 +26,7 @@ from tests.atlas_core.models.exports import exported
 
 INPUT = InputCard(channels=3, height=64, width=64, mean=[0.5] * 3, std=[0.25] * 3)
 SECRET = "a secret of the worker's"
-SECONDS = 3
+SECONDS = 2
 STRANGER = """
 import ctypes, os, socket, subprocess
 
