@@ -48,6 +48,7 @@ def wrong_answers(
     asked = 0
     with requests.Session() as session:
         schema = openapi.from_dict(session.get(f"{url}/openapi.json", timeout=SECONDS).json())
+        found: Any
         for found in schema.get_all_operations():
             operation = found.ok()
             asked += 1

@@ -181,9 +181,9 @@ def test_no_webhook_goes_where_the_operator_does_not_let_it(bench: Bench, url: s
     assert answer.status_code == 422, answer.text
 
 
-NUMBERS = (-1, 0, 10**17, 1e308, -1e308, 0.5, True, None, {})
+NUMBERS: tuple[Any, ...] = (-1, 0, 10**17, 1e308, -1e308, 0.5, True, None, {})
 TEXTS = ("", "\u202egnp.exe", "é" * 5000, "a/../../b", "\r\nx-a: b", "\ufeff")
-LISTS = ([], [10**17, -1], ["é", 1e308, None], [5] * 3000)
+LISTS: tuple[list[Any], ...] = ([], [10**17, -1], ["é", 1e308, None], [5] * 3000)
 CRUDE = ("NaN", "-1e999", "9" * 400, '"\\ud800"', "[" * 5000)
 FIELDS = (
     "samples", "images", "images_per_class", "levels", "seed", "model", "dataset", "layers", "recipe", "attribution",
