@@ -56,7 +56,8 @@ class Bench:
 
     def processes(self) -> list[int]:
         starters = [self._children.pid(name) for name in ("worker-interactive", "worker-batch", "api", "api-2")]
-        return [process for starter in starters for process in (starter, *descendants(starter))]
+        found = [process for starter in starters for process in (starter, *descendants(starter))]
+        return [process for process in found if b"models.confined" not in Path(f"/proc/{process}/cmdline").read_bytes()]
 
     def most_held(self) -> dict[int, int]:
         """The most bytes that each process ever held."""
