@@ -57,8 +57,9 @@ def wrong_answers(
                 cases = operation.as_strategy(generation_mode=mode)
                 plain = settings(max_examples=examples, database=None, deadline=None, phases=[Phase.generate],
                                  suppress_health_check=list(HealthCheck))  # fmt: skip
+                asking: Any = seeded(seed)(plain(given(cases)(ask)))
                 with suppress(Unsatisfiable):  # an operation without parameters cannot be asked wrongly
-                    seeded(seed)(plain(given(cases)(ask)))()
+                    asking()
     return asked, wrong
 
 
