@@ -11,11 +11,19 @@ from atlas_core.redis_client import reaching_redis
 if TYPE_CHECKING:
     import redis
 
+    from atlas_core.registry import Document
     from atlas_core.store import Store
 
 NEWEST = "atlas:series"
 KNOWN = "known"
 """Field of the index that says that it is whole."""
+
+# KEYS: the index. ARGV: field, when the comparison was asked for and its id. What was asked for last counts, whatever
+# ends last.
+NOTE = """
+local known = redis.call('HGET', KEYS[1], ARGV[1])
+if not known or known < ARGV[2] then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
+"""
 
 
 class Series:
@@ -28,11 +36,12 @@ class Series:
     def __init__(self, client: redis.Redis) -> None:
         """Redis is not spoken to yet."""
         self._redis = client
+        self._note = client.register_script(NOTE)
 
-    def note(self, atlas: str, series: str, job_id: str) -> None:
+    def note(self, job: Document) -> None:
         """A comparison has succeeded."""
         with reaching_redis():
-            self._redis.hset(NEWEST, json.dumps([atlas, series]), job_id)
+            self._note(keys=[NEWEST], args=[_field(job), _asked(job)])
 
     def newest(self, store: Store) -> dict[tuple[str, str], str]:
         """Ids of the newest comparisons by atlas and series; the registry is read only where the index is gone."""
@@ -40,7 +49,7 @@ class Series:
             found = cast("dict[str, str]", self._redis.hgetall(NEWEST))
         if KNOWN not in found:
             found = self._made(store)
-        return {(atlas, series): found[field] for field in sorted(found.keys() - {KNOWN})
+        return {(atlas, series): found[field].split()[1] for field in sorted(found.keys() - {KNOWN})
                 for atlas, series in [json.loads(field)]}  # fmt: skip
 
     def forget(self) -> None:
@@ -50,15 +59,23 @@ class Series:
 
     def _made(self, store: Store) -> dict[str, str]:
         self.forget()
-        made = {
-            json.dumps([job["atlas"], job["request"]["series"]]): job["id"]
+        made = [
+            job
             for job in registry.documents(store, "jobs")
             if job["kind"] == "drift" and job["state"] == "succeeded" and job["request"]["series"]
             and not job.get("deleted")
-        }  # fmt: skip
+        ]  # fmt: skip
         with reaching_redis(), self._redis.pipeline() as pipe:
-            for field, job_id in made.items():
-                pipe.hsetnx(NEWEST, field, job_id)  # what has ended meanwhile is newer
+            for job in made:
+                self._note(keys=[NEWEST], args=[_field(job), _asked(job)], client=pipe)
             pipe.hset(NEWEST, KNOWN, "")
             pipe.hgetall(NEWEST)
             return cast("dict[str, str]", pipe.execute()[-1])
+
+
+def _field(job: Document) -> str:
+    return json.dumps([job["atlas"], job["request"]["series"]])
+
+
+def _asked(job: Document) -> str:
+    return f"{job['created']} {job['id']}"

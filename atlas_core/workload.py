@@ -63,12 +63,15 @@ class Workload:
         with reaching_redis(), self._redis.pipeline(transaction=False) as pipe:
             for name in QUEUES:
                 pipe.llen(name)
-                pipe.lindex(name, -1)
-            found = pipe.execute()
-            images = self._cache.llen(WAITING)
-        depths = {name: int(found[2 * place]) for place, name in enumerate(QUEUES)}
-        depths[INTERACTIVE] += images
-        return {name: Queue(depths[name], waited(found[2 * place + 1])) for place, name in enumerate(QUEUES)}
+            depths = dict(zip(QUEUES, pipe.execute(), strict=True))
+            depths[INTERACTIVE] += self._cache.llen(WAITING)
+            return {name: Queue(depths[name], self._age(name)) for name in QUEUES}
+
+    def _age(self, name: str) -> float:
+        try:
+            return waited(cast("str | None", self._redis.lindex(name, -1)))
+        except ValueError:  # no message of ours: workers drop it
+            return 0.0
 
     def running(self, workers: Iterable[Worker]) -> list[Running]:
         """What live workers are at."""
@@ -113,7 +116,8 @@ class Workload:
 
 
 def waited(message: str | None) -> float:
-    """Seconds since a message was sent, 0 of none and of one that does not say."""
-    headers: dict[str, Any] = json.loads(message).get("headers", {}) if message else {}
-    sent = headers.get(SENT)
-    return max(0.0, time.time() - float(sent)) if sent else 0.0
+    """Seconds since a message was sent, 0 of none and of one that does not say; ValueError of what is no JSON."""
+    told: Any = json.loads(message) if message else None
+    headers = told.get("headers") if isinstance(told, dict) else None
+    sent = headers.get(SENT) if isinstance(headers, dict) else None
+    return max(0.0, time.time() - sent) if isinstance(sent, int | float) else 0.0

@@ -27,6 +27,7 @@ from atlas_core.errors import (
 )
 from atlas_core.meters import Meters
 from atlas_core.origin import about
+from service.access.principal import ForbiddenError, UnauthorizedError
 from service.observing import Observing
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,9 @@ MEDIA_TYPE = "application/problem+json"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 """What is taken from a caller as the id of a request: nothing that could forge a line of a log."""
 RETRY_SECONDS = 3
+UNREAD = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNAUTHORIZED)
+"""What is answered before the body is read."""
+CHALLENGE = 'Bearer realm="atlas"'
 RETRIED = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 STATUSES: tuple[tuple[type[AtlasError], HTTPStatus], ...] = (
     (NotFoundError, HTTPStatus.NOT_FOUND),
@@ -97,6 +101,8 @@ OWN_STATUSES: Mapping[type[AtlasError], HTTPStatus] = {
     NotAcceptableError: HTTPStatus.NOT_ACCEPTABLE,
     NoAnswerError: HTTPStatus.GATEWAY_TIMEOUT,
     TooManyError: HTTPStatus.TOO_MANY_REQUESTS,
+    UnauthorizedError: HTTPStatus.UNAUTHORIZED,
+    ForbiddenError: HTTPStatus.FORBIDDEN,
 }
 
 
@@ -148,13 +154,20 @@ def _id(request: Request) -> str | None:
 
 async def _on_atlas_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, AtlasError)  # registered for nothing else
+    return answered(request, error)
+
+
+def answered(request: Request, error: AtlasError) -> JSONResponse:
+    """An error of ours as the answer to a request."""
     status = status_of(error)
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("%s: %s", type(error).__name__, error, exc_info=error)
     headers = {}
     if status in RETRIED or isinstance(error, NotYetError):
         headers["Retry-After"] = str(getattr(error, "retry_seconds", RETRY_SECONDS))
-    if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+    if status is HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = CHALLENGE
+    if status in UNREAD:
         headers["Connection"] = "close"  # else the server would read the body to its end
     return problem(
         status,

@@ -11,6 +11,7 @@ import os
 import socket
 import threading
 import time
+from importlib.metadata import version
 from typing import IO, Any
 from uuid import uuid4
 
@@ -30,6 +31,7 @@ WORKER_ID = "ATLAS_WORKER_ID"
 WORKER_PID = "ATLAS_WORKER_PID"
 DEVICE = "ATLAS_DEVICE"
 SWEEP_LOST_SECONDS = 15.0
+VERSION = version("activation-atlas")
 
 
 def name_this_worker() -> None:
@@ -121,6 +123,7 @@ class Keeper:
             DependencyError: Redis is down.
         """
         self._ledger.beat(self._worker, self._settings.lease_seconds)
+        self._ledger.tell_version(self._worker, VERSION)
         for token, held in self._ledger.leases_of(self._worker.id).items():
             if _alive(held.pid):
                 self._ledger.renew(held.key, token)

@@ -23,9 +23,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, NamedTuple, cast
 from urllib.parse import urlsplit
 
+from atlas_core import schema
 from atlas_core.cards import file_sha256
 from atlas_core.errors import DependencyError, InputError, IntegrityError, NotFoundError
 from atlas_core.keys import canonical_json
+from atlas_core.owners import EVERYBODY
 from atlas_core.store.backends import StoreSettings, local_folder, open_backend
 from atlas_core.store.cache import BlobCache, mismatch
 from atlas_core.store.failures import GONE
@@ -54,6 +56,27 @@ class RecordInfo(NamedTuple):
     last_modified: datetime
 
 
+class _Documents:
+    """The newest versions of documents that were read, by path and tag."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def get(self, key: tuple[str, str]) -> bytes | None:
+        with self._lock:
+            return self._kept.get(key)
+
+    def keep(self, key: tuple[str, str], data: bytes) -> None:
+        with self._lock:
+            if key not in self._kept:
+                self._bytes += len(data)
+            self._kept[key] = data
+            while self._bytes > DOCUMENT_CACHE_BYTES:
+                self._bytes -= len(self._kept.popitem(last=False)[1])
+
+
 class Store:
     """Blobs, records and documents over any object storage.
 
@@ -67,7 +90,10 @@ class Store:
     Attributes:
         objects: The object storage.
         uploads: What is on its way to become a blob.
+        owner: In whose name it is read, see `OwnersStore`; everybody's.
     """
+
+    owner: str = EVERYBODY
 
     def __init__(
         self,
@@ -84,10 +110,13 @@ class Store:
         self._cache = cache
         self._probe = probe or objects
         self._verified: set[str] = set()
-        self._documents: OrderedDict[tuple[str, str], bytes] = OrderedDict()
-        self._documents_bytes = 0
-        self._lock = threading.Lock()
+        self._documents = _Documents()
         self.uploads = Uploads(objects, public or objects)
+
+    @property
+    def whole(self) -> Store:
+        """The store with the documents of all owners."""
+        return self
 
     def ping(self) -> None:
         """Raise DependencyError unless the store answers."""
@@ -232,11 +261,12 @@ class Store:
         """
         if not DOCUMENT_NAME.fullmatch(name):
             raise InputError(f"{name!r} can be no name of a document: letters, digits, _ and -, at most 64")
-        return self.objects.create(_document(kind, name, number), canonical_json(value))
+        return self.objects.create(_document(kind, name, number), canonical_json(schema.marked(value)))
 
     def get_version(self, kind: str, name: str, number: int) -> dict[str, Any] | None:
         """Read one version of a document, None where there is none of that number."""
-        return self._read_json(_document(kind, name, number))
+        stored = self._read_json(_document(kind, name, number))
+        return None if stored is None else schema.current(kind, stored)
 
     def get_document(self, kind: str, name: str) -> dict[str, Any] | None:
         """Read the newest version of a document, None where there is none."""
@@ -264,6 +294,30 @@ class Store:
         """Kinds of documents there are, sorted."""
         return sorted({info.path.split("/")[1] for info in self.objects.listed("registry/")})
 
+    def upgrade_documents(self, *, dry_run: bool = False, leave_out: Sequence[str] = ()) -> int:
+        """Write anew the documents of earlier versions; returns how many there were.
+
+        Args:
+            dry_run: Only count.
+            leave_out: Kinds that are not looked at.
+
+        Raises:
+            VersionError: A later version wrote one.
+        """
+        upgraded = 0
+        for kind in (kind for kind in self.document_kinds() if kind not in leave_out):
+            for name in self.document_names(kind):
+                newest = max(self._versions(kind, name), default=None)
+                stored = None if newest is None else self._read_json(newest.path)
+                if stored is None:  # deleted meanwhile
+                    continue
+                value = schema.current(kind, stored)
+                if schema.version_of(stored) < schema.SCHEMA:
+                    upgraded += 1
+                    if not dry_run:
+                        self.append_document(kind, name, value)
+        return upgraded
+
     def trim_document(self, kind: str, name: str) -> None:
         """Delete all versions of a document but the newest."""
         self.objects.delete(sorted(info.path for info in self._versions(kind, name))[:-1])
@@ -280,23 +334,14 @@ class Store:
     def _version(self, info: ObjectInfo) -> dict[str, Any] | None:
         """A version of a document, kept by the tag of its bytes: a deleted one may come again with others."""
         key = (info.path, info.tag)
-        with self._lock:
-            data = self._documents.get(key)
+        data = self._documents.get(key)
         if data is None:
             try:
                 data = self.objects.read(info.path)
             except NotFoundError:  # deleted since it was listed
                 return None
-            self._keep(key, data)
-        return _parsed(info.path, data)
-
-    def _keep(self, key: tuple[str, str], data: bytes) -> None:
-        with self._lock:
-            if key not in self._documents:
-                self._documents_bytes += len(data)
-            self._documents[key] = data
-            while self._documents_bytes > DOCUMENT_CACHE_BYTES:
-                self._documents_bytes -= len(self._documents.popitem(last=False)[1])
+            self._documents.keep(key, data)
+        return schema.current(info.path.split("/")[1], _parsed(info.path, data))
 
     def _read_json(self, path: str) -> dict[str, Any] | None:
         try:

@@ -14,7 +14,7 @@ from prometheus_client.utils import floatToGoString
 from atlas_core.errors import DependencyError
 from atlas_core.meters import FAMILIES, Family, Total
 from service import gauges
-from service.dependencies import Services, ServicesDep
+from service.dependencies import AllServicesDep, Services
 
 router = APIRouter(tags=["health"])
 
@@ -28,7 +28,7 @@ class _Told(Collector):
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-def metrics(services: ServicesDep) -> Response:
+def metrics(services: AllServicesDep) -> Response:
     """For Prometheus: queues, running work, jobs, workers, failures by cause, projections, novelty and drift.
 
     Every API process tells the same numbers, those of the whole deployment: take their maximum, not their sum.

@@ -28,7 +28,9 @@ def test_the_newest_of_each_series_is_read_once_and_then_noted(redis_server: str
         assert series.newest(store) == {("map", "nightly"): "second", ("map", "weekly"): "weekly"}
         add(store, "unheard", "2026-01-06")
         assert series.newest(store)["map", "nightly"] == "second"  # the registry is not read again
-        series.note("map", "nightly", "third")
+        third = {"id": "third", "atlas": "map", "request": {"series": "nightly"}, "created": "2026-01-05"}
+        series.note(third)
+        series.note({**third, "id": "first", "created": "2026-01-01"})  # asked for earlier, ended later
         assert series.newest(store)["map", "nightly"] == "third"
         series.forget()
         assert series.newest(store)["map", "nightly"] == "unheard"

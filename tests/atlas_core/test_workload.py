@@ -36,6 +36,12 @@ def test_a_queue_is_as_old_as_its_oldest_message(client: redis.Redis) -> None:
     assert found["interactive"] == Queue(2, 0)
 
 
+@pytest.mark.parametrize("forged", [b"no json", b"\xff\xfe", b"[]", b'{"headers": 1}', b'{"headers": {"sent": "x"}}'])
+def test_what_is_no_message_of_ours_has_no_age(client: redis.Redis, forged: bytes) -> None:
+    client.lpush("gpu", forged)
+    assert Workload(client).queues()["gpu"] == Queue(1, 0)
+
+
 def test_running_is_what_live_workers_hold(client: redis.Redis) -> None:
     ledger, workload = Ledger(client), Workload(client)
     ledger.lease("a", "first", "here", 1, queue="gpu", stage="render")

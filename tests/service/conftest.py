@@ -121,6 +121,8 @@ def live(cards: Path, lake: Path, collector: Collector, tmp_path_factory: pytest
         for name, value in (QUICK | TWO_APIS | places | watched).items():
             patch.setenv(name, value)
         folder = tmp_path_factory.mktemp("embedded")
+        (folder / "tmp").mkdir()
+        patch.setenv("TMPDIR", str(folder / "tmp"))
         with embedded(folder) as service, Client(service.url) as client:
             spec = registered(client, cards)
             seen: list[dict[str, Any]] = []
