@@ -88,8 +88,8 @@ bench: .venv/.installed  ## the measured claims, printed
 	$(BIN)/python benchmarks/collect.py $(MODEL) $(DATASET) $(LAYER)
 	$(BIN)/python benchmarks/memory.py $(MODEL) $(DATASET) $(LAYER)
 
-docs: .venv/.installed  ## docs/reference, written from the code
-	$(BIN)/python docs/generate.py
+docs: .venv/.installed  ## the documentation as a site in build/docs; a broken link fails
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs
 
 clean:  ## caches and build folders; not the virtual environment
 	rm -rf build dist $(VIEWER)/static $(VIEWER)/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -19,6 +19,7 @@ EXTRAS = {
     "service": ("service", {"up": "Start the service here, with all that it needs.",
                             "demo": "Make a small world, its atlas, and show it."}),
 }  # fmt: skip
+OF_THE_CLIENT = {"mcp": "mcp"}  # a command of the client's own, and the extra that it needs
 
 
 class MissingExtraError(ClientError):
@@ -42,7 +43,8 @@ def is_missing_extra(error: ModuleNotFoundError, entry: str = "") -> bool:
 
 def extra_of(command: str) -> str:
     """The extra that brings a command."""
-    return next((extra for extra, commands in EXTRAS.values() if command in commands), "worker")
+    others = (extra for extra, commands in EXTRAS.values() if command in commands)
+    return OF_THE_CLIENT.get(command) or next(others, "worker")
 
 
 def register_all(application: typer.Typer) -> None:
