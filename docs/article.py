@@ -1,4 +1,4 @@
-"""Make the pictures of docs/article.md: run its commands against a service, and keep what they draw as docs/article/*.webp.
+"""Make the pictures of docs/article.md: run its commands against a service, and keep what they draw as WebP beside it.
 
 Usage: ATLAS_URL=http://127.0.0.1:8000 python docs/article.py FOLDER [--drawn]
 
