@@ -27,6 +27,7 @@ html_copy_source = False
 html_show_copyright = html_show_sphinx = False
 html_theme_options = {"light_css_variables": {"font-stack": "system-ui, sans-serif"}}
 
+default_role = "code"  # docstrings have `names`
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
@@ -34,7 +35,13 @@ napoleon_numpy_docstring = False
 
 
 def setup(app: Sphinx) -> None:
-    """Write the references before the pages are read."""
+    """Write the references before the pages are read, and have links to the benchmarks lead to their copies."""
     from generate import write_reference
 
+    def lead_to_copies(_: Sphinx, page: str, source: list[str]) -> None:
+        if "/" not in page:
+            linked = source[0].replace("](../benchmarks/README.md", "](../benchmarks/index.md")
+            source[0] = linked.replace("](../benchmarks/", "](reference/benchmarks/")
+
     app.connect("builder-inited", lambda _: write_reference(Path(__file__).parent / "reference"))
+    app.connect("source-read", lead_to_copies)

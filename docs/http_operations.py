@@ -10,8 +10,10 @@ METHODS = ("get", "head", "post", "put", "delete")
 HEAD = """# HTTP operations
 
 Generated from the service's own description, which a running service has at `/openapi.json`. What operations mean, and
-what holds for all of them, is on [the page about the interface](../http.md). Every operation may also answer an error
-as `application/problem+json`.
+what holds for all of them, is on [the page about the interface](../http.md). Errors are
+`application/problem+json`: 400 it cannot be read, 404 there is nothing of that name, 409 it is not in a state for this,
+412 somebody else changed it, 413 too large, 415 of a kind that is not taken, 422 it cannot work as asked, 429 too many
+at a time, 503 something that the service needs is down, 504 nobody answered in time.
 """
 
 
@@ -40,12 +42,16 @@ def _operation(method: str, path: str, operation: Schema) -> str:
     body = operation.get("requestBody", {}).get("content", {})
     if body:
         told.append("Takes " + "; ".join(_content(kind, one) for kind, one in body.items()) + ".\n")
-    rows = []
-    for code, one in operation["responses"].items():
-        bodies = "; ".join(_content(kind, its) for kind, its in one.get("content", {}).items())
-        rows.append([code, one.get("description", ""), bodies])
+    answers = operation["responses"]
+    rows = [[code, one.get("description", ""), _bodies(one)] for code, one in answers.items() if code < "400"]
     told.append(_table(["status", "meaning", "body"], rows))
+    if errors := [code for code in answers if code >= "400"]:
+        told.append(f"Errors: {', '.join(errors)}.\n")
     return "\n".join(told)
+
+
+def _bodies(answer: Schema) -> str:
+    return "; ".join(_content(kind, its) for kind, its in answer.get("content", {}).items())
 
 
 def _content(kind: str, content: Schema) -> str:

@@ -7,7 +7,7 @@ import base64
 import io
 import json
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -30,7 +30,7 @@ class Told:
 
     failed: bool
     texts: list[Any]
-    pictures: list[Image.Image]
+    pictures: Sequence[Image.Image]
 
 
 Ask: TypeAlias = Callable[..., Awaitable[Told]]

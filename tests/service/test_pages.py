@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 import pytest
@@ -28,6 +29,8 @@ def home(live: Live, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("home")
     at_home(folder)
     write_world(folder / "world", pictures=PICTURES)
+    with zipfile.ZipFile(folder / "world" / "images.zip") as pictures:
+        pictures.extractall(folder / "pictures")
     (folder / "my-atlas").symlink_to(ROOT / "examples" / "demo-atlas")
     client = live.client
     names = {"dataset": client.add_dataset(folder / "world" / "dataset.json")["id"]}
@@ -53,7 +56,8 @@ def test_the_blocks_of_a_page_run_in_their_order(person: Person, page: str) -> N
 
 
 def test_the_notebook_runs_as_it_is(person: Person, home: Path) -> None:
-    notebook = nbformat.read(ROOT / "examples" / "notebook.ipynb", as_version=4)
+    read: Any = nbformat.read  # it has no types
+    notebook = read(ROOT / "examples" / "notebook.ipynb", as_version=4)
     assert all(not cell.get("outputs") for cell in notebook.cells)
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(home)}}).execute()
     shown = [output["data"] for cell in notebook.cells for output in cell.get("outputs", ()) if "data" in output]
