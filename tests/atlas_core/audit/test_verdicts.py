@@ -13,10 +13,18 @@ from atlas_core.audit.shortcuts import Thresholds, judge
 CLASSES = ["blue", "green", "red"]
 
 
-def shown_by(images: int, hits: int, n: int = 100) -> dict[str, Any]:
+def shown_by(images: int, hits: int, n: int = 100, classes: int = 2) -> dict[str, Any]:
     """Flips by crops of so many pictures of other classes, of which up to four were cut from, all alike."""
     few = min(images, 4)
-    return {"images": images, "hits": hits, "n": n, "each": [{"hits": hits // few, "n": n // few}] * few if few else []}
+    by_class = [images // classes + (one < images % classes) for one in range(classes)]
+    return {
+        "images": images,
+        "hits": hits,
+        "n": n,
+        "by_class": [one for one in by_class if one],
+        "others": 2,
+        "each": [{"hits": hits // few, "n": n // few}] * few if few else [],
+    }
 
 
 def candidate(hits: int, n: int = 300, **changes: Any) -> dict[str, Any]:
@@ -102,6 +110,10 @@ NONE = shown_by(0, 0, 0)
         (200, {"strays": ALIKE}, "shared", True),
         (100, {"strays": shown_by(3, 37)}, "shared", True),
         (200, {"strays": FEW_STRAYS}, "feature", False),
+        (200, {"strays": shown_by(30, 60, classes=1)}, "feature", False),  # of one other class: these look alike
+        (200, {"strays": {**shown_by(30, 60, classes=1), "others": 1}}, "shared", True),  # there is no more
+        (200, {"strays": {**shown_by(30, 60), "others": 9}}, "feature", False),
+        (200, {"strays": {**shown_by(30, 60, classes=3), "others": 9}}, "shared", True),
         (200, {"strays": NONE, "spread": None}, "feature", False),
         (200, {"strays": NONE, "spread": 0.02}, "fixed", True),
         (90, {"strays": NONE, "spread": 0.02}, "fixed", False),
