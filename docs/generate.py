@@ -11,6 +11,7 @@ from typer.cli import get_docs_for_click
 
 from atlas_client.cli import application
 from service.main import create_app
+from service.settings_page import settings_page
 
 ROOT = Path(__file__).parents[1]
 ELSEWHERE = {"](../docs/": "](../../", "](README.md": "](index.md", "](../examples/": "](../../../examples/"}
@@ -53,3 +54,10 @@ def _write(file: Path, text: str) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     if not file.exists() or file.read_text(encoding="utf-8") != text:
         file.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    docs = ROOT / "docs"
+    write_reference(docs / "reference")
+    _write(docs / "settings.md", settings_page())
+    print("docs/reference and docs/settings.md say what the code says")
