@@ -69,9 +69,7 @@ def all_blocks() -> list[Block]:
 
 def atlas_commands(text: str) -> Iterator[list[str]]:
     """The arguments of every `atlas` command of a shell block, variables as they stand."""
-    for line in re.sub(r"\\\n\s*", " ", text).splitlines():
-        words = shlex.shlex(line, posix=True, punctuation_chars=True)
-        words.whitespace_split = True
+    for words in _lines(re.sub(r"\\\n\s*", " ", text)):
         command: list[str] = []
         for word in [*words, ";"]:
             if set(word) <= set("();<>|&"):
@@ -80,3 +78,18 @@ def atlas_commands(text: str) -> Iterator[list[str]]:
                 command = []
             else:
                 command.append(word)
+
+
+def _lines(text: str) -> Iterator[list[str]]:
+    """The words of each line of a shell's; quotes may reach over several."""
+    begun = ""
+    for line in text.splitlines(keepends=True):
+        begun += line
+        words = shlex.shlex(begun, posix=True, punctuation_chars=True)
+        words.whitespace_split = True
+        try:
+            found = list(words)
+        except ValueError:
+            continue
+        yield found
+        begun = ""
