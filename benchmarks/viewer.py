@@ -126,16 +126,28 @@ class Looked:
     def heat(self) -> None:
         """From a choice to its heat map on the screen, of all cells."""
         page = self.opened("side=160&panel=heat", 160)
-        for what, classes in (("a class", (2, 3)), ("a measure", ("error", "confidence"))):
+        legend = page.get_by_role("region", name="Heat map")
+
+        def chosen(label: str) -> None:
+            page.get_by_role("combobox", name="A class").fill(label)
+            page.keyboard.press("Enter")
+
+        def measured(label: str) -> None:
+            page.get_by_label("Or a measure").select_option(label=label)
+
+        for what, choose, labels in (
+            ("a class", chosen, ("wok", "frying pan")),
+            ("a measure", measured, ("Error", "Confidence")),
+        ):
             took = []
-            for one in classes:
+            for label in labels:
                 began = time.monotonic()
-                page.evaluate("value => { location.hash = `#side=160&panel=heat&heat=${value}`; }",
-                              one if isinstance(one, str) else f"class-{one}")  # fmt: skip
-                page.wait_for_selector(".heat-legend .ends")
+                with page.expect_response(lambda answer: "levels/3/heatmap" in answer.url, timeout=120_000):
+                    choose(label)
+                legend.locator(".ends").wait_for()
                 page.evaluate(DRAWN)
                 took.append(time.monotonic() - began)
-            self.rows.append((f"heat map of {what} over 25,600 cells, chosen until drawn", f"{max(took):.2f} s", ""))
+            self.rows.append((f"heat map of {what} over 25,600 cells, chosen until drawn", f"{max(took):.1f} s", ""))
         page.close()
 
     def transfers(self) -> None:
@@ -221,12 +233,12 @@ def main() -> None:
             looked.transfers, looked.frames, looked.heat, lambda: answers(url, atlas, told.layer, rows),
             lambda: exported(url, atlas, told.layer, browser, rows),
         ]  # fmt: skip
+        print("| what | measured | goal |\n| --- | --- | --- |")
         for part in parts:
             part()
+            while rows:
+                print(f"| {' | '.join(rows.pop(0))} |", flush=True)
         browser.close()
-    print("| what | measured | goal |\n| --- | --- | --- |")
-    for row in rows:
-        print(f"| {' | '.join(row)} |")
 
 
 if __name__ == "__main__":
