@@ -2,7 +2,7 @@
 
     python benchmarks/viewer.py MODEL DATASET LAYER [--store FOLDER] [--seconds 5] [--pictures FOLDER]
 
-An atlas of 25,600 cells (160 a side, also 20, 40 and 80) and 102,400 samples is made of the cards' model and dataset
+An atlas of 25,600 cells (160 a side, also 20, 40 and 80) and about 100,000 samples is made of the cards' model and dataset
 (viewing/made.py; minutes the first time, kept in the folder). Needs chromium and the built viewer (`make setup`).
 """
 
@@ -22,7 +22,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 import numpy as np
 from playwright.sync_api import Browser, Page, sync_playwright
-from viewing.made import SAMPLES, made
+from viewing.made import made
 from viewing.serving import serving
 
 from atlas_client.cli import run
@@ -121,7 +121,7 @@ class Looked:
         with page.expect_response("**/points*", timeout=60_000):
             page.goto(f"{self.address}#show=points&at=0.5,0.5,1.5")
         page.wait_for_timeout(1500)
-        self.drag(f"{SAMPLES:,} points", 20, page)
+        self.drag("all samples as points", 20, page)
 
     def heat(self) -> None:
         """From a choice to its heat map on the screen, of all cells."""
@@ -217,7 +217,7 @@ def exported(url: str, atlas: str, layer: str, browser: Browser, rows: Rows) -> 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path, help="a model card")
-    parser.add_argument("dataset", type=Path, help="a dataset card; 102,400 samples must come of its images")
+    parser.add_argument("dataset", type=Path, help="a dataset card; 102,400 samples are asked of its images")
     parser.add_argument("layer")
     parser.add_argument("--store", type=Path, default=Path(".atlas/large"), help="folder that keeps the atlas")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each drag")
