@@ -2,7 +2,7 @@
 
     python benchmarks/viewer.py MODEL DATASET LAYER [--store FOLDER] [--seconds 5] [--pictures FOLDER]
 
-An atlas of 25,600 cells (160 a side, also 20, 40 and 80) and about 100,000 samples is made of the cards' model and dataset
+An atlas of 25,600 cells (160 a side, also 20, 40 and 80) and some 100,000 samples is made of the cards' model and data
 (viewing/made.py; minutes the first time, kept in the folder). Needs chromium and the built viewer (`make setup`).
 """
 
