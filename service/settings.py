@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from atlas_core.settings import Settings
@@ -16,6 +18,10 @@ class ServiceSettings(Settings):
     batch_limit_bytes: int = Field(default=1 << 30, ge=1, description="largest batch of images to project")
     projection_seconds: float = Field(default=30, gt=0, description="that a projection may take")
     projection_queue: int = Field(default=64, ge=1, description="projections that may wait for a worker; 429 beyond")
+    ready_queues: tuple[Literal["interactive", "cpu", "gpu"], ...] = Field(
+        default=("interactive", "cpu", "gpu"),
+        description="that need a worker before the service counts as ready, as JSON",
+    )
     trusted_hosts: list[str] = Field(
         default_factory=lambda: ["*"], description="names by which requests may address the service"
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kombu.exceptions import OperationalError
 
 from atlas_core import advance as engine, deliveries, inspections, sweep as sweeping
-from atlas_core.errors import DependencyError, MissingInputError, NotFoundError
+from atlas_core.errors import ConflictError, DependencyError, MissingInputError, NotFoundError, VersionError
 from workers.app import app
 from workers.projecting import Projecting
 from workers.runtime import OnProgress, Process, process
@@ -43,7 +43,11 @@ def run_chunk(job_id: str, chunk_key: str) -> None:
     if job is None or job["state"] in engine.TERMINAL:
         here.ledger.unqueue(chunk_key)  # another job may need it, or this one again
         return
-    plan = engine.plan_of_attempt(here.store, job_id, job["attempt"])
+    try:
+        plan = engine.plan_of_attempt(here.store, job_id, job["attempt"])
+    except (ConflictError, VersionError):
+        here.under_lease(chunk_key, _hand_back, job_id)
+        return
     chunk = plan.by_key[chunk_key]
 
     def work(on_progress: OnProgress) -> None:
@@ -59,6 +63,10 @@ def run_chunk(job_id: str, chunk_key: str) -> None:
     if here.under_lease(chunk_key, work, job_id, partial(here.ledger.events.running, plan, chunk)):
         with suppress(NotFoundError):  # dropped and cleared up meanwhile
             engine.advance(job_id, here.store, here.ledger, enqueue, finished=chunk_key)
+
+
+def _hand_back(_: OnProgress) -> None:
+    raise VersionError("the job was planned by another version, whose workers run it; start some")
 
 
 @app.task(name=inspections.INSPECT["models"])
@@ -112,11 +120,16 @@ def _projecting() -> Projecting:
 
 @app.task(name=engine.COLLECT_GARBAGE)
 def collect_garbage() -> None:
-    """Delete what only dropped atlases used, and what nobody has referred to for a while."""
+    """Drop what has been kept long enough; delete what only dropped atlases used, and what nobody refers to."""
     from atlas_core.gc import collect_garbage as collect
+    from atlas_core.retention import expire
 
     here = process()
     here.ledger.again("garbage")  # what is dropped from now on may be missed by this run
+    settings = here.settings
+    dropped = expire(here.store, here.ledger, days=settings.retain_days, most_bytes=settings.retain_bytes)
+    if dropped:
+        log.info("dropped by age or size: %s", ", ".join(dropped))
     swept = collect(here.store, here.ledger, grace=timedelta(hours=here.settings.garbage_hours))
     log.info("garbage collected: %s", swept)
 

@@ -1,8 +1,9 @@
 """What kind of thing a candidate of the shortcut audit is, and what it must do to count.
 
-- `shared`: it is mostly of the class, and does the same cut from pictures of other classes: it goes with the class
-  without being it. It must do more than crops of any pictures do, and so must those from other classes, which must do
-  nearly as much as it does. Random crops of the class are no measure of it, for they show it too.
+- `shared`: it is mostly of the class, and does the same cut from pictures of several other classes: it goes with the
+  class without being it. What one other class alone shows is what these two look alike in. It must do more than crops
+  of any pictures do, and so must those from other classes, which must do nearly as much as it does. Random crops of the
+  class are no measure of it, for they show it too.
 - `fixed`: it is mostly of the class, and always at one place near the border of its pictures, where what shows other
   classes is not: all things lie alike in some pictures, of faces say.
 - `foreign`: it is not surely, by the interval of its share, mostly of the class, and yet it makes the model see the
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 
 from atlas_core.audit.noise import REDRAWS, anew
-from atlas_core.audit.screening import FOREIGN, HALF, LEAST_STRAYS, allowance
+from atlas_core.audit.screening import FOREIGN, HALF, LEAST_CLASSES, LEAST_STRAYS, allowance
 from atlas_core.statistics import wilson
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ APART = 1 / 3
 Parts of things that lie much alike had half of it in the pictures of clean networks, and marks in a corner a quarter.
 """
 WHY: Mapping[str, str] = {
-    "shared": "cut from pictures of other classes it does the same, so it is no part of the class",
+    "shared": "cut from pictures of several other classes it does the same, so it is no part of the class",
     "fixed": "it always lies at the same place of its pictures, as nothing in the world does",
     "foreign": "half of it, or near that, is not of the class at all",
     "feature": "only pictures of the class do it, so it may be what makes the class",
@@ -64,6 +65,7 @@ class Grounds(NamedTuple):
         own: Of its labelled samples, those in pictures of the class.
         strays: Flips by crops of the same thing in pictures of other classes.
         images: Pictures of other classes that show it.
+        classes: These classes.
         spread: Of its samples, in sides of the picture; infinite where they lie at no one place.
         control: Flips by random crops of the class.
         general: Flips by random crops of any pictures.
@@ -73,6 +75,7 @@ class Grounds(NamedTuple):
     own: Share
     strays: Share
     images: NDArray[np.float64]
+    classes: NDArray[np.float64]
     spread: NDArray[np.float64]
     control: Share
     general: Share
@@ -103,17 +106,19 @@ def grounds_of(value: Mapping[str, Any], control: Mapping[str, Any], general: Ma
              (control["hits"], control["n"]), (general["hits"][target], general["n"][target]))  # fmt: skip
     flips, own, found, of_class, of_any = (Share(hits * one, n * one) for hits, n in pairs)
     spread = np.inf if value["spread"] is None else value["spread"]
-    return Grounds(flips, own, found, strays["images"] * one, spread * one, of_class, of_any)
+    images, classes = (number * one for number in (sum(strays["by_class"]), len(strays["by_class"])))
+    return Grounds(flips, own, found, images, classes, spread * one, of_class, of_any)
 
 
 def drawn_anew(known: Grounds, value: Mapping[str, Any], random: np.random.Generator) -> Grounds:
     """What audits with other seeds would measure of the same thing: of other images mapped, and of others pasted on.
 
-    Exemplars, and crops of other classes' pictures, are drawn anew from those that there were, and as many pictures
-    show it as may have; then shares are drawn as they may be, and pastes anew. Samples of one picture hang together,
-    so that the share of a cell that is of the class is known as well as pictures tell it.
+    Exemplars, and crops of other classes' pictures, are drawn anew from those that there were, and as many pictures of
+    each class show it as may have; then shares are drawn as they may be, and pastes anew. Samples of one picture hang
+    together, so that the share of a cell that is of the class is known as well as pictures tell it.
     """
-    images = random.poisson(known.images[0], REDRAWS).astype(np.float64)
+    by_class = random.poisson(value["strays"]["by_class"], (REDRAWS, len(value["strays"]["by_class"])))
+    images = by_class.sum(axis=1).astype(np.float64)
     strays = Share(*(column * (images > 0) for column in _regrouped(value["strays"]["each"], random)))
     pictures = np.full(REDRAWS, max(1, value["images"]), np.float64)
     own = _again(Share(known.own.hits / np.maximum(known.own.n, 1) * pictures, pictures), random)
@@ -122,7 +127,8 @@ def drawn_anew(known: Grounds, value: Mapping[str, Any], random: np.random.Gener
     return Grounds(
         flips=_again(_regrouped(value["exemplars"], random), random),
         own=Share(own.hits / pictures * labelled, labelled),
-        strays=_again(strays, random), images=images, spread=spread,
+        strays=_again(strays, random), images=images,
+        classes=(by_class > 0).sum(axis=1).astype(np.float64), spread=spread,
         control=_again(known.control, random), general=_again(known.general, random),
     )  # fmt: skip
 
@@ -140,19 +146,19 @@ def _again(share: Share, random: np.random.Generator) -> Share:
     return Share(anew(random, *share), np.broadcast_to(share.n, REDRAWS))
 
 
-def ruled(known: Grounds, share: float, usual_spread: float | None, thresholds: Thresholds) -> Ruling:
+def ruled(known: Grounds, value: Mapping[str, Any], thresholds: Thresholds) -> Ruling:
     """What kind of thing a candidate is, and by how much it clears all that it must to count as one.
 
     Args:
         known: What it is judged by.
-        share: Side of its patches over the shorter side of the input.
-        usual_spread: That of what shows other classes.
+        value: The candidate.
         thresholds: The margin, and what is one place.
     """
     low, control, general = known.flips.ends[0], known.control.ends[1], known.general.ends[1] + thresholds.margin
-    beyond = thresholds.margin * allowance(share)
+    beyond, usual_spread = thresholds.margin * allowance(value["share"]), value["usual_spread"]
     alike = known.strays.hits * known.flips.n >= ALIKE * known.flips.hits * known.strays.n
-    shared = (known.images >= LEAST_STRAYS) & alike & (known.flips.hits * known.strays.n > 0)
+    several = (known.images >= LEAST_STRAYS) & (known.classes >= min(LEAST_CLASSES, value["strays"]["others"]))
+    shared = several & alike & (known.flips.hits * known.strays.n > 0)
     apart = thresholds.fixed if usual_spread is None else min(thresholds.fixed, APART * usual_spread)
     which = [known.own.ends[0] < HALF, shared, known.spread < apart]
     of_shared = np.minimum(low - np.maximum(control, general), known.strays.ends[0] - general)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Options", "Thresholds", "chunks", "judge"]
 
-VERSION = 7
+VERSION = 8
 """Raised whenever the same request would measure something else."""
 MOST_PARTS = 32
 SCREENING = 0.5

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -132,8 +131,7 @@ def _judged(measured: Measured, thresholds: Thresholds) -> list[Judged]:
     found = []
     for value, control, q in zip(values, mine, adjusted(p)[: len(values)].tolist(), strict=True):
         known = grounds_of(value, control, measured["general"][str(value["size"])])
-        rule = partial(ruled, share=value["share"], usual_spread=value["usual_spread"], thresholds=thresholds)
-        here, others = rule(known), rule(drawn_anew(known, value, random))
+        here, others = (ruled(one, value, thresholds) for one in (known, drawn_anew(known, value, random)))
         counting = (others.slack > 0) & ((others.kind != KINDS.index("feature")) | (thresholds.gate == "all"))
         found.append(Judged(value, control, KINDS[here.kind[0]], float(here.slack[0]), q, float(counting.mean())))
     return found
@@ -145,7 +143,7 @@ def _noise(judged: Sequence[Judged], counting: Sequence[Judged], verdict: Verdic
         return {"half_width": None, "another_verdict": None}
     ends = [wilson(one.value["hits"], one.value["n"]) for one in (counting or judged)]
     half = float(np.median([(high - low) / 2 for low, high in ends]))
-    again = ((one.value["target"], one.again) for one in judged)
+    again = (((one.value["layer"], one.value["column"], one.value["row"]), one.again) for one in judged)
     return {"half_width": round(half, 4), "another_verdict": another_verdict(verdict, again)}
 
 
@@ -198,7 +196,11 @@ def _statistics(one: Judged) -> dict[str, Any]:
         told |= {**_share("purity", {"hits": value["own"], "n": value["labelled"]}), "purity": round(purity(value), 4)}
     told |= {name: value[name] for name in ("spread", "usual_spread") if value[name] is not None}
     if strays["n"]:
-        told |= {**_share("strays", strays), "strays_images": strays["images"]}
+        told |= {
+            **_share("strays", strays),
+            "strays_images": strays["images"],
+            "strays_classes": len(strays["by_class"]),
+        }
     return told
 
 

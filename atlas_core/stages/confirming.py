@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from atlas_core.audit.pasting import Pastes, at_random, chance, image_interval
+from atlas_core.audit.suspects import balanced
 from atlas_core.keys import canonical_json
 from atlas_core.stages.evidence import SHOWN
 from atlas_core.stages.shortcuts import CONTROL_PICTURES, ShortcutAudit, kept
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     Strays = dict[tuple[int, int], list[Sample]]
 
-NEAREST = 8
+MOST_CUT = 8
 """Pictures of other classes that crops of the same thing are cut from."""
 NOTHING: dict[str, Any] = {"candidates": {}, "controls": {}, "general": {}}
 
@@ -93,18 +94,27 @@ class Trial:
                 "top": int(pastes.top[row]), "left": int(pastes.left[row])}  # fmt: skip
 
     def _strays(self, one: Candidate) -> dict[str, Any]:
-        """Flips by crops of the same thing in pictures of other classes; of the nearest, of as many as there are."""
+        """Flips by crops of the same thing in pictures of other classes, as evenly of all as there are."""
         audit = self.audit
         layer, _, _, _ = audit.cell(one.suspect)
         found, side = self.found.get((one.suspect, one.target), []), audit.pixels[one.size]
+        told = {"images": len(found), "others": self._others(one.target)}
         if not found:
-            return {"images": 0, "hits": 0, "n": 0, "each": []}
-        patches = [audit.bench.cut(layer.name, sample, side, side) for sample in found[:NEAREST]]
+            return {**told, "by_class": [], "hits": 0, "n": 0, "each": []}
+        labels = audit.bench.dataset.listing.labels[[sample.image for sample in found]]
+        patches = [
+            audit.bench.cut(layer.name, found[place], side, side) for place in balanced(labels, MOST_CUT).tolist()
+        ]
         pastes, logits = self._pasted(patches, one.target, one.size, audit.options.confirm, "strays",
                                       *audit.name(one.suspect, one.size))  # fmt: skip
         flipped = logits.argmax(axis=1) == one.target
-        return {"images": len(found), "hits": int(flipped.sum()), "n": len(flipped),
-                "each": _by_patch(pastes, flipped, len(patches))}  # fmt: skip
+        return {**told, "by_class": np.unique(labels, return_counts=True)[1].tolist(), "hits": int(flipped.sum()),
+                "n": len(flipped), "each": _by_patch(pastes, flipped, len(patches))}  # fmt: skip
+
+    def _others(self, target: int) -> int:
+        """Classes of mapped pictures besides one."""
+        labels = np.unique(self.audit.bench.dataset.listing.labels[self.audit.bench.mapped])
+        return int(((labels >= 0) & (labels != target)).sum())
 
     def general(self, size: int) -> dict[str, list[int]]:
         """Flips into every class by crops at random places of any pictures."""

@@ -13,10 +13,18 @@ from atlas_core.audit.shortcuts import Thresholds, judge
 CLASSES = ["blue", "green", "red"]
 
 
-def shown_by(images: int, hits: int, n: int = 100) -> dict[str, Any]:
+def shown_by(images: int, hits: int, n: int = 100, classes: int = 2) -> dict[str, Any]:
     """Flips by crops of so many pictures of other classes, of which up to four were cut from, all alike."""
     few = min(images, 4)
-    return {"images": images, "hits": hits, "n": n, "each": [{"hits": hits // few, "n": n // few}] * few if few else []}
+    by_class = [images // classes + (one < images % classes) for one in range(classes)]
+    return {
+        "images": images,
+        "hits": hits,
+        "n": n,
+        "by_class": [one for one in by_class if one],
+        "others": 2,
+        "each": [{"hits": hits // few, "n": n // few}] * few if few else [],
+    }
 
 
 def candidate(hits: int, n: int = 300, **changes: Any) -> dict[str, Any]:
@@ -102,6 +110,10 @@ NONE = shown_by(0, 0, 0)
         (200, {"strays": ALIKE}, "shared", True),
         (100, {"strays": shown_by(3, 37)}, "shared", True),
         (200, {"strays": FEW_STRAYS}, "feature", False),
+        (200, {"strays": shown_by(30, 60, classes=1)}, "feature", False),  # of one other class: these look alike
+        (200, {"strays": {**shown_by(30, 60, classes=1), "others": 1}}, "shared", True),  # there is no more
+        (200, {"strays": {**shown_by(30, 60), "others": 9}}, "feature", False),
+        (200, {"strays": {**shown_by(30, 60, classes=3), "others": 9}}, "shared", True),
         (200, {"strays": NONE, "spread": None}, "feature", False),
         (200, {"strays": NONE, "spread": 0.02}, "fixed", True),
         (90, {"strays": NONE, "spread": 0.02}, "fixed", False),
@@ -189,12 +201,13 @@ def test_noise_covers_where_things_lie() -> None:
     assert unsure.noise["another_verdict"] == pytest.approx(0.49, abs=0.03)
 
 
-def test_cells_of_a_class_hang_together_and_count_once_in_the_noise() -> None:
-    one = judge(measured(candidate(200, strays=shown_by(3, 90))), Thresholds())
-    three = judge(
-        measured(*[candidate(200, column=column, strays=shown_by(3, 90)) for column in range(3)]), Thresholds()
-    )
-    assert three.noise["another_verdict"] == pytest.approx(one.noise["another_verdict"], abs=0.03)
+def test_a_cell_counts_once_in_the_noise_and_several_are_found_by_themselves() -> None:
+    unsure: dict[str, Any] = {"strays": shown_by(3, 90)}
+    one, sizes, cells = (float(judge(measured(*found), Thresholds()).noise["another_verdict"] or 0) for found in (
+        [candidate(200, **unsure)], [candidate(200, **unsure), candidate(210, **unsure)],
+        [candidate(200, column=column, **unsure) for column in range(3)]))  # fmt: skip
+    assert sizes == pytest.approx(one, abs=0.03)
+    assert cells == pytest.approx(one**3, abs=0.03)
 
 
 def test_no_cell_to_test_is_inconclusive() -> None:
