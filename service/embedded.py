@@ -41,6 +41,7 @@ DRAIN_SECONDS = 3
 RESTART_SECONDS = 1.0
 UNTAKEN_MILLISECONDS = 90_000
 """That bytes may wait for their reader before the kernel closes the connection."""
+CONNECTION = "service.connections:Connection"
 LOOPBACK = ("127.0.0.1", "localhost")
 
 
@@ -301,11 +302,26 @@ def _environment(folder: Path, redis_url: str, host: str) -> dict[str, str]:
         "REMAP_SIGTERM": "SIGQUIT",  # celery's soft shutdown: running chunks go back to the queue
         "PYTHONUNBUFFERED": "1",
     }
+    own["ATLAS_ACCESS"] = access_of(host)
     if host in LOOPBACK:
         # Only this machine can ask, so its own folders may be named; a page that rebinds its name to us cannot.
         own["ATLAS_TRUSTED_HOSTS"] = os.environ.get("ATLAS_TRUSTED_HOSTS", json.dumps([*LOOPBACK, "[::1]"]))
         own["ATLAS_DATASET_ROOTS"] = os.environ.get("ATLAS_DATASET_ROOTS", '["/"]')
     return {**os.environ, **single_threaded_environment(), **own}
+
+
+def access_of(host: str) -> str:
+    """Who may use a service at an address: everybody on loopback by default, elsewhere who has a key.
+
+    Raises:
+        InputError: It would be open to whoever reaches it.
+    """
+    is_loopback = host in LOOPBACK
+    access = os.environ.get("ATLAS_ACCESS") or ("open" if is_loopback else "keys")
+    if access == "open" and not is_loopback:
+        raise InputError(f"ATLAS_ACCESS=open is for loopback alone, and {host} is reached from elsewhere: take the "
+                         "setting away and make keys with `atlas keys create`, or leave --host out")  # fmt: skip
+    return access
 
 
 def _store_url(folder: Path) -> str:
@@ -330,8 +346,8 @@ def _worker_command(name: str, queues: str, processes: int) -> tuple[str, ...]:
 
 def _api_command(listener: int) -> tuple[str, ...]:
     return (
-        sys.executable, "-P", "-m", "uvicorn", "service.main:create_app", "--factory", "--fd", str(listener),
-        "--log-level", "warning", "--timeout-graceful-shutdown", str(DRAIN_SECONDS),
+        sys.executable, "-P", "-m", "uvicorn", "service.main:create_app", "--factory", "--http", CONNECTION, "--fd",
+        str(listener), "--log-level", "warning", "--timeout-graceful-shutdown", str(DRAIN_SECONDS),
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from atlas_core import registry
 from atlas_core.redis_client import connect
 from atlas_core.run import die_with_parent, single_threaded_environment
 from atlas_core.store import open_store
-from service.embedded import free_port, redis_binary
+from service.embedded import CONNECTION, free_port, redis_binary
 from tests.service.conftest import QUICK
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ class Stack:
         self.store = open_store(str(folder / "store"))
         self.url = f"http://127.0.0.1:{free_port()}"
         self._folder = folder
-        own = {"ATLAS_STORE_URL": str(folder / "store"), "ATLAS_REDIS_URL": redis_url, "REMAP_SIGTERM": "SIGQUIT"}
+        own = {"ATLAS_STORE_URL": str(folder / "store"), "ATLAS_REDIS_URL": redis_url, "REMAP_SIGTERM": "SIGQUIT",
+               "ATLAS_ACCESS": "open"}  # fmt: skip
         self._environment = {**os.environ, **single_threaded_environment(), **QUICK, **own, **settings}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._wanted: dict[str, list[str]] = {}
@@ -55,7 +56,7 @@ class Stack:
 
     def api(self) -> None:
         port = self.url.rpartition(":")[2]
-        self._start("api", ["uvicorn", "service.main:create_app", "--factory", "--port", port])
+        self._start("api", ["uvicorn", "service.main:create_app", "--factory", "--http", CONNECTION, "--port", port])
         deadline = time.monotonic() + 60
         while not self._ready():
             assert time.monotonic() < deadline, (self._folder / "api.log").read_text()
