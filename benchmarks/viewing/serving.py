@@ -23,7 +23,7 @@ def serving(store: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "uvicorn", "service.main:create_app", "--factory", "--port", str(port),
                "--log-level", "warning"]  # fmt: skip
     with own_redis() as redis_url:
-        settings = {"ATLAS_STORE_URL": str(store.resolve()), "ATLAS_REDIS_URL": redis_url}
+        settings = {"ATLAS_STORE_URL": str(store.resolve()), "ATLAS_REDIS_URL": redis_url, "ATLAS_ACCESS": "open"}
         with subprocess.Popen(command, env={**os.environ, **settings}) as process:
             url = f"http://127.0.0.1:{port}"
             while not _answers(url):
