@@ -71,6 +71,10 @@ class Settings(BaseSettings):
     )  # fmt: skip
     projection_cache_seconds: float = Field(default=600, ge=0, description="that the answer to an image is kept; 0: no")
     projection_cache_bytes: int = Field(default=64 << 20, ge=0, description="that kept answers may take together")
+    inspection_bytes: int = Field(default=12 << 30, ge=1 << 30, description="memory that looking at a model may take")
+    inspection_seconds: int = Field(
+        default=600, ge=1, description="of a processor that loading a model and finding its layers may take"
+    )
     shutdown_seconds: float = Field(default=10, ge=0, description="that a stopping worker gives its running tasks")
 
 

@@ -48,7 +48,10 @@ def run_chunk(job_id: str, chunk_key: str) -> None:
     except (ConflictError, VersionError):
         here.under_lease(chunk_key, _hand_back, job_id)
         return
-    chunk = plan.by_key[chunk_key]
+    chunk = plan.by_key.get(chunk_key)
+    if chunk is None:
+        log.error("a message for %s is dropped: its job %s has no such chunk", chunk_key, job_id)
+        return
 
     def work(on_progress: OnProgress) -> None:
         from atlas_core.stages import run_chunk as run
@@ -77,8 +80,7 @@ def inspect_model(name: str) -> None:
     def work(_: OnProgress) -> None:
         from atlas_core.registration import inspect_model as inspected
 
-        here.limit_threads()
-        inspected(here.store, name, here.settings.dataset_stores)
+        inspected(here.store, name, here.settings.dataset_stores, here.inspector.look)
 
     _inspect(here, "models", name, work)
 
