@@ -38,6 +38,7 @@ from atlas_client.progress import inspection_bar, job_bars, upload_bar
 from atlas_client.project import project
 from atlas_client.search import search
 from atlas_client.story.command import story
+from atlas_client.token import TOKEN, TOKEN_FILE
 from atlas_client.versions import versions
 from atlas_client.views import compare, heatmap, select
 
@@ -49,6 +50,8 @@ USAGE_ERRORS: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__n
 
 Wait = Annotated[bool, typer.Option("--wait", help="Wait for the end, showing progress.")]
 Card = Annotated[Path, typer.Argument(help="A card: model.json or dataset.json.")]
+Token = Annotated[str | None, typer.Option(help="Key to show the service; better in ATLAS_TOKEN or a file.")]
+TokenFile = Annotated[Path | None, typer.Option(help="File that holds the key; also ATLAS_TOKEN_FILE.")]
 AliasName = Annotated[str, typer.Argument(metavar="NAME", help="An alias, such as pan-vision@prod.")]
 
 models = typer.Typer(help="Models of the service.")
@@ -240,7 +243,10 @@ def application(arguments: Sequence[str]) -> typer.Typer:
     app = typer.Typer(help="Activation atlases: maps of what a vision network has learned.", add_completion=False)
 
     @app.callback(invoke_without_command=True)
-    def help_without_command(context: typer.Context) -> None:
+    def help_without_command(context: typer.Context, token: Token = None, token_file: TokenFile = None) -> None:
+        for name, value in ((TOKEN, token), (TOKEN_FILE, token_file)):
+            if value is not None:
+                os.environ[name] = str(value)
         if context.invoked_subcommand is None:
             sys.stdout.write(context.get_help() + "\n")
 

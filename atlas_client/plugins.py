@@ -21,7 +21,8 @@ EXTRAS = {
                             "gc": "Delete what nothing refers to.", "backup": "Copy a whole deployment.",
                             "restore": "Fill an empty deployment from a copy.",
                             "upgrade": "Write anew what an earlier version wrote.",
-                            "doctor": "Check a deployment, and say what to do."}),
+                            "doctor": "Check a deployment, and say what to do.",
+                            "keys": "Make, list and revoke keys."}),
 }  # fmt: skip
 
 
