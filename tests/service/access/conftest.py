@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 import pytest
@@ -21,9 +23,16 @@ if TYPE_CHECKING:
     from service.access.principal import Scope
     from service.dependencies import Services
 
+Result = TypeVar("Result")
 SHA = "0" * 64
 INPUT = InputCard(channels=3, height=96, width=96, mean=[0] * 3, std=[1] * 3)
 SPEC = {"layers": ["features.3"], "samples": 300, "levels": [5]}
+
+
+def in_a_loop(work: Coroutine[Any, Any, Result]) -> Result:
+    """Do work in an event loop of its own; a browser may hold one in this thread."""
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(asyncio.run, work).result()
 
 
 def add_ready(store: Store, owner: str, content: str = "content") -> dict[str, str]:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from service.access.limits import Limits
 from service.access.principal import Principal
 from service.errors import TooManyError
 from service.settings import ServiceSettings
+from tests.service.access.conftest import in_a_loop
 
 if TYPE_CHECKING:
     import redis
@@ -55,7 +55,7 @@ def test_requests_are_paced_by_key_and_saved_up_for_ten_seconds(redis_server: st
         await limits.pace(WHO)
         await limits.close()
 
-    asyncio.run(ask())
+    in_a_loop(ask())
 
 
 def test_a_key_may_have_limits_of_its_own_and_none(redis_server: str, client: redis.Redis) -> None:
@@ -70,7 +70,7 @@ def test_a_key_may_have_limits_of_its_own_and_none(redis_server: str, client: re
         assert refused.value.retry_seconds == 10
         await limits.close()
 
-    asyncio.run(ask())
+    in_a_loop(ask())
 
 
 def test_nobody_waits_for_a_redis_that_is_down(free_port: int) -> None:
@@ -80,7 +80,7 @@ def test_nobody_waits_for_a_redis_that_is_down(free_port: int) -> None:
             await limits.pace(WHO)
         await limits.close()
 
-    asyncio.run(ask())
+    in_a_loop(ask())
 
 
 def test_what_is_used_a_day_is_given_again_at_midnight(redis_server: str, client: redis.Redis) -> None:
