@@ -52,7 +52,7 @@ class HotTiles:
         kept = self._kept.get(key)
         if kept is not None and time.monotonic() < kept.until:
             scope["route"] = ROUTE
-            await send({**kept.start})  # who stands before adds headers to it
+            await send({**kept.start, "headers": list(kept.start["headers"])})  # who stands before adds to them
             await send({"type": "http.response.body", "body": kept.body})
             return
         await self._app(scope, receive, _Keeping(self, key, send))
