@@ -7,9 +7,12 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from service.access.principal import Principal
 
 TILE = re.compile(r"/v1/atlases/[^/]+/layers/.+/levels/\d+/tiles/\d+/\d+")
 FRESH_SECONDS = 5.0
@@ -92,7 +95,8 @@ def _key(scope: Scope) -> Any | None:
             return None
         if name == b"accept":
             accept = value
-    return scope.get("state", {}).get("principal"), scope["path"], scope["query_string"], accept
+    who: Principal = scope["state"]["principal"]
+    return who.owner, who.sees_all, scope["path"], scope["query_string"], accept
 
 
 class _Keeping:

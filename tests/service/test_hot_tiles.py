@@ -9,6 +9,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from service import hot_tiles
+from service.access.principal import Principal
 from service.hot_tiles import HotTiles
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def tiles(route: Answering) -> TestClient:
                 message["headers"] = [*message["headers"], (b"x-request-id", b"1")]
             await send(message)
 
-        await hot({**scope, "state": {"principal": who}}, receive, named)
+        principal = Principal.of(f"key:{who}", who, who, frozenset({"read"}), {"requests_per_minute": 5})
+        await hot({**scope, "state": {"principal": principal}}, receive, named)
 
     return TestClient(known)
 

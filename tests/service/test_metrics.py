@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,3 +86,16 @@ def test_whatever_dashboard_and_alerts_ask_for_is_told(live: Live) -> None:
     told = set(re.findall(r"^# TYPE (atlas_\w+)", httpx.get(f"{live.service.url}/metrics").text, re.MULTILINE))
     assert len(asked) > 20
     assert asked <= told
+
+
+def test_a_tile_of_its_digest_is_answered_and_counted_each_time(live: Live) -> None:
+    tile = live.client.json("GET", live.level)["tiles"][0]
+    before = told(live.service.url)
+    first, second = (httpx.get(live.service.url + tile["url"]) for _ in range(2))
+    assert first.status_code == second.status_code == 200
+    assert first.content == second.content
+    assert hashlib.sha256(first.content).hexdigest() == tile["digest"]
+    assert {first.headers["etag"], second.headers["etag"]} == {f'"{tile["digest"]}"'}
+    route = "/v1/atlases/{atlas}/layers/{layer:path}/levels/{z}/tiles/{x}/{y}"
+    counted = ("atlas_http_requests_total", route, "200", "GET")
+    until(live.service.url, lambda values: values.get(counted, 0) >= before.get(counted, 0) + 2)
