@@ -32,7 +32,8 @@ def list_names(
     paging = Paging(page_size, page_token)
     tag, names = services.place_names.of(samples)
     etag = f'"{tag}-{paging.start}-{paging.size}"'
-    headers = {"ETag": etag, "Cache-Control": FOREVER if v == tag else REVALIDATE}
+    published = services.artifacts.job(samples.plan.id, None)["digest"]
+    headers = {"ETag": etag, "Cache-Control": FOREVER if v is not None and v in (tag, published) else REVALIDATE}
     if matches(request, etag):
         return Response(status_code=304, headers=headers)
     return JSONResponse(paging.page(names), headers=headers)

@@ -21,6 +21,9 @@ export const besideOf = feature((view: View): Beside => {
   return { open, together, other };
 });
 
+/** Of a second map, the view that it stands beside; null of a first. */
+export const firstOf = feature((_: View) => signal<View | null>(null));
+
 /** Whether a view has a layer that could stand beside it. */
 export function canBeside(view: View): boolean {
   return view.source.live && view.prefix === "" && view.atlas.value.layers.filter((layer) => layer.levels.some((level) => level.ready)).length > 1;
@@ -29,6 +32,7 @@ export function canBeside(view: View): boolean {
 /** Make the second map of a view; what it returns takes it away. */
 export function openBeside(view: View): () => void {
   const other = new View(view.source, view.atlas.peek(), "b.");
+  firstOf(other).value = view;
   const ready = view.levels.peek().length ? view.atlas.peek().layers.filter((layer) => layer.levels.some((level) => level.ready)) : [];
   const own = ready.findIndex((layer) => layer.name === view.layer.peek());
   const next = (ready[own - 1] ?? ready[own + 1])?.name ?? view.layer.peek(); // what the layer is made of, where there is such

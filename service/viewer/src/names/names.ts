@@ -41,7 +41,7 @@ export const namesOf = feature((view: View): Names => {
     if (!kept.has(layer)) view.looks.value;
     list.value = kept.get(layer) ?? [];
     if (!layer || !known || kept.has(layer)) return;
-    listOf<PlaceName>(`${view.source.root}/layers/${quoted(layer)}/names`).then(
+    listOf<PlaceName>(`${view.source.root}/layers/${quoted(layer)}/names?${view.source.version}`).then(
       (found) => {
         kept.set(layer, found);
         if (view.layer.peek() === layer) list.value = found;

@@ -26,7 +26,7 @@ export function AtlasCard({ job, names, onChange }: { job: Job; names: Names; on
         {isRunning(job) && <Progress job={job} label={`Progress of ${called}`} />}
         {job.error && <p class="failed">{job.error.detail}</p>}
         <div class="foot">
-          {job.state === "succeeded" ? <span class="quiet">{count(Number(spec.samples ?? 0))} samples · {when(job.finished)}</span> : <StateBadge state={job.state} />}
+          {job.state === "succeeded" ? <span class="quiet">up to {count(Number(spec.samples ?? 0))} samples a layer · {when(job.finished)}</span> : <StateBadge state={job.state} />}
           <span class="acts">{isRunning(job) ? (
             <button type="button" class="faint" aria-label={`Cancel ${called}`} onClick={() => { void cancel(job.id).then(() => { say(`${called} is cancelled`); onChange(); }); }}>Cancel</button>
           ) : (
