@@ -18,8 +18,8 @@ class Heatmap(BaseModel):
 
     `attribution` is of `class`, in logits, `activation` the mean of `channel`; `error` and `confidence` are shares of
     the cell's images, `calibration` is the difference between confidence and the share that is right. `coherence` is
-    the cell's own, `fidelity` the whitened cosine of its icon, null where it could not be measured, `strongest` what the
-    cell adds to the class that it adds most to, in logits. `least` and `greatest` are over cells with
+    the cell's own, `fidelity` the whitened cosine of its icon, null where it could not be measured, `strongest` what
+    the cell adds to the class that it adds most to, in logits. `least` and `greatest` are over cells with
     `enough` samples or more, and a value over `scale`, the larger of both whatever their sign, is what is shown, from
     -1 to 1. Of `error` each has its Wilson interval of 95 % and its number of labelled images; without any its value is
     null.

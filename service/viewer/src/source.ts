@@ -220,7 +220,8 @@ export class FolderSource implements Source {
 
   private folder(layer: string, side: number): string { return `${this.base}${encodeURIComponent(quoted(layer))}/${side}`; }
 
-  private cells(layer: string, side: number): Promise<CellDocument[]> {
+  /** All cells of a level, read once. */
+  cells(layer: string, side: number): Promise<CellDocument[]> {
     const path = `${this.folder(layer, side)}/cells.json`;
     const found = this.levels.get(path) ?? json<CellDocument[]>(path);
     this.levels.set(path, found);

@@ -106,7 +106,7 @@ function Comparison({ view, compared }: { view: View; compared: Compared }) {
     <div class="compare">
       <h2>{first} and {second}</h2>
       <p>What does the model tell {first} and {second} apart by? Here are the {count(compared.samples)} samples, of {count(compared.images)} images at {compared.layer}, that add most to either.</p>
-      <details>
+      <details open>
         <summary>How to read it</summary>
         <p class="quiet">Across: what a sample adds to {second} less what it adds to {first}, {amount(compared.scale)} logits or more at the edges. In the middle it adds to both alike. Upwards: like lies beside like, no more.</p>
         <p class="quiet">What lies at an edge is what the model goes by. Where that belongs to the class itself, good. Where it is a background, a tool or a text beside it, a picture of the other class could be mistaken for it: the patch test tells whether it is.</p>
@@ -123,7 +123,7 @@ function Comparison({ view, compared }: { view: View; compared: Compared }) {
   );
 }
 
-const ENDS = 4; // cells that are shown of each class
+const ENDS = 3; // cells that are shown of each class
 
 /** The cells that speak most for either class, those of enough samples, with what to do with them. */
 function Ends({ view, compared }: { view: View; compared: Compared }) {
@@ -140,7 +140,7 @@ function Ends({ view, compared }: { view: View; compared: Compared }) {
     <>
       {lists.filter(({ found }) => found.length).map(({ name, found }) => (
         <section key={name} aria-label={`Speaks most for ${name}`}>
-          <h3>Speaks most for {name} <span class="unit">logits more</span></h3>
+          <h3>Speaks most for {name} <span class="unit">by logits</span></h3>
           <ul class="cells">
             {found.map((n) => {
               const place = { side, column: cells.column[n]!, row: cells.row[n]! }, more = amount(Math.abs(differenceAt(compared, place.column, side)));

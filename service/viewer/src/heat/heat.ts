@@ -6,7 +6,9 @@ import { Problem, json, quoted } from "../api";
 import { className } from "../classes";
 import { besideOf } from "../linked/beside";
 import type { Attach } from "../map/attachments";
+import { FolderSource } from "../source";
 import { type View, feature } from "../view";
+import { TOLD, heatOfCells } from "./folder";
 import { HeatOverlay } from "./overlay";
 import { type HeatDocument, MEASURES } from "./scale";
 
@@ -32,7 +34,7 @@ export const heatOf = feature((view: View): Heat => {
     of: signal(""), sign: signal("both"), look: signal("icons"), intensity: signal(1), shown: signal(null), problem: signal(null),
   };
   if (view.prefix) return heat; // a second map shows what the first does
-  bound(view, "heat", heat.of, { ...text(""), parse: (it) => (it === "" || /^(class|channel)-\d+$/.test(it) || it in MEASURES ? it : undefined) });
+  bound(view, "heat", heat.of, { ...text(""), parse: (it) => (it === "" || (view.source.root && /^(class|channel)-\d+$/.test(it)) || measuresOf(view).includes(it) ? it : undefined) });
   bound(view, "sign", heat.sign, choice(SIGNS, "both"));
   bound(view, "look", heat.look, choice(LOOKS, "icons"));
   bound(view, "intensity", heat.intensity, { ...number(1, 1), parse: (it) => (Number(it) >= 0.5 && Number(it) <= 2 ? Number(it) : undefined) });
@@ -54,13 +56,17 @@ export function titleOf(view: View, of: string): string {
 
 /** The heat map of a level of a layer. */
 export async function readHeat(view: View, of: string, layer: string, side: number): Promise<HeatDocument> {
+  if (view.source instanceof FolderSource) return heatOfCells(of, layer, side, await view.source.cells(layer, side));
   const z = view.atlas.peek().layers.find((one) => one.name === layer)?.levels.find((one) => one.side === side)?.z ?? 0;
   const query = /^(class|channel)-/.test(of) ? of.replace("-", "=") : `measure=${of}`;
   return json<HeatDocument>(`${view.source.root}/layers/${quoted(layer)}/levels/${z}/heatmap?${query}&${view.source.version}`);
 }
 
 /** Whether the view's atlas can be asked for heat maps. */
-export const hasHeat = (view: View): boolean => view.source.root !== "";
+export const hasHeat = (view: View): boolean => measuresOf(view).length > 0;
+
+/** The measures that a view's atlas can be asked for. */
+export const measuresOf = ({ source }: View): string[] => (source.root ? Object.keys(MEASURES) : source instanceof FolderSource ? TOLD : []);
 
 export const attachHeat: Attach = (map) => {
   const { view } = map, heat = heatOf(view), overlay = new HeatOverlay(heat);
