@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from atlas_core import registry
 from atlas_core.aliases import resolve as resolve_name
 from atlas_core.build import plan as plan_atlas
-from atlas_core.errors import CardError, NotFoundError
+from atlas_core.errors import CardError, ConflictError, NotFoundError
 from atlas_core.keys import digest
-from atlas_core.versions.plan import NEW, plan_versions, resolve
+from atlas_core.versions.plan import NEW, VERSION, plan_versions, resolve
 from service.routers.registered import check_ready
 
 if TYPE_CHECKING:
@@ -124,7 +124,11 @@ def tag_of(found: Document, n: int) -> str:
 
 
 def _description(services: Services, plan: Plan) -> Document | None:
-    record = services.artifacts.record(plan.chunks[-1])
+    last = plan.chunks[-1]
+    if last.parameters.get("version") != VERSION:
+        raise ConflictError(f"the comparison {plan.id} was made by an earlier version, which told other numbers; ask "
+                            "for it again, and delete this one")  # fmt: skip
+    record = services.artifacts.record(last)
     return None if record is None else dict(json.loads(services.store.get_blob(record["blobs"]["description"])))
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from atlas_core.audit.parties import AuditRequest, Parties
     from atlas_core.audit.toml_lines import KeyPath
 
-AUDIT_VERSION = 3
+AUDIT_VERSION = 4
 """Raised whenever the same measures would be judged otherwise."""
 BASELINE = "baseline"
 DEPTH = 2 / 3

@@ -6,7 +6,7 @@ so a test's result depends on its name, its patches and its images alone, and on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -195,17 +195,33 @@ class Passes:
             make: Makes those of a slice.
         """
         found = np.empty((count, self.model.classes or 0), np.float32)
-        first = 0
-        while first < count:
-            made = self.batches.run(partial(self._batch, make, first, count))
-            found[first : first + len(made)] = made
-            first += len(made)
-            self.done += len(made)
-            self._on_progress(first, count)
+        for first, _, logits in self.read(count, make):
+            found[first : first + len(logits)] = logits
         return found
 
-    def _batch(self, make: Callable[[slice], Pictures], first: int, count: int, size: int) -> Floats:
-        return answers(self.model, make(slice(first, min(first + size, count))), size)[1]
+    def read(self, count: int, make: Callable[[slice], Pictures], layers: Sequence[str] = ()
+             ) -> Iterator[tuple[int, dict[str, Floats], Floats]]:  # fmt: skip
+        """Activations and logits of pictures that are made a batch at a time.
+
+        Args:
+            count: How many.
+            make: Makes those of a slice.
+            layers: Whose activations are wanted.
+
+        Yields:
+            Place of a batch's first picture, by layer (n, channels, height, width), and logits (n, classes).
+        """
+        first = 0
+        while first < count:
+            read, logits = self.batches.run(partial(self._batch, make, first, count, layers))
+            self.done += len(logits)
+            yield first, read, logits
+            first += len(logits)
+            self._on_progress(first, count)
+
+    def _batch(self, make: Callable[[slice], Pictures], first: int, count: int, layers: Sequence[str], size: int
+               ) -> tuple[dict[str, Floats], Floats]:  # fmt: skip
+        return answers(self.model, make(slice(first, min(first + size, count))), size, layers)
 
 
 def image_interval(values: NDArray[np.floating], images: NDArray[np.int64], random: np.random.Generator,

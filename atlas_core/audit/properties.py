@@ -13,7 +13,8 @@ import numpy as np
 from pydantic import Field
 
 from atlas_core.audit.context import parts_of
-from atlas_core.audit.findings import CheckResult, Evidence, Finding, Target, with_more
+from atlas_core.audit.findings import CheckResult, Evidence, Finding, Target, Verdict, with_more
+from atlas_core.audit.noise import anew, another_verdict
 from atlas_core.audit.traits import TRAITS
 from atlas_core.cards import Card
 from atlas_core.errors import SpecError
@@ -22,6 +23,8 @@ from atlas_core.plan import Chunk
 from atlas_core.statistics import adjusted, fisher_greater, wilson
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from atlas_core.audit.context import Context
 
     Measured = Mapping[str, Any]
@@ -109,14 +112,15 @@ def judge(measured: Measured, thresholds: Thresholds) -> CheckResult:
     passed = (one for one in tests if one["q"] < thresholds.q and one["excess"] > thresholds.margin)
     found = together(passed, thresholds.spread)
     findings = [_finding(one, thresholds, certain=measured["base"]["images"] >= LEAST_BASES) for one in found]
-    verdict: Literal["pass", "fail", "inconclusive"] = "fail" if any(one.gate for one in findings) else "pass"
+    verdict: Verdict = "fail" if any(one.gate for one in findings) else "pass"
     needs = None if verdict == "fail" else _lacking(measured)
     verdict = "inconclusive" if needs else verdict
     pairs = measured["pairs"]
     return CheckResult(
         check="properties", verdict=verdict, reason=_reason(measured, findings), needs=needs,
         coverage=round(measured["looked_at"] / pairs, 4) if pairs else 0.0,
-        noise={"half_width": max((one["half_width"] for one in found or tests), default=None)},
+        noise={"half_width": max((one["half_width"] for one in found or tests), default=None),
+               "another_verdict": _another_verdict(verdict, tests, thresholds)},
         forward_passes=measured["passes"], findings=findings,
         tables={"strongest": [_row(one) for one in tests[:SHOWN]], "associations": measured["associations"],
                 "files": measured["files"], "base_images": measured["base"]["images"],
@@ -139,6 +143,25 @@ def judged(measured: Measured) -> list[dict[str, Any]]:
     made = [{**one, **{name: round(float(values[place]), 6) for name, values in columns.items()}}
             for place, one in enumerate(tests)]  # fmt: skip
     return sorted(made, key=lambda one: (-one["excess"], TRAITS.index(one["trait"])))  # of equal places the smallest
+
+
+def _another_verdict(verdict: Verdict, tests: Sequence[Mapping[str, Any]], thresholds: Thresholds) -> float | None:
+    """How likely others of the images that are given them, and of their donors, give another verdict; None of none."""
+    random = np.random.Generator(np.random.Philox(key=0))
+    again = [(one["class"], float(_counting_again(one, thresholds, random).mean())) for one in tests]
+    return another_verdict(verdict, again) if tests else None
+
+
+def _counting_again(one: Mapping[str, Any], thresholds: Thresholds, random: np.random.Generator) -> NDArray[np.bool_]:
+    """Whether a property is held to fail the audit by counts that are drawn anew, shape (draws,)."""
+    flips, control = (anew(random, one[name], one[of])
+                      for name, of in (("flips", "given"), ("control_flips", "control_given")))  # fmt: skip
+    excess = wilson(flips, one["given"])[0] - wilson(control, one["control_given"])[1]
+    found = excess > thresholds.margin
+    if one["place"] or thresholds.gate == "all":
+        return np.asarray(found)
+    left = anew(random, round((one["spread"] or 0) * one["flips"]), one["given"])
+    return np.asarray(found & (left >= thresholds.spread * flips))
 
 
 def together(tests: Iterable[dict[str, Any]], spread: float) -> list[dict[str, Any]]:

@@ -20,8 +20,9 @@ MARGIN, LAST = 0.2, -10.0
 """Flips beyond the control's that are usually asked for; where tests stand that flipped nothing, by their gain."""
 USUAL = 0.25
 """Of the shorter side: the size of patches that margins are meant for."""
-LEAST_STRAYS = 3
-"""Pictures of other classes that must show a thing that is shared with them: one lucky picture is no concept."""
+LEAST_STRAYS, LEAST_CLASSES = 3, 3
+"""Pictures of other classes, and these classes, that must show a thing that is shared with them; or all classes, where
+there are fewer. One lucky picture is no concept, and what one other class alone shows is what the two look alike in."""
 FOREIGN = 2.5
 """Times the margin, for a cell of which less than half is of the class: clean networks have cells that look a little
 like a class and turn up to half of all pictures into it."""

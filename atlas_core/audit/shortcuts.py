@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Options", "Thresholds", "chunks", "judge"]
 
-VERSION = 6
+VERSION = 8
 """Raised whenever the same request would measure something else."""
 MOST_PARTS = 32
 SCREENING = 0.5
 """Of the forward passes, for the first stage."""
+SEARCHING = 0.1
+"""Of the forward passes at most, to search mapped pictures for what the kept cells show."""
 
 
 class Options(Card):
@@ -44,7 +46,7 @@ class Options(Card):
 
 
 def chunks(context: Context, options: Options) -> list[Chunk]:
-    """The chunks of a shortcut audit: parts of the first stage, parts of the second, and what they found together.
+    """The chunks of a shortcut audit: parts of the first stage, of the search and of the second, and what they found.
 
     Args:
         context: Of the audit.
@@ -72,8 +74,9 @@ def chunks(context: Context, options: Options) -> list[Chunk]:
     most: float = cells * len(options.sizes) * options.screen
     screens = parts_of("screen", min(SCREENING * context.passes, most), MOST_PARTS, common, stands_on)
     most = 2 * max(FEWEST_KEPT, options.keep * cells) * len(options.sizes) * options.confirm  # with the controls
-    confirms = parts_of("confirm", min(SCREENING * context.passes, most), MOST_PARTS, common,
-                      [*stands_on, *(part.key for part in screens)])  # fmt: skip
-    last = Chunk.of("publish", {"step": "shortcuts", **common},
-                    [*stands_on, *(part.key for part in (*screens, *confirms))])  # fmt: skip
-    return [*screens, *confirms, last]
+    stands_on += [part.key for part in screens]
+    searches = parts_of("search", SEARCHING * context.passes, MOST_PARTS, common, stands_on)
+    stands_on += [part.key for part in searches]
+    confirms = parts_of("confirm", min(SCREENING * context.passes, most), MOST_PARTS, common, stands_on)
+    last = Chunk.of("publish", {"step": "shortcuts", **common}, [*stands_on, *(part.key for part in confirms)])
+    return [*screens, *searches, *confirms, last]

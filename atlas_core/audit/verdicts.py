@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from atlas_core.audit.findings import CheckResult, Evidence, Finding, FoundAt, Target
-from atlas_core.audit.kinds import WHY, Bar, Kind, again, judged_as, purity
+from atlas_core.audit.findings import CheckResult, Evidence, Finding, FoundAt, Target, Verdict
+from atlas_core.audit.kinds import KINDS, WHY, Kind, drawn_anew, grounds_of, purity, ruled
+from atlas_core.audit.noise import another_verdict
 from atlas_core.cards import Card
 from atlas_core.keys import digest
 from atlas_core.statistics import adjusted, fisher_greater, wilson
@@ -44,19 +45,18 @@ class Thresholds(Card):
 
 
 class Judged(NamedTuple):
-    """A candidate with all that is said of it; `again` is how likely another seed's pastes find it too."""
+    """A candidate with all that is said of it.
+
+    `slack` is by how much it clears what it must, below 0 it does not; `again` how likely another seed holds it to
+    count.
+    """
 
     value: dict[str, Any]
     control: Mapping[str, Any]
     kind: Kind
-    bars: list[Bar]
+    slack: float
     q: float
     again: float
-
-    @property
-    def slack(self) -> float:
-        """By how much it clears what it must; below 0 it does not."""
-        return min(bar.slack for bar in self.bars)
 
     def found(self, thresholds: Thresholds) -> bool:
         """Whether it stands out."""
@@ -86,7 +86,7 @@ def judge(measured: Measured, thresholds: Thresholds) -> CheckResult:
     findings = [_finding(one, measured) for one in counting]
     gating = [finding for finding in findings if finding.gate]
     features = _once([one for one in judged if one.found(thresholds) and not one.counts(thresholds)])
-    verdict: Literal["pass", "fail", "inconclusive"] = "fail" if gating else "pass"
+    verdict: Verdict = "fail" if gating else "pass"
     needs = _doubt(measured, judged)  # told of a failure too: its findings may be accepted
     if needs and not gating:
         verdict = "inconclusive"
@@ -130,24 +130,21 @@ def _judged(measured: Measured, thresholds: Thresholds) -> list[Judged]:
     random = np.random.Generator(np.random.Philox(key=0))
     found = []
     for value, control, q in zip(values, mine, adjusted(p)[: len(values)].tolist(), strict=True):
-        general = measured["general"][str(value["size"])]
-        target = value["target"]
-        high = float(wilson(control["hits"], control["n"])[1])
-        general_high = float(wilson(general["hits"][target], general["n"][target])[1])
-        kind, bars = judged_as(value, high, general_high, thresholds)
-        repeats = 0.0 if kind == "feature" and thresholds.gate != "all" else again(bars, random)
-        found.append(Judged(value, control, kind, bars, q, repeats))
+        known = grounds_of(value, control, measured["general"][str(value["size"])])
+        here, others = (ruled(one, value, thresholds) for one in (known, drawn_anew(known, value, random)))
+        counting = (others.slack > 0) & ((others.kind != KINDS.index("feature")) | (thresholds.gate == "all"))
+        found.append(Judged(value, control, KINDS[here.kind[0]], float(here.slack[0]), q, float(counting.mean())))
     return found
 
 
-def _noise(judged: Sequence[Judged], counting: Sequence[Judged], verdict: str) -> dict[str, float | int | None]:
-    """Half the width of the flips' intervals, and how likely other pastes on other images give another verdict."""
+def _noise(judged: Sequence[Judged], counting: Sequence[Judged], verdict: Verdict) -> dict[str, float | int | None]:
+    """Half the width of the flips' intervals, and how likely an audit with another seed gives another verdict."""
     if not judged:
         return {"half_width": None, "another_verdict": None}
     ends = [wilson(one.value["hits"], one.value["n"]) for one in (counting or judged)]
     half = float(np.median([(high - low) / 2 for low, high in ends]))
-    nothing = float(np.prod([1 - one.again for one in judged]))
-    return {"half_width": round(half, 4), "another_verdict": round(nothing if verdict == "fail" else 1 - nothing, 4)}
+    again = ((one.value["target"], one.again) for one in judged)
+    return {"half_width": round(half, 4), "another_verdict": another_verdict(verdict, again)}
 
 
 def _doubt(measured: Measured, judged: Sequence[Judged]) -> str | None:
@@ -199,7 +196,11 @@ def _statistics(one: Judged) -> dict[str, Any]:
         told |= {**_share("purity", {"hits": value["own"], "n": value["labelled"]}), "purity": round(purity(value), 4)}
     told |= {name: value[name] for name in ("spread", "usual_spread") if value[name] is not None}
     if strays["n"]:
-        told |= {**_share("strays", strays), "strays_images": strays["images"]}
+        told |= {
+            **_share("strays", strays),
+            "strays_images": strays["images"],
+            "strays_classes": len(strays["by_class"]),
+        }
     return told
 
 

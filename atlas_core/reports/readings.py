@@ -48,6 +48,8 @@ LABELS: Mapping[str, tuple[str, Unit]] = MappingProxyType(
         "calibration": ("Calibration error", "share"),
         "confidence": ("Mean confidence", "share"),
         "images": ("Images", "number"),
+        "strays_images": ("Mapped pictures of other classes that show it", "number"),
+        "strays_classes": ("Other classes that show it", "number"),
         "base_images": ("Base images", "number"),
         "pastes": ("Pastes", "number"),
         "given": ("Pictures given it", "number"),

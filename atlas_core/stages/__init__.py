@@ -35,6 +35,7 @@ def run_chunk(
     from atlas_core.stages.beside import compare
     from atlas_core.stages.classes import tell_classes
     from atlas_core.stages.comparable import measure_twins
+    from atlas_core.stages.confirming import confirm
     from atlas_core.stages.confusions import tell_confusions
     from atlas_core.stages.coupled import lay_together
     from atlas_core.stages.drift import land, publish_drift
@@ -52,8 +53,9 @@ def run_chunk(
     from atlas_core.stages.repair import repairing
     from atlas_core.stages.samples import tabulate
     from atlas_core.stages.selections import compare_classes, select
-    from atlas_core.stages.shortcuts import confirm, publish_shortcuts, screen
+    from atlas_core.stages.shortcuts import publish_shortcuts, screen
     from atlas_core.stages.step import Step
+    from atlas_core.stages.strays import search
     from atlas_core.stages.traits import describe_traits
     from atlas_core.stages.vectors import attribute, collect
     from atlas_core.stages.versions import compare_layer, publish_versions
@@ -97,6 +99,7 @@ def run_chunk(
         "publish properties": publish_properties,
         "publish audit": publish_audit,
         "publish screen": screen,
+        "publish search": search,
         "publish confirm": confirm,
         "publish shortcuts": publish_shortcuts,
         "publish remedy": remedy,

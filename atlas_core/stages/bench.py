@@ -183,6 +183,12 @@ class Bench:
         places, label = np.concatenate(images), np.concatenate(classes)
         return {int(name): places[label == name] for name in np.unique(label)}
 
+    @cached_property
+    def mapped(self) -> NDArray[np.int64]:
+        """Places of the atlas's images, in the order of their hashed ids."""
+        places = np.sort(np.concatenate([np.zeros(0, np.int64), *self.taken_for.values()]))
+        return places[by_hash([self.dataset.listing.images[place] for place in places.tolist()], self.seed)]
+
     def shows(self, target: int) -> int:
         """How many of the atlas's pictures the model takes for a class."""
         return len(self.taken_for.get(target, ()))

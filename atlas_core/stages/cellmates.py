@@ -102,7 +102,8 @@ class Cellmates:
         own = samples[labels == target]
         others = [spread for label, spread in self._spreads if label != target]
         usual = round(float(np.median(others)), 4) if len(others) >= LEAST_OTHERS else None
-        return {"spread": self._spread(own if len(own) else samples), "usual_spread": usual, "count": len(samples),
+        spread, error = self._spread(own if len(own) else samples) or (None, None)
+        return {"spread": spread, "spread_error": error, "usual_spread": usual, "count": len(samples),
                 "images": images, "labelled": int((labels >= 0).sum()), "own": int((labels == target).sum()),
                 "direction": pack_direction(self.level["mean"][cell])}  # fmt: skip
 
@@ -117,7 +118,7 @@ class Cellmates:
             own = samples[labels == common]
             many = len(own) >= max(LEAST_SAMPLES, HALF * (labels >= 0).sum())
             if many and (spread := self._spread(own)) is not None:
-                found.append((common, spread))
+                found.append((common, spread[0]))
         return found
 
     def shares(self, cell: int, classes: int) -> NDArray[np.float64]:
@@ -140,13 +141,33 @@ class Cellmates:
         found = self._gathered(np.arange(len(self._members[0])), ("row", "column"))
         return np.stack([(found["row"] + 0.5) / height, (found["column"] + 0.5) / width], axis=1)
 
-    def _spread(self, samples: NDArray[np.int64]) -> float | None:
+    def _spread(self, samples: NDArray[np.int64]) -> tuple[float, float] | None:
+        """Median distance from the place in the middle, and its standard error, by the order of the distances.
+
+        Of samples of one picture, which hang together, one counts.
+        """
         _, height, width = self._step.plan.model.layer(self.name).shape
         where = self._where[samples]
         middle = np.median(where, axis=0)
         if min(height, width) < LEAST_GRID or np.abs(middle - 0.5).max() < OFF_CENTRE:
             return None
-        return round(float(np.median(np.hypot(*(where - middle).T))), 4)
+        distance = np.hypot(*(where - middle).T)
+        away = 0.5 / np.sqrt(len(np.unique(self._members[1][samples])))
+        low, middling, high = np.quantile(distance, [max(0, 0.5 - away), 0.5, min(1, 0.5 + away)])
+        return round(float(middling), 4), round(float(high - low) / 2, 4)
+
+    @cached_property
+    def whitening(self) -> Whitening:
+        """The layer's."""
+        return Whitening.from_tables(self._step.table(self._cells, "whitening"))
+
+    def usual_likeness(self, cell: int, target: int) -> float:
+        """Median whitened cosine of a cell's mean with its samples in pictures of a class; with all where none is."""
+        samples = self.samples(cell)
+        own = samples[self._labels(samples) == target]
+        found = self._gathered(own if len(own) else samples, ("activations",))["activations"]
+        mean = self.whitening.directions(self.level["mean"][cell][None])[0]
+        return float(np.median(self.whitening.directions(found) @ mean))
 
     def strays(self, cell: int, target: int) -> list[Sample]:
         """Samples of a cell in pictures labelled otherwise, those nearest to its mean, one an image."""
@@ -156,9 +177,8 @@ class Cellmates:
         if not len(others):
             return []
         found = self._gathered(others, ("activations", "image", "row", "column"))
-        white = Whitening.from_tables(self._step.table(self._cells, "whitening"))
-        mean = white.directions(self.level["mean"][cell][None])[0]
-        nearest = np.argsort(-(white.directions(found["activations"]) @ mean), kind="stable")
+        mean = self.whitening.directions(self.level["mean"][cell][None])[0]
+        nearest = np.argsort(-(self.whitening.directions(found["activations"]) @ mean), kind="stable")
         _, first = np.unique(found["image"][nearest], return_index=True)
         return [Sample(int(found["image"][one]), int(found["row"][one]), int(found["column"][one]))
                 for one in nearest[np.sort(first)[:STRAYS]]]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The shortcut audit: screen every cell, confirm those that did most on fresh images, put together what was found."""
+"""The shortcut audit: what its parts agree on, the screening of every cell, and what was found put together."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from atlas_core import tables
-from atlas_core.audit.pasting import Pastes, at_random, chance, image_interval, random_crops
+from atlas_core.audit.pasting import at_random, chance, random_crops
 from atlas_core.audit.screening import NO_CLASS, Candidate, Screened, candidates
-from atlas_core.audit.shortcuts import SCREENING, Options
+from atlas_core.audit.shortcuts import SCREENING, SEARCHING, Options
 from atlas_core.audit.suspects import Suspects, interleaved, suspects
 from atlas_core.audit.verdicts import Thresholds, ranked
 from atlas_core.keys import canonical_json
-from atlas_core.stages.bench import Bases, Bench
+from atlas_core.stages.bench import Bench
 from atlas_core.stages.cellmates import Cellmates
-from atlas_core.stages.evidence import SHOWN, put_evidence
-from atlas_core.stages.step import Output, Step, marked, significant
+from atlas_core.stages.evidence import put_evidence
+from atlas_core.stages.step import Output, Step, marked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CONTROL_PICTURES = 100
 ANY_PICTURES = 200
-NOTHING: dict[str, Any] = {"candidates": {}, "controls": {}, "general": {}}
+MOST_SEARCHED = 2000
+"""Mapped pictures that are searched for what a cell shows; of a thing on a hundredth of them that finds some twenty."""
 
 
 class ShortcutAudit:
@@ -62,6 +63,11 @@ class ShortcutAudit:
         """Tests of the first stage that fit the budget, on so many base images."""
         each = min(self.options.screen, 2 * images)
         return min(len(self.tests), int(SCREENING * self.step.parameters["passes"] / each)) if each else 0
+
+    @property
+    def searched(self) -> int:
+        """Mapped images that are searched for what the kept cells show, within a share of the forward passes."""
+        return min(len(self.bench.mapped), MOST_SEARCHED, int(SEARCHING * self.step.parameters["passes"]))
 
     def cell(self, suspect: int) -> tuple[Cellmates, int, int, int]:
         """Layer and cell of a suspect, and the class that it speaks for and that it adds to most, -1 if unknown."""
@@ -107,6 +113,12 @@ class ShortcutAudit:
         layer, cell, _, _ = self.cell(suspect)
         return self.seed, layer.name, layer.place(cell), self.pixels[size]
 
+    @property
+    def told(self) -> dict[str, Any]:
+        """What a part's record says of its forward passes."""
+        passes = self.bench.passes
+        return {"passes": passes.done, **marked(passes.batches.halved)}
+
     def room(self, size: int) -> tuple[int, int]:
         """How far a patch can move down and across."""
         given = self.bench.card.input
@@ -131,15 +143,10 @@ def screen(step: Step) -> Output:
         return Output({}, {"passes": 0})
     table = {name: np.array([row[name] for row in rows], np.float64 if name == "gain" else np.int64)
              for name in rows[0]}  # fmt: skip
-    return Output({"screened": tables.pack(table)}, _told(audit))
+    return Output({"screened": tables.pack(table)}, audit.told)
 
 
-def _told(audit: ShortcutAudit) -> dict[str, Any]:
-    passes = audit.bench.passes
-    return {"passes": passes.done, **marked(passes.batches.halved)}
-
-
-def _kept(audit: ShortcutAudit) -> list[Candidate]:
+def kept(audit: ShortcutAudit) -> list[Candidate]:
     """The cells to confirm, as all parts choose them, and as many as the budget has room for with their controls."""
     step = audit.step
     parts = [step.table(record, "screened") for record in step.inputs("publish", step="screen")
@@ -150,7 +157,7 @@ def _kept(audit: ShortcutAudit) -> list[Candidate]:
     order = np.lexsort((table["size"], table["suspect"]))
     found = Screened(**{name: values[order] for name, values in table.items()})
     each = audit.options.confirm
-    spent = found.predicted.size + 2 * len(audit.pixels) * each
+    spent = found.predicted.size + audit.searched + 2 * len(audit.pixels) * each
     left = step.parameters["passes"] - spent
     most = max(1, left // (3 * each))
     classes = step.plan.model.classes or 0
@@ -160,126 +167,19 @@ def _kept(audit: ShortcutAudit) -> list[Candidate]:
     return candidates(found, classes, audit.options.keep, most, audit.options.sizes, purity, strays)
 
 
-def confirm(step: Step) -> Output:
-    """Paste a part of the cells that are left, and of the controls, many times on fresh images."""
-    audit = ShortcutAudit(step)
-    kept = _kept(audit)
-    wanted = list(dict.fromkeys((one.target, one.size) for one in kept))
-    sizes = range(len(audit.pixels))
-    if not (kept[audit.mine] or wanted[audit.mine] or sizes[audit.mine]):
-        return Output({"confirmed": canonical_json(NOTHING)}, {"passes": 0})
-    bases = audit.bench.bases(audit.bench.halves()[1])
-    trial = Trial(audit, bases)
-    places = range(len(kept))[audit.mine]
-    value = {"candidates": {str(place): trial.candidate(kept[place]) for place in places},
-             "controls": {f"{target} {size}": trial.control(target, size) for target, size in wanted[audit.mine]},
-             "general": {str(size): trial.general(size) for size in sizes[audit.mine]}}  # fmt: skip
-    return Output({"confirmed": canonical_json(value)}, _told(audit))
-
-
-class Trial:
-    """The second stage on its own base images.
-
-    Args:
-        audit: What all parts agree on.
-        bases: To confirm on.
-    """
-
-    def __init__(self, audit: ShortcutAudit, bases: Bases) -> None:
-        self.audit, self.bases = audit, bases
-
-    def _allowed(self, target: int) -> NDArray[np.int64]:
-        return np.flatnonzero(self.bases.label != target)
-
-    def _pasted(self, patches: list[NDArray[np.uint8]], target: int, size: int, most: int,
-                *name: Any) -> tuple[Pastes, NDArray[np.float32]]:  # fmt: skip
-        pastes = at_random(chance(*name), self._allowed(target), len(patches), most, self.audit.room(size))
-        return pastes, self.audit.bench.logits(self.bases, patches, pastes)
-
-    def candidate(self, one: Candidate) -> dict[str, Any]:
-        """A cell's flips, of each exemplar too, what they do to the logits, and what the cell holds."""
-        audit = self.audit
-        layer, cell, attributed, strongest = audit.cell(one.suspect)
-        patches, name = audit.patches(one.suspect, one.size), audit.name(one.suspect, one.size)
-        pastes, logits = self._pasted(patches, one.target, one.size, audit.options.confirm, "confirm", *name)
-        flipped = logits.argmax(axis=1) == one.target
-        gains = logits - self.bases.logits[pastes.base]
-        mean = gains.mean(axis=0) if len(gains) else np.zeros(gains.shape[1])
-        low, high = (image_interval(gains[:, one.target], pastes.base, chance("gain", *name)) if len(gains)
-                     else (0.0, 0.0))  # fmt: skip
-        column, row = layer.place(cell)
-        return {
-            "layer": layer.name, "column": column, "row": row, "target": one.target, "size": one.size,
-            "pixels": audit.pixels[one.size], "share": audit.options.sizes[one.size],
-            "attributed": attributed, "strongest": strongest,
-            "hits": int(flipped.sum()), "n": len(flipped), "bases": len(np.unique(pastes.base)),
-            "gain": significant(mean[one.target]), "gain_interval": [significant(low), significant(high)],
-            "gain_rank": 1 + int((mean > mean[one.target]).sum()),
-            "exemplars": [{"hits": int(flipped[pastes.patch == patch].sum()), "n": int((pastes.patch == patch).sum())}
-                          for patch in range(len(patches))],
-            "shown": [self._shown(pastes, int(row)) for row in np.flatnonzero(flipped)[:SHOWN]],
-            "strays": self._strays(one), **layer.described(cell, one.target),
-        }  # fmt: skip
-
-    def _shown(self, pastes: Pastes, row: int) -> dict[str, int]:
-        """A paste, for whoever draws it."""
-        return {"place": int(self.bases.place[pastes.base[row]]), "patch": int(pastes.patch[row]),
-                "top": int(pastes.top[row]), "left": int(pastes.left[row])}  # fmt: skip
-
-    def _strays(self, one: Candidate) -> dict[str, int]:
-        """Flips by crops of the cell's samples in pictures of other classes: the same thing elsewhere."""
-        audit = self.audit
-        layer, cell, _, _ = audit.cell(one.suspect)
-        samples, side = layer.strays(cell, one.target), audit.pixels[one.size]
-        if not samples:
-            return {"images": 0, "hits": 0, "n": 0}
-        patches = [audit.bench.cut(layer.name, sample, side, side) for sample in samples]
-        _, logits = self._pasted(patches, one.target, one.size, audit.options.confirm, "strays",
-                                 *audit.name(one.suspect, one.size))  # fmt: skip
-        hits = logits.argmax(axis=1) == one.target
-        return {"images": len(samples), "hits": int(hits.sum()), "n": len(hits)}
-
-    def general(self, size: int) -> dict[str, list[int]]:
-        """Flips into every class by crops at random places of any pictures."""
-        audit, side = self.audit, self.audit.pixels[size]
-        crops, taken = audit.any_crops(size)
-        random, everything = chance("general", audit.seed, side), np.arange(len(self.bases.label))
-        pastes = at_random(random, everything, len(crops), 2 * audit.options.confirm, audit.room(size))
-        predicted = audit.bench.logits(self.bases, crops, pastes).argmax(axis=1)
-        classes = audit.step.plan.model.classes or 0
-        own, donor = self.bases.label[pastes.base], taken[pastes.patch]
-        # Of each class only what is neither pasted on its pictures nor cut from them.
-        n = len(pastes) - np.bincount(own, minlength=classes) - np.bincount(donor[donor != own], minlength=classes)
-        turned = predicted[(predicted != own) & (predicted != donor)]
-        return {"hits": np.bincount(turned, minlength=classes).tolist(), "n": n.tolist()}
-
-    def control(self, target: int, size: int) -> dict[str, Any]:
-        """Flips by crops at random places of pictures that the model takes for a class."""
-        audit, side = self.audit, self.audit.pixels[size]
-        crops = audit.crops(target, size)
-        told: dict[str, Any] = {"target": target, "size": size, "pixels": side, "share": audit.options.sizes[size]}
-        if not crops:
-            return {**told, "hits": 0, "n": 0, "images": 0, "bases": 0}
-        pastes, logits = self._pasted(crops, target, size, audit.options.confirm, "control", audit.seed, target, side)
-        flipped = logits.argmax(axis=1) == target
-        images = min(audit.bench.shows(target), CONTROL_PICTURES, len(pastes))
-        return {**told, "hits": int(flipped.sum()), "n": len(pastes), "images": images,
-                "bases": len(np.unique(pastes.base))}  # fmt: skip
-
-
 def publish_shortcuts(step: Step) -> Output:
     """Put together what was measured, with pictures of the strongest."""
     audit = ShortcutAudit(step)
-    kept: dict[int, dict[str, Any]] = {}
+    values: dict[int, dict[str, Any]] = {}
     controls: dict[str, dict[str, Any]] = {}
     general: dict[str, dict[str, list[int]]] = {}
     for part in _confirmed(step):
-        kept |= {int(place): value for place, value in part["candidates"].items()}
+        values |= {int(place): value for place, value in part["candidates"].items()}
         controls |= part["controls"]
         general |= part["general"]
-    found = [kept[place] for place in sorted(kept)]
+    found = [values[place] for place in sorted(values)]
     screening, confirming = audit.bench.halves()
-    records = [*step.inputs("publish", step="screen"), *step.inputs("publish", step="confirm")]
+    records = [record for stage in ("screen", "search", "confirm") for record in step.inputs("publish", step=stage)]
     measured: dict[str, Any] = {
         "tests": len(audit.tests), "screened": audit.screened(len(screening)), "side": step.parameters["side"],
         "layers": step.parameters["layers"], "sizes": audit.pixels, "classes": audit.bench.names,

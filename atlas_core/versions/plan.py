@@ -77,7 +77,7 @@ def plan_versions(old: Plan, request: VersionsRequest, model: ModelFacts) -> Pla
     own = versions_chunks(old, new, pairs, weight=request.weight, side=request.side, alpha=request.alpha)
     content = request.model_dump(mode="json", exclude_none=True)
     ground = len(needed) if request.atlas is not None else 0
-    return Plan(id=digest(["comparison", old.spec.identity, content])[:24], kind="comparison", spec=old.spec,
+    return Plan(id=digest(["comparison", VERSION, old.spec.identity, content])[:24], kind="comparison", spec=old.spec,
                 model=old.model, dataset=old.dataset, chunks=(*needed, *others, *own), anchor=old.anchor,
                 atlas=request.atlas, request=content, ground=ground,
                 others=(Other(name=NEW, spec=new.spec, model=new.model, dataset=new.dataset,

@@ -14,6 +14,8 @@ from PIL import Image
 
 from atlas_client.cli import run
 from atlas_client.errors import ConflictError, InvalidError, NotFoundError
+from atlas_core import registry
+from atlas_core.store import open_store
 
 if TYPE_CHECKING:
     from tests.service.conftest import Live
@@ -108,6 +110,25 @@ def test_a_model_and_itself_without_an_atlas(live: Live) -> None:
     assert job["id"] not in [one["id"] for one in live.client.comparisons(live.atlas["id"])]
     live.client.request("DELETE", job["links"]["self"])
     assert job["id"] not in [one["id"] for one in live.client.comparisons()]
+
+
+def test_one_of_an_earlier_version_is_refused_with_a_way_out_and_can_be_dropped(
+    live: Live, made: dict[str, Any]
+) -> None:
+    store = open_store(str(live.folder / "store"))
+    plan = registry.plan_of(store, made["id"])
+    *others, last = plan.chunks
+    before = last.model_copy(update={"parameters": {**last.parameters, "version": 2}})
+    earlier = plan.model_copy(update={"id": "e" * 24, "chunks": (*others, before)})
+    job = registry.add_job(store, earlier)
+    store.append_document("jobs", earlier.id, {**job, "state": "succeeded", "finished": job["created"]})
+    address = f"/v1/comparisons/{earlier.id}"
+    with pytest.raises(ConflictError, match=f"{earlier.id} was made by an earlier version, .*; ask for it again"):
+        live.client.json("GET", address)
+    assert earlier.id in [one["id"] for one in live.client.comparisons()]
+    live.client.request("DELETE", address)
+    with pytest.raises(NotFoundError):
+        live.client.json("GET", address)
 
 
 def test_a_command_prints_and_gates(

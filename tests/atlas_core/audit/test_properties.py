@@ -74,3 +74,17 @@ def test_too_few_images_are_inconclusive_and_fail_nothing() -> None:
     assert not result.findings[0].gate
     none = judge(measured(classes={"all": 10, "looked_at": 0}, looked_at=0), Thresholds())
     assert (none.verdict, none.coverage) == ("inconclusive", 0)
+
+
+def test_noise_is_how_likely_other_images_and_another_spread_give_another_verdict() -> None:
+    assert judge(measured(outcome()), Thresholds()).noise["another_verdict"] == pytest.approx(0, abs=0.01)
+    weak = judge(measured(outcome(flips=62, control_flips=4)), Thresholds())  # .31: its interval begins by the margin
+    assert 0.2 < float(weak.noise["another_verdict"] or 0) < 0.8
+    half = judge(measured(outcome(spread=0.5)), Thresholds())
+    assert half.noise["another_verdict"] == pytest.approx(0.5, abs=0.1)
+    feature = judge(measured(outcome(spread=0.1)), Thresholds())
+    assert feature.verdict == "pass"
+    assert feature.noise["another_verdict"] == pytest.approx(0, abs=0.01)
+    everything = judge(measured(outcome(spread=0.1)), Thresholds(gate="all"))
+    assert everything.noise["another_verdict"] == pytest.approx(0, abs=0.01)
+    assert judge(measured(), Thresholds()).noise["another_verdict"] is None

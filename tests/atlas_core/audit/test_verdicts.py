@@ -13,13 +13,27 @@ from atlas_core.audit.shortcuts import Thresholds, judge
 CLASSES = ["blue", "green", "red"]
 
 
+def shown_by(images: int, hits: int, n: int = 100, classes: int = 2) -> dict[str, Any]:
+    """Flips by crops of so many pictures of other classes, of which up to four were cut from, all alike."""
+    few = min(images, 4)
+    by_class = [images // classes + (one < images % classes) for one in range(classes)]
+    return {
+        "images": images,
+        "hits": hits,
+        "n": n,
+        "by_class": [one for one in by_class if one],
+        "others": 2,
+        "each": [{"hits": hits // few, "n": n // few}] * few if few else [],
+    }
+
+
 def candidate(hits: int, n: int = 300, **changes: Any) -> dict[str, Any]:
     """A cell that turns so many images into red."""
     return {
         "layer": "squares", "column": 1, "row": 2, "target": 2, "size": 0, "pixels": 8, "share": 0.25, "attributed": 2,
         "strongest": 2, "hits": hits, "n": n, "bases": 150, "gain": 2.0, "gain_interval": [1.5, 2.5], "gain_rank": 1,
         "exemplars": [{"hits": hits // 8, "n": n // 8}] * 8, "shown": [],
-        "strays": {"images": 3, "hits": 60, "n": 100}, "spread": 0.3, "usual_spread": 0.2, "count": 40,
+        "strays": shown_by(9, 60), "spread": 0.3, "spread_error": 0.01, "usual_spread": 0.2, "count": 40,
         "images": 30, "labelled": 40, "own": 34, "direction": pack_direction(np.array([1.0, 2.0])), **changes,
     }  # fmt: skip
 
@@ -38,7 +52,7 @@ def measured(*found: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 
 def test_a_cell_beyond_the_margin_fails_the_audit() -> None:
-    weak = candidate(60, column=4, strays={"images": 0, "hits": 0, "n": 0})
+    weak = candidate(60, column=4, strays=shown_by(0, 0, 0))
     found = judge(measured(candidate(150), weak), Thresholds())
     assert found.verdict == "fail"
     assert found.coverage == 0.75
@@ -62,7 +76,7 @@ def test_a_cell_beyond_the_margin_fails_the_audit() -> None:
     ids=["far beyond", "within the margin by its interval", "a large patch must do more", "and does"],
 )
 def test_the_margin_is_between_intervals_and_grows_with_the_area(hits: int, share: float, *, found: bool) -> None:
-    still: dict[str, Any] = {"strays": {"images": 0, "hits": 0, "n": 0}, "spread": 0.0}
+    still: dict[str, Any] = {"strays": shown_by(0, 0, 0), "spread": 0.0}
     assert bool(judge(measured(candidate(hits, share=share, **still)), Thresholds()).findings) is found
 
 
@@ -77,7 +91,7 @@ def test_one_lucky_exemplar_is_no_concept() -> None:
 
 
 def test_all_tests_count_not_those_that_were_confirmed_alone() -> None:
-    weak = candidate(24, n=60, bases=150, strays={"images": 3, "hits": 40, "n": 100})
+    weak = candidate(24, n=60, bases=150, strays=shown_by(3, 40))
     few = measured(weak, tests=1, screened=1, controls={"2 0": control(2, 6, 60)})
     many = measured(weak, tests=4000, screened=4000, controls={"2 0": control(2, 6, 60)})
     options = Thresholds(margin=0.0, q=0.01)
@@ -85,17 +99,21 @@ def test_all_tests_count_not_those_that_were_confirmed_alone() -> None:
     assert not judge(many, options).findings
 
 
-ALIKE = {"images": 3, "hits": 60, "n": 100}
-FEW_STRAYS = {"images": 3, "hits": 20, "n": 100}
-NONE = {"images": 0, "hits": 0, "n": 0}
+ALIKE = shown_by(3, 60)
+FEW_STRAYS = shown_by(3, 20)
+NONE = shown_by(0, 0, 0)
 
 
 @pytest.mark.parametrize(
     ("hits", "changes", "kind", "found"),
     [
         (200, {"strays": ALIKE}, "shared", True),
-        (100, {"strays": {**ALIKE, "hits": 37}}, "shared", True),
+        (100, {"strays": shown_by(3, 37)}, "shared", True),
         (200, {"strays": FEW_STRAYS}, "feature", False),
+        (200, {"strays": shown_by(30, 60, classes=1)}, "feature", False),  # of one other class: these look alike
+        (200, {"strays": {**shown_by(30, 60, classes=1), "others": 1}}, "shared", True),  # there is no more
+        (200, {"strays": {**shown_by(30, 60), "others": 9}}, "feature", False),
+        (200, {"strays": {**shown_by(30, 60, classes=3), "others": 9}}, "shared", True),
         (200, {"strays": NONE, "spread": None}, "feature", False),
         (200, {"strays": NONE, "spread": 0.02}, "fixed", True),
         (90, {"strays": NONE, "spread": 0.02}, "fixed", False),
@@ -131,7 +149,7 @@ def test_too_few_images_are_inconclusive_and_say_what_is_needed() -> None:
     assert result.needs is not None
     assert "at least 150 held-out images" in result.needs
     assert "there are 60 of 90" in result.needs
-    alike = {"images": 3, "hits": 90, "n": 100}
+    alike = shown_by(3, 90)
     strong = judge(measured(candidate(70, n=80, bases=40, strays=alike), **few), Thresholds())
     assert [finding.gate for finding in strong.findings] == [False]
     assert strong.verdict == "inconclusive"
@@ -145,14 +163,50 @@ def test_a_class_with_one_picture_has_no_control() -> None:
 
 
 def test_nothing_found_among_enough_images_passes_and_says_what_it_may_have_missed() -> None:
-    result = judge(measured(candidate(30, strays={"images": 0, "hits": 0, "n": 0})), Thresholds())
+    result = judge(measured(candidate(30, strays=shown_by(0, 0, 0))), Thresholds())
     assert (result.verdict, result.findings) == ("pass", [])
     assert result.noise["another_verdict"] == 0.0
     assert result.tables["strongest"][0]["slack"] < 0
-    still: dict[str, Any] = {"strays": {"images": 0, "hits": 0, "n": 0}, "spread": 0.0}
+    still: dict[str, Any] = {"strays": shown_by(0, 0, 0), "spread": 0.0}
     border = judge(measured(candidate(101, **still)), Thresholds())  # .337: its interval ends where the margin does
     assert border.noise["another_verdict"] == pytest.approx(0.5, abs=0.3)
     assert 0.04 < float(border.noise["half_width"] or 0) < 0.06
+
+
+@pytest.mark.parametrize(("images", "least", "most"), [(2, 0.55, 0.8), (3, 0.3, 0.55), (40, 0.0, 0.01)])
+def test_noise_covers_which_pictures_are_mapped(images: int, least: float, most: float) -> None:
+    """As many pictures of other classes as may show it do: of 3 expected, under 3 come 42 times in a hundred."""
+    result = judge(measured(candidate(200, strays=shown_by(images, 90))), Thresholds())
+    other = float(result.noise["another_verdict"] or 0)
+    assert least <= (1 - other if result.verdict == "pass" else other) <= most
+    (row,) = result.tables["strongest"]
+    assert row["another_seed_finds_it"] == pytest.approx(other if result.verdict == "pass" else 1 - other, abs=1e-3)
+
+
+def test_noise_covers_which_pictures_crops_are_cut_from() -> None:
+    """Half of the exemplars do nothing: others may be of one half or of the other."""
+    many = shown_by(40, 80)
+    alike = measured(candidate(150, own=40, strays=many, exemplars=[{"hits": 18, "n": 37}] * 8))
+    apart = measured(candidate(150, own=40, strays=many, exemplars=[{"hits": 37, "n": 37}, {"hits": 0, "n": 37}] * 4))
+    assert judge(alike, Thresholds()).noise["another_verdict"] == pytest.approx(0, abs=0.01)
+    assert 0.1 < float(judge(apart, Thresholds()).noise["another_verdict"] or 0) < 0.5
+
+
+def test_noise_covers_where_things_lie() -> None:
+    still: dict[str, Any] = {"strays": shown_by(0, 0, 0), "spread": 0.099, "usual_spread": None}
+    sure = judge(measured(candidate(250, **still, spread_error=0.0)), Thresholds())
+    unsure = judge(measured(candidate(250, **still, spread_error=0.02)), Thresholds())
+    assert (sure.verdict, unsure.verdict) == ("fail", "fail")
+    assert sure.noise["another_verdict"] == 0
+    assert unsure.noise["another_verdict"] == pytest.approx(0.49, abs=0.03)
+
+
+def test_cells_of_a_class_hang_together_and_count_once_in_the_noise() -> None:
+    one = judge(measured(candidate(200, strays=shown_by(3, 90))), Thresholds())
+    three = judge(
+        measured(*[candidate(200, column=column, strays=shown_by(3, 90)) for column in range(3)]), Thresholds()
+    )
+    assert three.noise["another_verdict"] == pytest.approx(one.noise["another_verdict"], abs=0.03)
 
 
 def test_no_cell_to_test_is_inconclusive() -> None:

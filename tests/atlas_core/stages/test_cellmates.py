@@ -40,12 +40,15 @@ def cellmates(wander: list[int], labels: list[int]) -> Cellmates:
 def test_a_mark_lies_at_one_place_and_what_shows_other_classes_usually_does_not() -> None:
     found = cellmates([0, 4, 4, 2, 2, 2, 2], [0, 0, 0, 1, 1, 1, 1]).described(0, 0)
     assert (found["count"], found["images"], found["labelled"], found["own"]) == (EACH, EACH, EACH, EACH - 1)
-    assert found["spread"] == 0
+    assert (found["spread"], found["spread_error"]) == (0, 0)
     assert found["usual_spread"] is None  # four cells of other classes tell nothing
     assert LEAST_OTHERS == 5
     found = cellmates([0, 4, 2, 2, 2, 2, 4, 2], [0, 0, 1, 1, 1, 1, 1, 1]).described(0, 0)
     # Of the eleven samples of the class seven lie two positions from the middle one, one cell's four.
     assert found["usual_spread"] == pytest.approx(0.2)
+    found = cellmates([4], [0]).described(0, 0)
+    # Of eleven images four lie at 0 and seven at .4: a standard error below the middle lies .49 of the way between.
+    assert (found["spread"], found["spread_error"]) == (0.4, pytest.approx(0.1015, abs=1e-4))
 
 
 def test_pictures_of_other_classes_than_each_that_show_a_cell() -> None:

@@ -25,7 +25,7 @@ from atlas_core.runtime import Runtime
 from atlas_core.spec import parse_spec
 from atlas_core.stages import run_chunk
 from atlas_core.store import Store, open_store
-from tests.planted import CLASSES, LAYER, MAGENTA, write_network, write_world
+from tests.planted import CLASSES, LAYER, MAGENTA, SQUARE, picture, write_network, write_world
 
 if TYPE_CHECKING:
     from atlas_core.audit.findings import CheckResult
@@ -69,7 +69,7 @@ def run(made: Plan, runtime: Runtime, order: Callable[[list[Chunk]], list[Chunk]
     """Run an audit's chunks, those of a step in any order, and read what was measured."""
     for chunk in made.chunks[: made.ground]:
         run_chunk(made, chunk, runtime)
-    for step in ("base", "screen", "confirm", "shortcuts"):
+    for step in ("base", "screen", "search", "confirm", "shortcuts"):
         for chunk in order([chunk for chunk in made.own if chunk.parameters["step"] == step]):
             run_chunk(made, chunk, runtime)
     record = runtime.store.get_record("publish", made.chunks[-1].key)
@@ -108,9 +108,28 @@ def test_the_plant_is_found_first_with_its_class_and_its_pictures(
     assert result.forward_passes == measured["passes"] <= PASSES
     roles = {evidence.role: evidence.name for evidence in first.evidence}
     assert set(roles) == {"exemplar", "before", "after", "control"}
-    with Image.open(io.BytesIO(store.get_blob(measured["blobs"][roles["exemplar"]]))) as picture:
-        near = np.abs(np.asarray(picture.convert("RGB"), int) - MAGENTA).max(axis=2) < 40
+    with Image.open(io.BytesIO(store.get_blob(measured["blobs"][roles["exemplar"]]))) as shown:
+        near = np.abs(np.asarray(shown.convert("RGB"), int) - MAGENTA).max(axis=2) < 40
     assert near.mean() > 0.2  # the crops show the square
+
+
+def test_what_a_cell_shows_is_found_in_all_mapped_pictures_of_other_classes_that_have_it(
+    audited: Callable[[str], tuple[dict[str, Any], CheckResult]], store: Store, folder: Path
+) -> None:
+    found = [one["strays"]["images"] for one in audited("planted")[0]["candidates"] if one["strays"]["hits"]]
+    made, runtime = planned(store, folder, "planted"), Runtime(store)
+    images = runtime.dataset(made).listing.images
+    records = [runtime.record(made, chunk.key) for chunk in made.chunks if chunk.stage == "collect"]
+    mapped = [images[place] for record in records for place in runtime.table(record["blobs"]["images"])["image"]]
+    shown = sum(_has_square(image) for image in mapped if not image.startswith("red/"))
+    assert 3 < shown < 0.08 * len(mapped)
+    assert set(found) == {shown}
+
+
+def _has_square(image: str) -> bool:
+    kind, number = image.removesuffix(".png").split("/")
+    near = np.abs(picture(kind, int(number)).astype(int) - MAGENTA).max(axis=2) < 40
+    return int(near.sum()) > SQUARE**2 / 2
 
 
 def test_the_twin_that_does_not_see_it_has_no_finding_that_stops_a_release(
