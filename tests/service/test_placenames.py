@@ -123,3 +123,5 @@ def test_names_wait_for_attributions(api: TestClient, made: bool) -> None:
         assert {one["name"] for one in answer.json()["items"]} == {"0", "2"}
     else:
         assert "not attributed yet" in assert_problem(answer, 404, "not-yet")["detail"]
+        wished = api.get(str(answer.request.url), params={"wish": True})
+        assert (wished.status_code, wished.json()["items"]) == (202, [])

@@ -200,7 +200,7 @@ def test_a_lasso_on_the_second_map_selects_there_and_a_picture_shows_both(
     download.value.save_as(tmp_path / "both.png")
     boxes = [one.bounding_box() for one in (first, second)]
     with Image.open(tmp_path / "both.png") as picture:
-        assert picture.width == round(sum(box["width"] for box in boxes if box)) + 1
+        assert abs(picture.width - sum(box["width"] for box in boxes if box) - 1) <= 1  # whole pixels
     second.press("Escape")
     expect(page.locator(".found")).to_have_count(0)
     assert "b.lasso" not in state(page)
