@@ -11,7 +11,7 @@ BIN := .venv/bin
 # Two processes share the tests, each with one thread: a build's bytes depend on the setting.
 TWO := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup system viewer demo test proof check fix bench docs clean
+.PHONY: help setup system viewer install sbom images demo test proof check fix bench docs clean
 
 help:  ## these lines
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -88,7 +88,32 @@ bench: .venv/.installed  ## the measured claims, printed
 	$(BIN)/python benchmarks/collect.py $(MODEL) $(DATASET) $(LAYER)
 	$(BIN)/python benchmarks/memory.py $(MODEL) $(DATASET) $(LAYER)
 
-docs: .venv/.installed  ## docs/reference, written from the code
+# What the images are built by: one extra in an environment of its own, with the viewer that `make viewer` left here.
+# TORCH_INDEX names an index of torch's builds for processors.
+EXTRA ?= service
+ENVIRONMENT ?= build/$(EXTRA)
+PIP := $(ENVIRONMENT)/bin/python -m pip install --disable-pip-version-check --no-cache-dir --progress-bar off
+install:  ## an environment (ENVIRONMENT=) with one extra (EXTRA=service, worker, worker-gpu), as in the images
+	test -x $(ENVIRONMENT)/bin/python || "$(PYTHON)" -m venv $(ENVIRONMENT)
+	$(if $(TORCH_INDEX),$(PIP) --index-url "$(TORCH_INDEX)" 'torch>=2.10' 'torchvision>=0.25')
+	$(PIP) '.[$(EXTRA)]'
+
+# The tool has an environment of its own, so that it is no part of what it lists.
+SBOM ?= build/sbom.json
+LISTER := /tmp/atlas-sbom
+sbom:  ## what an environment (ENVIRONMENT=) holds, as CycloneDX, into SBOM=
+	@mkdir -p $(dir $(SBOM))
+	@test -x $(BIN)/cyclonedx-py || test -x $(LISTER)/bin/cyclonedx-py || { "$(PYTHON)" -m venv $(LISTER) && \
+		$(LISTER)/bin/python -m pip install --disable-pip-version-check --no-cache-dir --quiet 'cyclonedx-bom>=7'; }
+	@lister=$(BIN)/cyclonedx-py; test -x $$lister || lister=$(LISTER)/bin/cyclonedx-py; \
+	$$lister environment --pyproject pyproject.toml --output-reproducible --output-file $(SBOM) $(ENVIRONMENT)/bin/python
+
+images:  ## the three images, by docker
+	docker build -f service/Dockerfile -t activation-atlas-api .
+	docker build -f workers/Dockerfile --target cpu --build-arg TORCH_INDEX="$(TORCH_INDEX)" -t activation-atlas-worker:cpu .
+	docker build -f workers/Dockerfile --target cuda -t activation-atlas-worker:cuda .
+
+docs: .venv/.installed  ## docs/settings.md and docs/reference, written from the code
 	$(BIN)/python docs/generate.py
 
 clean:  ## caches and build folders; not the virtual environment

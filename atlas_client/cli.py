@@ -43,7 +43,7 @@ from atlas_client.views import compare, heatmap, select
 
 INTERRUPTED = 130
 # Slugs of errors of the core (which the client does not import) that are not the caller's to mend.
-NOT_THE_CALLERS = ("internal", "dependency-down", "integrity", "cancelled")
+NOT_THE_CALLERS = ("internal", "dependency-down", "other-version", "integrity", "cancelled")
 # typer brings click along or inside; either way this is its base of usage errors.
 USAGE_ERRORS: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 

@@ -17,7 +17,11 @@ EXTRAS = {
     "core": ("worker", {"build": "Build an atlas here, without a service.", "layers": "List the layers of a model.",
                         "open": "Look at an atlas in a local folder."}),
     "service": ("service", {"up": "Start the service here, with all that it needs.",
-                            "demo": "Make a small world, its atlas, and show it."}),
+                            "demo": "Make a small world, its atlas, and show it.",
+                            "gc": "Delete what nothing refers to.", "backup": "Copy a whole deployment.",
+                            "restore": "Fill an empty deployment from a copy.",
+                            "upgrade": "Write anew what an earlier version wrote.",
+                            "doctor": "Check a deployment, and say what to do."}),
 }  # fmt: skip
 
 

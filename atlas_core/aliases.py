@@ -162,6 +162,11 @@ def listed(store: Store) -> list[Document]:
     return sorted(found, key=lambda value: str(value["name"]))
 
 
+def lock_of(kind: AliasKind, target: str) -> str:
+    """The lock under which aliases are moved to something, and it is deleted."""
+    return f"named:{kind}/{target}"
+
+
 def check_unnamed(store: Store, kind: AliasKind, target: str) -> None:
     """Refuse to drop what aliases name. Called while nobody moves one there.
 

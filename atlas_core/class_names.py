@@ -9,6 +9,8 @@ from atlas_core.errors import InputError
 
 TOP_CLASSES = 5
 """That a cell names."""
+LONGEST_INDEX = 18
+"""Digits of an index; Python refuses to read very long numbers."""
 
 
 def class_name(index: int, names: Sequence[str]) -> str:
@@ -40,7 +42,7 @@ def class_index(asked: int | str, names: Sequence[str], count: int, pointer: str
     """
     if asked in names:
         return list(names).index(str(asked))
-    if (isinstance(asked, int) or asked.isdecimal()) and 0 <= int(asked) < count:
+    if (isinstance(asked, int) or (asked.isdecimal() and len(asked) <= LONGEST_INDEX)) and 0 <= int(asked) < count:
         return int(asked)
     examples = f", or a name such as {', '.join(names[:3])}" if names else ""
     raise InputError(f"there is no class {asked!r}; give an index from 0 to {count - 1}{examples}", pointer=pointer)

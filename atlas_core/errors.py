@@ -130,3 +130,9 @@ class DependencyError(AtlasError):
     """Redis, the store or the service cannot be reached; try again later."""
 
     slug = "dependency-down"
+
+
+class VersionError(DependencyError):
+    """Work or a document of another version of this software: the processes of that version see to it."""
+
+    slug = "other-version"

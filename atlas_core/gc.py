@@ -151,7 +151,7 @@ def _mark(store: Store, model: str | None = None) -> _Marks:
         marks.live |= keys | set(_anchored(plan))
         if (job["kind"], job["state"]) == ("projections", "succeeded"):
             plan["request"] = None  # the images of a batch that is answered are of no use any more
-        marks.blobs |= _named({**plan, "chunks": []})
+        marks.blobs |= named_blobs({**plan, "chunks": []})
     marks.dropped -= marks.live
     return marks
 
@@ -165,7 +165,7 @@ def _anchored(plan: Document) -> Iterator[str]:
             yield from (layer["neighbours"], layer["layout"])
 
 
-def _named(value: Any) -> set[str]:
+def named_blobs(value: Any) -> set[str]:
     """Whatever may be the digest of a blob in a document."""
     return set(SHA256.findall(json.dumps(value)))
 
@@ -257,7 +257,7 @@ class _Sweep:
         found = set()
         for kind in self.store.document_kinds():
             if kind not in BY_JOB:
-                found |= _named(self.store.get_documents(kind))
+                found |= named_blobs(self.store.get_documents(kind))
         return found
 
     def uploads(self) -> None:

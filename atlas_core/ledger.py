@@ -24,6 +24,8 @@ SWEEPING = "atlas:sweeping"
 SWEEPING_MS = 30_000
 SWEEPING_LOOK_SECONDS = 0.05
 HEARTBEATS = "atlas:workers"
+VERSIONS = "atlas:versions"
+VERSIONS_SECONDS = 86_400
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,19 @@ class Ledger(ChunkLedger):
         """Note that a worker stops."""
         with reaching_redis():
             self._redis.zrem(HEARTBEATS, _worker_text(worker))
+            self._redis.hdel(VERSIONS, worker.id)
+
+    def tell_version(self, worker: Worker, version: str) -> None:
+        """Note of which version of this software a worker is."""
+        with reaching_redis(), self._redis.pipeline() as pipe:
+            pipe.hset(VERSIONS, worker.id, version)
+            pipe.expire(VERSIONS, VERSIONS_SECONDS)
+            pipe.execute()
+
+    def versions(self) -> dict[str, str]:
+        """Versions by the ids of workers that told, dead ones among them."""
+        with reaching_redis():
+            return cast("dict[str, str]", self._redis.hgetall(VERSIONS))
 
     def workers(self) -> list[Worker]:
         """The live workers."""

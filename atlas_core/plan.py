@@ -22,9 +22,10 @@ KEPT_SAMPLES = ("attribute",)
 
 
 class Chunk(Card):
-    """The unit that a worker runs."""
+    """The unit that a worker runs, made by a version of its stage."""
 
     stage: str
+    version: int
     key: str
     parameters: dict[str, Any]
     inputs: tuple[str, ...]
@@ -34,7 +35,7 @@ class Chunk(Card):
         """A chunk under its key; what it only comes `after` is no part of what it makes."""
         inputs = tuple(inputs)
         key = record_key(stage, VERSIONS[stage], parameters, inputs)
-        return cls(stage=stage, key=key, parameters=parameters, inputs=(*inputs, *after))
+        return cls(stage=stage, version=VERSIONS[stage], key=key, parameters=parameters, inputs=(*inputs, *after))
 
     @property
     def is_tile(self) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import unquote, urlsplit
@@ -19,19 +17,21 @@ from atlas_core.keys import digest
 from atlas_core.models.preprocessing import read_pixels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from typing import Any
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Any, BinaryIO
 
     from numpy.typing import NDArray
 
     from atlas_core.datasets.listing import Listing
     from atlas_core.models.base import LoadedModel
-    from atlas_core.models.inspect import Inspection
+    from atlas_core.models.looking import LabelledImages, Look
     from atlas_core.registry import Document
     from atlas_core.store import Store
 
-log = logging.getLogger(__name__)
 Stores: TypeAlias = "Mapping[str, str]"
+LookAt: TypeAlias = (
+    "Callable[[ModelCard, Callable[[str], BinaryIO], LabelledImages | None, Sequence[str] | None], Look]"
+)
 NO_STORES: Stores = {}
 ACCURACY_IMAGES = 5_000
 """Labelled images that an accuracy is measured on at most: its standard error is then under .8 points."""
@@ -68,7 +68,7 @@ def _held(store: Store, listing: Listing) -> dict[str, Any]:
     }
 
 
-def inspect_model(store: Store, name: str, stores: Stores = NO_STORES) -> Document:
+def inspect_model(store: Store, name: str, stores: Stores = NO_STORES, look: LookAt | None = None) -> Document:
     """Load a registered model, list its layers, measure it on its dataset, or note why it is refused.
 
     A model that is registered with another dataset meanwhile stays to be inspected again.
@@ -77,35 +77,22 @@ def inspect_model(store: Store, name: str, stores: Stores = NO_STORES) -> Docume
         store: Holds the registry and the weights.
         name: The model's id.
         stores: Registered stores that its dataset may lie in, URL by name.
+        look: Looks at a model elsewhere; in this process by default.
     """
-    from atlas_core.models.base import load_model
-
     value = registry.document(store, "models", name)
     card, evaluate_on = ModelCard(**value["card"]), value["evaluate_on"]
     try:
-        model = load_model(card, store.get_blob)
-        found = _inspect(store, model, evaluate_on, stores)
+        looked = _inspect(store, card, evaluate_on, stores, look)
     except InputError as error:
         return _settle(store, name, evaluate_on, state="refused", reasons=[error.detail])
-    accuracy = None
+    accuracy, found = None, looked.inspection
     if found.images:
         accuracy = {"top1": found.top1, "top5": found.top5, "images": found.images, "dataset": evaluate_on}
     return _settle(
         store, name, evaluate_on, state="ready", reasons=list(found.reasons), warnings=list(found.warnings),
         layers=[layer.model_dump(mode="json") for layer in found.layers], classes=found.classes, accuracy=accuracy,
-        convertible=found.convertible, cost=_cost(model),
+        convertible=found.convertible, cost=looked.cost,
     )  # fmt: skip
-
-
-def _cost(model: LoadedModel) -> dict[str, Any] | None:
-    """What the model's forward pass takes here; None where it cannot be measured, and estimates do without."""
-    from atlas_core.models.cost import measure_cost
-
-    try:
-        return measure_cost(model, time.process_time)  # whatever else runs here now
-    except Exception:
-        log.warning("the cost of the model %r cannot be measured", model.card.name, exc_info=True)
-        return None
 
 
 def _settle(store: Store, name: str, evaluate_on: str | None, **changes: Any) -> Document:
@@ -113,17 +100,22 @@ def _settle(store: Store, name: str, evaluate_on: str | None, **changes: Any) ->
     return newest if newest["evaluate_on"] != evaluate_on else registry.update(store, "models", name, **changes)
 
 
-def _inspect(store: Store, model: LoadedModel, evaluate_on: str | None, stores: Stores) -> Inspection:
-    from atlas_core.models.inspect import inspect_model as inspected
+def _inspect(store: Store, card: ModelCard, evaluate_on: str | None, stores: Stores, look: LookAt | None) -> Look:
+    from atlas_core.models.looking import look as look_here
+
+    def looked(images: LabelledImages | None, classes: Sequence[str] | None) -> Look:
+        if look is None:
+            return look_here(card, store.get_blob, images, classes)
+        return look(card, store.open_blob, images, classes)
 
     if evaluate_on is None:
-        return inspected(model)
+        return looked(None, None)
     value = registry.document(store, "datasets", evaluate_on)
     if value["state"] == "inspecting":
         value = inspect_dataset(store, evaluate_on, stores)
     registry.dataset_facts(store, evaluate_on)
     with open_dataset(DatasetCard(**value["card"]), store.open_blob, open_store=registered(stores)) as dataset:
-        return inspected(model, _evenly(dataset, model.card), dataset.listing.classes)
+        return looked(_evenly(dataset, card), dataset.listing.classes)
 
 
 def _evenly(dataset: Dataset, card: ModelCard) -> Iterator[tuple[NDArray[np.uint8], int]]:

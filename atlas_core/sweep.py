@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from atlas_core import deliveries, registry
 from atlas_core.advance import CPU, TERMINAL, advance, clear_up
-from atlas_core.errors import DependencyError, NotFoundError
+from atlas_core.errors import DependencyError, NotFoundError, VersionError
 from atlas_core.inspections import Inspected, inspect, inspection_key
 
 if TYPE_CHECKING:
@@ -37,12 +38,15 @@ def sweep(store: Store, ledger: Ledger, enqueue: Enqueue) -> None:
     under_way = set(ledger.active())
     rescan = ledger.once("rescan", RESCAN_SECONDS)
     if rescan:
-        under_way.update(_unfinished(store))
+        with suppress(VersionError):  # the workers of that version look
+            under_way.update(_unfinished(store))
     if ledger.once("garbage-round", GARBAGE_SECONDS):
         clear_up(ledger, enqueue)
     for name in sorted(under_way):
         try:
             _move_on(name, store, ledger, enqueue)
+        except VersionError as error:
+            log.info("%s is left to workers of another version: %s", name, error.detail)
         except DependencyError:
             raise
         except NotFoundError as error:

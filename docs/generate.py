@@ -1,4 +1,4 @@
-"""Write docs/reference from the code: the commands as Markdown, the HTTP interface as OpenAPI."""
+"""Write from the code docs/settings.md, and docs/reference: commands as Markdown, the HTTP interface as OpenAPI."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from typer.cli import get_docs_for_click
 
 from atlas_client.cli import application
 from service.main import create_app
+from service.settings_page import settings_page
 
 REFERENCE = Path(__file__).parent / "reference"
 
 
 def main() -> None:
+    (REFERENCE.parent / "settings.md").write_text(settings_page())
     REFERENCE.mkdir(exist_ok=True)
     group = typer.main.get_command(application([]))
     context = typer.Context(group, info_name="atlas")

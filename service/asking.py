@@ -14,13 +14,12 @@ from uuid import uuid4
 import anyio
 import anyio.to_thread
 import redis
-import redis.asyncio
 
 from atlas_core import errors, mailbox
 from atlas_core.errors import AtlasError, DependencyError
 from atlas_core.keys import digest
 from atlas_core.mailbox import Answer, Request
-from atlas_core.redis_client import reaching_redis
+from atlas_core.redis_client import connect_async, reaching_redis
 from service.errors import NoAnswerError, TooManyError
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ class Asking:
 
     def __init__(self, url: str, wake: Callable[[], None], *, seconds: float, most: int) -> None:
         """Redis is not spoken to yet."""
-        self._redis = redis.asyncio.Redis.from_url(url, socket_connect_timeout=3, socket_timeout=10)
+        self._redis = connect_async(url)
         self._put = self._redis.register_script(mailbox.PUT)
         self._send, self._seconds, self._most = wake, seconds, most
         self._inbox = f"atlas:inbox:{uuid4().hex}"

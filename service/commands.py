@@ -1,15 +1,11 @@
-"""The commands that start the service, up and demo, and that look after it: gc."""
+"""The commands that start the service: up and demo."""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import asdict
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,7 +15,8 @@ if TYPE_CHECKING:
     from atlas_client.client import Client
 
 from atlas_core.errors import DependencyError
-from service.embedded import LOOPBACK, Embedded, embedded, free_port, places, port_is_free, stopped_by_signals
+from service import upkeep
+from service.embedded import LOOPBACK, Embedded, embedded, free_port, port_is_free, stopped_by_signals
 
 DEFAULT_PORT = 8000
 Data = Annotated[
@@ -37,7 +34,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the `atlas` application."""
     app.command("up")(up)
     app.command("demo")(demo)
-    app.command("gc")(gc)
+    upkeep.register(app)
 
 
 def up(
@@ -86,34 +83,6 @@ def demo(
             if not as_json:
                 _put("serving; Ctrl-C stops it")
             stopped.wait()
-
-
-def gc(
-    data: Data = Path(".atlas"),
-    grace: Annotated[
-        float | None, typer.Option(min=0, help="Hours that what nobody refers to is kept; 24 by default.")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Delete nothing, only say what would be.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Delete what no atlas, model or dataset refers to; where ATLAS_REDIS_URL is set, in the deployment it names."""
-    from atlas_core.gc import collect_garbage
-    from atlas_core.ledger import Ledger
-    from atlas_core.redis_client import connect
-    from atlas_core.settings import Settings
-    from atlas_core.store import open_store
-
-    settings = Settings()
-    hours = settings.garbage_hours if grace is None else grace
-    deployed = "ATLAS_REDIS_URL" in os.environ
-    with nullcontext((settings.store_url, settings.redis_url)) if deployed else places(data) as (store_url, redis_url):
-        ledger = None if redis_url is None else Ledger(connect(redis_url))
-        swept = collect_garbage(open_store(store_url), ledger, grace=timedelta(hours=hours), dry_run=dry_run)
-    if as_json:
-        _put(json.dumps({"dry_run": dry_run, **asdict(swept)}))
-        return
-    _put(f"{'would delete' if dry_run else 'deleted'} {swept.records} records, {swept.blobs} blobs, {swept.uploads} "
-         f"unfinished uploads, {swept.documents} documents: {swept.bytes / 1e6:,.1f} MB")  # fmt: skip
 
 
 def _port(wanted: int | None) -> int:

@@ -41,6 +41,7 @@ DRAIN_SECONDS = 3
 RESTART_SECONDS = 1.0
 UNTAKEN_MILLISECONDS = 90_000
 """That bytes may wait for their reader before the kernel closes the connection."""
+CONNECTION = "service.connections:Connection"
 LOOPBACK = ("127.0.0.1", "localhost")
 
 
@@ -330,8 +331,8 @@ def _worker_command(name: str, queues: str, processes: int) -> tuple[str, ...]:
 
 def _api_command(listener: int) -> tuple[str, ...]:
     return (
-        sys.executable, "-P", "-m", "uvicorn", "service.main:create_app", "--factory", "--fd", str(listener),
-        "--log-level", "warning", "--timeout-graceful-shutdown", str(DRAIN_SECONDS),
+        sys.executable, "-P", "-m", "uvicorn", "service.main:create_app", "--factory", "--http", CONNECTION, "--fd",
+        str(listener), "--log-level", "warning", "--timeout-graceful-shutdown", str(DRAIN_SECONDS),
     )  # fmt: skip
 
 

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import anyio
 import anyio.to_thread
 import redis
-import redis.asyncio
 from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 
 from atlas_core.advance import TERMINAL
 from atlas_core.errors import AtlasError
 from atlas_core.events import Event, parse, place, stream_of
-from atlas_core.redis_client import reaching_redis
+from atlas_core.redis_client import connect_async, reaching_redis
 from service.errors import TooManyError
 
 if TYPE_CHECKING:
@@ -55,10 +54,9 @@ class EventStreams:
 
     def __init__(self, url: str, *, most: int, beat_seconds: float) -> None:
         """Redis is not spoken to yet."""
-        self._redis = redis.asyncio.Redis.from_url(
-            url, decode_responses=True, socket_connect_timeout=3, socket_timeout=beat_seconds + 10,
-            max_connections=most + READS,
-        )  # fmt: skip
+        self._redis = connect_async(
+            url, decode_responses=True, socket_timeout=beat_seconds + 10, max_connections=most + READS
+        )
         self._free = most
         self._most = most
         self._beat_seconds = beat_seconds

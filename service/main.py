@@ -1,4 +1,7 @@
-"""The API: `uvicorn service.main:create_app --factory`. Small, and free of torch."""
+"""The API, small and free of torch.
+
+`uvicorn service.main:create_app --factory --http service.connections:Connection`
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from service import errors
+from service.bodies import Bodies
 from service.dependencies import Services
 from service.routers import (
     aliases,
@@ -80,13 +84,15 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     for status, text in {
         400: "It cannot be read, or is addressed to another",
         404: "Nothing of that name here",
+        408: "It came too slowly",
         409: "Not in a state for this",
         412: "Changed since by somebody else",
         413: "Too large",
         415: "Of a kind that is not taken",
         422: "It cannot work as asked",
         429: "Too many at a time; try again",
-        503: "Redis, the store or the workers are down; try again",
+        431: "Its URL and headers are too long",
+        503: "Redis, the store or the workers are down, or too much is under way; try again",
         504: "Nobody answered in time",
     }.items()
 }
@@ -115,6 +121,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
+    app.add_middleware(Bodies, settings=settings)
     errors.install(app, settings.trusted_hosts)
     for module in ROUTERS:
         app.include_router(module.router)

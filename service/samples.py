@@ -13,7 +13,7 @@ from PIL import Image
 from atlas_core.binning import assign_cells
 from atlas_core.clarity import are_clear
 from atlas_core.class_index import ClassIndex
-from atlas_core.class_names import told_class
+from atlas_core.class_names import LONGEST_INDEX, told_class
 from atlas_core.errors import InputError, NotFoundError
 from atlas_core.plan import Plan
 from atlas_core.pyramid import displayed, png
@@ -87,7 +87,8 @@ class Samples:
             InputError: The dataset has none of that name.
         """
         listed = range(self.plan.dataset.images) if self.plan.spec.strict else self._artifacts.images(self.plan)
-        wanted: Any = int(asked) if self.plan.spec.strict and asked.isdecimal() else asked
+        number = self.plan.spec.strict and asked.isdecimal() and len(asked) <= LONGEST_INDEX
+        wanted: Any = int(asked) if number else asked
         try:
             return listed.index(wanted)
         except ValueError:

@@ -12,15 +12,18 @@ import threading
 from celery import Celery, signals
 
 from atlas_core.advance import CPU, INTERACTIVE
+from atlas_core.confinement import harden
 from atlas_core.settings import Settings, celery_settings
 from workers import parent
+from workers.messages import guard
 
 # Before numpy is loaded anywhere: one thread a process, so that bytes do not depend on the number of cores.
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-app = Celery("workers", include=["workers.tasks"])
+app = Celery("workers", task_cls="workers.messages:IdTask", include=["workers.tasks"])
 app.config_from_object(celery_settings(Settings()) | {"task_default_queue": CPU})
+guard(app)
 
 
 @signals.worker_init.connect
@@ -42,6 +45,7 @@ def _stop(**_: object) -> None:
 @signals.worker_process_init.connect
 def _child(**_: object) -> None:
     parent.end_with_parent()
+    harden()
     if INTERACTIVE in app.amqp.queues.consume_from:
         threading.Thread(target=_warm, name="warm", daemon=True).start()
 

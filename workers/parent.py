@@ -10,6 +10,7 @@ import logging
 import os
 import socket
 import threading
+from importlib.metadata import version
 from typing import IO, Any
 from uuid import uuid4
 
@@ -27,6 +28,7 @@ WORKER_ID = "ATLAS_WORKER_ID"
 WORKER_PID = "ATLAS_WORKER_PID"
 DEVICE = "ATLAS_DEVICE"
 SWEEP_LOST_SECONDS = 15.0
+VERSION = version("activation-atlas")
 
 
 def name_this_worker() -> None:
@@ -118,6 +120,7 @@ class Keeper:
             DependencyError: Redis is down.
         """
         self._ledger.beat(self._worker, self._settings.lease_seconds)
+        self._ledger.tell_version(self._worker, VERSION)
         for token, (key, pid) in self._ledger.leases_of(self._worker.id).items():
             if _alive(pid):
                 self._ledger.renew(key, token)

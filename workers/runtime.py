@@ -21,6 +21,7 @@ from workers.parent import WORKER_ID, ledger_of
 
 if TYPE_CHECKING:
     from atlas_core.chunk_ledger import Error
+    from atlas_core.models.inspector import Inspector
     from atlas_core.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,13 @@ class Process:
 
         self.limit_threads()
         return Runtime(self.store, stores=self.settings.dataset_stores, device=devices.resolved(self.settings.device))
+
+    @cached_property
+    def inspector(self) -> Inspector:
+        """Has models looked at by a confined process, which stands by once one was asked for."""
+        from atlas_core.models.inspector import Inspector
+
+        return Inspector(self.settings.inspection_bytes, self.settings.inspection_seconds)
 
     def limit_threads(self) -> None:
         """Hold torch to one thread, so that bytes do not depend on the number of cores."""

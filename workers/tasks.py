@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kombu.exceptions import OperationalError
 
 from atlas_core import advance as engine, deliveries, inspections, sweep as sweeping
-from atlas_core.errors import DependencyError, MissingInputError, NotFoundError
+from atlas_core.errors import ConflictError, DependencyError, MissingInputError, NotFoundError, VersionError
 from workers.app import app
 from workers.projecting import Projecting
 from workers.runtime import OnProgress, Process, process
@@ -43,8 +43,15 @@ def run_chunk(job_id: str, chunk_key: str) -> None:
     if job is None or job["state"] in engine.TERMINAL:
         here.ledger.unqueue(chunk_key)  # another job may need it, or this one again
         return
-    plan = engine.plan_of_attempt(here.store, job_id, job["attempt"])
-    chunk = plan.by_key[chunk_key]
+    try:
+        plan = engine.plan_of_attempt(here.store, job_id, job["attempt"])
+    except (ConflictError, VersionError):
+        here.under_lease(chunk_key, _hand_back, job_id)
+        return
+    chunk = plan.by_key.get(chunk_key)
+    if chunk is None:
+        log.error("a message for %s is dropped: its job %s has no such chunk", chunk_key, job_id)
+        return
 
     def work(on_progress: OnProgress) -> None:
         from atlas_core.stages import run_chunk as run
@@ -61,6 +68,10 @@ def run_chunk(job_id: str, chunk_key: str) -> None:
             engine.advance(job_id, here.store, here.ledger, enqueue, finished=chunk_key)
 
 
+def _hand_back(_: OnProgress) -> None:
+    raise VersionError("the job was planned by another version, whose workers run it; start some")
+
+
 @app.task(name=inspections.INSPECT["models"])
 def inspect_model(name: str) -> None:
     """Find out what a registered model is."""
@@ -69,8 +80,7 @@ def inspect_model(name: str) -> None:
     def work(_: OnProgress) -> None:
         from atlas_core.registration import inspect_model as inspected
 
-        here.limit_threads()
-        inspected(here.store, name, here.settings.dataset_stores)
+        inspected(here.store, name, here.settings.dataset_stores, here.inspector.look)
 
     _inspect(here, "models", name, work)
 
@@ -112,11 +122,16 @@ def _projecting() -> Projecting:
 
 @app.task(name=engine.COLLECT_GARBAGE)
 def collect_garbage() -> None:
-    """Delete what only dropped atlases used, and what nobody has referred to for a while."""
+    """Drop what has been kept long enough; delete what only dropped atlases used, and what nobody refers to."""
     from atlas_core.gc import collect_garbage as collect
+    from atlas_core.retention import expire
 
     here = process()
     here.ledger.again("garbage")  # what is dropped from now on may be missed by this run
+    settings = here.settings
+    dropped = expire(here.store, here.ledger, days=settings.retain_days, most_bytes=settings.retain_bytes)
+    if dropped:
+        log.info("dropped by age or size: %s", ", ".join(dropped))
     swept = collect(here.store, here.ledger, grace=timedelta(hours=here.settings.garbage_hours))
     log.info("garbage collected: %s", swept)
 

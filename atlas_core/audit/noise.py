@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Hashable, Iterable
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -32,15 +32,15 @@ def anew(random: np.random.Generator, hits: ArrayLike, n: ArrayLike) -> NDArray[
     return np.asarray(random.binomial(n.astype(np.int64), shares), dtype=np.float64)
 
 
-def another_verdict(verdict: Verdict, again: Iterable[tuple[int, float]]) -> float:
+def another_verdict(verdict: Verdict, again: Iterable[tuple[Hashable, float]]) -> float:
     """How likely an audit with another seed fails where this one does not, or does not where this one fails.
 
     Args:
         verdict: Of the check.
-        again: Class, and probability of being held to fail with another seed, of everything that was looked at.
-            Of what speaks for a class the surest stands for all: that is mostly one thing, found several times.
+        again: Name, and probability of being held to fail with another seed, of everything that was looked at. What
+            has a name in common is one thing measured several times, of which the surest counts.
     """
-    surest: dict[int, float] = {}
+    surest: dict[Hashable, float] = {}
     for name, probability in again:
         surest[name] = max(probability, surest.get(name, 0.0))
     nothing = float(np.prod([1 - probability for probability in surest.values()]))

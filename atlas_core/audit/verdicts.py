@@ -143,7 +143,7 @@ def _noise(judged: Sequence[Judged], counting: Sequence[Judged], verdict: Verdic
         return {"half_width": None, "another_verdict": None}
     ends = [wilson(one.value["hits"], one.value["n"]) for one in (counting or judged)]
     half = float(np.median([(high - low) / 2 for low, high in ends]))
-    again = ((one.value["target"], one.again) for one in judged)
+    again = (((one.value["layer"], one.value["column"], one.value["row"]), one.again) for one in judged)
     return {"half_width": round(half, 4), "another_verdict": another_verdict(verdict, again)}
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from atlas_core.cards import LayerInfo  # noqa: TC001  # an Inspection is read from JSON
 from atlas_core.models.evidence import near_chance
 from atlas_core.models.labels import OrderDoubt, mapped, order_doubt, size_warnings
 from atlas_core.models.preprocessing import to_unit
@@ -16,7 +17,6 @@ from atlas_core.models.suspicion import Reservoir, preprocessing_doubt
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from atlas_core.cards import LayerInfo
     from atlas_core.models.base import LoadedModel
 
     LabelledImage = tuple[NDArray[np.uint8], int]

@@ -8,6 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from atlas_core.errors import VersionError
+from atlas_core.plan import VERSIONS
+
 if TYPE_CHECKING:
     from atlas_core.plan import Chunk, Plan
     from atlas_core.runtime import Runtime
@@ -27,6 +30,7 @@ def run_chunk(
 
     Raises:
         InputError: The data or the model is bad: trying again does not help.
+        VersionError: It is of another version of its stage, or of a stage that this version does not have.
         MissingInputError: What another chunk had made is gone or damaged; names that chunk, which is no longer done.
         AtlasError: Anything else that is known to go wrong.
     """
@@ -113,6 +117,9 @@ def run_chunk(
     if store.has_record(chunk.stage, chunk.key):
         return
     name = f"{chunk.stage} {chunk.parameters.get('step', '')}".strip()
+    if name not in steps or chunk.version != VERSIONS[chunk.stage]:
+        raise VersionError(f"{name} of version {chunk.version} is for workers of another version; start some, and "
+                           "stop those of this one when their jobs are done")  # fmt: skip
     began, cpu_began = time.monotonic(), time.process_time()
     with TemporaryDirectory(prefix="atlas-chunk-") as folder:
         with repairing(plan, runtime):

@@ -23,6 +23,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, NamedTuple, cast
 from urllib.parse import urlsplit
 
+from atlas_core import schema
 from atlas_core.cards import file_sha256
 from atlas_core.errors import DependencyError, InputError, IntegrityError, NotFoundError
 from atlas_core.keys import canonical_json
@@ -232,11 +233,12 @@ class Store:
         """
         if not DOCUMENT_NAME.fullmatch(name):
             raise InputError(f"{name!r} can be no name of a document: letters, digits, _ and -, at most 64")
-        return self.objects.create(_document(kind, name, number), canonical_json(value))
+        return self.objects.create(_document(kind, name, number), canonical_json(schema.marked(value)))
 
     def get_version(self, kind: str, name: str, number: int) -> dict[str, Any] | None:
         """Read one version of a document, None where there is none of that number."""
-        return self._read_json(_document(kind, name, number))
+        stored = self._read_json(_document(kind, name, number))
+        return None if stored is None else schema.current(kind, stored)
 
     def get_document(self, kind: str, name: str) -> dict[str, Any] | None:
         """Read the newest version of a document, None where there is none."""
@@ -264,6 +266,30 @@ class Store:
         """Kinds of documents there are, sorted."""
         return sorted({info.path.split("/")[1] for info in self.objects.listed("registry/")})
 
+    def upgrade_documents(self, *, dry_run: bool = False, leave_out: Sequence[str] = ()) -> int:
+        """Write anew the documents of earlier versions; returns how many there were.
+
+        Args:
+            dry_run: Only count.
+            leave_out: Kinds that are not looked at.
+
+        Raises:
+            VersionError: A later version wrote one.
+        """
+        upgraded = 0
+        for kind in (kind for kind in self.document_kinds() if kind not in leave_out):
+            for name in self.document_names(kind):
+                newest = max(self._versions(kind, name), default=None)
+                stored = None if newest is None else self._read_json(newest.path)
+                if stored is None:  # deleted meanwhile
+                    continue
+                value = schema.current(kind, stored)
+                if schema.version_of(stored) < schema.SCHEMA:
+                    upgraded += 1
+                    if not dry_run:
+                        self.append_document(kind, name, value)
+        return upgraded
+
     def trim_document(self, kind: str, name: str) -> None:
         """Delete all versions of a document but the newest."""
         self.objects.delete(sorted(info.path for info in self._versions(kind, name))[:-1])
@@ -288,7 +314,7 @@ class Store:
             except NotFoundError:  # deleted since it was listed
                 return None
             self._keep(key, data)
-        return _parsed(info.path, data)
+        return schema.current(info.path.split("/")[1], _parsed(info.path, data))
 
     def _keep(self, key: tuple[str, str], data: bytes) -> None:
         with self._lock:

@@ -17,6 +17,15 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
+{{- define "atlas.serviceAccount" -}}
+{{- .Values.serviceAccount.name | default (ternary (include "atlas.name" .) "default" .Values.serviceAccount.create) }}
+{{- end }}
+
+{{- /* "true" where this release has its own two Redis. */}}
+{{- define "atlas.ownRedis" -}}
+{{- if and .Values.redis.enabled (not .Values.redis.existingSecret) }}true{{ end }}
+{{- end }}
+
 {{- define "atlas.redisEnvironment" -}}
 {{- range $name, $key := dict "ATLAS_REDIS_URL" "brokerUrl" "ATLAS_CACHE_URL" "cacheUrl" }}
 - name: {{ $name }}
@@ -26,13 +35,12 @@ app.kubernetes.io/component: {{ .component }}
   {{- else if $.Values.redis.enabled }}
   value: redis://{{ include "atlas.name" $ }}-{{ trimSuffix "Url" $key }}:6379/0
   {{- else }}
-  value: {{ index $.Values.redis $key | required (printf "redis.%s is needed while redis.enabled is false" $key) }}
+  value: {{ index $.Values.redis $key | required (printf "redis.%s is needed while redis.enabled is false" $key) | quote }}
   {{- end }}
 {{- end }}
 {{- end }}
 
-{{- define "atlas.environment" -}}
-{{ include "atlas.redisEnvironment" . | trim }}
+{{- define "atlas.storeEnvironment" -}}
 - name: ATLAS_STORE_URL
   value: {{ .Values.store.url }}
 {{- range $name, $value := dict "ATLAS_STORE_ENDPOINT" .Values.store.endpoint "ATLAS_STORE_PUBLIC_ENDPOINT" .Values.store.publicEndpoint "ATLAS_STORE_REGION" .Values.store.region }}
@@ -52,20 +60,50 @@ app.kubernetes.io/component: {{ .component }}
     secretKeyRef: {name: {{ $.Values.store.existingSecret }}, key: {{ $key }}}
 {{- end }}
 {{- end }}
+{{- end }}
+
+{{- define "atlas.environment" -}}
+{{ include "atlas.redisEnvironment" . | trim }}
+{{ include "atlas.storeEnvironment" . | trim }}
 {{- with .Values.env }}
 {{ toYaml . }}
 {{- end }}
 {{- end }}
 
+{{- /* What every pod of ours begins with. Takes {root, values}: those of its kind, which may say where it runs. */}}
+{{- define "atlas.pod" -}}
+serviceAccountName: {{ include "atlas.serviceAccount" .root }}
+automountServiceAccountToken: false
+# Kubernetes' own variables for services could otherwise pass for our settings.
+enableServiceLinks: false
+{{- with .root.Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext:
+  {{- include "atlas.podSecurity" 10001 | nindent 2 }}
+{{- range $name := list "runtimeClassName" "priorityClassName" "nodeSelector" "tolerations" "affinity" }}
+{{- with get $.values $name }}
+{{ $name }}:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+volumes:
+  {{- include "atlas.volumes" .root | nindent 2 }}
+{{- end }}
+
 {{- define "atlas.podSecurity" -}}
 runAsNonRoot: true
-runAsUser: 10001
-fsGroup: 10001
+runAsUser: {{ . }}
+runAsGroup: {{ . }}
+fsGroup: {{ . }}
+fsGroupChangePolicy: OnRootMismatch
 seccompProfile: {type: RuntimeDefault}
 {{- end }}
 
 {{- define "atlas.containerSecurity" -}}
 allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
@@ -77,6 +115,9 @@ capabilities: {drop: [ALL]}
 {{- end }}
 - name: tmp
   emptyDir: {}
+{{- with .Values.volumes }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{- define "atlas.volumeMounts" -}}
@@ -84,4 +125,27 @@ capabilities: {drop: [ALL]}
 - {name: data, mountPath: /data}
 {{- end }}
 - {name: tmp, mountPath: /tmp}
+{{- with .Values.volumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- /* What a container of ours is given. Takes {root, values}. */}}
+{{- define "atlas.container" -}}
+{{- with .root.Values.envFrom }}
+envFrom:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+resources:
+  {{- toYaml .values.resources | nindent 2 }}
+securityContext:
+  {{- include "atlas.containerSecurity" .root | nindent 2 }}
+volumeMounts:
+  {{- include "atlas.volumeMounts" .root | nindent 2 }}
+{{- end }}
+
+{{- /* Queues of a kind of worker: without one for GPUs the others do their work. Takes {root, kind}. */}}
+{{- define "atlas.queues" -}}
+{{- if and (eq .kind "cpu") (not .root.Values.workers.gpu.enabled) }}cpu,gpu{{ else }}{{ .kind }}{{ end }}
 {{- end }}

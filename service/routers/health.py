@@ -7,7 +7,6 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from atlas_core.advance import QUEUES
 from atlas_core.errors import DependencyError
 from service.dependencies import ServicesDep
 from service.schemas.health import Health, Readiness
@@ -23,14 +22,14 @@ async def healthz() -> Any:
 
 @router.get("/readyz", response_model=Readiness)
 def readyz(services: ServicesDep) -> Any:
-    """Redis and the store answer, and every queue has a worker with a fresh heartbeat."""
+    """Redis and the store answer, and every queue of ATLAS_READY_QUEUES has a worker with a fresh heartbeat."""
     services.store.ping()
     services.ledger.ping()
     processes: Counter[str] = Counter()
     for worker in services.ledger.workers():
         for queue in worker.queues:
             processes[queue] += worker.processes
-    missing = [queue for queue in QUEUES if not processes[queue]]
+    missing = [queue for queue in services.settings.ready_queues if not processes[queue]]
     if missing:
         raise DependencyError(f"no worker takes from the queue {', '.join(missing)}; start one, or wait for it")
     return {"status": "ready", "redis": True, "store": True, "workers": dict(processes)}

@@ -108,6 +108,18 @@ def test_what_two_atlases_share_stays_until_both_are_dropped(
     assert collect_garbage(store, ledger, grace=AT_ONCE) == Swept()
 
 
+def test_nothing_of_a_deleted_datasets_images_is_left(make: Callable[..., Plan], store: Store, ledger: Ledger) -> None:
+    plan = make()
+    weights = str(plan.model.card.weights).removeprefix("sha256:")
+    assert len(list(store.list_blobs())) > 10
+    drop(plan, store, ledger)
+    store.delete_document("datasets", plan.dataset.id)
+    collect_garbage(store, ledger, grace=AT_ONCE)
+    assert [blob.sha256 for blob in store.list_blobs()] == [weights]
+    assert list(store.list_records()) == []
+    assert store.document_kinds() == ["models"]
+
+
 def test_a_dropped_atlas_that_is_asked_for_again_is_made_again(
     make: Callable[..., Plan], store: Store, ledger: Ledger
 ) -> None:

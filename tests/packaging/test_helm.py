@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +13,43 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from atlas_core.advance import QUEUES
+from atlas_core.settings import Settings
+from atlas_core.store.backends import StoreSettings
+from service.settings import ServiceSettings
+
 CHART = Path(__file__).parents[2] / "helm"
 KUBERNETES = "1.33"
 WARNING = 2
 VALUES = {"default": {}} | {path.stem: yaml.safe_load(path.read_text()) for path in sorted(CHART.glob("ci/*.yaml"))}
+# Of kinds that Kubernetes itself does not know, what we use: names of fields, and their kinds.
+DEFINED = {
+    "ScaledObject": {
+        "scaleTargetRef": {"name": str}, "minReplicaCount": int, "maxReplicaCount": int, "pollingInterval": int,
+        "cooldownPeriod": int, "fallback": {"failureThreshold": int, "replicas": int, "behavior": str},
+        "triggers": [{"type": str, "metricType": str, "metadata": {
+            "url": str, "format": str, "valueLocation": str, "targetValue": str, "activationTargetValue": str,
+            "authMode?": str,
+        }, "authenticationRef?": {"name": str}}],
+    },
+    "TriggerAuthentication": {"secretTargetRef": [{"parameter": str, "name": str, "key": str}]},
+    "ServiceMonitor": {
+        "selector": {"matchLabels": dict}, "endpoints": [{"port": str, "path": str, "interval": str, "authorization?": {
+            "type": str, "credentials": {"name": str, "key": str}}}],
+    },
+    "PrometheusRule": {"groups": [dict]},
+}  # fmt: skip
+
+
+def _render(values: dict[str, Any]) -> dict[str, str]:
+    rendered: dict[str, str] = helm_python.Chart.load(CHART).render(values, name="demo", namespace="atlas")
+    return rendered
 
 
 def _manifests(values: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
-    rendered = helm_python.Chart.load(CHART).render(values, name="demo", namespace="atlas")
     documents = [
         document
-        for path, text in rendered.items()
+        for path, text in _render(values).items()
         if path.endswith(".yaml")
         for document in yaml.safe_load_all(text)
         if document is not None
@@ -30,9 +59,41 @@ def _manifests(values: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
     return manifests
 
 
-def _environment(manifest: dict[str, Any]) -> dict[str, Any]:
-    (container,) = manifest["spec"]["template"]["spec"]["containers"]
+def _pods(manifests: dict[tuple[str, str], dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every pod that is asked for, by the name of what asks for it."""
+    for (kind, name), manifest in manifests.items():
+        if kind in ("Deployment", "StatefulSet"):
+            yield name, manifest["spec"]["template"]["spec"]
+        if kind == "CronJob":
+            yield name, manifest["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+
+
+def _environment(pod: dict[str, Any]) -> dict[str, Any]:
+    (container,) = pod["containers"]
+    names = [entry["name"] for entry in container["env"]]
+    assert len(names) == len(set(names))
     return {entry["name"]: entry.get("value", entry.get("valueFrom")) for entry in container["env"]}
+
+
+def _pod(manifests: dict[tuple[str, str], dict[str, Any]], name: str) -> dict[str, Any]:
+    return dict(_pods(manifests))[f"demo-atlas-{name}"]
+
+
+def _check(value: Any, shape: Any) -> None:
+    """Refuse a field that is not in a shape, or is of another kind; one that ends with `?` may be missing."""
+    if isinstance(shape, dict):
+        shape = {
+            name.removesuffix("?"): below for name, below in shape.items() if name[-1] != "?" or name[:-1] in value
+        }
+        assert set(value) == set(shape)
+        for name, below in shape.items():
+            _check(value[name], below)
+    elif isinstance(shape, list):
+        assert value
+        for one in value:
+            _check(one, shape[0])
+    else:
+        assert isinstance(value, shape)
 
 
 def test_chart_lints_without_warnings() -> None:
@@ -44,32 +105,86 @@ def test_chart_lints_without_warnings() -> None:
 @pytest.mark.parametrize("name", VALUES)
 def test_manifests_are_valid(name: str) -> None:
     manifests = _manifests(VALUES[name])
-    assert {key for key in manifests if key[0] == "Deployment"} == {
-        ("Deployment", "demo-atlas-api"),
-        ("Deployment", "demo-atlas-worker-batch"),
-        ("Deployment", "demo-atlas-worker-interactive"),
+    assert {"demo-atlas-api", "demo-atlas-worker-cpu", "demo-atlas-worker-interactive"} <= {
+        name for kind, name in manifests if kind == "Deployment"
     }
-    for manifest in manifests.values():
-        kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
+    for (kind, _), manifest in manifests.items():
+        if kind in DEFINED:
+            _check(manifest["spec"], DEFINED[kind])
+        else:
+            kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
 
 
 @pytest.mark.parametrize("name", VALUES)
-def test_services_select_the_pods_of_their_name(name: str) -> None:
+def test_pods_keep_to_the_restricted_standard(name: str) -> None:
+    for _, pod in _pods(_manifests(VALUES[name])):
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["runAsUser"] > 0
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod["automountServiceAccountToken"] is False
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
+        for volume in pod.get("volumes", []):
+            assert set(volume) - {"name"} <= {"emptyDir", "persistentVolumeClaim", "secret", "configMap"}
+        for container in pod["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
+            }  # fmt: skip
+            mounted = {mount["mountPath"] for mount in container["volumeMounts"]}
+            assert mounted & {"/tmp", "/data"}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_services_and_budgets_select_the_pods_of_their_name(name: str) -> None:
     manifests = _manifests(VALUES[name])
-    services = [manifest for (kind, _), manifest in manifests.items() if kind == "Service"]
-    for service in services:
+    selectors = {
+        name: selector
+        for (kind, name), manifest in manifests.items()
+        if kind in ("Service", "PodDisruptionBudget")
+        for selector in [manifest["spec"]["selector"]]
+    }
+    for wanted, selector in selectors.items():
+        labels = selector.get("matchLabels", selector)
         matching = [
-            manifest
-            for (kind, _), manifest in manifests.items()
+            name
+            for (kind, name), manifest in manifests.items()
             if kind in {"Deployment", "StatefulSet"}
-            and service["spec"]["selector"].items() <= manifest["spec"]["template"]["metadata"]["labels"].items()
+            and labels.items() <= manifest["spec"]["template"]["metadata"]["labels"].items()
         ]
-        assert [manifest["metadata"]["name"] for manifest in matching] == [service["metadata"]["name"]]
+        assert matching == [wanted]
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_every_queue_has_workers_of_one_kind(name: str) -> None:
+    environments = [
+        _environment(pod) for name, pod in _pods(_manifests(VALUES[name])) if name.startswith("demo-atlas-worker")
+    ]
+    queues = [queue for environment in environments for queue in environment["WORKER_QUEUES"].split(",")]
+    assert sorted(queues) == sorted(QUEUES)
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_a_stopped_worker_has_the_time_that_celery_takes(name: str) -> None:
+    for pod_name, pod in _pods(_manifests(VALUES[name])):
+        if pod_name.startswith("demo-atlas-worker"):
+            environment = _environment(pod)
+            assert environment["REMAP_SIGTERM"] == "SIGQUIT"
+            assert pod["terminationGracePeriodSeconds"] >= int(environment["ATLAS_SHUTDOWN_SECONDS"]) + 20
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_pods_are_given_only_settings_that_are_read(name: str) -> None:
+    known = {f"ATLAS_{field.upper()}" for kind in (Settings, ServiceSettings) for field in kind.model_fields}
+    known |= {f"ATLAS_STORE_{field.upper()}" for field in StoreSettings.model_fields}
+    for pod_name, pod in _pods(_manifests(VALUES[name])):
+        if not pod_name.endswith(("broker", "cache")):
+            given = set(_environment(pod))
+            assert given <= known | {"WORKER_QUEUES", "WORKER_CONCURRENCY", "REMAP_SIGTERM"}
+            assert {"ATLAS_REDIS_URL", "ATLAS_CACHE_URL", "ATLAS_STORE_URL"} <= given
 
 
 def test_default_reaches_its_own_redis_and_volume() -> None:
     manifests = _manifests({})
-    environment = _environment(manifests["Deployment", "demo-atlas-worker-batch"])
+    environment = _environment(_pod(manifests, "worker-cpu"))
     assert environment["ATLAS_REDIS_URL"] == "redis://demo-atlas-broker:6379/0"
     assert environment["ATLAS_CACHE_URL"] == "redis://demo-atlas-cache:6379/0"
     assert environment["WORKER_QUEUES"] == "cpu,gpu"
@@ -78,48 +193,144 @@ def test_default_reaches_its_own_redis_and_volume() -> None:
     assert ("PersistentVolumeClaim", "demo-atlas-data") in manifests
 
 
-def test_managed_redis_and_volume_leave_nothing_that_holds_data() -> None:
-    manifests = _manifests(VALUES["managed"])
-    assert {kind for kind, _ in manifests} == {"Service", "Deployment"}
-    environment = _environment(manifests["Deployment", "demo-atlas-api"])
-    assert environment["ATLAS_REDIS_URL"] == {"secretKeyRef": {"name": "atlas-redis", "key": "brokerUrl"}}
-    assert environment["ATLAS_DATASET_ROOTS"] == '["/data/datasets"]'
+def test_an_api_without_workers_is_ready_so_that_workers_can_be_started_by_its_metrics() -> None:
+    assert json.loads(_environment(_pod(_manifests({}), "api"))["ATLAS_READY_QUEUES"]) == []
 
 
-def test_a_bucket_needs_no_volume_and_its_keys_are_a_secret() -> None:
-    manifests = _manifests(VALUES["s3"])
-    assert {kind for kind, _ in manifests} == {"Service", "Deployment"}
-    for name in ("api", "worker-batch", "worker-interactive"):
-        manifest = manifests["Deployment", f"demo-atlas-{name}"]
-        environment = _environment(manifest)
+def test_external_services_leave_nothing_that_holds_data_and_their_secrets_are_secrets() -> None:
+    manifests = _manifests(VALUES["external"])
+    assert {kind for kind, _ in manifests} == {"Service", "ServiceAccount", "Deployment", "PodDisruptionBudget"}
+    for name in ("api", "worker-cpu", "worker-interactive"):
+        pod = _pod(manifests, name)
+        environment = _environment(pod)
+        assert environment["ATLAS_REDIS_URL"] == {"secretKeyRef": {"name": "atlas-redis", "key": "brokerUrl"}}
         assert environment["ATLAS_STORE_URL"] == "s3://atlases/production"
         assert environment["ATLAS_STORE_ENDPOINT"] == "http://rgw.storage.svc:8080"
         assert environment["ATLAS_STORE_ALLOW_HTTP"] == "true"
         assert environment["ATLAS_STORE_SECRET_ACCESS_KEY"]["secretKeyRef"]["name"] == "atlas-s3"
-        pod = manifest["spec"]["template"]["spec"]
-        assert [volume["name"] for volume in pod["volumes"]] == ["tmp"]
+        assert environment["ATLAS_DATASET_STORES"] == '{"lake": "s3://pictures"}'
+        assert [volume["name"] for volume in pod["volumes"]] == ["tmp", "authority"]
+        assert {"name": "authority", "mountPath": "/ca", "readOnly": True} in pod["containers"][0]["volumeMounts"]
 
 
-def test_worker_on_a_gpu_asks_for_one() -> None:
+def test_gpus_are_started_from_zero_by_queued_and_running_work() -> None:
     manifests = _manifests(VALUES["gpu"])
-    pod = manifests["Deployment", "demo-atlas-worker-batch"]["spec"]["template"]["spec"]
+    scaled = manifests["ScaledObject", "demo-atlas-worker-gpu"]["spec"]
+    assert scaled["minReplicaCount"] == 0
+    (trigger,) = scaled["triggers"]
+    assert trigger["metadata"] == {
+        "url": "http://demo-atlas-api.atlas.svc:8000/metrics", "format": "prometheus",
+        "valueLocation": 'atlas_queue_work{queue="gpu"}', "targetValue": "1", "activationTargetValue": "0",
+    }  # fmt: skip
+    assert "replicas" not in manifests["Deployment", "demo-atlas-worker-gpu"]["spec"]
+    pod = _pod(manifests, "worker-gpu")
+    assert pod["containers"][0]["image"].endswith(":cuda")
     assert pod["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == 1
+    assert (pod["runtimeClassName"], pod["nodeSelector"]) == ("nvidia", {"accelerator": "nvidia"})
     assert pod["tolerations"][0]["key"] == "nvidia.com/gpu"
+    (trigger,) = manifests["ScaledObject", "demo-atlas-worker-cpu"]["spec"]["triggers"]
+    assert trigger["metadata"]["valueLocation"] == 'atlas_queue_work{queue="cpu"}'
+    assert trigger["metadata"]["targetValue"] == "2"
+
+
+def test_policies_close_everything_and_open_what_is_needed() -> None:
+    manifests = _manifests(VALUES["restricted"])
+    policies = {name: manifest["spec"] for (kind, name), manifest in manifests.items() if kind == "NetworkPolicy"}
+    closed = policies["demo-atlas-closed"]
+    assert closed["policyTypes"] == ["Ingress", "Egress"]
+    assert not {"ingress", "egress"} & set(closed)
+    for (kind, _), manifest in manifests.items():
+        if kind == "Deployment":
+            labels = manifest["spec"]["template"]["metadata"]["labels"]
+            assert closed["podSelector"]["matchLabels"].items() <= labels.items()
+    (let_in,) = policies["demo-atlas-api"]["ingress"]
+    assert let_in["from"][0]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "ingress-nginx"}
+    names, outside = policies["demo-atlas-out"]["egress"]
+    assert {port["port"] for port in names["ports"]} == {53}
+    assert outside["to"] == [{"ipBlock": {"cidr": "10.20.0.0/16"}}]
+
+
+def test_policies_let_only_this_release_reach_its_own_redis() -> None:
+    policies = {name: manifest["spec"] for (kind, name), manifest in
+                _manifests({"networkPolicy": {"enabled": True}}).items() if kind == "NetworkPolicy"}  # fmt: skip
+    (let_in,) = policies["demo-atlas-redis"]["ingress"]
+    assert let_in["from"] == [{"podSelector": {"matchLabels": {
+        "app.kubernetes.io/name": "activation-atlas", "app.kubernetes.io/instance": "demo"}}}]  # fmt: skip
+    assert len(policies["demo-atlas-out"]["egress"]) == 2
+
+
+def test_restricted_has_what_production_asks_for() -> None:
+    manifests = _manifests(VALUES["restricted"])
+    assert manifests["HorizontalPodAutoscaler", "demo-atlas-api"]["spec"]["minReplicas"] == 2
+    assert "replicas" not in manifests["Deployment", "demo-atlas-api"]["spec"]
+    (rule,) = manifests["Ingress", "demo-atlas"]["spec"]["rules"]
+    assert rule["http"]["paths"][0]["backend"]["service"] == {"name": "demo-atlas-api", "port": {"name": "http"}}
+    monitor = manifests["ServiceMonitor", "demo-atlas"]
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+    assert monitor["spec"]["endpoints"][0]["authorization"]["credentials"] == {"name": "atlas-metrics", "key": "key"}
+    (trigger,) = manifests["ScaledObject", "demo-atlas-worker-interactive"]["spec"]["triggers"]
+    assert trigger["metadata"]["authMode"] == "bearer"
+    assert ("TriggerAuthentication", trigger["authenticationRef"]["name"]) in manifests
+    command = _pod(manifests, "gc")["containers"][0]["command"]
+    assert command == ["atlas", "gc", "--json", "--older-than", "90"]
+
+
+def test_every_alert_and_dashboard_that_is_there_is_installed() -> None:
+    manifests = _manifests({"metrics": {name: {"enabled": True} for name in ("rules", "dashboards")}})
+    rules = manifests.get(("PrometheusRule", "demo-atlas"), {"spec": {"groups": []}})["spec"]["groups"]
+    wanted = [group["name"] for path in sorted(CHART.glob("alerts/*.yaml"))
+              for group in yaml.safe_load(path.read_text())["groups"]]  # fmt: skip
+    assert [group["name"] for group in rules] == wanted
+    boards = manifests.get(("ConfigMap", "demo-atlas-dashboards"), {"data": {}})["data"]
+    assert {name: json.loads(text) for name, text in boards.items()} == {
+        path.name: json.loads(path.read_text()) for path in CHART.glob("dashboards/*.json")
+    }
+
+
+def test_notes_name_the_service_and_what_looks_after_it() -> None:
+    notes = next(text for path, text in _render(VALUES["restricted"]).items() if path.endswith("NOTES.txt"))
+    assert "service/demo-atlas-api 8000:8000" in notes
+    assert "atlas doctor" in notes
+    assert "https://atlas.example" in notes
 
 
 @pytest.mark.parametrize(
     ("values", "named"),
     [
-        ({"workerBatch": {"concurrency": 0}}, "concurrency"),
-        ({"workerBatch": {"queues": "cpus"}}, "queues"),
+        ({"workers": {"cpu": {"concurrency": 0}}}, "concurrency"),
+        ({"workers": {"gpu": {"concurrency": 2}}}, "concurrency"),
         ({"redis": {"enabled": False}}, "redis.cacheUrl is needed"),
+        ({"redis": {"enabled": False, "brokerUrl": "amqp://broker"}}, "brokerUrl"),
         ({"store": {"url": "/somewhere"}}, "url"),
         ({"store": {"url": "s3://key:secret@atlases"}}, "url"),
-        ({"replicas": 3}, "replicas"),
+        ({"ingress": {"enabled": True}}, "ingress.host is needed"),
+        ({"networkPolicy": {"enabled": True}, "store": {"url": "s3://atlases"}}, "networkPolicy.egress is needed"),
     ],
-    ids=["no-process", "unknown-queue", "no-redis", "no-folder", "secret-in-url", "unknown-value"],
+    ids=["no-process", "shared-card", "no-redis", "no-such-redis", "no-folder", "secret-in-url", "no-host", "cut-off"],
 )
 def test_wrong_values_are_refused_by_name(values: dict[str, Any], named: str) -> None:
-    chart = helm_python.Chart.load(CHART)
-    with pytest.raises(helm_python.HelmError, match=named):
-        chart.render(values, name="demo", namespace="atlas")
+    with pytest.raises(helm_python.HelmError, match=re.escape(named)):
+        _render(values)
+
+
+def _paths(values: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    yield path
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _paths(value, (*path, name))
+
+
+# Their keys are names of the user's or of Kubernetes.
+FREE = {"nodeSelector", "podAnnotations", "annotations", "labels", "requests", "limits", "nodeAffinity"}
+
+
+def test_typos_are_refused_wherever_they_stand() -> None:
+    chart = yaml.safe_load((CHART / "values.yaml").read_text())
+    places = [path for path in _paths(chart) if not set(path) & FREE]
+    assert len(places) > 30
+    for path in places:
+        values: dict[str, Any] = {"typo": 1}
+        for name in reversed(path):
+            values = {name: values}
+        with pytest.raises(helm_python.HelmError, match="typo"):
+            _render(values)

@@ -111,6 +111,8 @@ def live(cards: Path, lake: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         for name, value in (QUICK | TWO_APIS | places).items():
             patch.setenv(name, value)
         folder = tmp_path_factory.mktemp("embedded")
+        (folder / "tmp").mkdir()
+        patch.setenv("TMPDIR", str(folder / "tmp"))
         with embedded(folder) as service, Client(service.url) as client:
             spec = registered(client, cards)
             seen: list[dict[str, Any]] = []

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from service.embedded import CONNECTION
+
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
 @contextmanager
 def serving(app: FastAPI) -> Iterator[str]:
     """Serve an application until the block ends; gives its URL."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=1))
+    server = uvicorn.Server(
+        uvicorn.Config(app, http=CONNECTION, port=0, log_level="error", timeout_graceful_shutdown=1)
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -19,7 +19,7 @@ from atlas_core import registry
 from atlas_core.redis_client import connect
 from atlas_core.run import die_with_parent, single_threaded_environment
 from atlas_core.store import open_store
-from service.embedded import free_port, redis_binary
+from service.embedded import CONNECTION, free_port, redis_binary
 from tests.service.conftest import QUICK
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Stack:
 
     def api(self) -> None:
         port = self.url.rpartition(":")[2]
-        self._start("api", ["uvicorn", "service.main:create_app", "--factory", "--port", port])
+        self._start("api", ["uvicorn", "service.main:create_app", "--factory", "--http", CONNECTION, "--port", port])
         deadline = time.monotonic() + 60
         while not self._ready():
             assert time.monotonic() < deadline, (self._folder / "api.log").read_text()

@@ -62,7 +62,7 @@ def test_gc_says_what_it_would_delete_and_deletes_it(tmp_path: Path) -> None:
     store = open_store(str(tmp_path / "store"))
     orphan = store.put_blob(b"nobody refers to it")
     where = ["--data", str(tmp_path), "--grace", "0", "--json"]
-    expected = {"records": 0, "blobs": 1, "uploads": 0, "documents": 0, "bytes": 19}
+    expected = {"dropped": [], "records": 0, "blobs": 1, "uploads": 0, "documents": 0, "bytes": 19}
     told = atlas("gc", "--dry-run", *where)
     assert (told.returncode, json.loads(told.stdout)) == (0, {"dry_run": True, **expected})
     assert store.blob_size(orphan) == 19

@@ -18,7 +18,7 @@ def test_counts_anew_vary_by_what_is_not_known_of_the_share_and_by_their_own_tri
     assert by_draw[:2000].mean() < 2 < 98 < by_draw[2000:].mean()
 
 
-def test_of_what_speaks_for_a_class_the_surest_stands_for_all() -> None:
+def test_of_one_thing_measured_several_times_the_surest_counts() -> None:
     assert another_verdict("fail", [(2, 0.9), (2, 0.8), (1, 0.5)]) == pytest.approx(0.1 * 0.5)
     assert another_verdict("pass", [(2, 0.1), (2, 0.05), (1, 0.2)]) == pytest.approx(1 - 0.9 * 0.8)
     assert another_verdict("inconclusive", []) == 0

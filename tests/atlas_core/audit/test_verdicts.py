@@ -201,12 +201,13 @@ def test_noise_covers_where_things_lie() -> None:
     assert unsure.noise["another_verdict"] == pytest.approx(0.49, abs=0.03)
 
 
-def test_cells_of_a_class_hang_together_and_count_once_in_the_noise() -> None:
-    one = judge(measured(candidate(200, strays=shown_by(3, 90))), Thresholds())
-    three = judge(
-        measured(*[candidate(200, column=column, strays=shown_by(3, 90)) for column in range(3)]), Thresholds()
-    )
-    assert three.noise["another_verdict"] == pytest.approx(one.noise["another_verdict"], abs=0.03)
+def test_a_cell_counts_once_in_the_noise_and_several_are_found_by_themselves() -> None:
+    unsure: dict[str, Any] = {"strays": shown_by(3, 90)}
+    one, sizes, cells = (float(judge(measured(*found), Thresholds()).noise["another_verdict"] or 0) for found in (
+        [candidate(200, **unsure)], [candidate(200, **unsure), candidate(210, **unsure)],
+        [candidate(200, column=column, **unsure) for column in range(3)]))  # fmt: skip
+    assert sizes == pytest.approx(one, abs=0.03)
+    assert cells == pytest.approx(one**3, abs=0.03)
 
 
 def test_no_cell_to_test_is_inconclusive() -> None:
