@@ -113,8 +113,9 @@ images:  ## the three images, by docker
 	docker build -f workers/Dockerfile --target cpu --build-arg TORCH_INDEX="$(TORCH_INDEX)" -t activation-atlas-worker:cpu .
 	docker build -f workers/Dockerfile --target cuda -t activation-atlas-worker:cuda .
 
-docs: .venv/.installed  ## docs/settings.md and docs/reference, written from the code
+docs: .venv/.installed  ## the documentation as a site in build/docs; a broken link fails
 	$(BIN)/python docs/generate.py
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs
 
 clean:  ## caches and build folders; not the virtual environment
 	rm -rf build dist $(VIEWER)/static $(VIEWER)/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

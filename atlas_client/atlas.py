@@ -101,7 +101,7 @@ class Atlas:
 
     @property
     def said_of_icons(self) -> str:
-        """What has to be said wherever icons are shown: whether pictures of the dataset went into them."""
+        """Whether pictures of the dataset went into its icons, which has to be said wherever they are shown."""
         recipe = self.manifest["spec"]["recipe"]
         if recipe == "none":
             return "no icons"

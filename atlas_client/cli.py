@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from atlas_client.agents.command import mcp
 from atlas_client.audit import audit
 from atlas_client.cells import cells
 from atlas_client.client import Client
@@ -38,6 +39,7 @@ from atlas_client.progress import inspection_bar, job_bars, upload_bar
 from atlas_client.project import project
 from atlas_client.search import search
 from atlas_client.story.command import story
+from atlas_client.token import TOKEN, TOKEN_FILE
 from atlas_client.versions import versions
 from atlas_client.views import compare, heatmap, select
 
@@ -49,6 +51,9 @@ USAGE_ERRORS: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__n
 
 Wait = Annotated[bool, typer.Option("--wait", help="Wait for the end, showing progress.")]
 Card = Annotated[Path, typer.Argument(help="A card: model.json or dataset.json.")]
+Alias = Annotated[str | None, typer.Option("--alias", help="Have this name stand for it, wherever an id is taken.")]
+Token = Annotated[str | None, typer.Option(help="Key to show the service; better in ATLAS_TOKEN or a file.")]
+TokenFile = Annotated[Path | None, typer.Option(help="File that holds the key; also ATLAS_TOKEN_FILE.")]
 AliasName = Annotated[str, typer.Argument(metavar="NAME", help="An alias, such as pan-vision@prod.")]
 
 models = typer.Typer(help="Models of the service.")
@@ -67,22 +72,31 @@ def connected(url: str) -> Iterator[Client]:
 def add_model(
     card: Card,
     dataset: Annotated[str | None, typer.Option(help="Measure accuracy on this labelled dataset.")] = None,
+    alias: Alias = None,
     wait: Wait = False,
     url: Url = DEFAULT_URL,
     as_json: Json = False,
 ) -> None:
     """Register a model; what its card names is uploaded."""
     with connected(url) as client:
-        document = client.add_model(card, dataset)
+        document = _named(client, client.add_model(card, dataset), alias)
     _registered("models", document, url, wait=wait, as_json=as_json)
 
 
 @datasets.command("add")
-def add_dataset(card: Card, wait: Wait = False, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
+def add_dataset(
+    card: Card, alias: Alias = None, wait: Wait = False, url: Url = DEFAULT_URL, as_json: Json = False
+) -> None:
     """Register a dataset; its zip, or its folder packed into one, is uploaded."""
     with connected(url) as client:
-        document = client.add_dataset(card)
+        document = _named(client, client.add_dataset(card), alias)
     _registered("datasets", document, url, wait=wait, as_json=as_json)
+
+
+def _named(client: Client, document: Document, name: str | None) -> Document:
+    if name is not None:
+        client.set_alias(name, document["id"])
+    return document
 
 
 def _registered(kind: str, document: Document, url: str, *, wait: bool, as_json: bool) -> None:
@@ -169,6 +183,7 @@ def submit(
     privacy: Annotated[str | None, typer.Option(help="standard, or strict: no picture and no file name.")] = None,
     preview: Annotated[str | None, typer.Option(help="fast, or none: what tiles show until rendered.")] = None,
     name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
+    alias: Alias = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would take.")] = False,
     wait: Wait = False,
     url: Url = DEFAULT_URL,
@@ -191,7 +206,7 @@ def submit(
             estimate = client.dry_run(spec)
             put_json(estimate) if as_json else put_estimate(estimate)
             return
-        document = client.submit(spec)
+        document = _named(client, client.submit(spec), alias)
         if wait:
             with job_bars() as on_progress:
                 document = client.wait(document["id"], on_progress)
@@ -230,7 +245,7 @@ def cancel(atlas: AtlasId, url: Url = DEFAULT_URL, as_json: Json = False) -> Non
 OWN: dict[str, Callable[..., None]] = {
     "submit": submit, "status": status, "cancel": cancel, "project": project, "icons": icons,
     "drift": drift, "search": search, "heatmap": heatmap, "select": select, "compare": compare,
-    "versions": versions, "audit": audit, "patch": patch, "cells": cells, "story": story, "export": export,
+    "versions": versions, "audit": audit, "patch": patch, "cells": cells, "story": story, "export": export, "mcp": mcp,
 }  # fmt: skip
 GROUPS = {"models": models, "datasets": datasets, "alias": alias}
 
@@ -240,7 +255,10 @@ def application(arguments: Sequence[str]) -> typer.Typer:
     app = typer.Typer(help="Activation atlases: maps of what a vision network has learned.", add_completion=False)
 
     @app.callback(invoke_without_command=True)
-    def help_without_command(context: typer.Context) -> None:
+    def help_without_command(context: typer.Context, token: Token = None, token_file: TokenFile = None) -> None:
+        for name, value in ((TOKEN, token), (TOKEN_FILE, token_file)):
+            if value is not None:
+                os.environ[name] = str(value)
         if context.invoked_subcommand is None:
             sys.stdout.write(context.get_help() + "\n")
 

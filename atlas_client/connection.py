@@ -12,6 +12,7 @@ import httpx
 from atlas_client.cards import file_sha256
 from atlas_client.errors import BadInputError, UnavailableError
 from atlas_client.problems import check, reaching
+from atlas_client.token import auth_of
 from atlas_client.uploads import OnBytes, Upload
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -31,6 +32,7 @@ class Connection:
     Args:
         url: Where it is, such as `http://127.0.0.1:8000`.
         timeout: Seconds to wait for each answer.
+        token: A key or token to show; by default what the environment names, see `token.auth_of`.
         transport: Another way to reach it, for tests.
         on_upload: Called with bytes sent and bytes in all while a file is uploaded.
     """
@@ -40,6 +42,7 @@ class Connection:
         url: str = DEFAULT_URL,
         timeout: float = 60.0,
         *,
+        token: str | None = None,
         transport: httpx.BaseTransport | None = None,
         on_upload: OnBytes | None = None,
     ) -> None:
@@ -48,7 +51,9 @@ class Connection:
             raise BadInputError(f"{url!r} is no URL of a service; write it as http://host:port")
         self.url = url.rstrip("/")
         self._on_upload = on_upload
-        self._http = httpx.Client(base_url=self.url, timeout=timeout, transport=transport, follow_redirects=True)
+        self._http = httpx.Client(
+            base_url=self.url, timeout=timeout, transport=transport, follow_redirects=True, auth=auth_of(token)
+        )
 
     def __enter__(self) -> Self:
         return self

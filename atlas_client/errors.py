@@ -77,6 +77,10 @@ class RefusedError(BadInputError):
         self.errors = errors
 
 
+class NotAllowedError(RefusedError):
+    """The service does not know who asks, or they may not (401, 403): a key is missing, wrong or too narrow."""
+
+
 class NotFoundError(RefusedError):
     """Nothing of that name there (404)."""
 
@@ -94,6 +98,8 @@ class InvalidError(RefusedError):
 
 
 BY_STATUS: dict[int, type[RefusedError]] = {
+    401: NotAllowedError,
+    403: NotAllowedError,
     404: NotFoundError,
     409: ConflictError,
     413: UnsupportedMediaError,

@@ -21,8 +21,10 @@ EXTRAS = {
                             "gc": "Delete what nothing refers to.", "backup": "Copy a whole deployment.",
                             "restore": "Fill an empty deployment from a copy.",
                             "upgrade": "Write anew what an earlier version wrote.",
-                            "doctor": "Check a deployment, and say what to do."}),
+                            "doctor": "Check a deployment, and say what to do.",
+                            "keys": "Make, list and revoke keys."}),
 }  # fmt: skip
+OF_THE_CLIENT = {"mcp": "mcp"}  # a command of the client's own, and the extra that it needs
 
 
 class MissingExtraError(ClientError):
@@ -46,7 +48,8 @@ def is_missing_extra(error: ModuleNotFoundError, entry: str = "") -> bool:
 
 def extra_of(command: str) -> str:
     """The extra that brings a command."""
-    return next((extra for extra, commands in EXTRAS.values() if command in commands), "worker")
+    others = (extra for extra, commands in EXTRAS.values() if command in commands)
+    return OF_THE_CLIENT.get(command) or next(others, "worker")
 
 
 def register_all(application: typer.Typer) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from atlas_core import deliveries, rates, registry
 from atlas_core.errors import AtlasError, DependencyError
 from atlas_core.frontier import Frontier
+from atlas_core.owners import EVERYBODY
 from atlas_core.plan import dropped_stages
 
 if TYPE_CHECKING:
@@ -208,10 +209,20 @@ def start_job(job_id: str, store: Store, ledger: Ledger) -> None:
             ledger.events.state(registry.update(store, "jobs", job_id, state="running", started=registry.now()))
 
 
-def submit(plan: Plan, name: str | None, store: Store, ledger: Ledger, enqueue: Enqueue) -> Document:
+def submit(
+    plan: Plan, name: str | None, store: Store, ledger: Ledger, enqueue: Enqueue, owner: str = EVERYBODY
+) -> Document:
     """Enter a job in the registry and set it going.
 
     The document is written first: when Redis is down the job survives, and the next sweep finds it.
+
+    Args:
+        plan: The owner's own, by `Plan.owned_by`.
+        name: For people.
+        store: Where the job goes.
+        ledger: Takes its chunks.
+        enqueue: As in `advance`.
+        owner: Whose job it is.
 
     Raises:
         DependencyError: Redis or the store is down.
@@ -221,7 +232,7 @@ def submit(plan: Plan, name: str | None, store: Store, ledger: Ledger, enqueue: 
         deliveries.announce(plan.id, store, ledger)  # before another attempt takes its place
     dropped = known is not None and bool(known.get("deleted"))
     with ledger.lock(plan.id) if dropped else nullcontext():  # the garbage collection may be about to delete it
-        job = registry.add_job(store, plan, name)
+        job = registry.add_job(store, plan, name, owner)
     if job["state"] in TERMINAL:
         return job
     if known is None or dropped or known["attempt"] != job["attempt"]:

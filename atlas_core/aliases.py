@@ -1,7 +1,8 @@
 """Aliases: names that people choose for a model, dataset or atlas, and can move from one to another.
 
-An alias is a document whose versions are its history. A version is written only where its number is free, so that
-concurrent moves follow one upon the other and nothing is lost.
+Every owner has names of its own, and may use everybody's. An alias is a document whose versions are its history. A
+version is written only where its number is free, so that concurrent moves follow one upon the other and nothing is
+lost.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from atlas_core import registry
 from atlas_core.errors import ConflictError, InputError, NotFoundError
 from atlas_core.keys import digest
+from atlas_core.owners import EVERYBODY
 
 if TYPE_CHECKING:
     from atlas_core.registry import Document, Kind
@@ -113,8 +115,8 @@ def move(store: Store, name: str, target: str, expected: Expected = None) -> Doc
                                 "take another name")  # fmt: skip
         if known is not None and known["id"] == target:
             return get(store, name)
-        value = {"name": name, "kind": kind, "id": target, "moved": registry.now()}
-        if store.create_version(DOCUMENTS, _document(name), number + 1, value):
+        value = {"name": name, "kind": kind, "id": target, "moved": registry.now(), "owner": store.owner}
+        if store.create_version(DOCUMENTS, _document(name, store.owner), number + 1, value):
             return get(store, name)
 
 
@@ -131,7 +133,7 @@ def delete(store: Store, name: str, expected: Expected = None) -> None:
             raise _unknown(name)
         _check_expected(name, number, known, expected)
         value = {**known, "id": None, "moved": registry.now()}
-        if store.create_version(DOCUMENTS, _document(name), number + 1, value):
+        if store.create_version(DOCUMENTS, _document(name, store.owner), number + 1, value):
             return
 
 
@@ -143,12 +145,13 @@ def get(store: Store, name: str) -> Document:
     Raises:
         NotFoundError: There is no such alias.
     """
-    document = _document(name)
+    found = _known(store, name)
+    document = _document(name, EVERYBODY if found is None else found.get("owner", EVERYBODY))
     numbers = store.document_versions(DOCUMENTS, document)[-HISTORY:]
-    found = store.objects.many(lambda number: store.get_version(DOCUMENTS, document, number), numbers, READERS)
+    versions = store.objects.many(lambda number: store.get_version(DOCUMENTS, document, number), numbers, READERS)
     history = [
         {"version": number, "kind": value["kind"], "id": value["id"], "moved": value["moved"]}
-        for number, value in zip(numbers, found, strict=True)
+        for number, value in zip(numbers, versions, strict=True)
         if value is not None
     ][::-1]
     if not history or history[0]["id"] is None:
@@ -157,9 +160,13 @@ def get(store: Store, name: str) -> Document:
 
 
 def listed(store: Store) -> list[Document]:
-    """All aliases, sorted by name: name, kind, id and when each was moved."""
-    found = (value for value in store.get_documents(DOCUMENTS) if value["id"] is not None)
-    return sorted(found, key=lambda value: str(value["name"]))
+    """The aliases that a name may mean, sorted by name: name, kind, id and when each was moved."""
+    found: dict[str, Document] = {}
+    for value in store.get_documents(DOCUMENTS):
+        own = value.get("owner", EVERYBODY) == store.owner
+        if value["id"] is not None and (own or value.get("owner", EVERYBODY) == EVERYBODY):
+            found[value["name"]] = value if own else found.get(value["name"], value)
+    return [found[name] for name in sorted(found)]
 
 
 def lock_of(kind: AliasKind, target: str) -> str:
@@ -182,16 +189,20 @@ def check_unnamed(store: Store, kind: AliasKind, target: str) -> None:
 def _known(store: Store, name: str) -> Document | None:
     if ID.fullmatch(name) or not NAME.fullmatch(name):
         return None
-    found = store.get_document(DOCUMENTS, _document(name))
-    return None if found is None or found["id"] is None else found
+    for owner in dict.fromkeys((store.owner, EVERYBODY)):  # an own name goes before everybody's
+        found = store.get_document(DOCUMENTS, _document(name, owner))
+        if found is not None and found["id"] is not None:
+            return found
+    return None
 
 
 def _newest(store: Store, name: str) -> tuple[int, Document | None]:
-    """Number of an alias's newest version, -1 where it has none, and that version unless it says deleted."""
-    numbers = store.document_versions(DOCUMENTS, _document(name))
+    """Number of an own alias's newest version, -1 where it has none, and that version unless it says deleted."""
+    document = _document(name, store.owner)
+    numbers = store.document_versions(DOCUMENTS, document)
     if not numbers:
         return -1, None
-    found = store.get_version(DOCUMENTS, _document(name), numbers[-1])
+    found = store.get_version(DOCUMENTS, document, numbers[-1])
     return numbers[-1], None if found is None or found["id"] is None else found
 
 
@@ -209,9 +220,9 @@ def _exists(store: Store, kind: AliasKind, target: str) -> bool:
     return found is not None and not found.get("deleted") and found.get("kind", "atlas") == "atlas"
 
 
-def _document(name: str) -> str:
-    """Name of an alias's document: aliases hold characters that documents' names may not."""
-    return digest(["alias", name])
+def _document(name: str, owner: str) -> str:
+    """Name of an alias's document: aliases hold characters that documents' names may not, and owners share names."""
+    return digest(["alias", name, *filter(None, [owner])])
 
 
 def _a(kind: str) -> str:

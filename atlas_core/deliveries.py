@@ -97,7 +97,7 @@ def announce(job_id: str, store: Store, ledger: Ledger) -> None:
             return
         told = payload(job)
         for hook in store.get_documents(webhooks.DOCUMENTS):
-            if told["type"] in hook["events"] and hook["state"] == "active":
+            if told["type"] in hook["events"] and hook["state"] == "active" and webhooks.hears(hook, job):
                 _owe(hook["id"], told, store, ledger)
         if store.create_version("jobs", job_id, numbers[-1] + 1, {**job, "announced": True}):
             return

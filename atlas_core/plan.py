@@ -10,7 +10,7 @@ from typing import Any, Literal
 from atlas_core.cards import Card
 from atlas_core.errors import ConflictError, UnknownLayerError
 from atlas_core.facts import AnchorFacts, DatasetFacts, ModelFacts
-from atlas_core.keys import record_key
+from atlas_core.keys import digest, record_key
 from atlas_core.spec import AtlasSpec
 
 STAGES = ("collect", "attribute", "layout", "cells", "preview", "render", "publish")
@@ -92,6 +92,24 @@ class Plan(Card):
     def grounded(self) -> Set[str]:
         """Keys of the chunks that are the atlas's."""
         return {chunk.key for chunk in self.chunks[: self.ground]}
+
+    def owned_by(self, owner: str, atlas: str | None = None) -> Plan:
+        """The same work as somebody's own job: under an id of its own, with a last chunk that says so.
+
+        All other chunks, and what they make, are shared with whoever asks for the same.
+
+        Args:
+            owner: Whose; the empty one is everybody's, whose job has the plan's own id.
+            atlas: The owner's id of the atlas that it is asked of, where that is planned anew with it.
+        """
+        if not owner:
+            return self
+        name, last = digest([owner, self.id])[:24], self.chunks[-1]
+        named = {field: name for field in ("atlas", "id") if last.parameters.get(field) == self.id}
+        if named:
+            last = Chunk.of(last.stage, last.parameters | named, last.inputs)
+        update = {"id": name, "chunks": (*self.chunks[:-1], last), "atlas": atlas or self.atlas}
+        return Plan(**{field: getattr(self, field) for field in Plan.model_fields} | update)
 
     def needed(self, keys: Iterable[str]) -> tuple[Chunk, ...]:
         """The chunks of these keys with all that they are made of, in order."""

@@ -11,9 +11,12 @@ from atlas_core.cards import DatasetCard, ModelCard
 from atlas_core.errors import ConflictError, InputError, NotFoundError
 from atlas_core.facts import AnchorFacts, AnchorLayer, DatasetFacts, ModelFacts
 from atlas_core.keys import digest
+from atlas_core.owners import EVERYBODY, owners_of, owners_with
 from atlas_core.plan import Plan
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from atlas_core.store import Store
 
 Kind = Literal["models", "datasets", "jobs"]
@@ -40,42 +43,49 @@ def dataset_id(card: DatasetCard, content: str) -> str:
     return digest({"content": content, "prefix": card.prefix, "classes": card.classes})[:24]
 
 
-def add_model(store: Store, card: ModelCard, dataset: str | None = None) -> Document:
+def add_model(store: Store, card: ModelCard, dataset: str | None = None, owner: str = EVERYBODY) -> Document:
     """Register a model; the same content gets the same id, and a ready one stays as it is.
 
     Args:
         store: Where the document goes.
         card: A resolved card.
-        dataset: Id of a labelled dataset on which to measure accuracy.
+        dataset: Id of a labelled dataset on which to measure accuracy; of a model that others registered too, theirs
+            stays.
+        owner: Who registers it, and is one of its owners from now on.
     """
     known = store.get_document("models", card.id)
-    if known and known["state"] != "refused" and (dataset is None or known["evaluate_on"] == dataset):
-        return known
+    if (
+        known
+        and known["state"] != "refused"
+        and (dataset is None or known["evaluate_on"] == dataset or owners_of(known) - {owner})
+    ):
+        return claim(store, "models", known, owner)
     value: Document = {
         "id": card.id, "name": card.name, "card": card.model_dump(mode="json"), "state": "inspecting", "reasons": [],
         "warnings": [], "layers": [], "classes": None, "accuracy": None, "convertible": None, "evaluate_on": dataset,
-        "created": known["created"] if known else now(),
+        "created": known["created"] if known else now(), "owners": owners_with(known, owner),
     }  # fmt: skip
     store.append_document("models", card.id, value)
     return value
 
 
-def add_dataset(store: Store, card: DatasetCard, content: str) -> Document:
+def add_dataset(store: Store, card: DatasetCard, content: str, owner: str = EVERYBODY) -> Document:
     """Register a dataset; the same content gets the same id, and a ready one stays as it is.
 
     Args:
         store: Where the document goes.
         card: A resolved card.
         content: As in `dataset_id`.
+        owner: Who registers it, and is one of its owners from now on.
     """
     name = dataset_id(card, content)
     known = store.get_document("datasets", name)
-    if known and known["state"] != "refused" and known["card"]["source"] == card.source:
-        return known
+    if known and known["state"] != "refused" and (known["card"]["source"] == card.source or owners_of(known) - {owner}):
+        return claim(store, "datasets", known, owner)
     value: Document = {
         "id": name, "name": card.name, "card": card.model_dump(mode="json"), "state": "inspecting", "reasons": [],
         "digest": None, "listing": None, "images": 0, "classes": None, "class_counts": None, "skipped": [],
-        "created": known["created"] if known else now(),
+        "created": known["created"] if known else now(), "owners": owners_with(known, owner),
     }  # fmt: skip
     store.append_document("datasets", name, value)
     return value
@@ -99,10 +109,46 @@ def documents(store: Store, kind: Kind) -> list[Document]:
 
 
 def update(store: Store, kind: Kind, name: str, **changes: Any) -> Document:
-    """Write a new version of a document with some fields changed."""
-    value = {**document(store, kind, name), **changes}
-    store.append_document(kind, name, value)
-    return value
+    """Write a new version of a document with some fields changed; what others change meanwhile is kept."""
+    return change(store, kind, name, lambda _: changes)
+
+
+def change(store: Store, kind: Kind, name: str, changes: Callable[[Document], Document]) -> Document:
+    """Write a new version of a document with fields changed by what they are; nothing changed writes none.
+
+    Args:
+        store: Holds it.
+        kind: Of the document.
+        name: Its id.
+        changes: Gives the fields to change, from the newest version; called again where another came between.
+
+    Raises:
+        NotFoundError: There is none of this name.
+    """
+    while True:
+        number = max(store.document_versions(kind, name), default=-1)
+        found = store.get_version(kind, name, number) if number >= 0 else None
+        if found is None:
+            found = document(store, kind, name)  # trimmed or deleted between the two looks
+            continue
+        value = {**found, **changes(found)}
+        if value == found or store.create_version(kind, name, number + 1, value):
+            return value
+
+
+def claim(store: Store, kind: Kind, known: Document, owner: str) -> Document:
+    """Have somebody be an owner of a model or dataset too."""
+    if owner in owners_of(known):
+        return known
+    return change(store, kind, known["id"], lambda newest: {"owners": owners_with(newest, owner)})
+
+
+def disown(store: Store, kind: Kind, name: str, owner: str | None) -> frozenset[str]:
+    """Have somebody be no owner of a model or dataset any more; None for nobody be. Returns those that are left."""
+    left = change(
+        store, kind, name, lambda newest: {"owners": [] if owner is None else sorted(owners_of(newest) - {owner})}
+    )
+    return owners_of(left)
 
 
 def _ready(store: Store, kind: Kind, name: str) -> Document:
@@ -222,8 +268,8 @@ def plan_of(store: Store, atlas: str) -> Plan:
                             "and ask for it again") from None  # fmt: skip
 
 
-def add_job(store: Store, plan: Plan, name: str | None = None) -> Document:
-    """Enter a job for a plan; a failed or cancelled one starts its next attempt.
+def add_job(store: Store, plan: Plan, name: str | None = None, owner: str = EVERYBODY) -> Document:
+    """Enter a job for a plan, which is the owner's; a failed or cancelled one starts its next attempt.
 
     A job that is queued, running or has succeeded stays as it is, unless it was dropped.
     """
@@ -235,7 +281,7 @@ def add_job(store: Store, plan: Plan, name: str | None = None) -> Document:
         "id": plan.id, "kind": plan.kind, "atlas": plan.atlas, "request": plan.request, "name": name,
         "spec": plan.spec.model_dump(mode="json"), "state": "queued",
         "attempt": known["attempt"] + 1 if known else 1, "error": None, "created": now(), "started": None,
-        "finished": None, "digest": None,
+        "finished": None, "digest": None, "owner": owner,
     }  # fmt: skip
     store.append_document("jobs", plan.id, value)
     return value

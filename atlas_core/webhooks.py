@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from atlas_core import registry
 from atlas_core.errors import ConflictError, NotFoundError
+from atlas_core.owners import EVERYBODY, owners_of
 
 if TYPE_CHECKING:
     from atlas_core.ledger import Ledger
@@ -29,7 +30,7 @@ MOST = 100
 
 
 def add(store: Store, url: str, events: Sequence[str]) -> Document:
-    """Enter a webhook, with an id and a secret of its own.
+    """Enter a webhook, with an id and a secret of its own; it is told of the jobs of the store's owner and everybody's.
 
     Args:
         store: Where it goes.
@@ -48,7 +49,7 @@ def add(store: Store, url: str, events: Sequence[str]) -> Document:
     value = {
         "id": name, "url": url, "events": sorted(set(events)), "state": "active",
         "secret": SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode(),
-        "created": registry.now(),
+        "created": registry.now(), "owner": store.owner,
     }  # fmt: skip
     store.append_document(DOCUMENTS, name, value)
     return value
@@ -80,6 +81,11 @@ def delete(name: str, store: Store, ledger: Ledger) -> None:
     with ledger.lock(_lock(name)):
         get(store, name)
         store.delete_document(DOCUMENTS, name)
+
+
+def hears(webhook: Document, job: Document) -> bool:
+    """Whether a webhook is told of a job: of its owner's and everybody's."""
+    return owners_of(job) <= owners_of(webhook) | {EVERYBODY}
 
 
 def give_up(name: str, store: Store, ledger: Ledger) -> None:

@@ -1,4 +1,4 @@
-"""Write from the code docs/settings.md, and docs/reference: commands as Markdown, the HTTP interface as OpenAPI."""
+"""The references of the site, written from the code: commands, HTTP operations, and the benchmarks' pages."""
 
 from __future__ import annotations
 
@@ -6,26 +6,58 @@ import json
 from pathlib import Path
 
 import typer
+from http_operations import operations_page
 from typer.cli import get_docs_for_click
 
 from atlas_client.cli import application
 from service.main import create_app
 from service.settings_page import settings_page
 
-REFERENCE = Path(__file__).parent / "reference"
+ROOT = Path(__file__).parents[1]
+ELSEWHERE = {"](../docs/": "](../../", "](README.md": "](index.md", "](../examples/": "](../../../examples/"}
+
+OTHERS = """
+## Logs and longer tables, with their dates
+
+```{toctree}
+:maxdepth: 1
+:glob:
+
+*
+```
+"""
 
 
-def main() -> None:
-    (REFERENCE.parent / "settings.md").write_text(settings_page())
-    REFERENCE.mkdir(exist_ok=True)
-    group = typer.main.get_command(application([]))
-    context = typer.Context(group, info_name="atlas")
-    commands = get_docs_for_click(obj=group, ctx=context, name="atlas")
-    (REFERENCE / "commands.md").write_text(commands.rstrip() + "\n")
+def write_reference(folder: Path) -> None:
+    """Write all references, each file only where it changed, so that a second build has little to do."""
     openapi = create_app().openapi()
-    (REFERENCE / "openapi.json").write_text(json.dumps(openapi, indent=1) + "\n")
-    print(f"wrote {len(openapi['paths'])} paths and the commands to docs/reference")
+    _write(folder / "commands.md", _commands())
+    _write(folder / "operations.md", operations_page(openapi))
+    _write(folder / "openapi.json", json.dumps(openapi, indent=1) + "\n")
+    for page in (ROOT / "benchmarks").glob("*.md"):
+        text = page.read_text(encoding="utf-8")
+        for here, there in ELSEWHERE.items():
+            text = text.replace(here, there)
+        name = page.name
+        if page.stem == "README":
+            name, text = "index.md", text + OTHERS
+        _write(folder / "benchmarks" / name, text)
+
+
+def _commands() -> str:
+    group = typer.main.get_command(application([]))
+    told = get_docs_for_click(obj=group, ctx=typer.Context(group, info_name="atlas"), name="atlas")
+    return told.replace("# `atlas`", "# Commands", 1).rstrip() + "\n"
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if not file.exists() or file.read_text(encoding="utf-8") != text:
+        file.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    docs = ROOT / "docs"
+    write_reference(docs / "reference")
+    _write(docs / "settings.md", settings_page())
+    print("docs/reference and docs/settings.md say what the code says")

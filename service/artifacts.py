@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import threading
 from collections import OrderedDict
@@ -86,6 +87,12 @@ class Artifacts:
         self._tables: OrderedDict[str, tables.Table] = OrderedDict()
         self._datasets: OrderedDict[tuple[str, str], Dataset] = OrderedDict()
 
+    def seen_in(self, store: Store) -> Artifacts:
+        """The same with the jobs of another view of the store; what was read is shared."""
+        view = copy.copy(self)
+        view._store = store
+        return view
+
     def close(self) -> None:
         """Close what is open."""
         with self._lock:
@@ -112,7 +119,7 @@ class Artifacts:
     def plan(self, name: str, kind: str | None = MAP) -> Plan:
         """The plan of a job; arguments and errors of `job`."""
         job = self.job(name, kind)
-        return plan_of_attempt(self._store, name, job["attempt"])
+        return plan_of_attempt(self._store.whole, name, job["attempt"])
 
     def record(self, chunk: Chunk) -> dict[str, Any] | None:
         """The record of a chunk, None while it is not done."""
@@ -270,7 +277,7 @@ class Artifacts:
         return self._dataset(plan).listing.images
 
     def _dataset(self, plan: Plan) -> Dataset:
-        card = DatasetCard(**registry.document(self._store, "datasets", plan.dataset.id)["card"])
+        card = DatasetCard(**registry.document(self._store.whole, "datasets", plan.dataset.id)["card"])
         key = (plan.dataset.listing, card.source)
         with self._lock:
             if key not in self._datasets:

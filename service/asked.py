@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import Request, Response
 
 from atlas_core import registry
-from atlas_core.advance import TERMINAL, clear_up, submit
+from atlas_core.advance import TERMINAL, clear_up
 from atlas_core.errors import DependencyError, NotFoundError
 from atlas_core.plan import Plan
 from atlas_core.registry import Document
@@ -88,11 +88,16 @@ class Asked(Made):
 
 
 def ask(services: Services, plan: Plan, response: Response) -> Document:
-    """Submit what a plan makes of its atlas, or of none; the same twice is the same job."""
+    """Submit what a plan makes of its atlas, or of none, as the asker's; the same twice is the same job."""
+    return ask_as_planned(services, plan.owned_by(services.principal.owner), response)
+
+
+def ask_as_planned(services: Services, plan: Plan, response: Response) -> Document:
+    """The same of a plan that is the asker's already."""
     with services.ledger.lock(lock_of("atlas", plan.atlas or plan.id)):
         if plan.atlas is not None:
             services.artifacts.job(plan.atlas)  # not dropped meanwhile
-        job = submit(plan, None, services.store, services.ledger, services.enqueue)
+        job = services.submit(plan)
     response.headers["Location"] = registry.address_of(job)
     response.headers["Retry-After"] = "0" if job["state"] in TERMINAL else RETRY_SECONDS
     return described(services, job)

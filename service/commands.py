@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 from atlas_core.errors import DependencyError
 from service import upkeep
-from service.embedded import LOOPBACK, Embedded, embedded, free_port, port_is_free, stopped_by_signals
+from service.embedded import Embedded, embedded, free_port, port_is_free, stopped_by_signals
+from service.key_commands import app as keys_app
 
 DEFAULT_PORT = 8000
 Data = Annotated[
@@ -35,6 +36,7 @@ def register(app: typer.Typer) -> None:
     app.command("up")(up)
     app.command("demo")(demo)
     upkeep.register(app)
+    app.add_typer(keys_app, name="keys")
 
 
 def up(
@@ -45,8 +47,6 @@ def up(
     as_json: AsJson = False,
 ) -> None:
     """Start the service here, with all that it needs, until Ctrl-C."""
-    if host not in LOOPBACK:
-        sys.stderr.write(f"atlas: warning: whoever reaches {host} can use this service; it asks for no key yet\n")
     with (
         stopped_by_signals() as stopped,
         embedded(data, host=host, port=_port(port), processes=processes) as service,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -9,12 +10,18 @@ from celery import Celery
 from fastapi import Depends, Query, Request
 from kombu.exceptions import OperationalError
 
-from atlas_core.advance import INTERACTIVE, PROJECT, Enqueue
+from atlas_core.advance import INTERACTIVE, PROJECT, Enqueue, submit
 from atlas_core.errors import DependencyError
 from atlas_core.ledger import Ledger
+from atlas_core.owners import owners_of
+from atlas_core.plan import Plan
 from atlas_core.redis_client import connect
+from atlas_core.registry import Document
 from atlas_core.settings import celery_settings
-from atlas_core.store import open_store
+from atlas_core.store import Store, open_store
+from atlas_core.store.owned import OwnersStore
+from service.access.admission import Access
+from service.access.principal import OPEN, ForbiddenError, Principal
 from service.artifacts import Artifacts
 from service.asking import Asking
 from service.event_stream import EventStreams
@@ -34,7 +41,9 @@ class Services:
     def __init__(self, settings: ServiceSettings) -> None:
         """Open the store and prepare the clients."""
         self.settings = settings
-        self.store = open_store(settings.store_url)
+        self.principal = OPEN
+        self.store: Store = open_store(settings.store_url)
+        self.access = Access(settings, self.store)
         self.artifacts = Artifacts(self.store, settings.dataset_stores)
         self.place_names = PlaceNames()
         self.thumbnails = Thumbnails(self.store, self.artifacts)
@@ -59,8 +68,46 @@ class Services:
             most=settings.projection_queue,
         )
 
+    def seen_by(self, principal: Principal) -> Services:
+        """The same, with a store in which what others own is not there.
+
+        Args:
+            principal: Who asks.
+        """
+        view = copy.copy(self)
+        view.principal = principal
+        view.store = OwnersStore(self.store, principal.owner, every=principal.sees_all)
+        view.artifacts = self.artifacts.seen_in(view.store)
+        return view
+
+    def submit(self, plan: Plan, name: str | None = None) -> Document:
+        """Set work going as a job of whoever asks, by whom the plan is owned; a new one counts for their limit.
+
+        Raises:
+            TooManyError: They asked for as many today as they may.
+            DependencyError: Redis or the store is down.
+        """
+        known = self.store.get_document("jobs", plan.id)
+        if known is None or known.get("deleted") or known["state"] in ("failed", "cancelled"):
+            self.use("jobs_per_day")
+        return submit(plan, name, self.store.whole, self.ledger, self.enqueue, self.principal.owner)
+
+    def use(self, limit: str, amount: int = 1) -> None:
+        """Count what whoever asks uses of a limit a day; raises TooManyError beyond it."""
+        self.access.limits.use(self._redis, self.principal, limit, amount)
+
+    def check_own(self, document: Document, what: str) -> None:
+        """Refuse to change or stop what is not the asker's own, though it may be read.
+
+        Raises:
+            ForbiddenError: It is everybody's.
+        """
+        if not self.principal.sees_all and self.principal.owner not in owners_of(document):
+            raise ForbiddenError(f"{what} is everybody's; only a key with the scope `admin` may change or drop it")
+
     async def close(self) -> None:
         """Let go of every connection."""
+        await self.access.close()
         await self.event_streams.close()
         await self.asking.close()
         self.artifacts.close()
@@ -78,9 +125,13 @@ def _enqueue(celery: Any) -> Callable[[str, list[str], str], None]:
     return enqueue
 
 
-def _services(request: Request) -> Services:
+def _all(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
+
+
+def _services(request: Request) -> Services:
+    return _all(request).seen_by(request.state.principal)
 
 
 class Paging:
@@ -107,4 +158,6 @@ class Paging:
 
 
 ServicesDep = Annotated[Services, Depends(_services)]
+AllServicesDep = Annotated[Services, Depends(_all)]
+"""With what all own: only for numbers about all of them."""
 PagingDep = Annotated[Paging, Depends()]

@@ -302,11 +302,26 @@ def _environment(folder: Path, redis_url: str, host: str) -> dict[str, str]:
         "REMAP_SIGTERM": "SIGQUIT",  # celery's soft shutdown: running chunks go back to the queue
         "PYTHONUNBUFFERED": "1",
     }
+    own["ATLAS_ACCESS"] = access_of(host)
     if host in LOOPBACK:
         # Only this machine can ask, so its own folders may be named; a page that rebinds its name to us cannot.
         own["ATLAS_TRUSTED_HOSTS"] = os.environ.get("ATLAS_TRUSTED_HOSTS", json.dumps([*LOOPBACK, "[::1]"]))
         own["ATLAS_DATASET_ROOTS"] = os.environ.get("ATLAS_DATASET_ROOTS", '["/"]')
     return {**os.environ, **single_threaded_environment(), **own}
+
+
+def access_of(host: str) -> str:
+    """Who may use a service at an address: everybody on loopback by default, elsewhere who has a key.
+
+    Raises:
+        InputError: It would be open to whoever reaches it.
+    """
+    is_loopback = host in LOOPBACK
+    access = os.environ.get("ATLAS_ACCESS") or ("open" if is_loopback else "keys")
+    if access == "open" and not is_loopback:
+        raise InputError(f"ATLAS_ACCESS=open is for loopback alone, and {host} is reached from elsewhere: take the "
+                         "setting away and make keys with `atlas keys create`, or leave --host out")  # fmt: skip
+    return access
 
 
 def _store_url(folder: Path) -> str:

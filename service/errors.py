@@ -25,10 +25,14 @@ from atlas_core.errors import (
     InputError,
     NotFoundError,
 )
+from service.access.principal import ForbiddenError, UnauthorizedError
 
 log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 3
+UNREAD = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNAUTHORIZED)
+"""What is answered before the body is read."""
+CHALLENGE = 'Bearer realm="atlas"'
 RETRIED = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 STATUSES: tuple[tuple[type[AtlasError], HTTPStatus], ...] = (
     (NotFoundError, HTTPStatus.NOT_FOUND),
@@ -92,6 +96,8 @@ OWN_STATUSES: Mapping[type[AtlasError], HTTPStatus] = {
     NotAcceptableError: HTTPStatus.NOT_ACCEPTABLE,
     NoAnswerError: HTTPStatus.GATEWAY_TIMEOUT,
     TooManyError: HTTPStatus.TOO_MANY_REQUESTS,
+    UnauthorizedError: HTTPStatus.UNAUTHORIZED,
+    ForbiddenError: HTTPStatus.FORBIDDEN,
 }
 
 
@@ -143,13 +149,20 @@ def _id(request: Request) -> str | None:
 
 async def _on_atlas_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, AtlasError)  # registered for nothing else
+    return answered(request, error)
+
+
+def answered(request: Request, error: AtlasError) -> JSONResponse:
+    """An error of ours as the answer to a request."""
     status = status_of(error)
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("%s: %s", type(error).__name__, error, exc_info=error)
     headers = {}
     if status in RETRIED or isinstance(error, NotYetError):
         headers["Retry-After"] = str(getattr(error, "retry_seconds", RETRY_SECONDS))
-    if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+    if status is HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = CHALLENGE
+    if status in UNREAD:
         headers["Connection"] = "close"  # else the server would read the body to its end
     return problem(
         status,

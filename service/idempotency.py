@@ -176,7 +176,8 @@ class IdempotentRoute(APIRoute):
             if key is None:
                 return await handle(request)
             answers: IdempotentAnswers = request.app.state.services.idempotent
-            claim = await run_in_threadpool(answers.begin, request.url.path, key, await request.body())
+            owned = f"{request.state.principal.owner} {request.url.path}"  # the same key of another owner is another
+            claim = await run_in_threadpool(answers.begin, owned, key, await request.body())
             if isinstance(claim, Response):
                 return claim
             try:

@@ -57,8 +57,12 @@ async def keep(
     """
     parts, count, part = [], 0, list[bytes]()
 
+    def stored(data: bytes) -> str:
+        services.use("upload_bytes_per_day", len(data))
+        return services.store.put_blob(data)
+
     async def put() -> None:
-        parts.append(await run_in_threadpool(services.store.put_blob, b"".join(part)))
+        parts.append(await run_in_threadpool(stored, b"".join(part)))
         part.clear()
 
     async for item in items:

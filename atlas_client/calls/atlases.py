@@ -72,6 +72,21 @@ class Atlases(Jobs):
             raise
         return response.content, response.headers.get("atlas-preview") == "true"
 
+    def cell(self, atlas: str, layer: str, z: int, column: int, row: int) -> Document:
+        """One cell: the classes that it speaks for and `against`, its icon's measures, links to its exemplars.
+
+        Args:
+            atlas: The atlas's id.
+            layer: Name of the layer.
+            z: Level, from 0, the coarsest.
+            column: From 0, at the left.
+            row: From 0, at the top.
+
+        Raises:
+            NotFoundError: There is no such cell.
+        """
+        return self.json("GET", path_of("atlases", atlas, "layers", layer, "levels", z, "cells", f"{column}-{row}"))
+
     def cells_file(self, atlas: str, layer: str, z: int, form: str = "csv") -> bytes:
         """The cells of a level as a file; docs/http.md tells its columns.
 

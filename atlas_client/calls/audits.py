@@ -39,6 +39,15 @@ class Audits(Jobs):
         """The audits that were asked for, in time; each with its `summary`."""
         return list(self.items("/v1/audits"))
 
+    def audit_document(self, audit: str) -> Document:
+        """The job of an audit; once it is made with its `summary`, and the document as `description`."""
+        return self.json("GET", path_of("audits", audit))
+
+    def audit_summary(self, audit: str) -> tuple[str, list[bytes]]:
+        """The summary of an audit that is made, as Markdown, and the pictures that it shows, as PNG."""
+        summary = self.request("GET", f"{path_of('audits', audit)}.md").text
+        return summary, [self.picture(path_of("audits", audit, "evidence", name)) for name in SHOWN.findall(summary)]
+
     def audit_reports(self, audit: str) -> dict[str, bytes]:
         """The reports of an audit that is made, by the names of their files.
 

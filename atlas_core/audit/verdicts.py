@@ -25,6 +25,8 @@ LEAST_CONTROLS = 10
 """Distinct images that a class's control crops are cut from, under which they stand for a few pictures."""
 LEAST_EXEMPLARS = 2
 """Exemplars that must flip images each by itself: one lucky picture is no concept."""
+LIKELY = 0.5
+"""Probability of another verdict beyond which what stands out fails nothing: the verdict is what most seeds say."""
 SHOWN = 10
 
 
@@ -83,6 +85,9 @@ def judge(measured: Measured, thresholds: Thresholds) -> CheckResult:
     """
     judged = ranked(measured, thresholds)
     counting = _once([one for one in judged if one.counts(thresholds)])
+    unsure: list[Judged] = []
+    if _another(judged, "fail") > LIKELY:
+        counting, unsure = unsure, counting
     findings = [_finding(one, measured) for one in counting]
     gating = [finding for finding in findings if finding.gate]
     features = _once([one for one in judged if one.found(thresholds) and not one.counts(thresholds)])
@@ -91,13 +96,15 @@ def judge(measured: Measured, thresholds: Thresholds) -> CheckResult:
     if needs and not gating:
         verdict = "inconclusive"
     return CheckResult(
-        check="shortcuts", verdict=verdict, reason=_reason(verdict, gating, len(features), measured), needs=needs,
+        check="shortcuts", verdict=verdict, needs=needs,
+        reason=_reason(verdict, gating, measured, features=len(features), unsure=len(unsure)),
         coverage=round(measured["screened"] / measured["tests"], 4) if measured["tests"] else 0.0,
         noise=_noise(judged, counting, verdict),
         forward_passes=measured["passes"], findings=findings,
         tables={"base_images": measured["base"]["confirming"], "tests": measured["tests"],
                 "screened": measured["screened"], "sizes": measured["sizes"],
                 "features": [_row(one, measured, thresholds) for one in features],
+                "unsure": [_row(one, measured, thresholds) for one in unsure],
                 "strongest": [_row(one, measured, thresholds) for one in judged[:SHOWN]]},
     )  # fmt: skip
 
@@ -143,8 +150,12 @@ def _noise(judged: Sequence[Judged], counting: Sequence[Judged], verdict: Verdic
         return {"half_width": None, "another_verdict": None}
     ends = [wilson(one.value["hits"], one.value["n"]) for one in (counting or judged)]
     half = float(np.median([(high - low) / 2 for low, high in ends]))
+    return {"half_width": round(half, 4), "another_verdict": _another(judged, verdict)}
+
+
+def _another(judged: Sequence[Judged], verdict: Verdict) -> float:
     again = (((one.value["layer"], one.value["column"], one.value["row"]), one.again) for one in judged)
-    return {"half_width": round(half, 4), "another_verdict": another_verdict(verdict, again)}
+    return another_verdict(verdict, again)
 
 
 def _doubt(measured: Measured, judged: Sequence[Judged]) -> str | None:
@@ -219,7 +230,7 @@ def _row(one: Judged, measured: Measured, thresholds: Thresholds) -> dict[str, A
             "evidence": list(value.get("evidence", ())), **_statistics(one)}  # fmt: skip
 
 
-def _reason(verdict: str, gating: Sequence[Finding], features: int, measured: Measured) -> str:
+def _reason(verdict: str, gating: Sequence[Finding], measured: Measured, *, features: int, unsure: int) -> str:
     tested = f"{measured['screened']:,} of {measured['tests']:,} tests of cells and sizes were made"
     if verdict == "fail":
         names = ", ".join(dict.fromkeys(repr(one.target.name) for one in gating if one.target))
@@ -229,4 +240,9 @@ def _reason(verdict: str, gating: Sequence[Finding], features: int, measured: Me
         return f"there are too few images to be sure; {tested}"
     cells = "1 cell does whose pieces seem" if features == 1 else f"{features} cells do whose pieces seem"
     own = f"{cells} to be what makes the class; " if features else ""
-    return f"no piece of picture that is foreign to a class makes the model see it; {own}{tested}"
+    seen = f"{_cells(unsure)} out here and would more likely not with another seed; " if unsure else ""
+    return f"no piece of picture that is foreign to a class makes the model see it; {seen}{own}{tested}"
+
+
+def _cells(count: int) -> str:
+    return "1 cell stands" if count == 1 else f"{count} cells stand"

@@ -27,6 +27,7 @@ from atlas_core import schema
 from atlas_core.cards import file_sha256
 from atlas_core.errors import DependencyError, InputError, IntegrityError, NotFoundError
 from atlas_core.keys import canonical_json
+from atlas_core.owners import EVERYBODY
 from atlas_core.store.backends import StoreSettings, local_folder, open_backend
 from atlas_core.store.cache import BlobCache, mismatch
 from atlas_core.store.failures import GONE
@@ -55,6 +56,27 @@ class RecordInfo(NamedTuple):
     last_modified: datetime
 
 
+class _Documents:
+    """The newest versions of documents that were read, by path and tag."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def get(self, key: tuple[str, str]) -> bytes | None:
+        with self._lock:
+            return self._kept.get(key)
+
+    def keep(self, key: tuple[str, str], data: bytes) -> None:
+        with self._lock:
+            if key not in self._kept:
+                self._bytes += len(data)
+            self._kept[key] = data
+            while self._bytes > DOCUMENT_CACHE_BYTES:
+                self._bytes -= len(self._kept.popitem(last=False)[1])
+
+
 class Store:
     """Blobs, records and documents over any object storage.
 
@@ -68,7 +90,10 @@ class Store:
     Attributes:
         objects: The object storage.
         uploads: What is on its way to become a blob.
+        owner: In whose name it is read, see `OwnersStore`; everybody's.
     """
+
+    owner: str = EVERYBODY
 
     def __init__(
         self,
@@ -85,10 +110,13 @@ class Store:
         self._cache = cache
         self._probe = probe or objects
         self._verified: set[str] = set()
-        self._documents: OrderedDict[tuple[str, str], bytes] = OrderedDict()
-        self._documents_bytes = 0
-        self._lock = threading.Lock()
+        self._documents = _Documents()
         self.uploads = Uploads(objects, public or objects)
+
+    @property
+    def whole(self) -> Store:
+        """The store with the documents of all owners."""
+        return self
 
     def ping(self) -> None:
         """Raise DependencyError unless the store answers."""
@@ -306,23 +334,14 @@ class Store:
     def _version(self, info: ObjectInfo) -> dict[str, Any] | None:
         """A version of a document, kept by the tag of its bytes: a deleted one may come again with others."""
         key = (info.path, info.tag)
-        with self._lock:
-            data = self._documents.get(key)
+        data = self._documents.get(key)
         if data is None:
             try:
                 data = self.objects.read(info.path)
             except NotFoundError:  # deleted since it was listed
                 return None
-            self._keep(key, data)
+            self._documents.keep(key, data)
         return schema.current(info.path.split("/")[1], _parsed(info.path, data))
-
-    def _keep(self, key: tuple[str, str], data: bytes) -> None:
-        with self._lock:
-            if key not in self._documents:
-                self._documents_bytes += len(data)
-            self._documents[key] = data
-            while self._documents_bytes > DOCUMENT_CACHE_BYTES:
-                self._documents_bytes -= len(self._documents.popitem(last=False)[1])
 
     def _read_json(self, path: str) -> dict[str, Any] | None:
         try:

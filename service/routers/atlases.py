@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
 from atlas_core import registry, tours
-from atlas_core.advance import TERMINAL, clear_up, end_job, submit
+from atlas_core.advance import TERMINAL, clear_up, end_job
 from atlas_core.aliases import check_unnamed
 from atlas_core.build import plan
 from atlas_core.errors import DependencyError, NotFoundError
@@ -42,10 +42,12 @@ RESULTS = {"icons": "sheet", "projections": "results"}
 def add_atlas(body: AtlasRequest, response: Response, services: ServicesDep) -> Any:
     """Ask for an atlas; the same request twice is the same atlas, and a complete one has succeeded at once."""
     spec = AtlasSpec(**body.model_dump(exclude={"name", "dry_run"}))
-    planned = plan(spec, *check_ready(services, spec.model, spec.dataset, spec.anchor))
+    planned = plan(spec, *check_ready(services, spec.model, spec.dataset, spec.anchor)).owned_by(
+        services.principal.owner
+    )
     if body.dry_run:
         return JSONResponse(DryRun(**dry_run(services, planned)).model_dump(mode="json"))
-    job = submit(planned, body.name, services.store, services.ledger, services.enqueue)
+    job = services.submit(planned, body.name)
     response.headers["Location"] = f"/v1/atlases/{planned.id}"
     response.headers["Retry-After"] = "0" if job["state"] in TERMINAL else RETRY_SECONDS
     return described(services, job)
@@ -102,8 +104,9 @@ def cancelled(services: Services, name: str) -> Document:
 
 def _ended(services: Services, name: str) -> Document:
     job = services.artifacts.job(name, None)
+    services.check_own(job, f"the {job['kind']} {name}")
     if job["state"] not in TERMINAL:
-        job = end_job(name, services.store, services.ledger, state="cancelled")
+        job = end_job(name, services.store.whole, services.ledger, state="cancelled")
     return job
 
 

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends, Path, Request, Response
 
 from atlas_core import registry
-from atlas_core.advance import submit
 from atlas_core.audit.audit_plan import atlas_of, plan_audit, resolve
 from atlas_core.audit.findings import Audit
 from atlas_core.audit.parties import AuditRequest, find_parties
@@ -19,7 +18,7 @@ from atlas_core.keys import digest
 from atlas_core.reports.formats import FORMATS, render
 from atlas_core.reports.told import Told, told
 from service.accept import preferred
-from service.asked import Made, ask, picture, summarised, summary_of
+from service.asked import Made, ask_as_planned, picture, summarised, summary_of
 from service.dependencies import PagingDep, ServicesDep
 from service.errors import described as problem_described
 from service.idempotency import IDEMPOTENT, IdempotentRoute
@@ -58,11 +57,12 @@ def add_audit(body: Annotated[AuditRequest, Body()], response: Response, service
     """Audit a model; the same request twice is the same job. The atlas that it looks for faults in is made too."""
     parties = find_parties(services.store, body)
     asked = resolve(body, parties, datetime.now(UTC).date())
-    plan = plan_audit(asked, parties)
+    owner, audited = services.principal.owner, None
     if parties.hindrance is None:
-        atlas = atlas_of(asked, parties, parties.model)
-        submit(atlas, f"audit of {parties.model.card.name}"[:200], services.store, services.ledger, services.enqueue)
-    return ask(services, plan, response)
+        audited = atlas_of(asked, parties, parties.model).owned_by(owner)
+        services.submit(audited, f"audit of {parties.model.card.name}"[:200])
+    plan = plan_audit(asked, parties).owned_by(owner, None if audited is None else audited.id)
+    return ask_as_planned(services, plan, response)
 
 
 @router.get("", response_model=Page[AuditJob])

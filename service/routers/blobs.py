@@ -73,8 +73,11 @@ async def put_blob(
     if known is not None:
         return _stored(sha256, known, 200)
     span = None if content_range is None else _span(content_range, limit)
+    await run_in_threadpool(services.use, "upload_bytes_per_day", check_length(request, limit))
     with tempfile.NamedTemporaryFile(prefix="atlas-upload-") as file:
         size, found = await spool(request.stream(), file, limit if span is None else span[1] - span[0], request)
+        if not request.headers.get("content-length"):
+            await run_in_threadpool(services.use, "upload_bytes_per_day", size)
         path = FilePath(file.name)
         if span is not None:
             return await run_in_threadpool(_put_part, services, sha256, span, path, size)
@@ -110,6 +113,7 @@ def complete_upload(sha256: Digest, token: Token, services: ServicesDep) -> Resp
     if size > limit:
         uploads.drop(sha256)
         raise TooLargeError(f"the upload has {size:,} bytes, the limit is {limit:,}")
+    services.use("upload_bytes_per_day", size)
     return _complete(services, sha256, lambda into: uploads.read_whole(sha256, token, into))
 
 
@@ -189,8 +193,8 @@ async def spool(body: AsyncIterator[bytes], file: IO[bytes], limit: int, request
     return size, digest.hexdigest()
 
 
-def check_length(request: Request, limit: int) -> None:
-    """Refuse a body whose header says that it is too long.
+def check_length(request: Request, limit: int) -> int:
+    """Refuse a body whose header says that it is too long; returns what it says, 0 where it says nothing.
 
     Raises:
         TooLargeError: It is over the limit.
@@ -198,3 +202,4 @@ def check_length(request: Request, limit: int) -> None:
     stated = request.headers.get("content-length", "")
     if stated.isdigit() and int(stated) > limit:
         raise TooLargeError(f"the body has {int(stated):,} bytes, the limit is {limit:,}")
+    return int(stated) if stated.isdigit() else 0

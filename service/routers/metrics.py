@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from atlas_core import registry
 from atlas_core.registry import Document
 from service.asked import summary_of
-from service.dependencies import Services, ServicesDep
+from service.dependencies import AllServicesDep, Services
 
 router = APIRouter(tags=["health"])
 OF_LAYER = {
@@ -39,7 +39,7 @@ class _Told(Collector):
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-def metrics(services: ServicesDep) -> Response:
+def metrics(services: AllServicesDep) -> Response:
     """Jobs by kind and state, processes of workers by queue, and of each series of comparisons the newest result."""
     jobs = [job for job in registry.documents(services.store, "jobs") if not job.get("deleted")]
     told = _Told([_jobs(jobs), _workers(services), *_drift(services, jobs)])

@@ -82,6 +82,7 @@ async def project(
     question = await run_in_threadpool(question_about, services, atlas, layers, positions)
     fresh = "no-cache" in request.headers.get("cache-control", "")
     if "respond-async" in request.headers.get("prefer", ""):
+        services.principal.check("write")
         check_kept(await run_in_threadpool(services.artifacts.plan, atlas))
         response = Response()
         items, gone = await _items(request, services)
@@ -166,7 +167,7 @@ def question_about(services: Services, atlas: str, layers: list[str] | None, pos
         ConflictError: It cannot place images yet.
     """
     job = services.artifacts.job(atlas)
-    plan = plan_of_attempt(services.store, atlas, job["attempt"])
+    plan = plan_of_attempt(services.store.whole, atlas, job["attempt"])
     for name in layers or ():
         plan.check_layer(name, "/layers")
     indexes = [chunk for chunk in plan.find("publish", step="index")

@@ -34,7 +34,9 @@ def add_model(body: ModelRequest, response: Response, services: ServicesDep) -> 
     if isinstance(card.labels, str):
         raise CardError("labels must be a list here, not the name of a file", pointer="/card/labels")
     dataset = None if body.dataset is None else _dataset_id(services, body.dataset)
-    return _entered(services, response, "models", registry.add_model(services.store, card, dataset))
+    return _entered(
+        services, response, "models", registry.add_model(services.store.whole, card, dataset, services.principal.owner)
+    )
 
 
 @router.get("/models", response_model=Page[Model], tags=["models"])
@@ -65,7 +67,7 @@ def add_dataset(body: DatasetRequest, response: Response, services: ServicesDep)
     if card.root is not None:
         _check_source(services, card.root, "/card/root")
     content = dataset_content(card, services.store, services.settings.dataset_stores)
-    value = registry.add_dataset(services.store, card, content)
+    value = registry.add_dataset(services.store.whole, card, content, services.principal.owner)
     return _entered(services, response, "datasets", value)
 
 
@@ -88,13 +90,23 @@ def delete_dataset(dataset: DatasetId, services: ServicesDep) -> None:
 
 
 def _drop(services: Services, kind: Inspected, one: AliasKind, name: str) -> None:
-    registry.document(services.store, kind, name)
+    services.check_own(registry.document(services.store, kind, name), f"the {one} {name}")
     with services.ledger.lock(lock_of(one, name)):
         check_unnamed(services.store, one, name)
         for job in registry.documents(services.store, "jobs"):
             if not job.get("deleted") and name in (job["spec"].get(one), *_asked_for(job)):
                 raise ConflictError(f"the {one} {name} is used by {job['kind']} {job['id']}; delete that first")
-        services.store.delete_document(kind, name)
+        _let_go(services, kind, one, name)
+
+
+def _let_go(services: Services, kind: Inspected, one: AliasKind, name: str) -> None:
+    """Have it be no longer the asker's; once nobody's, and no job of anybody's needs it, it is gone."""
+    whole, who = services.store.whole, services.principal
+    if registry.disown(whole, kind, name, None if who.sees_all else who.owner):
+        return
+    if not any(name in (job["spec"].get(one), *_asked_for(job))
+               for job in registry.documents(whole, "jobs") if not job.get("deleted")):  # fmt: skip
+        whole.delete_document(kind, name)
 
 
 def _asked_for(job: registry.Document) -> list[str]:
@@ -105,7 +117,7 @@ def _asked_for(job: registry.Document) -> list[str]:
 def _entered(services: Services, response: Response, kind: Inspected, value: registry.Document) -> registry.Document:
     """Have a worker inspect what was just registered, and say where it is."""
     if value["state"] == "inspecting":
-        inspect(kind, value["id"], services.store, services.ledger, services.enqueue, anew=True)
+        inspect(kind, value["id"], services.store.whole, services.ledger, services.enqueue, anew=True)
     response.headers.update({"Location": f"/v1/{kind}/{value['id']}", **RETRY})
     return value
 

@@ -38,7 +38,7 @@ def put_tour(
     """Save the places of a map; with `If-Match` only where nobody else did since they were read."""
     stops = [stop.model_dump() for stop in body.stops]
     with services.ledger.lock(lock_of("atlas", atlas)):  # under which it is dropped
-        services.artifacts.job(atlas)
+        services.check_own(services.artifacts.job(atlas), f"the map {atlas}")
         return _tagged(response, tours.put(services.store, atlas, body.title, stops, expected_version(if_match)))
 
 

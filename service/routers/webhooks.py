@@ -45,6 +45,7 @@ def get_webhook(webhook: str, services: ServicesDep) -> Any:
 @router.delete("/{webhook}", status_code=204)
 def delete_webhook(webhook: str, services: ServicesDep) -> None:
     """Tell this URL nothing more, also not what is pending."""
+    services.check_own(webhooks.get(services.store, webhook), f"the webhook {webhook}")
     webhooks.delete(webhook, services.store, services.ledger)
 
 

@@ -127,6 +127,16 @@ def test_a_model_that_is_waited_for(server: Answers, tmp_path: Path, capsys: pyt
     assert lines == ["m  net  ready", "top-1 12.5%, top-5 50.0% of 2,000 images", "- near chance"]
 
 
+def test_what_is_asked_for_gets_a_name(server: Answers, capsys: pytest.CaptureFixture[str]) -> None:
+    server.add("POST /v1/atlases", 202, {"id": "a" * 24, "state": "queued", "progress": {}})
+    server.add("PUT /v1/aliases/my-map", body={"name": "my-map", "kind": "atlas", "id": "a" * 24, "history": []})
+    asked = ["submit", "--model", "m", "--dataset", "d", "--layer", "l", "--alias", "my-map", "--url", server.url]
+    assert run(asked) == 0
+    assert capsys.readouterr().out.startswith("a" * 24)
+    ((_, _, body, _),) = (one for one in server.requests if one[0] == "PUT")
+    assert json.loads(body) == {"id": "a" * 24}
+
+
 def _pictures(tmp_path: Path) -> list[str]:
     for name, data in (("one.png", PNG + b"1"), ("text.png", b"text"), ("two.png", PNG + b"2")):
         (tmp_path / name).write_bytes(data)

@@ -219,3 +219,24 @@ def test_the_store_is_asked_once_a_chunk(
     for _ in range(3):
         advance(toy.id, store, ledger, queues)
     assert len(asked) == len(toy.chunks) + 1  # the last one first, by itself
+
+
+def test_what_two_owners_want_goes_on_for_one_when_the_other_cancels(
+    toy: Plan, store: Store, ledger: Ledger, queues: Queues
+) -> None:
+    ledger.beat(Worker("w", (CPU, GPU), 4), 10)
+    mine, theirs = toy.owned_by("a"), toy.owned_by("b")
+    first = of(toy, "collect")
+    assert submit(mine, None, store, ledger, queues, "a")["owner"] == "a"
+    submit(theirs, None, store, ledger, queues, "b")
+    assert set(queues.taken()) == set(first)  # which are the same for both
+    assert ledger.lease(first[0], "token")
+    end_job(mine.id, store, ledger, state="cancelled")
+    assert (ledger.cancelled(mine.id), ledger.cancelled(theirs.id)) == (True, False)
+    ledger.release(first[0], "token")  # by the worker that ran it for who cancelled
+    for key in first[1:]:
+        ledger.unqueue(key)
+    advance(theirs.id, store, ledger, queues)
+    assert queues.taken() == first
+    finish(theirs, store, ledger, *theirs.by_key)
+    assert advance(theirs.id, store, ledger, queues)["state"] == "succeeded"

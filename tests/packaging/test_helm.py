@@ -217,6 +217,7 @@ def test_gpus_are_started_from_zero_by_queued_and_running_work() -> None:
     manifests = _manifests(VALUES["gpu"])
     scaled = manifests["ScaledObject", "demo-atlas-worker-gpu"]["spec"]
     assert scaled["minReplicaCount"] == 0
+    assert _environment(_pod(manifests, "api"))["ATLAS_METRICS_PUBLIC"] == "true"
     (trigger,) = scaled["triggers"]
     assert trigger["metadata"] == {
         "url": "http://demo-atlas-api.atlas.svc:8000/metrics", "format": "prometheus",
@@ -305,8 +306,24 @@ def test_notes_name_the_service_and_what_looks_after_it() -> None:
         ({"store": {"url": "s3://key:secret@atlases"}}, "url"),
         ({"ingress": {"enabled": True}}, "ingress.host is needed"),
         ({"networkPolicy": {"enabled": True}, "store": {"url": "s3://atlases"}}, "networkPolicy.egress is needed"),
+        ({"metrics": {"serviceMonitor": {"enabled": True}}}, "metrics.existingSecret or metrics.public is needed"),
+        (
+            {"workers": {"cpu": {"autoscaling": {"enabled": True}}}},
+            "metrics.existingSecret or metrics.public is needed",
+        ),
     ],
-    ids=["no-process", "shared-card", "no-redis", "no-such-redis", "no-folder", "secret-in-url", "no-host", "cut-off"],
+    ids=[
+        "no-process",
+        "shared-card",
+        "no-redis",
+        "no-such-redis",
+        "no-folder",
+        "secret-in-url",
+        "no-host",
+        "cut-off",
+        "blind",
+        "blind-scaling",
+    ],
 )
 def test_wrong_values_are_refused_by_name(values: dict[str, Any], named: str) -> None:
     with pytest.raises(helm_python.HelmError, match=re.escape(named)):

@@ -62,14 +62,16 @@ def test_the_workers_application_leaves_torch_to_the_child() -> None:
 
 
 def test_the_client_loads_only_what_the_bare_install_brings() -> None:
-    loaded = _loaded_by("atlas_client.client")
-    assert loaded & (HEAVY | {"celery", "fastapi", "obstore", "redis", "uvicorn", "atlas_core", "service"}) == set()
+    loaded = _loaded_by("atlas_client.cli")
+    assert (
+        loaded & (HEAVY | {"celery", "fastapi", "mcp", "obstore", "redis", "uvicorn", "atlas_core", "service"}) == set()
+    )
 
 
 @pytest.mark.parametrize(
     ("package", "extras"),
     [
-        ("atlas_client", ()),
+        ("atlas_client", ("mcp",)),
         ("service", ("service",)),
         ("workers", ("method", "worker")),
         ("atlas_core", ("method", "worker")),

@@ -44,7 +44,8 @@ class Stack:
         self.store = open_store(str(folder / "store"))
         self.url = f"http://127.0.0.1:{free_port()}"
         self._folder = folder
-        own = {"ATLAS_STORE_URL": str(folder / "store"), "ATLAS_REDIS_URL": redis_url, "REMAP_SIGTERM": "SIGQUIT"}
+        own = {"ATLAS_STORE_URL": str(folder / "store"), "ATLAS_REDIS_URL": redis_url, "REMAP_SIGTERM": "SIGQUIT",
+               "ATLAS_ACCESS": "open"}  # fmt: skip
         self._environment = {**os.environ, **single_threaded_environment(), **QUICK, **own, **settings}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._wanted: dict[str, list[str]] = {}

@@ -120,6 +120,9 @@ def test_every_operation_answers_as_described(
     call("POST /v1/atlases/{atlas}/projections", 200, atlas=live.atlas["id"], content=image,
          headers={"content-type": "image/png"})  # fmt: skip
     _batches(call, live, image)
+    call("GET /v1/session", 200)
+    assert call("POST /v1/session", 200, body={"key": "none is asked for"}).json()["access"] == "open"
+    call("DELETE /v1/session", 204)
     for path in ("/healthz", "/readyz", "/metrics", "/"):
         call(f"GET {path}", 200)
     assert call.called == set(described)

@@ -54,7 +54,9 @@ OTHER = {
     "store_url": "s3://bucket", "redis_url": "rediss://host", "cache_url": "redis://host/1", "device": "cpu",
     "dataset_stores": '{"lake": "s3://lake"}', "dataset_roots": '["/data"]', "trusted_hosts": '["here"]',
     "ready_queues": "[]", "webhook_hosts": '["here"]', "webhook_networks": '["10.0.0.0/8"]',
-    "webhook_retry_seconds": "[1]", "cache_folder": "/copies",
+    "webhook_retry_seconds": "[1]", "cache_folder": "/copies", "access": "keys",
+    "oidc_issuer": "https://issuer.example", "oidc_keys_url": "https://issuer.example/keys",
+    "oidc_rules": '[{"claims": {"repository": "acme/vision"}, "scopes": ["read"], "owner": "acme"}]',
 }  # fmt: skip
 
 

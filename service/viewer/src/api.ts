@@ -1,6 +1,10 @@
 // Asking the service: JSON, its problems, its pages. Addresses are relative to the page, so that it may live below a path.
 
+import { signal } from "@preact/signals";
 import { copy } from "./offline";
+
+/** Whether the service asks for a key that the browser does not have, or no more. */
+export const asksForKey = signal(false);
 
 /** What went wrong, in the service's own words; `status` is 0 where nobody answered. */
 export class Problem extends Error {
@@ -30,6 +34,7 @@ async function answered(url: string, options?: RequestInit): Promise<Response> {
   }
   if (response.ok) return response;
   const said = await response.json().catch(() => null);
+  if (response.status === 401) asksForKey.value = true;
   throw new Problem(response.status, said?.detail ?? `The service answered ${response.status}.`, said?.errors ?? []);
 }
 

@@ -15,7 +15,9 @@ import "./style/versions.css";
 import "./style/pages.css";
 import { effect, signal } from "@preact/signals";
 import { type ComponentType, render } from "preact";
+import { asksForKey } from "./api";
 import { Frame } from "./frame/Frame";
+import { SignIn } from "./frame/SignIn";
 import { follow, query } from "./frame/navigate";
 import "./frame/theme";
 import { copy } from "./offline";
@@ -31,7 +33,7 @@ function App() {
   const now = loaded.value;
   return (
     <Frame alone={copy !== null || (now?.query ?? query.value).has("folder")} shown={now?.query.toString() ?? null}>
-      {now ? <now.component key={now.query.toString()} query={now.query} /> : <Busy />}
+      {asksForKey.value ? <SignIn /> : now ? <now.component key={now.query.toString()} query={now.query} /> : <Busy />}
     </Frame>
   );
 }

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from atlas_core import backup as backups
 from atlas_core.errors import ConflictError, DependencyError, NotFoundError
 from atlas_core.store import Store, open_store
 from tests.atlas_core.store.contract import StoreContract
@@ -186,6 +187,22 @@ def test_the_environment_says_where_s3_is(rgw: Rgw, names: str, monkeypatch: pyt
     monkeypatch.setenv(f"{names}ACCESS_KEY_ID", rgw.access_key)
     monkeypatch.setenv(f"{names}SECRET_ACCESS_KEY", rgw.secret_key)
     open_store(rgw.bucket()).ping()
+
+
+def test_a_folder_is_backed_up_in_a_bucket_and_comes_back(
+    rgw: Rgw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backups, "WHOLE_BYTES", 3)  # longer blobs go by files
+    here, back = (open_store(str(tmp_path / name)) for name in ("here", "back"))
+    there = open_store(rgw.bucket(), rgw.settings(cache_folder=tmp_path / "cache"))
+    digests = [here.put_blob(data) for data in (b"one", b"larger")]
+    here.put_record("collect", "k", {"blobs": {"a": digests[0]}})
+    here.append_document("models", "m", {"id": "m"})
+    assert backups.backup(here, there).blobs == 2
+    assert backups.backup(here, there, verify=True).known == 4
+    assert backups.restore(there, back).objects == 2
+    assert [back.get_blob(sha256) for sha256 in digests] == [b"one", b"larger"]
+    assert back.get_document("models", "m") == {"id": "m"}
 
 
 def test_two_prefixes_of_a_bucket_are_two_stores(rgw: Rgw) -> None:

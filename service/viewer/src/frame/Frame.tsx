@@ -1,11 +1,15 @@
 // What is around every page: where one is, where one can go, and in which light.
 
 import type { ComponentChildren } from "preact";
+import { useEffect } from "preact/hooks";
+import { asksForKey } from "../api";
 import { Mark } from "../parts/Icon";
 import { useArrival } from "./arrival";
 import { Health } from "./Health";
 import { query } from "./navigate";
 import { PLACES, addressOf, placeOf } from "./places";
+import { look } from "./session";
+import { SignOut } from "./SignOut";
 import { ThemeButton } from "./ThemeButton";
 
 /**
@@ -15,19 +19,20 @@ import { ThemeButton } from "./ThemeButton";
 export function Frame({ alone, shown, children }: { alone: boolean; shown: string | null; children: ComponentChildren }) {
   const here = placeOf(query.value);
   useArrival(shown);
+  useEffect(() => { if (!alone) void look(); }, [alone]);
   return (
     <>
       <a class="skip" href="#main" onClick={skip}>Skip to the content</a>
       <header class="frame">
         <Brand link={!alone} />
-        {!alone && (
+        {!alone && !asksForKey.value && (
           <nav aria-label="Pages">
             {PLACES.map((place) => (
               <a key={place.key} href={addressOf(place)} aria-current={place !== here?.place ? undefined : here.itself ? "page" : "true"}>{place.text}</a>
             ))}
           </nav>
         )}
-        <ThemeButton />
+        <span class="own">{!alone && <SignOut />}<ThemeButton /></span>
       </header>
       {!alone && <Health />}
       {children}
