@@ -1,179 +1,44 @@
-"""How fast the viewer moves, and what it fetches: headless Chromium, drawing by the processor alone.
+"""How the viewer fares at 25,600 cells: headless Chromium, drawing by the processor alone, and the real service.
 
-    python benchmarks/viewer.py [--seconds 5] [--pictures FOLDER]
+    python benchmarks/viewer.py MODEL DATASET LAYER [--store FOLDER] [--seconds 5] [--pictures FOLDER]
 
-An atlas of 25,600 cells (160 a side, also 20, 40 and 80) and 100,000 points is made up and answered by a small server
-with the service's addresses, its pages and its headers. Needs chromium on PATH and the built viewer (`make setup`).
+An atlas of 25,600 cells (160 a side, also 20, 40 and 80) and some 100,000 samples is made of the cards' model and data
+(viewing/made.py; minutes the first time, kept in the folder). Needs chromium and the built viewer (`make setup`).
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import io
-import json
 import re
 import sys
-import threading
+import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 from shutil import which
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import quote, urlsplit
 
+import httpx
 import numpy as np
-from fastapi.testclient import TestClient
-from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
+from viewing.made import made
+from viewing.serving import serving
 
-from service.routers import viewer
+from atlas_client.cli import run
 
-SIDES, ICON, POINTS, LAYER = (20, 40, 80, 160), 64, 100_000, "mixed4d"
 FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--enable-unsafe-swiftshader"]
-LEVEL = re.compile(r"/v1/atlases/big/layers/mixed4d/levels/(\d)/(.+)")
-
-
-class Made:
-    """The atlas: every cell has samples, a dozen different tiles serve all places."""
-
-    def __init__(self) -> None:
-        random = np.random.default_rng(0)
-        self.tiles = [_tile(random) for _ in range(12)]
-        self.points = _points(random)
-        self.counts = {side: random.integers(3, 60, side * side) for side in SIDES}
-
-    def tile(self, x: int, y: int) -> bytes:
-        return self.tiles[(5 * x + 7 * y) % len(self.tiles)]
-
-    def manifest(self) -> dict[str, Any]:
-        levels = [
-            {"side": side, "icon_size": ICON, "cells": side * side, "shown": 1.0, "icons": None} for side in SIDES
-        ]
-        places = [(side, x, y) for side in SIDES for x in range(side // 10) for y in range(side // 10)]
-        artifacts = {
-            f"{LAYER}/{side}/tiles/{x}-{y}.webp": {"sha256": hashlib.sha256(self.tile(x, y)).hexdigest()}
-            for side, x, y in places
-        }
-        return {
-            "id": "big", "digest": "d" * 64, "seed": 0, "seeded_from_data": True,
-            "names": {"model": "made up", "dataset": "made up"},
-            "model": {"classes": [f"class {n}" for n in range(1000)]}, "dataset": {"classes": None},
-            "spec": {"model": "m", "dataset": "d", "layers": [LAYER], "levels": list(SIDES), "recipe": "vivid"},
-            "layers": {LAYER: {"samples": POINTS, "images": POINTS, "levels": levels}}, "artifacts": artifacts,
-        }  # fmt: skip
-
-    def columns(self, side: int) -> dict[str, Any]:
-        rows, columns = np.divmod(np.arange(side * side), side)
-        return {
-            "column": columns.tolist(),
-            "row": rows.tolist(),
-            "count": self.counts[side].tolist(),
-            "value": self.counts[side].tolist(),
-        }
-
-    def cells(self, side: int, bbox: tuple[int, ...]) -> list[dict[str, Any]]:
-        left, top, right, bottom = bbox
-        classes = [
-            {"index": n, "name": f"class {n}", "attribution": 1 / (n + 1), "share": 0.2, "images": 3} for n in range(5)
-        ]
-        return [
-            {"column": column, "row": row, "count": int(self.counts[side][row * side + column]), "images": 3,
-             "coherence": 0.5, "pair_cosine": 0.4, "classes": classes, "exemplars": [], "icon": {"marks": []}}
-            for row in range(top, bottom + 1) for column in range(left, right + 1)
-        ]  # fmt: skip
-
-
-def _tile(random: np.random.Generator) -> bytes:
-    """Icons as smooth and as colourful as real ones, so that their bytes are as many."""
-    coarse = random.normal(128, 60, (80, 80, 3)).clip(0, 255).astype(np.uint8)
-    picture = Image.fromarray(coarse).resize((10 * ICON, 10 * ICON), Image.Resampling.BICUBIC)
-    data = io.BytesIO()
-    picture.save(data, "WEBP", quality=90, method=4)
-    return data.getvalue()
-
-
-def _points(random: np.random.Generator) -> bytes:
-    centres = random.uniform(0.1, 0.9, (40, 2))
-    places = centres[random.integers(0, 40, POINTS)] + random.normal(0, 0.05, (POINTS, 2))
-    classes, right = random.integers(0, 1000, (2, POINTS)), random.random(POINTS) < 0.7
-    return places.clip(0, 1).astype("<f4").tobytes() + classes.astype("<i2").tobytes() + right.astype(np.int8).tobytes()
-
-
-def _answer(made: Made, url: str) -> tuple[Any, bool]:
-    """What an address answers: a document or bytes, and whether it may be kept."""
-    path, query = urlsplit(url).path, parse_qs(urlsplit(url).query)
-    if path == "/v1/atlases/big":
-        manifest = made.manifest()
-        return {"id": "big", "kind": "atlas", "name": None, "state": "succeeded", "spec": manifest["spec"],
-                "progress": {}, "digest": manifest["digest"], "error": None, "links": {},
-                "manifest": manifest}, False  # fmt: skip
-    if path == "/readyz":
-        return {}, False
-    if path.endswith("/tour"):
-        return {"version": 0, "title": "", "stops": []}, False
-    if path.endswith("/points"):
-        return made.points, True
-    if (found := LEVEL.fullmatch(path)) is None:
-        return {"items": [], "next_page_token": None}, False
-    side, rest = SIDES[int(found[1])], found[2]
-    if rest.startswith("tiles/"):
-        x, y = map(int, rest.split("/")[1:])
-        return made.tile(x, y), True
-    if rest == "heatmap":
-        return made.columns(side), True
-    return {"items": made.cells(side, tuple(map(int, query["bbox"][0].split(",")))), "next_page_token": None}, True
-
-
-@contextmanager
-def served(made: Made) -> Iterator[str]:
-    from fastapi import FastAPI
-
-    app = FastAPI()
-    app.include_router(viewer.router)
-    pages = TestClient(app)
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            if self.path.startswith(("/v1/", "/readyz")):
-                value, lasting = _answer(made, self.path)
-                data = value if isinstance(value, bytes) else json.dumps(value, separators=(",", ":")).encode()
-                headers = {"Cache-Control": viewer.FOREVER if lasting else "no-cache"}
-                self._send(200, data, headers)
-            else:
-                with pages.stream("GET", self.path, headers=dict(self.headers.items())) as answer:
-                    data = b"".join(answer.iter_raw())
-                self._send(answer.status_code, data, {k: v for k, v in answer.headers.items() if k != "content-length"})
-
-        def _send(self, status: int, data: bytes, headers: dict[str, str]) -> None:
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
+WINDOW = {"width": 1280, "height": 800}
 COUNT = """() => {
   const map = document.querySelector(".map");
   window.frames_ = 0;
   const moved = new MutationObserver(() => { window.frames_ += 1; });
   moved.observe(map, { attributes: true, attributeFilter: ["data-left"] });
 }"""
-PAINTED = "side => document.querySelector('.map')?.dataset.painted === `mixed4d ${side}`"
+PAINTED = "side => document.querySelector('.map')?.dataset.painted?.endsWith(` ${side}`)"
+DRAWN = """() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"""
+SEEN = "() => { localStorage.setItem('activation-atlas-guide', 'seen'); }"
+Rows = list[tuple[str, str, str]]
 
 
 def pan(page: Page, seconds: float) -> float:
@@ -223,75 +88,157 @@ def watched(page: Page) -> dict[str, Any]:
     return seen
 
 
-def opened(browser: Browser, url: str, state: str, side: int) -> Page:
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
-    page.goto(f"{url}/?atlas=big#{state}")
-    page.wait_for_function(PAINTED, arg=side, timeout=120_000)
-    page.wait_for_timeout(500)
-    return page
+class Looked:
+    """What is seen in a browser, as rows of a table."""
+
+    def __init__(self, browser: Browser, address: str, rows: Rows, seconds: float, pictures: Path | None) -> None:
+        self.browser, self.address, self.rows = browser, address, rows
+        self.seconds, self.pictures = seconds, pictures
+
+    def opened(self, state: str, side: int) -> Page:
+        page = self.browser.new_page(viewport=WINDOW)  # type: ignore[arg-type]
+        page.add_init_script(f"({SEEN})()")
+        page.goto(f"{self.address}#{state}")
+        page.wait_for_function(PAINTED, arg=side, timeout=120_000)
+        page.wait_for_timeout(500)
+        return page
+
+    def drag(self, name: str, goal: int, page: Page) -> None:
+        self.rows.append((name, f"{pan(page, self.seconds):.0f} frames a second", f"≥ {goal}"))
+        if self.pictures:
+            self.pictures.mkdir(parents=True, exist_ok=True)
+            page.screenshot(path=self.pictures / f"{re.sub(r'[^a-z0-9]+', '-', name.lower())}.png")
+        page.close()
+
+    def frames(self) -> None:
+        near, far = "side=160&at=0.5,0.5,4", "side=160&at=0.5,0.5,1.3"
+        self.drag("25,600 cells, 160 a side, a quarter of the map's width in view", 30, self.opened(near, 160))
+        self.drag("25,600 cells, 160 a side, nearly all in view", 30, self.opened(far, 160))
+        self.drag("the same under the heat map of a class", 30, self.opened(f"{far}&heat=class-1&look=colours", 160))
+        self.drag("the level that the zoom chooses", 30, self.opened("at=0.5,0.5,2.5", 40))
+        page = self.browser.new_page(viewport=WINDOW)  # type: ignore[arg-type]
+        page.add_init_script(f"({SEEN})()")
+        with page.expect_response("**/points*", timeout=60_000):
+            page.goto(f"{self.address}#show=points&at=0.5,0.5,1.5")
+        page.wait_for_timeout(1500)
+        self.drag("all samples as points", 20, page)
+
+    def heat(self) -> None:
+        """From a choice to its heat map on the screen, of all cells."""
+        page = self.opened("side=160&panel=heat", 160)
+        legend = page.get_by_role("region", name="Heat map")
+
+        def chosen(label: str) -> None:
+            page.get_by_role("combobox", name="A class").fill(label)
+            page.keyboard.press("Enter")
+
+        def measured(label: str) -> None:
+            page.get_by_label("Or a measure").select_option(label=label)
+
+        for what, choose, labels in (
+            ("a class", chosen, ("wok", "frying pan")),
+            ("a measure", measured, ("Error", "Confidence")),
+        ):
+            took = []
+            for label in labels:
+                began = time.monotonic()
+                with page.expect_response(lambda answer: "levels/3/heatmap" in answer.url, timeout=120_000):
+                    choose(label)
+                legend.locator(".ends").wait_for()
+                page.evaluate(DRAWN)
+                took.append(time.monotonic() - began)
+            self.rows.append((f"heat map of {what} over 25,600 cells, chosen until drawn", f"{max(took):.1f} s", ""))
+        page.close()
+
+    def transfers(self) -> None:
+        context = self.browser.new_context(viewport=WINDOW)  # type: ignore[arg-type]
+        context.add_init_script(f"({SEEN})()")
+        for visit in ("first", "second"):
+            page = context.new_page()
+            seen = watched(page)
+            began = time.monotonic()
+            page.goto(self.address)
+            page.wait_for_function(PAINTED, arg=20, timeout=60_000)
+            took = time.monotonic() - began
+            if visit == "first":
+                self.rows.append(("bytes before the first useful picture", f"{seen['bytes'] / 1e6:.2f} MB", "< 1.5 MB"))
+            else:
+                page.wait_for_timeout(300)
+                asked = sorted({urlsplit(one).path for one in seen["asked"] if one.startswith("http")})
+                self.rows.append(("asked of the service at a second visit", " ".join(asked), "nothing immutable"))
+                self.rows.append(("bytes of a second visit", f"{seen['bytes'] / 1e3:.0f} kB", ""))
+            self.rows.append((f"a {visit} visit, until the first useful picture", f"{took:.1f} s", ""))
+            page.close()
+        context.close()
+
+
+def answers(url: str, atlas: str, layer: str, rows: Rows) -> None:
+    """What the service takes for the largest answers: at first, and when it is asked again."""
+    level = f"{url}/v1/atlases/{atlas}/layers/{quote(layer, safe='')}"
+    asked = {
+        "names": f"{level}/names", "heat map of a class": f"{level}/levels/3/heatmap?class=7",
+        "heat map of the error": f"{level}/levels/3/heatmap?measure=error",
+        "heat map of fidelity": f"{level}/levels/3/heatmap?measure=fidelity",
+        "cells of one tile": f"{level}/levels/3/cells?bbox=80,80,89,89", "all cells, JSON": f"{level}/levels/3/cells",
+        **{f"all cells, {form}": f"{level}/levels/3/cells?format={form.lower()}" for form in ("CSV", "Parquet")},
+    }  # fmt: skip
+    for name, address in asked.items():
+        took = []
+        for _ in range(3):
+            began = time.monotonic()
+            with httpx.stream("GET", address, headers={"accept-encoding": "gzip"}, timeout=300) as answer:
+                answer.raise_for_status()
+                size = sum(map(len, answer.iter_raw()))
+            took.append(time.monotonic() - began)
+        rows.append((f"{name}, of 25,600 cells", f"{took[0]:.2f} s at first, then {min(took[1:]):.2f} s; "
+                     f"{size / 1e6:.2f} MB", ""))  # fmt: skip
+
+
+def exported(url: str, atlas: str, layer: str, browser: Browser, rows: Rows) -> None:
+    """An offline copy, and how long it takes to open."""
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.monotonic()
+        if run(["export", atlas, "--out", folder, "--url", url]) != 0:
+            sys.exit("the export failed")
+        took = time.monotonic() - began
+        sizes = [file.stat().st_size for file in Path(folder).rglob("*") if file.is_file()]
+        rows.append(("`atlas export`", f"{took:.0f} s, {sum(sizes) / 1e6:.0f} MB in {len(sizes):,} files", ""))
+        for state, side in (("", 20), ("#side=160&heat=class-1", 160)):
+            page = browser.new_page(viewport=WINDOW)  # type: ignore[arg-type]
+            page.add_init_script(f"({SEEN})()")
+            began = time.monotonic()
+            page.goto(f"{(Path(folder) / 'index.html').as_uri()}{state}")
+            page.wait_for_function(PAINTED, arg=side, timeout=120_000)
+            rows.append((f"its page from the file system, until {side} cells a side are seen",
+                         f"{time.monotonic() - began:.1f} s", ""))  # fmt: skip
+            page.close()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path, help="a model card")
+    parser.add_argument("dataset", type=Path, help="a dataset card; 102,400 samples are asked of its images")
+    parser.add_argument("layer")
+    parser.add_argument("--store", type=Path, default=Path(".atlas/large"), help="folder that keeps the atlas")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each drag")
     parser.add_argument("--pictures", type=Path, help="folder for screenshots")
-    arguments = parser.parse_args()
+    told = parser.parse_args()
     binary = which("chromium") or sys.exit("no chromium on PATH: apt-get install chromium")
-    rows: list[tuple[str, str, str]] = []
-    with served(Made()) as url, sync_playwright() as playwright:
+    atlas = made(told.model, told.dataset, told.layer, told.store).id
+    rows: Rows = []
+    with serving(told.store) as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=binary, args=FLAGS)
-
-        def drag(name: str, goal: int, state: str, side: int, ready: str | None = None) -> None:
-            page = opened(browser, url, state, side)
-            if ready is not None:
-                page.wait_for_function(ready, timeout=60_000)
-            rate = pan(page, arguments.seconds)
-            rows.append((name, f"{rate:.0f} frames a second", f"≥ {goal}"))
-            if arguments.pictures:
-                arguments.pictures.mkdir(parents=True, exist_ok=True)
-                page.screenshot(path=arguments.pictures / f"{re.sub(r'[^a-z0-9]+', '-', name.lower())}.png")
-            page.close()
-
-        drag("25,600 cells, 160 a side, a quarter of the map's width in view", 30, "side=160&at=0.5,0.5,4", 160)
-        drag("25,600 cells, 160 a side, nearly all in view", 30, "side=160&at=0.5,0.5,1.3", 160)
-        drag("the level that the zoom chooses", 30, "at=0.5,0.5,2.5", 40)
-        points_drag(browser, url, rows, arguments)
-        transfers(browser, url, rows)
+        looked = Looked(browser, f"{url}/?atlas={atlas}", rows, told.seconds, told.pictures)
+        parts: list[Callable[[], None]] = [
+            looked.transfers, looked.frames, looked.heat, lambda: answers(url, atlas, told.layer, rows),
+            lambda: exported(url, atlas, told.layer, browser, rows),
+        ]  # fmt: skip
+        print("| what | measured | goal |\n| --- | --- | --- |")
+        for part in parts:
+            part()
+            while rows:
+                print(f"| {' | '.join(rows.pop(0))} |", flush=True)
         browser.close()
-    print("| what | measured | goal |\n| --- | --- | --- |")
-    for row in rows:
-        print(f"| {' | '.join(row)} |")
-
-
-def points_drag(browser: Browser, url: str, rows: list[tuple[str, str, str]], arguments: argparse.Namespace) -> None:
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
-    with page.expect_response("**/points*", timeout=60_000):
-        page.goto(f"{url}/?atlas=big#show=points&at=0.5,0.5,1.5")
-    page.wait_for_timeout(1500)
-    rows.append((f"{POINTS:,} points", f"{pan(page, arguments.seconds):.0f} frames a second", "≥ 20"))
-    if arguments.pictures:
-        page.screenshot(path=arguments.pictures / "points.png")
-    page.close()
-
-
-def transfers(browser: Browser, url: str, rows: list[tuple[str, str, str]]) -> None:
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page = context.new_page()
-    seen = watched(page)
-    page.goto(f"{url}/?atlas=big")
-    page.wait_for_function(PAINTED, arg=20, timeout=60_000)
-    first = seen["bytes"]
-    rows.append(("bytes before the first useful picture", f"{first / 1e6:.2f} MB", "< 1.5 MB"))
-    page.close()
-    again = context.new_page()
-    seen = watched(again)
-    again.goto(f"{url}/?atlas=big")
-    again.wait_for_function(PAINTED, arg=20, timeout=60_000)
-    again.wait_for_timeout(300)
-    asked = sorted({urlsplit(one).path for one in seen["asked"] if one.startswith("http")})
-    rows.append(("asked of the service at a second visit", " ".join(asked), "nothing immutable"))
-    rows.append(("bytes of a second visit", f"{seen['bytes'] / 1e3:.0f} kB", ""))
-    context.close()
 
 
 if __name__ == "__main__":

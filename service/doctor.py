@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
+from atlas_core import confinement
 from atlas_core.advance import QUEUES
 from atlas_core.errors import AtlasError, DependencyError
 from atlas_core.ledger import Ledger
@@ -53,6 +54,7 @@ def examine(store_url: str, redis_url: str | None, cache_url: str | None = None)
         looks += [lambda: _broker(redis_url), lambda: _workers(redis_url)]
     if cache_url is not None and cache_url != redis_url:
         looks.insert(-1, lambda: _cache(cache_url))
+    looks.append(_confinement)
     return [finding for look in looks for finding in _safely(look)]
 
 
@@ -66,6 +68,7 @@ def _safely(look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
         yield Finding(PARTS.get(error.slug, part), "failed", error.detail)
 
 
+LACKING = {confinement.FILES: "files", confinement.CALLS: "sockets and programs"}
 PARTS = {"dependency-down": "dependencies", "other-version": "versions"}
 
 
@@ -160,6 +163,16 @@ def _schema(store: Store) -> Iterator[Finding]:
         yield Finding("versions", "warning", f"{older} documents are of an earlier version; {OLDER}")
     else:
         yield Finding("versions", "ok", f"all documents are of this version ({VERSION})")
+
+
+def _confinement() -> Iterator[Finding]:
+    """What a worker on this machine keeps from a model that it looks at."""
+    lacking = [LACKING[name] for name, there in confinement.available().items() if not there]
+    if lacking:
+        told = f"a worker here could not keep {' and '.join(lacking)} from a model that it looks at"
+        yield Finding("models", "warning", f"{told}; run workers on a newer Linux, or take models of people you trust")
+    else:
+        yield Finding("models", "ok", "a worker here keeps files, network and programs from models that it looks at")
 
 
 def _workers(url: str) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
 from service import errors
 from service.access import scopes
@@ -51,6 +52,13 @@ from service.routers import (
 from service.schemas.problems import Problem
 from service.settings import ServiceSettings
 
+BARE = (
+    *DEFAULT_EXCLUDED_CONTENT_TYPES,
+    "application/octet-stream",
+    "application/vnd.apache.parquet",
+    "application/x-ndjson",
+)
+"""Kinds that are sent as they are: they are dense already, or told piece by piece."""
 ROUTERS = (
     health,
     metrics,
@@ -127,6 +135,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=4, exclude_content_types=BARE)
     app.add_middleware(Bodies, settings=settings)
     app.add_middleware(Admission, access=services.access)  # outside: who is refused sends no body
     errors.install(app, settings.trusted_hosts)

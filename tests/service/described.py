@@ -55,9 +55,10 @@ def wrong_answers(
             for mode in MODES[asked % 2 :][:1] if in_turn else MODES:
                 ask = _asking(operation.label, known, partial(_called, session, url), wrong)
                 cases = operation.as_strategy(generation_mode=mode)
-                plain = settings(max_examples=examples, database=None, deadline=None, phases=[Phase.generate],
-                                 suppress_health_check=list(HealthCheck))  # fmt: skip
-                asking: Any = seeded(seed)(plain(given(cases)(ask)))
+                plain: Any = settings(max_examples=examples, database=None, deadline=None, phases=[Phase.generate],
+                                      suppress_health_check=list(HealthCheck))  # fmt: skip
+                given_cases: Any = given(cases)
+                asking = seeded(seed)(plain(given_cases(ask)))
                 with suppress(Unsatisfiable):  # an operation without parameters cannot be asked wrongly
                     asking()
     return asked, wrong

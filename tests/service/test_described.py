@@ -5,11 +5,36 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from fastapi import FastAPI, HTTPException
+from fastapi.responses import JSONResponse
 
 from tests.service.described import wrong_answers
+from tests.service.serving import serving
 
 if TYPE_CHECKING:
     from tests.service.conftest import Live
+
+
+def test_what_is_wrong_is_found() -> None:
+    app = FastAPI()
+
+    @app.get("/breaks/{name}")
+    def breaks(name: str) -> dict[str, str]:
+        raise HTTPException(500 if name else 404)
+
+    @app.get("/lies", response_model=list[int])
+    def lies() -> JSONResponse:
+        return JSONResponse({"not": "a list"})
+
+    @app.get("/keeps")
+    def keeps() -> list[int]:
+        return [1]
+
+    with serving(app) as url:
+        asked, wrong = wrong_answers(url, {"name": "a"}, 1)
+    assert asked == 3
+    assert {line.partition(":")[0] for line in wrong} == {"GET /breaks/{name}", "GET /lies"}
+    assert any("500" in line for line in wrong)
 
 
 def known(live: Live) -> dict[str, str]:

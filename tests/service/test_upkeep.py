@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from atlas_core import confinement
 from atlas_core.ledger import Ledger, Worker
 from atlas_core.redis_client import connect
 from atlas_core.store import open_store
@@ -39,7 +40,7 @@ def test_a_healthy_deployment_is_well_in_every_part(tmp_path: Path, redis_server
     ledger.beat(worker, 60)
     ledger.tell_version(worker, VERSION)
     findings = examine(str(tmp_path / "store"), redis_server)
-    assert {finding.part for finding in findings} == {"store", "versions", "broker", "workers"}
+    assert {finding.part for finding in findings} == {"store", "versions", "broker", "workers", "models"}
     assert failed(findings) == []
     assert Finding("workers", "ok", "gpu: 3 processes on cuda:0") in findings
     assert list((tmp_path / "store").rglob("*.tmp")) == []
@@ -75,6 +76,20 @@ def test_what_is_down_does_not_hold_up_the_rest_and_tells_no_password(tmp_path: 
     assert len(failed(findings)) == 4
     assert not any("secret" in finding.detail for finding in findings)
     assert any("check ATLAS_CACHE_URL" in finding.detail for finding in findings)
+
+
+def test_the_doctor_says_what_this_machine_cannot_keep_from_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found() -> Finding:
+        return next(finding for finding in examine(str(tmp_path), None) if finding.part == "models")
+
+    everything = dict.fromkeys(confinement.available(), True)
+    monkeypatch.setattr(confinement, "available", lambda: everything)
+    assert found().state == "ok"
+    monkeypatch.setattr(confinement, "available", lambda: everything | {confinement.CALLS: False})
+    assert found().state == "warning"
+    assert "could not keep sockets and programs from a model" in found().detail
 
 
 def test_the_doctor_of_a_deployment_ends_with_status_1_where_something_failed(

@@ -100,7 +100,7 @@ def test_points_instead_of_icons(served: Served, open_page: OpenPage) -> None:
     )
     page.get_by_role("button", name="How the map is drawn").click()
     page.get_by_role("tab", name="Points").click()
-    expect(page.locator(".settings")).to_contain_text(f"{samples['total']} samples")
+    expect(page.locator(".settings")).to_contain_text(f"{samples['total']:,} samples")
     expect(page.locator(".settings")).to_contain_text(f"{wrong['total']} of images that the network got wrong")
     page.get_by_role("button", name="How the map is drawn").click()
     page.wait_for_timeout(100)

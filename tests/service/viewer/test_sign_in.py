@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["secured"]  # a fixture
 OpenPage = Callable[..., Page]
 REFUSED = "status of 401"
+BESIDE: tuple[tuple[Any, str], ...] = (("link", "Jobs"), ("button", "Sign out"))
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +89,10 @@ def test_the_form_and_the_button_to_sign_out_are_accessible(
     signed_in(page, secured.key("vision", "read"))
     expect(page.get_by_role("heading", level=1)).to_have_text("Atlases")
     check(page, scheme)
+    jobs, out = (page.get_by_role(role, name=name).bounding_box() for role, name in BESIDE)
+    assert jobs is not None
+    assert out is not None
+    assert jobs["x"] + jobs["width"] <= out["x"]
 
 
 def test_where_no_key_is_asked_for_nobody_signs_out(open_page: OpenPage, still: Any) -> None:

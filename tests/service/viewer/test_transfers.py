@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import httpx
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
@@ -43,6 +45,18 @@ def _visit(page: Page, served: Served) -> dict[str, Any]:
     page.wait_for_timeout(200)
     page.close()
     return seen
+
+
+def test_documents_come_compressed_and_pictures_as_they_are(served: Served) -> None:
+    level = f"/v1/atlases/{served.atlas['id']}/layers/{served.layers[0]}/levels/1"
+    for path, encoding in ((f"{level}/cells", "gzip"), ("/openapi.json", "gzip"), (f"{level}/tiles/0/0", None)):
+        with httpx.stream("GET", f"{served.url}{path}", headers={"accept-encoding": "gzip"}) as answer:
+            assert answer.headers.get("content-encoding") == encoding, path
+            sent, read = len(b"".join(answer.iter_raw())), int(answer.headers["content-length"])
+        assert sent == read
+        plain = httpx.get(f"{served.url}{path}", headers={"accept-encoding": "identity"})
+        assert "content-encoding" not in plain.headers
+        assert (len(plain.content) > 2 * sent) == (encoding is not None)
 
 
 def test_a_first_look_is_light_and_a_second_asks_for_nothing_immutable(browser: Browser, served: Served) -> None:

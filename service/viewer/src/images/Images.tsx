@@ -78,9 +78,9 @@ function Landed({ view, landing }: { view: View; landing: Landing }) {
   return (
     <article class="landed" aria-label={landing.name}>
       <header><h2 title={landing.name}>{landing.name}</h2><button type="button" class="close" aria-label={`Take ${landing.name} away`} onClick={() => landings.remove(landing)}>×</button></header>
-      {landing.shown.value && <Picture view={view} landing={landing} at={at.value} onChoose={choose} />}
       {landing.problem.value && <p class="failed" role="alert">{landing.problem.value} <button type="button" onClick={() => { landing.waiting.value = "Placing it…"; void landings.ask(landing); }}>Try again</button></p>}
       {!answer && !landing.problem.value && <Busy>{landing.waiting.value}</Busy>}
+      {landing.shown.value && <Picture view={view} landing={landing} at={at.value} onChoose={choose} />}
       {placed && <Positions view={view} positions={placed.positions} typical={placed.typical_share} />}
       {answer && <Novelty novelty={answer.novelty} reason={answer.novelty_reason ?? null} />}
       {answer?.classes?.length ? <><h3>What the model takes it for</h3><Bars rows={answer.classes.map((one) => ({ name: brief(one.name), title: one.name, value: percent(one.probability), share: one.probability }))} /></> : null}

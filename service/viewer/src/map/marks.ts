@@ -8,6 +8,7 @@ import type { Attach } from "./attachments";
 import { displayOf } from "./display";
 
 const LEAST = 24; // CSS pixels of a cell
+const LARGEST = 8; // pixels of a dot's radius, however large a cell is
 
 /** The cells of the shown level's tiles as they were asked for, by tile. */
 export const documentsOf = feature((_: View) => signal<ReadonlyMap<string, CellDocument[]>>(new Map()));
@@ -47,7 +48,7 @@ export const attachMarks: Attach = (map) => {
 };
 
 function dot(context: CanvasRenderingContext2D, left: number, top: number, size: number, colour: string): void {
-  const radius = Math.max(2.5, size * 0.075), inset = size * 0.04 + radius;
+  const radius = Math.min(LARGEST, Math.max(2.5, size * 0.075)), inset = Math.min(size * 0.04, size * 0.015 + LARGEST / 2) + radius;
   context.beginPath();
   context.arc(left + size - inset, top + inset, radius * 0.84, 0, 2 * Math.PI);
   context.fillStyle = colour;

@@ -46,6 +46,7 @@ function Known({ view, place, cell }: { view: View; place: Place; cell: CellDocu
   const all = view.layerShown.value?.qualities?.samples;
   return (
     <>
+      <Exemplars view={view} place={place} cell={cell} />
       <Classes view={view} place={place} cell={cell} />
       {(cell.few_images ?? cell.images < 3) && <p class="note">Fewer than three different images fell into this cell.</p>}
       <h3>The average of</h3>
@@ -55,7 +56,6 @@ function Known({ view, place, cell }: { view: View; place: Place; cell: CellDocu
         ["Mean pair cosine", decimal(cell.pair_cosine), MEANINGS.cosine],
       ]} />
       <p class="quiet small">{coherent(cell.coherence)}</p>
-      <Exemplars view={view} place={place} cell={cell} />
       {cell.icon && <Trust icon={cell.icon} />}
     </>
   );
