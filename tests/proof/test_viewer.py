@@ -240,7 +240,8 @@ def test_two_classes_are_compared_and_a_patch_is_pasted(served: Served, open_pag
     for label, name in (("On the left", "pan"), ("On the right", "wok")):
         chosen(page, label, name)
     page.get_by_role("button", name="Compare", exact=True).click()
-    expect(page.get_by_role("heading", name="pan and wok", exact=True)).to_be_visible(timeout=LONG)
+    page.get_by_role("link", name="Open pan and wok").click(timeout=LONG)
+    expect(page.get_by_role("heading", name="pan and wok", exact=True)).to_be_visible()
     until(page, "document.querySelector('.map')?.dataset.painted")
     level = page.locator(".map").get_attribute("aria-label") or ""
     side = int(re.findall(r"(\d+) cells a side", level)[0])
