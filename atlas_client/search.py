@@ -34,9 +34,23 @@ def numbers(option: str, text: str | None, count: int, example: str) -> list[flo
     return [float(part) for part in text.split(",")]
 
 
+def corners(text: str) -> list[tuple[float, float]]:
+    """Corners of a polygon, x,y of each in turn.
+
+    Raises:
+        BadInputError: They are written otherwise, or are fewer than three.
+    """
+    count = text.count(",") + 1
+    found = None if count < 6 or count % 2 else numbers("polygon", text, count, "")
+    if found is None:
+        raise BadInputError(f"--polygon takes x,y of three corners or more, such as .2,.2,.8,.2,.5,.9; got {text!r}")
+    return list(zip(found[::2], found[1::2], strict=True))
+
+
 def question_of(
     cell: str | None, level: int, box: str | None, near: str | None, image: Path | None, at: str | None,
-    label: str | None, predicted: str | None, *, wrong: bool,
+    label: str | None, predicted: str | None, *, wrong: bool, polygon: str | None = None, right: bool = False,
+    speaks_for: str | None = None, by: str | None = None,
 ) -> Question:  # fmt: skip
     """What the command's options ask for.
 
@@ -47,6 +61,8 @@ def question_of(
     if cell is not None:
         written = written_cell(cell)
         place = int(written["column"]), int(written["row"])
+    if by is not None and speaks_for is None:
+        raise BadInputError("--by goes with --speaks-for; leave it out, or ask for that")
     position = None
     if at is not None:
         if not re.fullmatch(r"\d{1,4},\d{1,4}", at):
@@ -56,7 +72,7 @@ def question_of(
     return Question(
         cell=place, level=level, box=numbers("box", box, 4, ".2,.3,.4,.5"),
         near=numbers("near", near, 2, ".2,.3"), image=image, position=position, label=label, predicted=predicted,
-        wrong=wrong,
+        wrong=wrong, polygon=None if polygon is None else corners(polygon), right=right, speaks_for=speaks_for, by=by,
     )  # fmt: skip
 
 
@@ -65,20 +81,25 @@ def search(
     cell: Annotated[str | None, typer.Option(help="Samples of a cell, 3-4.")] = None,
     level: Annotated[int, typer.Option(help="Of the cell, from 0, the coarsest.")] = 0,
     box: Annotated[str | None, typer.Option(help="Of a rectangle of the map: x0,y0,x1,y1 in 0 to 1, y up.")] = None,
+    polygon: Annotated[str | None, typer.Option(help="Of a polygon of it: x,y of each corner in turn.")] = None,
     near: Annotated[str | None, typer.Option(help="Nearest to a point of the map: x,y.")] = None,
     image: Annotated[Path | None, typer.Option(help="Most like an image: JPEG, PNG or WebP.")] = None,
     at: Annotated[str | None, typer.Option(help="With --image: row,column of a position of it.")] = None,
     label: Annotated[str | None, typer.Option(help="Of images of this class, by index or name.")] = None,
     predicted: Annotated[str | None, typer.Option(help="Of images that the network takes for this class.")] = None,
     wrong: Annotated[bool, typer.Option("--wrong", help="Of images that the network got wrong.")] = False,
+    right: Annotated[bool, typer.Option("--right", help="Of images that it got right.")] = False,
+    speaks_for: Annotated[str | None, typer.Option(help="That add to this class, by index or name.")] = None,
+    by: Annotated[str | None, typer.Option(help="With --speaks-for: magnitude or rank, as `atlas select`.")] = None,
     layer: Annotated[str | None, typer.Option(help="The atlas's first by default.")] = None,
     most: Annotated[int, typer.Option(min=1, help="Samples at most.")] = 50,
     sheet: Annotated[Path | None, typer.Option(help="Write their crops as one picture, a PNG.")] = None,
     url: Url = DEFAULT_URL,
     as_json: Json = False,
 ) -> None:
-    """List the samples of a cell, of a rectangle, near a point of the map, or most like an image."""
-    question = question_of(cell, level, box, near, image, at, label, predicted, wrong=wrong)
+    """List the samples of a part of the map, near a point of it, or most like an image; all that is asked holds."""
+    question = question_of(cell, level, box, near, image, at, label, predicted, wrong=wrong, polygon=polygon,
+                           right=right, speaks_for=speaks_for, by=by)  # fmt: skip
     place = place_of(atlas, url)
     if place.folder is not None:
         raise BadInputError("samples are searched in a service's atlas; name one by its id")

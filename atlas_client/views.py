@@ -16,12 +16,12 @@ from atlas_client.options import AtlasId, Json, Sign, Url
 from atlas_client.output import put, put_file, put_json, put_table
 from atlas_client.pictures import picture_bytes
 from atlas_client.progress import job_bars
-from atlas_client.search import numbers
+from atlas_client.search import corners, numbers
 
 if TYPE_CHECKING:
     from atlas_client.atlas import Atlas
 
-MEASURES = "count, error, confidence, calibration, coherence, fidelity"
+MEASURES = "count, error, confidence, calibration, coherence, fidelity, strongest"
 Layer = Annotated[str | None, typer.Option(help="The atlas's first by default.")]
 Side = Annotated[int | None, typer.Option(help="Cells a side of the new map.")]
 Recipe = Annotated[str | None, typer.Option(help="fast, detail, vivid, pure or none; the atlas's own by default.")]
@@ -76,32 +76,49 @@ def _put_heatmap(heat: Document, sign: Sign, out: Path) -> None:
 
 
 def selection_of(options: Mapping[str, Any]) -> Document:
-    """The request that the command's options stand for.
+    """The request that the command's options stand for: of all that is given at once.
 
     Args:
-        options: Those that were given: of_class, by, box, cell, level, wrong, label, layer, side, recipe.
+        options: Those that were given: of_class, by, box, polygon, cell, level, label, predicted, wrong, right, layer,
+            side, recipe.
 
     Raises:
-        BadInputError: They ask for nothing, for more than one thing, or for something that cannot be read.
+        BadInputError: They ask for nothing, for two places, or for something that cannot be read.
     """
     shown: Document = {name: options[name] for name in ("layer", "side", "recipe") if name in options}
-    asked = [name for name in ("of_class", "box", "cell", "wrong") if options.get(name)]
-    if len(asked) != 1:
-        raise BadInputError("ask for one thing: --class, --box, --cell or --wrong; `atlas select --help` says what "
-                            "each is")  # fmt: skip
-    for name, whose in (("by", "of_class"), ("label", "wrong"), ("level", "cell")):
-        if name in options and asked[0] != whose:
+    for name, whose in (("by", "of_class"), ("level", "cell")):
+        if name in options and not options.get(whose):
             raise BadInputError(f"--{name} goes with --{whose.replace('of_', '')}; leave it out, or ask for that")
-    if asked[0] == "of_class":
-        by = {"by": options["by"]} if "by" in options else {}
-        return {"kind": "class", "label": written_label(options["of_class"]), **by, **shown}
-    if asked[0] == "wrong":
-        label = {"label": written_label(options["label"])} if "label" in options else {}
-        return {"kind": "errors", **label, **shown}
-    if asked[0] == "box":
-        return {"kind": "region", "box": numbers("box", options["box"], 4, ".2,.3,.4,.5"), **shown}
-    cells = [written_cell(text) for text in options["cell"]]
-    return {"kind": "region", "cells": cells, "z": options.get("level", 0), **shown}
+    place = _placed(options)
+    images: Document = {name: written_label(options[name]) for name in ("label", "predicted") if name in options}
+    images |= {name: True for name in ("wrong", "right") if options.get(name)}
+    label = written_label(options["of_class"]) if options.get("of_class") else None
+    by = {"by": options["by"]} if "by" in options else {}
+    if label is not None and not place and not images:
+        return {"kind": "class", "label": label, **by, **shown}
+    if place and label is None and not images:
+        return {"kind": "region", **place, **shown}
+    if "wrong" in images and not place and label is None and images.keys() <= {"wrong", "label"}:
+        return {"kind": "errors", **{name: one for name, one in images.items() if name == "label"}, **shown}
+    if not place and not images:
+        raise BadInputError("say which samples: --class, --box, --polygon, --cell, --label, --predicted, --wrong or "
+                            "--right; `atlas select --help` says what each is")  # fmt: skip
+    speaks_for = {} if label is None else {"speaks_for": label, **by}
+    return {"kind": "samples", **place, **speaks_for, **images, **shown}
+
+
+def _placed(options: Mapping[str, Any]) -> Document:
+    """The part of the map that is asked for, as a request says it; empty for all of it."""
+    named = [name for name in ("box", "polygon", "cell") if options.get(name)]
+    if len(named) > 1:
+        raise BadInputError(f"--{' and --'.join(named)} are two parts of the map; give one of them")
+    if not named:
+        return {}
+    if named == ["box"]:
+        return {"box": numbers("box", options["box"], 4, ".2,.3,.4,.5")}
+    if named == ["polygon"]:
+        return {"polygon": corners(options["polygon"])}
+    return {"cells": [written_cell(text) for text in options["cell"]], "z": options.get("level", 0)}
 
 
 def select(
@@ -111,10 +128,13 @@ def select(
         str | None, typer.Option(help="With --class: magnitude, what adds most; rank, what adds to no other more.")
     ] = None,
     box: Annotated[str | None, typer.Option(help="Samples of a rectangle of the map: x0,y0,x1,y1, y up.")] = None,
+    polygon: Annotated[str | None, typer.Option(help="Samples of a polygon: x,y of each corner in turn.")] = None,
     cell: Annotated[list[str] | None, typer.Option(help="Samples of a cell, 3-4; repeat it for more.")] = None,
     level: Annotated[int | None, typer.Option(help="Of the cells, from 0, the coarsest.")] = None,
     wrong: Annotated[bool, typer.Option("--wrong", help="Samples of images that the network got wrong.")] = False,
-    label: Annotated[str | None, typer.Option(help="With --wrong: only of images of this class.")] = None,
+    right: Annotated[bool, typer.Option("--right", help="Samples of images that it got right.")] = False,
+    label: Annotated[str | None, typer.Option(help="Of images of this class.")] = None,
+    predicted: Annotated[str | None, typer.Option(help="Of images that the network takes for this class.")] = None,
     layer: Layer = None,
     side: Side = None,
     recipe: Recipe = None,
@@ -122,11 +142,16 @@ def select(
     url: Url = DEFAULT_URL,
     as_json: Json = False,
 ) -> None:
-    """Give some of an atlas's samples a map of their own, whose id is taken wherever an atlas's is."""
+    """Give some of an atlas's samples a map of their own, whose id is taken wherever an atlas's is.
+
+    All that is asked for holds at once: of a part of the map, only what speaks for a class, only of
+    images of another, only of those that the network got wrong.
+    """
     from atlas_client.selection import draw_selection
 
-    request = selection_of(_given(of_class=of_class, by=by, box=box, cell=cell, level=level, wrong=wrong or None,
-                                  label=label, layer=layer, side=side, recipe=recipe))  # fmt: skip
+    request = selection_of(_given(of_class=of_class, by=by, box=box, polygon=polygon, cell=cell, level=level,
+                                  wrong=wrong or None, right=right or None, label=label, predicted=predicted,
+                                  layer=layer, side=side, recipe=recipe))  # fmt: skip
     with Client(url) as client:
         job = client.select(atlas, request)
         with job_bars() as on_progress:

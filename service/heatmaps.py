@@ -50,14 +50,44 @@ def attribution(place: Place, label: int) -> Source:
         NotFoundError: The samples are not attributed yet.
         InputError: They add to no class.
     """
+    blob, values = _attributions(place, "/class")
+    return Source(blob, values[label])
+
+
+def activation(place: Place, channel: int) -> Source:
+    """The mean activation of a channel in each cell.
+
+    Raises:
+        NotFoundError: The cells are not made yet.
+        InputError: The layer has no such channel.
+    """
+    blob, cells = level_table(place)
+    channels = cells["mean"].shape[1]
+    if channel >= channels:
+        raise InputError(f"{place.layer!r} has channels 0 to {channels - 1}, no channel {channel}", pointer="/channel")
+    return Source(blob, cells["mean"][:, channel])
+
+
+def strongest(place: Place) -> Source:
+    """What each cell adds to the class that it adds most to.
+
+    Raises:
+        NotFoundError: The samples are not attributed yet.
+        InputError: They add to no class.
+    """
+    blob, values = _attributions(place, "/measure")
+    return Source(blob, values.max(axis=0))
+
+
+def _attributions(place: Place, pointer: str) -> tuple[str, NDArray[np.float16]]:
     if (reason := place.plan.unattributed(place.layer)) is not None:
-        raise InputError(f"cells of {place.layer!r} cannot be asked by class: {reason}", pointer="/class")
+        raise InputError(f"cells of {place.layer!r} cannot be asked by class: {reason}", pointer=pointer)
     artifacts = place.services.artifacts
     record = artifacts.record(place.plan.classes_of(place.layer))
     if record is None:
         raise artifacts.missing(place.plan, f"the classes of the cells of {place.layer!r} are not made yet")
-    blob = record["blobs"][f"attribution-{place.side}"]
-    return Source(blob, artifacts.table(blob)["attribution"][label])
+    blob: str = record["blobs"][f"attribution-{place.side}"]
+    return blob, artifacts.table(blob)["attribution"]
 
 
 def against(place: Place, cell: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -130,7 +160,9 @@ def fidelity(place: Place) -> Source:
     return Source(blob, np.array([np.nan if one is None else one for one in measured], np.float64))
 
 
-def told(place: Place, measure: Measure, label: int | None, source: Source) -> dict[str, Any]:
+def told(
+    place: Place, measure: Measure, label: int | None, source: Source, channel: int | None = None
+) -> dict[str, Any]:
     """A heat map as it is told."""
     _, cells = level_table(place)
     least, greatest = extremes(source.values, cells["count"])
@@ -140,6 +172,7 @@ def told(place: Place, measure: Measure, label: int | None, source: Source) -> d
         "side": place.side,
         "measure": measure,
         "class": None if label is None else place.plan.model.told_class(label),
+        "channel": channel,
         "scale": _short(max(abs(least), abs(greatest))),
         "least": _short(least),
         "greatest": _short(greatest),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from atlas_core.class_names import class_name
 from atlas_core.keys import digest
 from atlas_core.placenames import RANKS, PlaceName, Rank, place_names, said_by
+from atlas_core.search import NONE
 from service.artifacts import keep
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class PlaceNames:
         strongest = _strongest(samples)
         plan, layer = samples.plan, samples.layer
         made_of = [plan.samples_of(layer).key, None if strongest is None else plan.classes_of(layer).key]
-        tag = digest(["names", *made_of])
+        tag = digest(["names", "clear", *made_of])
         with self._lock:
             if tag in self._kept:
                 self._kept.move_to_end(tag)
@@ -57,11 +58,15 @@ class PlaceNames:
 
 
 def _strongest(samples: Samples) -> NDArray[np.int32] | None:
-    """The class that each sample adds most to, None where they add to none."""
+    """The class that each sample adds most to, `NONE` in cells without a clear class; None where they add to none."""
     if samples.plan.unattributed(samples.layer) is not None:
         return None
     index = samples.class_index()
-    return None if index is None else index.strongest
+    if index is None:
+        return None
+    strongest = index.strongest.copy()
+    strongest[samples.table.sample[~samples.in_clear_cells()]] = NONE
+    return strongest
 
 
 def class_names(plan: Plan, count: int) -> list[str]:

@@ -104,9 +104,10 @@ class InArea:
         self.area: Area = _box(bbox or "0,0,1,1") if polygon is None else _polygon(polygon)
 
 
-def _samples(
-    atlas: AtlasId, layer: Annotated[str, Path(description="percent-encoded name of the layer")], services: ServicesDep
-) -> Samples:
+LayerName = Annotated[str, Path(description="percent-encoded name of the layer")]
+
+
+def _samples(atlas: AtlasId, layer: LayerName, services: ServicesDep) -> Samples:
     return Samples(services.artifacts, services.artifacts.plan(atlas), layer)
 
 

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from atlas_core.binning import assign_cells
+from atlas_core.clarity import are_clear
 from atlas_core.class_index import ClassIndex
 from atlas_core.class_names import LONGEST_INDEX, told_class
 from atlas_core.errors import InputError, NotFoundError
@@ -120,6 +122,28 @@ class Samples:
         if self._artifacts.record(self.plan.classes_of(self.layer)) is None:
             raise self._artifacts.missing(self.plan, f"the samples of {self.layer!r} are not attributed yet")
         return class_index(self._artifacts, self.plan, self.layer)
+
+    def in_clear_cells(self) -> NDArray[np.bool_]:
+        """Of every sample, in the table's order, whether its cell at the finest level has a clear class, shape (n,).
+
+        All where an earlier version told no attributions of cells.
+        """
+        artifacts, plan, layer = self._artifacts, self.plan, self.layer
+        classes, cells = (
+            artifacts.record(chunk) or {"blobs": {}} for chunk in (plan.classes_of(layer), plan.cells_of(layer))
+        )
+        side = max(
+            (int(name.removeprefix("level-")) for name in cells["blobs"] if name.startswith("level-")), default=0
+        )
+        if f"attribution-{side}" not in classes["blobs"]:
+            return np.ones(len(self.table), np.bool_)
+        level = artifacts.table(cells["blobs"][f"level-{side}"])
+        strongest = artifacts.table(classes["blobs"][f"attribution-{side}"])["attribution"].max(axis=0)
+        clear = np.zeros((side, side), np.bool_)
+        clear[level["column"], level["row"]] = are_clear(strongest, level["count"])
+        column, row = assign_cells(self.table.layout, side).T
+        inside: NDArray[np.bool_] = clear[column, row]
+        return inside
 
     def images(self, rows: NDArray[np.integer[Any]], part: slice = slice(None)) -> tuple[list[dict[str, Any]], int]:
         """The images of some samples, in the order of the listing, each with how many it has of them.

@@ -34,9 +34,8 @@ def server_of(client: Client) -> MCPServer[Any]:
     Args:
         client: The service.
     """
-    server: MCPServer[Any] = MCPServer(
-        "activation-atlas", instructions=INSTRUCTIONS, version=version("activation-atlas")
-    )
+    name = "activation-atlas"
+    server: MCPServer[Any] = MCPServer(name, instructions=INSTRUCTIONS, version=version(name), log_level="WARNING")
     reads = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
     for tool in Tools(client).all():
         server.add_tool(sent(tool), annotations=reads, structured_output=False)

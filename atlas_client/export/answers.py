@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from atlas_client.atlas import Atlas
     from atlas_client.client import Client
 
-MEASURES = ("error", "confidence", "calibration", "coherence", "fidelity")
+MEASURES = ("error", "confidence", "calibration", "coherence", "fidelity", "strongest")
 Answers = dict[str, Any]
 
 

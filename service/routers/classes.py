@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from atlas_core.errors import ConflictError, InputError
 from atlas_core.keys import digest
 from service.dependencies import PagingDep, ServicesDep
-from service.heatmaps import Source, attribution, fidelity, level_table, quality, told
+from service.heatmaps import Source, activation, attribution, fidelity, level_table, quality, strongest, told
 from service.names import AtlasId
 from service.routers.levels import LEVEL, Place, PlaceDep, Version, matches
 from service.schemas.classes import ConfusedPair, Heatmap, Measure
@@ -27,30 +27,40 @@ def get_heatmap(
     place: PlaceDep,
     request: Request,
     class_: ClassName = None,
-    measure: Annotated[Measure | None, Query(description="attribution where a class is given")] = None,
+    measure: Annotated[Measure | None, Query(description="where neither a class nor a channel is given")] = None,
+    channel: Annotated[int | None, Query(ge=0, le=1_000_000, description="a channel of the layer")] = None,
     v: Version = None,
 ) -> Response:
     """What every cell adds to a class; or how many samples it has, how right the model is there, how true its icon."""
-    label = _label(place, class_, measure)
-    wanted: Measure = measure or "attribution"
-    source = _source(place, wanted, label)
-    tag = digest([source.blob, wanted, label])
+    wanted = _wanted(class_, channel, measure)
+    label = None if class_ is None else place.plan.model.class_named(class_, "/class")
+    source = _source(place, wanted, label, channel)
+    tag = digest([source.blob, wanted, label] + ([] if channel is None else [channel]))
     headers = {"ETag": f'"{tag}"', "Cache-Control": place.cache(v, tag)}
     if matches(request, f'"{tag}"'):
         return Response(status_code=304, headers=headers)
-    return JSONResponse(told(place, wanted, label, source), headers=headers)
+    return JSONResponse(told(place, wanted, label, source, channel), headers=headers)
 
 
-def _label(place: Place, asked: str | None, measure: Measure | None) -> int | None:
-    if (asked is None) != (measure not in (None, "attribution")):
-        raise InputError("a heat map is of a `class`, or of a `measure`: count, error, confidence, calibration, "
-                         "coherence or fidelity; give one of them", pointer="/class")  # fmt: skip
-    return None if asked is None else place.plan.model.class_named(asked, "/class")
+def _wanted(asked: str | None, channel: int | None, measure: Measure | None) -> Measure:
+    of: dict[Measure, object] = {"attribution": asked, "activation": channel}
+    given: list[Measure] = [name for name, one in of.items() if one is not None]
+    if measure is not None and measure not in given:
+        given.append(measure)
+    if len(given) != 1 or of.get(given[0], measure) is None:
+        raise InputError("a heat map is of a `class`, of a `channel`, or of a `measure`: count, error, confidence, "
+                         "calibration, coherence, fidelity or strongest; give one of them",
+                         pointer="/class")  # fmt: skip
+    return given[0]
 
 
-def _source(place: Place, measure: Measure, label: int | None) -> Source:
+def _source(place: Place, measure: Measure, label: int | None, channel: int | None) -> Source:
     if label is not None:
         return attribution(place, label)
+    if channel is not None:
+        return activation(place, channel)
+    if measure == "strongest":
+        return strongest(place)
     if measure in ("count", "coherence"):
         blob, cells = level_table(place)
         return Source(blob, cells[measure])

@@ -23,6 +23,7 @@ from atlas_core.pyramid import png
 from service.artifacts import Tile, said_of_tile
 from service.cell_tables import Format, file_of, form_of, tag_of
 from service.dependencies import Services, ServicesDep
+from service.errors import NotYetError
 from service.heatmaps import against
 from service.names import AtlasId
 from service.schemas.levels import Level
@@ -110,6 +111,9 @@ class Place:
 PlaceDep = Annotated[Place, Depends()]
 Coordinate = Annotated[int, Path(ge=0, le=10_000)]
 Version = Annotated[str | None, Query(pattern="^[0-9a-f]{64}$", description="digest; makes the answer immutable")]
+
+
+Wish = Annotated[bool, Query(description="answer 202 instead of 404 where it is not there yet and now comes earlier")]
 
 
 @router.get("", response_model=Level)
@@ -216,10 +220,19 @@ def _asked_cells(
     ]
 
 
-@router.get("/tiles/{x}/{y}", responses=PICTURE, response_class=Response)
-def get_tile(place: PlaceDep, x: Coordinate, y: Coordinate, request: Request, v: Version = None) -> Response:
+@router.get(
+    "/tiles/{x}/{y}", responses=PICTURE | {202: {"description": "It is made before its turn"}}, response_class=Response
+)
+def get_tile(
+    place: PlaceDep, x: Coordinate, y: Coordinate, request: Request, v: Version = None, wish: Wish = False
+) -> Response:
     """A block of 10 x 10 icons, row 0 on top; transparent where there is no cell. A preview until it is rendered."""
-    tile, blob = place.tile(x, y)
+    try:
+        tile, blob = place.tile(x, y)
+    except NotYetError:
+        if not wish:
+            raise
+        return Response(status_code=202, headers={"Retry-After": "1", "Cache-Control": "no-store"})
     accept = request.headers.get("accept", "")
     as_png = "image/png" in accept and "image/webp" not in accept
     etag = f'"{blob}-png"' if as_png else f'"{blob}"'

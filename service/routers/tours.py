@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Request, Response
 
 from atlas_core import tours
 from service.dependencies import ServicesDep
 from service.names import AtlasId, lock_of
 from service.routers.aliases import expected_version
+from service.routers.levels import REVALIDATE, matches
 from service.schemas.tours import Tour, TourRequest
 
 router = APIRouter(prefix="/v1/atlases/{atlas}/tour", tags=["tours"])
@@ -19,11 +20,15 @@ IfMatch = Annotated[
 ]
 
 
-@router.get("", response_model=Tour)
-def get_tour(atlas: AtlasId, response: Response, services: ServicesDep) -> Any:
+@router.get("", response_model=Tour, responses={304: {"description": "Nobody saved since"}})
+def get_tour(atlas: AtlasId, request: Request, response: Response, services: ServicesDep) -> Any:
     """The saved places of a map; an empty tour where there are none."""
     services.artifacts.job(atlas)
-    return _tagged(response, tours.get(services.store, atlas))
+    tour = _tagged(response, tours.get(services.store, atlas))
+    response.headers["Cache-Control"] = REVALIDATE
+    if matches(request, response.headers["ETag"]):
+        return Response(status_code=304, headers=dict(response.headers))
+    return tour
 
 
 @router.put("", response_model=Tour)

@@ -8,15 +8,18 @@ from pydantic import BaseModel, Field
 
 from service.schemas.samples import ClassName
 
-Measure = Literal["attribution", "count", "error", "confidence", "calibration", "coherence", "fidelity"]
+Measure = Literal[
+    "attribution", "activation", "count", "error", "confidence", "calibration", "coherence", "fidelity", "strongest"
+]
 
 
 class Heatmap(BaseModel):
     """A number for every cell of a level, as columns of equal length, cells in the level's order.
 
-    `attribution` is of `class`, in logits; `error` and `confidence` are shares of the cell's images, `calibration` is
-    the difference between confidence and the share that is right. `coherence` is the cell's own, `fidelity` the
-    whitened cosine of its icon, null where it could not be measured. `least` and `greatest` are over cells with
+    `attribution` is of `class`, in logits, `activation` the mean of `channel`; `error` and `confidence` are shares of
+    the cell's images, `calibration` is the difference between confidence and the share that is right. `coherence` is
+    the cell's own, `fidelity` the whitened cosine of its icon, null where it could not be measured, `strongest` what
+    the cell adds to the class that it adds most to, in logits. `least` and `greatest` are over cells with
     `enough` samples or more, and a value over `scale`, the larger of both whatever their sign, is what is shown, from
     -1 to 1. Of `error` each has its Wilson interval of 95 % and its number of labelled images; without any its value is
     null.
@@ -27,6 +30,7 @@ class Heatmap(BaseModel):
     side: int
     measure: Measure
     class_: ClassName | None = Field(alias="class")
+    channel: int | None = None
     scale: float
     least: float
     greatest: float

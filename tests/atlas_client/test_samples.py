@@ -85,10 +85,16 @@ def test_options_say_what_is_asked_for() -> None:
 
     assert of(cell="3-4", level=2, wrong=True) == Question(cell=(3, 4), level=2, wrong=True)
     assert of(box=".2,0,1,.5", label="cat") == Question(box=[0.2, 0, 1, 0.5], label="cat")
+    assert of(polygon="0,0,1,0,.5,1", right=True, speaks_for="cat", by="rank") == Question(
+        polygon=[(0, 0), (1, 0), (0.5, 1)], right=True, speaks_for="cat", by="rank"
+    )
     assert of(image="a.png", at="4,7").position == (4, 7)
     for options, said in (
         ({"cell": "3"}, "column-row"),
         ({"box": "1,2"}, "--box takes 4 numbers"),
+        ({"polygon": "0,0,1,0,.5"}, "--polygon takes x,y"),
+        ({"box": "0,0,1,1", "polygon": "0,0,1,0,1,1"}, "not by box and polygon"),
+        ({"by": "rank"}, "--by goes with"),
         ({"near": "1,-2"}, "--near takes 2"),
         ({"image": "a", "at": "4"}, "--at takes row"),
     ):

@@ -14,6 +14,8 @@ from PIL import Image
 
 from atlas_client.cli import run
 from atlas_client.errors import InvalidError
+from atlas_core import registry, tables
+from atlas_core.store.store import open_store
 from tests.service.conftest import CLASSES
 
 if TYPE_CHECKING:
@@ -73,6 +75,24 @@ def test_how_true_icons_are_and_how_alike_samples_are_come_from_the_cells(live: 
     assert heats["coherence"]["value"] == pytest.approx([cell["coherence"] for cell in cells], abs=1e-4)
 
 
+def test_what_cells_add_to_their_strongest_class_is_a_heat_map(live: Live) -> None:
+    heat = live.client.heatmap(live.atlas["id"], LAYER, 0, measure="strongest")
+    told = [cell["classes"][0]["attribution"] for cell in cells_of(live, 0)]
+    np.testing.assert_allclose(heat["value"], told, rtol=2e-3, atol=1e-5)
+
+
+def test_a_channel_is_a_heat_map_of_its_mean_activation(live: Live) -> None:
+    store = open_store(str(live.folder / "store"))
+    plan = registry.plan_of(store, live.atlas["id"])
+    record = store.get_record("cells", plan.cells_of(LAYER).key)
+    assert record is not None
+    mean = tables.unpack(store.get_blob(record["blobs"]["level-3"]))["mean"]
+    for channel in (0, 100):
+        heat = live.client.heatmap(live.atlas["id"], LAYER, 0, channel=channel)
+        assert (heat["measure"], heat["channel"], heat["class"]) == ("activation", channel, None)
+        np.testing.assert_allclose(heat["value"], mean[:, channel], rtol=1e-4)
+
+
 def test_a_heat_map_is_kept_until_it_changes(live: Live) -> None:
     url = f"{live.service.url}{live.level}/heatmap?class=1"
     first = httpx.get(url)
@@ -88,7 +108,11 @@ def test_a_heat_map_is_kept_until_it_changes(live: Live) -> None:
     [
         ({"label": "none"}, "no class 'none'; give an index from 0 to 2, or a name such as dots"),
         ({"label": 3}, "no class '3'"),
-        ({}, "a heat map is of a `class`, or of a `measure`"),
+        ({}, "a heat map is of a `class`, of a `channel`, or of a `measure`"),
+        ({"measure": "attribution"}, "give one of them"),
+        ({"measure": "activation"}, "give one of them"),
+        ({"label": 1, "channel": 2}, "give one of them"),
+        ({"channel": 128}, "has channels 0 to 127, no channel 128"),
         ({"label": 1, "measure": "count"}, "give one of them"),
     ],
 )

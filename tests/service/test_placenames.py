@@ -49,6 +49,8 @@ def test_names_are_kept_until_they_change(live: Live) -> None:
     tag = first.headers["etag"]
     assert httpx.get(url, headers={"if-none-match": tag}).status_code == 304
     assert "immutable" in httpx.get(url, params={"v": tag.strip('"').partition("-")[0]}).headers["cache-control"]
+    published = httpx.get(url, params={"v": live.atlas["digest"]})
+    assert "immutable" in published.headers["cache-control"]
     assert httpx.get(url.replace("features.4", "none")).status_code == 404
 
 
@@ -85,6 +87,26 @@ def test_where_nothing_is_named_nobody_is_told_names(api: TestClient) -> None:
     assert "its images have no labels" in assert_problem(answer, 422, "invalid-input")["detail"]
 
 
+@pytest.mark.parametrize(("second", "named"), [(0.5, {"0", "2"}), (0.05, set())])
+def test_cells_without_a_clear_class_say_no_class(api: TestClient, second: float, named: set[str]) -> None:
+    """Both halves lie in a cell of their own. Where only one of them says a class, this is said everywhere."""
+    plan = planned(api, NONE, classes=3)
+    store, nobody = services(api).store, np.zeros(0, np.int32)
+    side = max(plan.spec.levels or [])
+    level = {"column": np.array([0, side - 1]), "row": np.array([side - 1, 0]), "count": np.array([20, 20])}
+    amounts = np.array([[1, 0], [0, 0], [0, second]], np.float16)  # by class and cell
+    index = ClassIndex(np.repeat([0, 2], 20).astype(np.int32), np.zeros(4, np.int64), nobody, np.zeros(0, np.float16))
+    made = [
+        (plan.cells_of(LAYER), {f"level-{side}": level}),
+        (plan.classes_of(LAYER), {"index": index.to_tables(), f"attribution-{side}": {"attribution": amounts}}),
+    ]
+    for chunk, blobs in made:
+        told = {name: store.put_blob(tables.pack(data)) for name, data in blobs.items()}
+        store.put_record(chunk.stage, chunk.key, {"blobs": told, "info": {}})
+    names = api.get(f"/v1/atlases/{plan.id}/layers/{ENCODED}/names").json()["items"]
+    assert {one["name"] for one in names} == named
+
+
 @pytest.mark.parametrize("made", [False, True])
 def test_names_wait_for_attributions(api: TestClient, made: bool) -> None:
     plan = planned(api, NONE, classes=3)
@@ -101,3 +123,5 @@ def test_names_wait_for_attributions(api: TestClient, made: bool) -> None:
         assert {one["name"] for one in answer.json()["items"]} == {"0", "2"}
     else:
         assert "not attributed yet" in assert_problem(answer, 404, "not-yet")["detail"]
+        wished = api.get(str(answer.request.url), params={"wish": True})
+        assert (wished.status_code, wished.json()["items"]) == (202, [])

@@ -24,10 +24,13 @@ def test_a_saved_tour_is_read_by_others_and_one_who_did_not_is_told(live: Live) 
     assert (saved["title"], saved["stops"]) == ("A walk", STOPS)
     answer = httpx.get(f"{live.service.url}/v1/atlases/{atlas}/tour")
     assert answer.headers["etag"] == f'"{saved["version"]}"'
+    kept = httpx.get(answer.url, headers={"if-none-match": answer.headers["etag"]})
+    assert (kept.status_code, kept.content, kept.headers["etag"]) == (304, b"", answer.headers["etag"])
     with pytest.raises(RefusedError, match="somebody else saved it") as caught:
         live.client.set_tour(atlas, [], version=before["version"])
     assert (caught.value.status, caught.value.slug) == (412, "stale")
     assert live.client.set_tour(atlas, [], version=saved["version"])["stops"] == []
+    assert httpx.get(answer.url, headers={"if-none-match": answer.headers["etag"]}).json()["stops"] == []
 
 
 @pytest.mark.parametrize(

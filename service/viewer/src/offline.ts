@@ -52,7 +52,7 @@ export class Copy {
 function keyOf(url: string): string {
   const [path = "", query = ""] = url.split("?");
   const asked = new URLSearchParams(query);
-  for (const name of ["v", "page_size", "page_token"]) asked.delete(name);
+  for (const name of ["v", "wish", "page_size", "page_token"]) asked.delete(name);
   asked.sort();
   return asked.size ? `${path}?${asked}` : path;
 }

@@ -3,6 +3,7 @@
 import { Problem, bytes, json, listOf, quoted } from "./api";
 import { type Copy, copy } from "./offline";
 import type { Atlas, CellDocument, Job, Layer, Manifest } from "./types";
+import type { Strongest } from "./clarity";
 import { Cells } from "./view";
 
 export const TILE_SIDE = 10;
@@ -35,10 +36,14 @@ export interface Source {
   readonly live: boolean;
   /** Path of the atlas below what answers, a service or an offline copy; empty where nobody does, as for a folder. */
   readonly root: string;
+  /** Part of a query by which what a published atlas answers may be kept; empty until then, and where nobody answers. */
+  readonly version: string;
   /** The atlas as it is now. */
   refresh(): Promise<Atlas>;
   /** A level's cells as columns, compactly. */
   columns(layer: string, side: number): Promise<Cells>;
+  /** What each cell of a level adds to the class that it adds most to, once cells have classes. */
+  strongest(layer: string, side: number): Promise<Strongest>;
   /** One cell with its classes, measures and exemplars; null where there is none. */
   cell(layer: string, side: number, column: number, row: number): Promise<CellDocument | null>;
   /** The cells of a tile, for what is drawn of each where few are in view. */
@@ -79,6 +84,8 @@ function seededOf(spec: Job["spec"], manifest: Manifest | null): boolean | null 
   return manifest?.seeded_from_data ?? (spec.recipe !== "pure");
 }
 
+const strongestOf = (cells: CellDocument[]): Strongest => ({ value: cells.map(({ classes }) => classes?.[0]?.attribution ?? null), count: cells.map(({ count }) => count) });
+
 type Digests = Map<string, { digest: string; preview: boolean }>;
 const tileKey = (layer: string, side: number, x: number, y: number) => `${quoted(layer)}/${side}/tiles/${x}-${y}.webp`;
 
@@ -98,7 +105,7 @@ export class ServiceSource implements Source {
   readonly live: boolean = true;
   readonly root: string;
   private sides = new Map<string, number[]>();
-  private version = ""; // of a published atlas, whose answers browsers may keep
+  version = "";
   private digests: Digests = new Map();
   private names: Atlas["names"] | null = null;
   private readonly asked = new Map<string, Promise<CellDocument[]>>();
@@ -146,6 +153,10 @@ export class ServiceSource implements Source {
     return new Cells(layer, side, column, row, count);
   }
 
+  strongest(layer: string, side: number): Promise<Strongest> {
+    return json<Strongest>(`${this.level(layer, side)}/heatmap?measure=strongest&${this.version}`);
+  }
+
   async cell(layer: string, side: number, column: number, row: number): Promise<CellDocument | null> {
     const cells = await this.cellsOfTile(layer, side, Math.floor(column / TILE_SIDE), Math.floor(row / TILE_SIDE));
     return cells.find((cell) => cell.column === column && cell.row === row) ?? null;
@@ -166,7 +177,7 @@ export class ServiceSource implements Source {
   }
 
   wish(layer: string, side: number, x: number, y: number): void {
-    fetch(`${this.level(layer, side)}/tiles/${x}/${y}`).catch(() => null);
+    fetch(`${this.level(layer, side)}/tiles/${x}/${y}?wish=true`).catch(() => null);
   }
 
   async points(layer: string): Promise<Points | null> {
@@ -190,6 +201,7 @@ export async function namesOf(spec: Job["spec"]): Promise<Atlas["names"]> {
 export class FolderSource implements Source {
   readonly live = false;
   readonly root = "";
+  readonly version = "";
   private digests: Digests = new Map();
   private readonly levels = new Map<string, Promise<CellDocument[]>>();
 
@@ -208,7 +220,8 @@ export class FolderSource implements Source {
 
   private folder(layer: string, side: number): string { return `${this.base}${encodeURIComponent(quoted(layer))}/${side}`; }
 
-  private cells(layer: string, side: number): Promise<CellDocument[]> {
+  /** All cells of a level, read once. */
+  cells(layer: string, side: number): Promise<CellDocument[]> {
     const path = `${this.folder(layer, side)}/cells.json`;
     const found = this.levels.get(path) ?? json<CellDocument[]>(path);
     this.levels.set(path, found);
@@ -220,6 +233,8 @@ export class FolderSource implements Source {
     const cells = await this.cells(layer, side);
     return new Cells(layer, side, cells.map((cell) => cell.column), cells.map((cell) => cell.row), cells.map((cell) => cell.count));
   }
+
+  async strongest(layer: string, side: number): Promise<Strongest> { return strongestOf(await this.cells(layer, side)); }
 
   async cell(layer: string, side: number, column: number, row: number): Promise<CellDocument | null> {
     return (await this.cells(layer, side)).find((cell) => cell.column === column && cell.row === row) ?? null;
@@ -253,6 +268,10 @@ export class CopySource extends ServiceSource {
   override async cellsOfTile(layer: string, side: number, x: number, y: number): Promise<CellDocument[]> {
     const cells = await listOf<CellDocument>(`${this.level(layer, side)}/cells`);
     return cells.filter((cell) => Math.floor(cell.column / TILE_SIDE) === x && Math.floor(cell.row / TILE_SIDE) === y);
+  }
+
+  override async strongest(layer: string, side: number): Promise<Strongest> {
+    return strongestOf(await listOf<CellDocument>(`${this.level(layer, side)}/cells`));
   }
 
   override tile(layer: string, side: number, x: number, y: number): TilePicture | null {

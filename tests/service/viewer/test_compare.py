@@ -28,13 +28,18 @@ def test_two_classes_on_one_picture_and_a_patch_pasted(open_page: OpenPage, serv
         page.keyboard.press("Enter")
     page.get_by_role("button", name="Compare", exact=True).click()
 
-    # The comparison opens by itself, with what lies where in words.
-    expect(page.get_by_role("heading", name="dots and waves", exact=True)).to_be_visible(timeout=120_000)
+    # It is announced, and opens where it is asked for, with what lies where in words.
+    ready = page.locator(".ready[role=status]")
+    expect(ready).to_contain_text("The comparison of dots and waves is ready", timeout=120_000)
+    assert served.atlas["id"] in page.url
+    ready.get_by_role("link", name="Open dots and waves").click()
+    expect(page.get_by_role("heading", name="dots and waves", exact=True)).to_be_visible()
     comparison = next(one for one in served.client.comparisons(served.atlas["id"])
                       if one["request"].get("classes") == [0, 2] and one["request"]["layer"] == LAYER)  # fmt: skip
     assert comparison["id"] in page.url
     found = served.client.json("GET", f"/v1/comparisons/{comparison['id']}")["description"]
-    told = page.locator(".compare p").first.inner_text()
+    expect(page.locator(".compare")).to_contain_text("What does the model tell dots and waves apart by?")
+    told = page.locator(".compare details p").first.inner_text()
     assert abs(number(told) - found["scale"]) < 0.05 * found["scale"] + 0.005
     until(page, "document.querySelector('.map')?.dataset.painted")
 
@@ -42,6 +47,18 @@ def test_two_classes_on_one_picture_and_a_patch_pasted(open_page: OpenPage, serv
     level = served.client.json("GET", path)
     cells = list(served.client.items(f"{path}/cells"))
     cell = max(cells, key=lambda one: (one["column"], one["count"]))
+    least = min(10, sorted(one["count"] for one in cells)[len(cells) // 2])
+    columns_of = [one["column"] for one in cells if one["count"] >= least]
+    for name, end in (("dots", min(columns_of)), ("waves", max(columns_of))):
+        listed = page.get_by_role("region", name=f"Speaks most for {name}").get_by_role("button")
+        columns = [int(column) for column in re.findall(r"column (\d+)", " ".join(
+            one.get_attribute("aria-label") or "" for one in listed.all()))]  # fmt: skip
+        assert 1 <= len(columns) <= 3
+        assert columns == sorted(columns, reverse=name == "waves")
+        assert columns[0] == end
+    assert page.get_by_role("link", name="Where waves lies on the whole map").get_attribute("href") == (
+        f"./?atlas={served.atlas['id']}#layer={LAYER}&heat=class-2&panel=heat"
+    )
     place = at(page, level["side"], cell["column"] + 0.5, cell["row"] + 0.5)
     page.mouse.move(*place)
     side = "waves" if cell["column"] + 0.5 > level["side"] / 2 else "dots"

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.service.viewer.conftest import at
 from tests.service.viewer.reading import colour, drawn, number, painted, until
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def test_a_class_found_by_typing_is_shown_at_every_level_with_its_scale(open_pag
         heat = heat_of(served, z, "stripes")
         for before, after, value in zip(painted(page, side, cells(heat)), faded[side], known(heat), strict=True):
             if value > 0:  # an icon is as present as what it adds; what takes away is tinted besides
-                presence = min(1, max(0.05, value / heat["scale"]))
+                presence = 0.3 + 0.7 * min(1, value / heat["scale"])
                 assert np.abs(after - ground - presence * (before - ground)).max() < 12
 
 
@@ -123,10 +124,38 @@ def test_the_least_trustworthy_icon_is_one_click_away(open_page: OpenPage, serve
     value, count = known(heat), np.array(heat["count"])
     least = int(np.nanargmin(np.where(count >= heat["enough"], value, np.nan)))
     first = page.get_by_role("region", name="Least trustworthy icons").get_by_role("button").first
-    expect(first).to_have_text(f"{value[least]:.2f}")
+    expect(first).to_contain_text(f"{value[least]:.2f}")
+    place = f"column {heat['column'][least]}, row {heat['row'][least]}"
+    cell = served.client.json("GET", f"/v1/atlases/{served.atlas['id']}/layers/{LAYER}/levels/0/cells/"
+                                     f"{heat['column'][least]}-{heat['row'][least]}")  # fmt: skip
+    reason = "It is low in fidelity" if "low_fidelity" in cell["icon"]["marks"] else "Its fidelity of"
+    expect(first).to_contain_text(reason)
+    expect(page.locator("#said")).to_contain_text(f"Least trustworthy icons: first {place}")
+    expect(page.locator("#said")).to_contain_text(reason)
     first.click()
+    expect(page.get_by_role("tab", name="Details")).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_label("Fidelity")).to_contain_text(f"{value[least]:.2f}")
     expect(page).to_have_url(re.compile(f"cell={heat['column'][least]}-{heat['row'][least]}-3"))
     expect(page.locator(".heat-legend")).to_contain_text(f"This cell: {value[least]:.2f}")
+
+
+def test_the_legend_covers_nothing_and_a_chosen_cell_is_seen_beside_the_heat_map(
+    open_page: OpenPage, served: Served
+) -> None:
+    page = opened(open_page, served, "&heat=class-1")
+    legend, ground = page.locator(".heat-legend").bounding_box(), page.locator(".ground").bounding_box()
+    assert legend is not None
+    assert ground is not None
+    assert legend["y"] >= ground["y"] + ground["height"] - 1
+    heat = heat_of(served, 0, "stripes")
+    chosen = page.get_by_role("region", name="Chosen cell")
+    expect(chosen).to_have_count(0)
+    page.mouse.click(*at(page, 3, heat["column"][0] + 0.5, heat["row"][0] + 0.5))
+    expect(chosen).to_contain_text(f"column {heat['column'][0]}, row {heat['row'][0]}, {heat['count'][0]} samples")
+    chosen.get_by_role("button", name="Details").click()
+    expect(page.get_by_role("tab", name="Details")).to_have_attribute("aria-selected", "true")
+    expect(chosen).to_have_count(0)
+    expect(page.locator("figure.cell")).to_be_visible()
 
 
 def test_the_layer_chooser_shows_every_layer_in_the_class_s_colours(open_page: OpenPage, served: Served) -> None:

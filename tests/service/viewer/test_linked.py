@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -168,3 +169,54 @@ def test_a_layer_switched_in_place_stays_with_the_samples(served: Served, page: 
     middle = np.median(np.array(followed["points"]), axis=0)
     assert (x, y) == pytest.approx(tuple(np.clip(middle, 0.2, 0.8)), abs=0.31)  # kept inside of the map's edges
     assert abs(x - middle[0]) + abs(y - middle[1]) < 0.4
+
+
+def test_a_lasso_on_the_second_map_selects_there_and_a_picture_shows_both(
+    served: Served, page: Page, maps: tuple[Locator, Locator], tmp_path: Path
+) -> None:
+    first, second = maps
+    stage = page.get_by_role("region", name="Second map")
+    stage.get_by_role("button", name="Draw around a part of the map").click()
+    corner = cells(served, SHALLOW)[0]
+    middle = place(second, corner)
+    page.mouse.move(middle[0] - 30, middle[1] - 30)
+    page.mouse.down()
+    for right, down in ((30, -30), (30, 30), (-30, 30)):
+        page.mouse.move(middle[0] + right, middle[1] + down, steps=3)
+    page.mouse.up()
+    expect(page.get_by_role("tab", name="Select")).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("radio", name=f"The second map, of {SHALLOW}")).to_be_checked()
+    polygon = state(page)["b.lasso"]
+    asked = {"polygon": polygon, "page_size": 1}
+    there, here = (
+        served.client.json("GET", f"/v1/atlases/{served.atlas['id']}/layers/{layer}/samples", params=asked)["total"]
+        for layer in (SHALLOW, DEEP)
+    )
+    assert there != here
+    expect(page.locator(".found")).to_contain_text(re.compile(f"^{there:,} samples? of"))
+    page.get_by_role("button", name="Share").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download picture (PNG)").click()
+    download.value.save_as(tmp_path / "both.png")
+    boxes = [one.bounding_box() for one in (first, second)]
+    with Image.open(tmp_path / "both.png") as picture:
+        assert abs(picture.width - sum(box["width"] for box in boxes if box) - 1) <= 1  # whole pixels
+    second.press("Escape")
+    expect(page.locator(".found")).to_have_count(0)
+    assert "b.lasso" not in state(page)
+
+
+def test_an_atlas_stands_beside_the_one_that_it_is_laid_out_against(served: Served, open_page: OpenPage) -> None:
+    spec = {**served.atlas["spec"], "layers": [DEEP], "levels": [SIDE], "samples": 300, "seed": 9, "recipe": "none"}
+    asked = {name: spec[name] for name in ("model", "dataset", "layers", "levels", "samples", "seed", "recipe")}
+    atlas = served.client.wait(
+        served.client.submit({**asked, "anchor": served.atlas["id"], "name": "against two layers"})["id"]
+    )
+    assert atlas["state"] == "succeeded"
+    page = open_page(served.url)
+    page.get_by_role("link", name="Beside the atlas that it is laid out against").click()
+    first, second = page.locator(".map").nth(0), page.locator(".map").nth(1)
+    for one, side in ((first, SIDE), (second, served.sides[1])):  # each its finest level
+        expect(one).to_have_attribute("aria-label", re.compile(f"{DEEP}, {side} cells a side"))
+    chosen = page.get_by_role("combobox", name="Atlas of the second map")
+    expect(chosen).to_have_value(served.atlas["id"])

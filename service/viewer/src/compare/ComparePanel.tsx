@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { listOf, post } from "../api";
 import { className, classesOf } from "../classes";
+import { CellIcon } from "../parts/CellIcon";
 import { ClassSearch } from "../parts/ClassSearch";
 import { JobLine, useJob } from "../parts/JobLine";
 import { amount, brief, count, percent } from "../parts/words";
@@ -38,23 +39,29 @@ function Asking({ view }: { view: View }) {
   return (
     <div class="compare">
       <h2 class="unseen">Compare two classes</h2>
-      <p class="quiet">Two classes on one picture: what adds more to the first lies on the left, what adds more to the second on the right.</p>
+      <p class="quiet">Two classes on a map of their own: what adds more to the first lies on the left, what adds more to the second on the right. It shows what the model tells them apart by.</p>
       <ClassSearch label="On the left" classes={classes} value={first.value} onPick={(it) => { first.value = it; }} />
       <ClassSearch label="On the right" classes={classes} value={second.value} onPick={(it) => { second.value = it; }} />
       <button type="button" class="primary" disabled={!ready} onClick={() => void ask([first.value!, second.value!])}>Compare</button>
       {failed.value && <p class="failed" role="alert">{failed.value}</p>}
-      {asked.value && <Coming path={asked.value} />}
+      {asked.value && <Coming key={asked.value} view={view} path={asked.value} />}
       <Suggestions view={view} onPick={(pair) => void ask(pair)} />
       <Made view={view} again={asked.value} />
     </div>
   );
 }
 
-// The comparison opens by itself as soon as it is there.
-function Coming({ path }: { path: string }) {
-  const job = useJob<ComparisonJob>(path), done = job?.state === "succeeded";
-  useEffect(() => { if (done) location.assign(`./?comparison=${job!.id}#panel=compare`); }, [done]);
-  return <JobLine job={job} doing="Comparing" />;
+// Nobody is taken away from the map unasked: once the comparison is there, it is announced and a link leads to it.
+function Coming({ view, path }: { view: View; path: string }) {
+  const job = useJob<ComparisonJob>(path);
+  if (job?.state !== "succeeded") return <JobLine job={job} doing="Comparing" />;
+  const [one, other] = job.request.classes.map((label) => className(view, label));
+  return (
+    <div class="ready" role="status">
+      <p>The comparison of {one} and {other} is ready, a map of its own.</p>
+      <a class="button primary" href={`./?comparison=${job.id}#panel=compare`}>Open {one} and {other}</a>
+    </div>
+  );
 }
 
 function Suggestions({ view, onPick }: { view: View; onPick: (pair: [number, number]) => void }) {
@@ -98,10 +105,54 @@ function Comparison({ view, compared }: { view: View; compared: Compared }) {
   return (
     <div class="compare">
       <h2>{first} and {second}</h2>
-      <p class="quiet">Across: what a sample adds to {second} less what it adds to {first}, {amount(compared.scale)} logits or more at the edges. Upwards: like lies beside like.</p>
-      <p class="quiet">{count(compared.samples)} samples of {count(compared.images)} images at {compared.layer}. <a href={`./?atlas=${compared.atlas}#panel=compare`}>Back to the whole atlas</a></p>
+      <p>What does the model tell {first} and {second} apart by? Here are the {count(compared.samples)} samples, of {count(compared.images)} images at {compared.layer}, that add most to either.</p>
+      <details open>
+        <summary>How to read it</summary>
+        <p class="quiet">Across: what a sample adds to {second} less what it adds to {first}, {amount(compared.scale)} logits or more at the edges. In the middle it adds to both alike. Upwards: like lies beside like, no more.</p>
+        <p class="quiet">What lies at an edge is what the model goes by. Where that belongs to the class itself, good. Where it is a background, a tool or a text beside it, a picture of the other class could be mistaken for it: the patch test tells whether it is.</p>
+      </details>
+      <Ends view={view} compared={compared} />
       <p role="status">{difference === null ? "Point at a cell to see which class it speaks for, choose one to test it." : `This cell adds about ${amount(Math.abs(difference))} logits more to ${difference > 0 ? second : first}.`}</p>
       {cell && <PatchTest key={`${cell.column}-${cell.row}`} view={view} cell={cell} target={right ? compared.second : compared.first} base={right ? compared.first : compared.second} />}
+      <h3>Where next</h3>
+      <ul class="links">
+        {[[compared.first, first], [compared.second, second]].map(([label, name]) => <li key={label}><a href={`./?atlas=${compared.atlas}#layer=${encodeURIComponent(compared.layer)}&heat=class-${label}&panel=heat`}>Where {name} lies on the whole map</a></li>)}
+        <li><a href={`./?atlas=${compared.atlas}#layer=${encodeURIComponent(compared.layer)}&panel=compare`}>Back to the whole atlas, to compare others</a></li>
+      </ul>
     </div>
+  );
+}
+
+const ENDS = 3; // cells that are shown of each class
+
+/** The cells that speak most for either class, those of enough samples, with what to do with them. */
+function Ends({ view, compared }: { view: View; compared: Compared }) {
+  const cells = view.cells.value;
+  if (!cells) return null;
+  const { side } = cells, order = Array.from({ length: cells.length }, (_, n) => n), counts = [...order].map((n) => cells.count[n]!).sort((a, b) => a - b);
+  const full = order.filter((n) => cells.count[n]! >= Math.min(10, counts[counts.length >> 1]!));
+  const most = full.sort((a, b) => cells.column[a]! - cells.column[b]! || cells.count[b]! - cells.count[a]!);
+  const lists = [
+    { name: className(view, compared.first), found: most.filter((n) => differenceAt(compared, cells.column[n]!, side) < 0).slice(0, ENDS) },
+    { name: className(view, compared.second), found: most.filter((n) => differenceAt(compared, cells.column[n]!, side) > 0).slice(-ENDS).reverse() },
+  ];
+  return (
+    <>
+      {lists.filter(({ found }) => found.length).map(({ name, found }) => (
+        <section key={name} aria-label={`Speaks most for ${name}`}>
+          <h3>Speaks most for {name} <span class="unit">by logits</span></h3>
+          <ul class="cells">
+            {found.map((n) => {
+              const place = { side, column: cells.column[n]!, row: cells.row[n]! }, more = amount(Math.abs(differenceAt(compared, place.column, side)));
+              return (
+                <li key={n}><button type="button" title="Choose it, to test it" aria-label={`About ${more} logits more for ${name}, column ${place.column}, row ${place.row}`} onClick={() => { view.selected.value = place; }}>
+                  <CellIcon view={view} place={place} pixels={112} label="" /><span>{more}</span>
+                </button></li>
+              );
+            })}
+          </ul>
+        </section>
+      ))}
+    </>
   );
 }

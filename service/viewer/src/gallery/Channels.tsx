@@ -3,6 +3,11 @@
 import { useSignal } from "@preact/signals";
 import { decimal } from "../parts/words";
 import type { View } from "../view";
+import { heatOf } from "../heat/heat";
+import { panelOf } from "../panels/open";
+import { Busy } from "../parts/Busy";
+import { ProblemLine } from "../parts/Problem";
+import { Cells, STRONGEST, SmallHeat, ranked, useHeat } from "./Classes";
 import { Drawn } from "./Drawn";
 import { Trueness } from "./Trueness";
 import { galleryOf } from "./showing";
@@ -65,6 +70,23 @@ export function ChannelPage({ view, channel, channels }: { view: View; channel: 
           return <figure><img class="drawn" src={picture.url.slice(1)} alt={`Icon of channel ${channel}`} /><figcaption><Trueness picture={picture} seeded={seeded} /></figcaption></figure>;
         }}
       </Drawn>
+      <h3>Where it is active on the map</h3>
+      <Where key={channel} view={view} channel={channel} />
+    </>
+  );
+}
+
+function Where({ view, channel }: { view: View; channel: number }) {
+  const { heat, problem } = useHeat(view, `channel=${channel}`);
+  if (problem) return <ProblemLine problem={problem} />;
+  if (!heat) return <Busy>Looking…</Busy>;
+  const active = ranked(heat).filter((n) => heat.value[n]! > 0);
+  if (!active.length) return <p class="quiet">No cell of this level has it active.</p>;
+  return (
+    <>
+      <SmallHeat heat={heat} label={`Where channel ${channel} is active`} />
+      <button type="button" onClick={() => { heatOf(view).of.value = `channel-${channel}`; panelOf(view).value = "heat"; }}>Show it over the map</button>
+      <Cells view={view} heat={heat} title="Its strongest cells, by mean activation" cells={active.slice(0, STRONGEST)} />
     </>
   );
 }

@@ -15,7 +15,8 @@ import { Drawn } from "./Drawn";
 import { Trueness } from "./Trueness";
 import { galleryOf } from "./showing";
 
-const LISTED = 60, STRONGEST = 8, OPPOSED = 4;
+export const STRONGEST = 8;
+const LISTED = 60, OPPOSED = 4;
 const SMALL = 168; // CSS pixels of the small map
 
 export function ClassList({ view, classes }: { view: View; classes: string[] }) {
@@ -34,10 +35,10 @@ export function ClassList({ view, classes }: { view: View; classes: string[] }) 
   );
 }
 
-interface Heat { side: number; scale: number; column: number[]; row: number[]; count: number[]; enough: number; value: (number | null)[] }
+export interface Heat { side: number; scale: number; column: number[]; row: number[]; count: number[]; enough: number; value: (number | null)[] }
 
 export function ClassPage({ view, label, name }: { view: View; label: number; name: string }) {
-  const { heat, problem } = useHeat(view, label);
+  const { heat, problem } = useHeat(view, `class=${label}`);
   return (
     <>
       <h2 title={name}>{brief(name)}</h2>
@@ -56,23 +57,23 @@ export function ClassPage({ view, label, name }: { view: View; label: number; na
   );
 }
 
-function useHeat(view: View, label: number): { heat: Heat | null; problem: Problem | null } {
+/** A heat map of the shown level, by its query: of a class or a channel. */
+export function useHeat(view: View, of: string): { heat: Heat | null; problem: Problem | null } {
   const found = useSignal<{ heat: Heat | null; problem: Problem | null }>({ heat: null, problem: null });
   const layer = view.layer.value, z = view.level()?.z ?? 0;
   useEffect(() => {
     let gone = false;
-    json<Heat>(`${view.source.root}/layers/${quoted(layer)}/levels/${z}/heatmap?class=${label}`).then(
+    json<Heat>(`${view.source.root}/layers/${quoted(layer)}/levels/${z}/heatmap?${of}&${view.source.version}`).then(
       (heat) => { if (!gone) found.value = { heat, problem: null }; },
       (problem: Problem) => { if (!gone) found.value = { heat: null, problem }; },
     );
     return () => { gone = true; };
-  }, [layer, z, label]);
+  }, [layer, z, of]);
   return found.value;
 }
 
 function Where({ view, heat, name, label }: { view: View; heat: Heat; name: string; label: number }) {
-  const many = heat.value.map((_, n) => n).filter((n) => heat.count[n]! >= heat.enough && heat.value[n] !== null);
-  const sorted = many.sort((a, b) => heat.value[b]! - heat.value[a]!);
+  const sorted = ranked(heat);
   return (
     <>
       <SmallHeat heat={heat} label={`Where cells add to ${brief(name)}, and where they take from it`} />
@@ -84,7 +85,10 @@ function Where({ view, heat, name, label }: { view: View; heat: Heat; name: stri
   );
 }
 
-function Cells({ view, heat, title, cells }: { view: View; heat: Heat; title: string; cells: number[] }) {
+/** The cells with enough samples and a value, the largest first. */
+export const ranked = (heat: Heat): number[] => heat.value.map((_, n) => n).filter((n) => heat.count[n]! >= heat.enough && heat.value[n] !== null).sort((a, b) => heat.value[b]! - heat.value[a]!);
+
+export function Cells({ view, heat, title, cells }: { view: View; heat: Heat; title: string; cells: number[] }) {
   if (!cells.length) return null;
   const layer = view.layer.value, { side } = heat;
   return (
@@ -107,7 +111,7 @@ function Cells({ view, heat, title, cells }: { view: View; heat: Heat; title: st
 }
 
 // The level in small, a square a cell, the stronger its colour the more it adds or takes.
-function SmallHeat({ heat, label }: { heat: Heat; label: string }) {
+export function SmallHeat({ heat, label }: { heat: Heat; label: string }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   useEffect(() => {
     const place = canvas.current;

@@ -6,7 +6,8 @@ import { CellIcon } from "../parts/CellIcon";
 import { ClassSearch } from "../parts/ClassSearch";
 import { Radios } from "../parts/Radios";
 import type { View } from "../view";
-import { type Look, type Sign, classIn, heatOf } from "./heat";
+import { Weakest } from "./Weakest";
+import { type Look, type Sign, channelIn, classIn, heatOf, measuresOf } from "./heat";
 import { type HeatDocument, MEASURES, extremes, told } from "./scale";
 
 const LISTED = 6;
@@ -16,15 +17,16 @@ export function HeatPanel({ view }: { view: View }) {
   return (
     <div class="heat">
       <h2 class="unseen">Heat map</h2>
-      {classes.length > 0 && <ClassSearch label="A class" classes={classes} value={label} onPick={(index) => { heat.of.value = index === null ? "" : `class-${index}`; }} />}
+      {view.source.root && classes.length > 0 && <ClassSearch label="A class" classes={classes} value={label} onPick={(index) => { heat.of.value = index === null ? "" : `class-${index}`; }} />}
       <div class="field">
-        <label for="measure">Or a measure</label>
-        <select id="measure" value={label === null ? of : ""} onChange={(event) => { heat.of.value = event.currentTarget.value; }}>
+        <label for="measure">{view.source.root ? "Or a measure" : "A measure"}</label>
+        <select id="measure" value={of in MEASURES ? of : ""} onChange={(event) => { heat.of.value = event.currentTarget.value; }}>
           <option value="">None</option>
-          {Object.entries(MEASURES).map(([name, { title }]) => <option key={name} value={name}>{title}</option>)}
+          {measuresOf(view).map((name) => <option key={name} value={name}>{MEASURES[name]!.title}</option>)}
         </select>
       </div>
-      {of === "" ? <p class="quiet">Choose a class to see where on the map the model finds something that speaks for it, or against it.</p> : <Shown view={view} />}
+      {channelIn(of) !== null && <p class="quiet">Of channel {channelIn(of)}: its mean activation in each cell.</p>}
+      {of === "" ? <p class="quiet">{view.source.root ? "Choose a class to see where on the map the model finds something that speaks for it, or against it." : "Choose a measure of cells. Classes take a service: it keeps what every cell adds to each."}</p> : <Shown view={view} />}
     </div>
   );
 }
@@ -48,23 +50,29 @@ function Shown({ view }: { view: View }) {
 }
 
 function Lists({ view, shown, sign }: { view: View; shown: HeatDocument; sign: Sign }) {
-  const measure = MEASURES[shown.measure];
+  const measure = MEASURES[shown.measure], active = typeof shown.channel === "number";
   const high = extremes(shown, LISTED, false).filter((n) => measure || shown.value[n]! > 0);
   const low = extremes(shown, LISTED, true).filter((n) => measure || shown.value[n]! < 0);
   const lists = [
-    { title: measure?.highest ?? "Adds most", cells: sign === "negative" && !measure ? [] : high },
-    { title: measure?.lowest ?? "Takes most", cells: sign === "positive" && !measure ? [] : low },
+    { title: measure?.highest ?? (active ? "Most active" : "Adds most"), cells: sign === "negative" && !measure ? [] : high },
+    { title: measure?.lowest ?? (active ? "Most negative" : "Takes most"), cells: sign === "positive" && !measure ? [] : low },
   ];
-  if (shown.measure === "fidelity") lists.reverse();
-  return <>{lists.filter(({ cells }) => cells.length).map(({ title, cells }) => <CellList key={title} view={view} shown={shown} title={title} cells={cells} />)}</>;
+  if (measure?.weakest) lists.reverse();
+  return <>{lists.filter(({ cells }) => cells.length).map(({ title, cells }) => (measure?.weakest && title === measure.lowest
+    ? <Weakest key={title} view={view} shown={shown} title={title} cells={cells} />
+    : <CellList key={title} view={view} shown={shown} title={title} cells={cells} />))}</>;
 }
 
-function CellList({ view, shown, title, cells }: { view: View; shown: HeatDocument; title: string; cells: number[] }) {
+/** Choose a cell of a heat map and show it. */
+export function choose(view: View, side: number, column: number, row: number): void {
+  view.selected.value = { side, column, row };
+  mapOf(view).value?.flyTo({ x: (column + 0.5) / side, y: 1 - (row + 0.5) / side, zoom: Math.max(view.camera.peek().zoom, side / 8) });
+}
+
+interface ListProps { view: View; shown: HeatDocument; title: string; cells: number[] }
+
+function CellList({ view, shown, title, cells }: ListProps) {
   const { layer, side } = shown;
-  const choose = (column: number, row: number) => {
-    view.selected.value = { side, column, row };
-    mapOf(view).value?.flyTo({ x: (column + 0.5) / side, y: 1 - (row + 0.5) / side, zoom: Math.max(view.camera.peek().zoom, side / 8) });
-  };
   return (
     <section aria-label={title}>
       <h3>{title}</h3>
@@ -72,7 +80,7 @@ function CellList({ view, shown, title, cells }: { view: View; shown: HeatDocume
         {cells.map((n) => {
           const column = shown.column[n]!, row = shown.row[n]!, value = told(shown.value[n]!, shown.measure);
           return (
-            <li key={n}><button type="button" title={`Column ${column}, row ${row}`} aria-label={`${value}, column ${column}, row ${row}`} onClick={() => choose(column, row)}>
+            <li key={n}><button type="button" title={`Column ${column}, row ${row}`} aria-label={`${value}, column ${column}, row ${row}`} onClick={() => choose(view, side, column, row)}>
               <CellIcon view={view} layer={layer} place={{ side, column, row }} pixels={96} label="" /><span>{value}</span>
             </button></li>
           );

@@ -1,4 +1,4 @@
-// What the colours of a heat map stand for, on the map's edge; the cell that is pointed at is marked on it.
+// What the colours of a heat map stand for, below the map, where it covers nothing; the cell that is pointed at is marked on it.
 
 import { IconButton } from "../parts/IconButton";
 import type { View } from "../view";
@@ -8,11 +8,9 @@ import { type HeatDocument, MEASURES, endsOf, told, unitOf } from "./scale";
 export function Legend({ view }: { view: View }) {
   const heat = heatOf(view), of = heat.of.value, shown = heat.shown.value;
   return (
-    <section class="heat-legend float" aria-label="Heat map">
-      <div class="row">
-        <strong title={shown?.class?.name}>{titleOf(view, of)}</strong>
-        <IconButton icon="close" name="Take the heat map away" onClick={() => { heat.of.value = ""; }} />
-      </div>
+    <section class="heat-legend" aria-label="Heat map">
+      <strong title={shown?.class?.name}>{titleOf(view, of)}</strong>
+      <IconButton icon="close" name="Take the heat map away" onClick={() => { heat.of.value = ""; }} />
       {heat.problem.value ? <p class="failed">{heat.problem.value.message}</p> : shown ? <Scale view={view} shown={shown} /> : <p class="quiet">Loading…</p>}
     </section>
   );
@@ -28,14 +26,17 @@ function Scale({ view, shown }: { view: View; shown: HeatDocument }) {
   const kind = signed ? "both" : low < 0 ? "low" : MEASURES[shown.measure]?.bad ? "bad" : "high";
   return (
     <>
-      <div class={`scale ${kind}`}>{at !== null && <span class="mark" style={{ left: `${100 * at}%` }} />}</div>
-      <div class="ends"><span>{told(low, shown.measure)}</span>{signed && <span>0</span>}<span>{told(high, shown.measure)}</span></div>
+      <div class="across">
+        <div class={`scale ${kind}`}>{at !== null && <span class="mark" style={{ left: `${100 * at}%` }} />}</div>
+        <div class="ends"><span>{told(low, shown.measure)}</span>{signed && <span>0</span>}<span>{told(high, shown.measure)}</span></div>
+      </div>
       <p class="quiet">{n < 0 ? said(shown, sign) : pointedSaid(shown, n)}</p>
     </>
   );
 }
 
 function said(shown: HeatDocument, sign: string): string {
+  if (typeof shown.channel === "number") return "Its mean activation in each cell";
   if (!shown.class) return MEASURES[shown.measure]?.says ?? "";
   const what = sign === "negative" ? "takes from" : sign === "positive" ? "adds to" : "adds to or takes from";
   return `What each cell ${what} the class, in ${unitOf(shown.measure)}`;

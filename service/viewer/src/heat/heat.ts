@@ -6,7 +6,9 @@ import { Problem, json, quoted } from "../api";
 import { className } from "../classes";
 import { besideOf } from "../linked/beside";
 import type { Attach } from "../map/attachments";
+import { FolderSource } from "../source";
 import { type View, feature } from "../view";
+import { TOLD, heatOfCells } from "./folder";
 import { HeatOverlay } from "./overlay";
 import { type HeatDocument, MEASURES } from "./scale";
 
@@ -16,7 +18,7 @@ export type Sign = (typeof SIGNS)[number];
 export type Look = (typeof LOOKS)[number];
 
 export interface Heat {
-  /** `class-INDEX`, a measure, or empty where no heat map is shown. */
+  /** `class-INDEX`, `channel-NUMBER`, a measure, or empty where no heat map is shown. */
   of: Signal<string>;
   sign: Signal<Sign>;
   /** Icons fade where they contribute nothing, or a colour scale lies over them. */
@@ -32,7 +34,7 @@ export const heatOf = feature((view: View): Heat => {
     of: signal(""), sign: signal("both"), look: signal("icons"), intensity: signal(1), shown: signal(null), problem: signal(null),
   };
   if (view.prefix) return heat; // a second map shows what the first does
-  bound(view, "heat", heat.of, { ...text(""), parse: (it) => (it === "" || /^class-\d+$/.test(it) || it in MEASURES ? it : undefined) });
+  bound(view, "heat", heat.of, { ...text(""), parse: (it) => (it === "" || (view.source.root && /^(class|channel)-\d+$/.test(it)) || measuresOf(view).includes(it) ? it : undefined) });
   bound(view, "sign", heat.sign, choice(SIGNS, "both"));
   bound(view, "look", heat.look, choice(LOOKS, "icons"));
   bound(view, "intensity", heat.intensity, { ...number(1, 1), parse: (it) => (Number(it) >= 0.5 && Number(it) <= 2 ? Number(it) : undefined) });
@@ -42,21 +44,29 @@ export const heatOf = feature((view: View): Heat => {
 /** The class whose heat map is asked for, null where none is. */
 export const classIn = (of: string): number | null => (of.startsWith("class-") ? Number(of.slice(6)) : null);
 
+/** The channel of which it is, null where it is of none. */
+export const channelIn = (of: string): number | null => (of.startsWith("channel-") ? Number(of.slice(8)) : null);
+
 /** What a heat map is of, in a word. */
 export function titleOf(view: View, of: string): string {
-  const label = classIn(of);
+  const label = classIn(of), channel = channelIn(of);
+  if (channel !== null) return `Channel ${channel}`;
   return label === null ? MEASURES[of]?.title ?? "" : className(view, label);
 }
 
 /** The heat map of a level of a layer. */
 export async function readHeat(view: View, of: string, layer: string, side: number): Promise<HeatDocument> {
+  if (view.source instanceof FolderSource) return heatOfCells(of, layer, side, await view.source.cells(layer, side));
   const z = view.atlas.peek().layers.find((one) => one.name === layer)?.levels.find((one) => one.side === side)?.z ?? 0;
-  const label = classIn(of), query = label === null ? `measure=${of}` : `class=${label}`;
-  return json<HeatDocument>(`${view.source.root}/layers/${quoted(layer)}/levels/${z}/heatmap?${query}`);
+  const query = /^(class|channel)-/.test(of) ? of.replace("-", "=") : `measure=${of}`;
+  return json<HeatDocument>(`${view.source.root}/layers/${quoted(layer)}/levels/${z}/heatmap?${query}&${view.source.version}`);
 }
 
 /** Whether the view's atlas can be asked for heat maps. */
-export const hasHeat = (view: View): boolean => view.source.root !== "";
+export const hasHeat = (view: View): boolean => measuresOf(view).length > 0;
+
+/** The measures that a view's atlas can be asked for. */
+export const measuresOf = ({ source }: View): string[] => (source.root ? Object.keys(MEASURES) : source instanceof FolderSource ? TOLD : []);
 
 export const attachHeat: Attach = (map) => {
   const { view } = map, heat = heatOf(view), overlay = new HeatOverlay(heat);
@@ -86,4 +96,4 @@ export const attachHeat: Attach = (map) => {
   return () => { off(); load(); follow(); draw(); };
 };
 
-const isOf = (shown: HeatDocument | null, of: string): boolean => shown !== null && of === (shown.class ? `class-${shown.class.index}` : shown.measure);
+const isOf = (shown: HeatDocument | null, of: string): boolean => shown !== null && of === (shown.class ? `class-${shown.class.index}` : typeof shown.channel === "number" ? `channel-${shown.channel}` : shown.measure);

@@ -9,6 +9,8 @@ export interface HeatDocument {
   side: number;
   measure: string;
   class: ClassName | null;
+  /** Whose mean activation it is. */
+  channel?: number | null;
   scale: number;
   least: number;
   greatest: number;
@@ -30,6 +32,8 @@ export interface Measure {
   from: "zero" | "least";
   /** Whether a large value is bad news. */
   bad?: boolean;
+  /** Whether people look for its lowest cells: these are listed first, with what is wrong with each. */
+  weakest?: boolean;
   /** What is told of its ends. */
   lowest: string;
   highest: string;
@@ -40,8 +44,9 @@ export const MEASURES: Record<string, Measure> = {
   error: { title: "Error", says: "Share of a cell's images that the model gets wrong.", from: "zero", bad: true, lowest: "Most often right", highest: "Most often wrong" },
   confidence: { title: "Confidence", says: "Mean probability of what the model says of a cell's images.", from: "least", lowest: "Least confident", highest: "Most confident" },
   calibration: { title: "Calibration", says: "How far confidence is from the share that is right; 0 is best.", from: "zero", bad: true, lowest: "Best calibrated", highest: "Worst calibrated" },
-  coherence: { title: "Coherence", says: "How alike a cell's samples are: is their mean a fair summary?", from: "least", lowest: "Least alike", highest: "Most alike" },
-  fidelity: { title: "Fidelity", says: "How well each icon shows what its cell is. Trust icons of low fidelity least.", from: "least", lowest: "Least trustworthy icons", highest: "Most trustworthy icons" },
+  coherence: { title: "Coherence", says: "How alike a cell's samples are: is their mean a fair summary?", from: "least", lowest: "Poorest summaries", highest: "Fairest summaries", weakest: true },
+  strongest: { title: "Clearest class", says: "What each cell adds to the class that it adds most to. Cells that add almost nothing have no clear class.", from: "zero", lowest: "No clear class", highest: "Clearest" },
+  fidelity: { title: "Fidelity", says: "How well each icon shows what its cell is. Trust icons of low fidelity least.", from: "least", lowest: "Least trustworthy icons", highest: "Most trustworthy icons", weakest: true },
 };
 
 export type Ends = [low: number, high: number];
@@ -74,7 +79,8 @@ export function colourOf(text: string): Colour {
 
 const mix = (from: Colour, to: Colour, share: number): Colour => from.map((one, n) => one + (to[n]! - one) * share) as Colour;
 
-const PALE = 0.05; // how present an icon is that adds nothing, so that the map can be made out
+const PALE = 0.3; // how present an icon is that adds nothing, so that the map can still be read
+const UNKNOWN = 0.05; // of an icon under the colour scale where nothing is known
 const TINT = 0.4; // of its colour over an icon that speaks against the class as much as any
 const COVER = 0.9; // of the colour scale over the icons
 
@@ -86,8 +92,8 @@ const COVER = 0.9; // of the colour scale over the icons
  */
 export function veil(strength: number | null, look: Look, intensity: number, { ground, high, low }: Palette): [...Colour, number] {
   const amount = strength === null ? 0 : Math.min(1, Math.abs(strength) * intensity), side = (strength ?? 0) < 0 ? low : high;
-  if (look === "colours") return [...mix(ground, side, amount), strength === null ? 1 - PALE : COVER];
-  const cover = 1 - Math.max(PALE, amount), tint = (strength ?? 0) < 0 ? TINT * amount : 0;
+  if (look === "colours") return [...mix(ground, side, amount), strength === null ? 1 - UNKNOWN : COVER];
+  const cover = (1 - PALE) * (1 - amount), tint = (strength ?? 0) < 0 ? TINT * amount : 0;
   const opacity = 1 - (1 - cover) * (1 - tint);
   return [...(opacity ? mix(ground, low, tint / opacity) : ground), opacity];
 }
@@ -96,12 +102,12 @@ export function veil(strength: number | null, look: Look, intensity: number, { g
 export function told(value: number, measure: string): string {
   if (["error", "confidence", "calibration"].includes(measure)) return `${(100 * value).toFixed(Math.abs(value) < 0.095 ? 1 : 0)} %`;
   if (measure === "count") return Math.round(value).toLocaleString("en");
-  if (MEASURES[measure]) return value.toFixed(2);
+  if (MEASURES[measure] && measure !== "strongest") return value.toFixed(2);
   const size = Math.abs(value), text = size >= 0.1 || size === 0 ? size.toFixed(2) : String(Number(size.toPrecision(2)));
   return value === 0 ? "0" : `${value > 0 ? "+" : "−"}${text}`;
 }
 
-export const unitOf = (measure: string): string => (measure === "attribution" ? "logits" : "");
+export const unitOf = (measure: string): string => (["attribution", "strongest"].includes(measure) ? "logits" : "");
 
 /** The cells of the largest or least values, by their place in the columns, among those with enough samples. */
 export function extremes(heat: HeatDocument, most: number, lowest: boolean): number[] {

@@ -6,6 +6,7 @@ import { post } from "../api";
 import { CellIcon } from "../parts/CellIcon";
 import { IconButton } from "../parts/IconButton";
 import { JobLine, useJob } from "../parts/JobLine";
+import { UNCLEAR, clearClass } from "../clarity";
 import { brief, percent } from "../parts/words";
 import type { CellDocument, Job } from "../types";
 import type { Place, View } from "../view";
@@ -44,7 +45,8 @@ function Cell({ view, place }: { view: View; place: Place }) {
     void view.source.cell(layer, side, column, row).then((found) => { if (!gone) cell.value = found; }, () => null);
     return () => { gone = true; };
   }, [layer, side, column, row, view.looks.value]);
-  const best = cell.value?.classes?.[0], name = best ? brief(best.name) : cell.value ? `${cell.value.count} samples` : "";
+  const best = clearClass(view, layer, side, cell.value), classless = cell.value && !cell.value.classes?.length;
+  const name = best ? brief(best.name) : classless ? `${cell.value!.count} samples` : best === null ? UNCLEAR : "";
   const point = () => { view.hovered.value = place; }, leave = () => { view.hovered.value = null; };
   return (
     <li>

@@ -97,7 +97,8 @@ function draw(context: CanvasRenderingContext2D, frame: Frame, line: Line, view:
 }
 
 // L begins a line at the chosen cell, and L again ends it at the next.
-function byKeyboard({ element, view }: AtlasMap, line: Signal<Line | null>): () => void {
+function byKeyboard(map: AtlasMap, line: Signal<Line | null>): () => void {
+  const { element, view } = map;
   let from: Place | null = null;
   const key = (event: KeyboardEvent) => {
     const cell = view.selected.peek();
@@ -113,5 +114,9 @@ function byKeyboard({ element, view }: AtlasMap, line: Signal<Line | null>): () 
     event.preventDefault();
   };
   element.addEventListener("keydown", key);
-  return () => element.removeEventListener("keydown", key);
+  const off = map.onLetGo(() => { from = null; });
+  return () => {
+    off();
+    element.removeEventListener("keydown", key);
+  };
 }

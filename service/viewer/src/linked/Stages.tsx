@@ -9,9 +9,9 @@ import { besideOf, canBeside, openBeside } from "./beside";
 import { lightFrom, moveTogether } from "./linking";
 
 export function Stages({ view }: { view: View }) {
-  const { open, together, other } = besideOf(view);
+  const { open, against, together, other } = besideOf(view);
   const shown = open.value && canBeside(view), second = other.value;
-  useEffect(() => (shown ? openBeside(view) : undefined), [view, shown]);
+  useEffect(() => (shown ? openBeside(view) : undefined), [view, shown, against.value]);
   useEffect(() => (second ? ended(lightFrom(view, second), lightFrom(second, view)) : undefined), [second]);
   useEffect(() => (second && together.value ? moveTogether(view, second) : undefined), [second, together.value]);
   useEffect(() => (second ? keptWhere(view) : undefined), [second]);
@@ -19,7 +19,7 @@ export function Stages({ view }: { view: View }) {
   return (
     <div class={second ? "stages two" : "stages"}>
       <Stage view={view} />
-      {second && <Stage key={second.prefix} view={second} />}
+      {second && <Stage key={`${second.prefix} ${second.atlas.peek().id}`} view={second} />}
       {draggingOf(view).value && <p class="dropping">Drop it anywhere: it is placed on the map</p>}
     </div>
   );

@@ -3,6 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { Problem, json } from "../api";
+import { clearClassOf } from "../clarity";
 import { mapOf } from "../map/map";
 import { Busy } from "../parts/Busy";
 import { ProblemLine } from "../parts/Problem";
@@ -71,7 +72,10 @@ function Successor({ view, flow, n }: { view: View; flow: Flow; n: number }) {
   const url = (view.source as ServiceSource).level(flow.layer, flow.side) + `/cells/${place.column}-${place.row}`;
   const filled = useSignal(true);
   useEffect(() => {
-    json<CellDocument>(url).then((cell) => { name.value = cell.classes?.[0] ? brief(cell.classes[0].name) : ""; }, () => { filled.value = false; });
+    json<CellDocument>(url).then(async (cell) => {
+      const first = await clearClassOf(view, flow.layer, flow.side, cell);
+      name.value = first ? brief(first.name) : "";
+    }, () => { filled.value = false; });
   }, [url]);
   const title = `${percent(flow.share[n])} in column ${place.column}, row ${place.row} of ${flow.layer}${name.value ? `: ${name.value}` : ""}`;
   const light = (on: boolean) => () => { if (view.layer.peek() === flow.layer) litOf(view).value = on ? flow : null; };

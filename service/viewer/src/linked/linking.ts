@@ -1,4 +1,4 @@
-// Two maps of one atlas linked: what is pointed at in one is lit in the other, and both may look at the same part.
+// Two maps linked: what is pointed at in one is lit in the other, the same samples or, of two atlases on one plane, the same place; both may look at the same part.
 
 import { effect } from "@preact/signals";
 import type { View } from "../view";
@@ -17,6 +17,11 @@ export function lightFrom(from: View, to: View): () => void {
     clearTimeout(timer);
     if (!place || !shown || !side) {
       litOf(to).value = null;
+      return;
+    }
+    if (from.source !== to.source) { // another atlas on the same plane: the same place, at the same layer
+      const { side: cells, column, row } = place;
+      litOf(to).value = layer === shown.name ? { side: cells, column: [column], row: [row], share: [1], points: [] } : null;
       return;
     }
     timer = window.setTimeout(() => {

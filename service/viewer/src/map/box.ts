@@ -47,7 +47,7 @@ export const attachBox: Attach = (map) => {
   });
   const drawn = signal<Box | null>(null), untool = map.addTool(tool(drawn, (made) => { box.value = made; view.selected.value = view.hovered.value = null; }));
   const ends = [
-    off, untool, stretchByKeys(map),
+    off, untool, stretchByKeys(map), map.onLetGo(() => { box.value = null; }),
     effect(() => { box.value; drawn.value; map.redraw(); }),
     effect(() => { if (view.selected.value) box.value = null; }),
   ];
@@ -74,7 +74,6 @@ function stretchByKeys({ element, view }: AtlasMap): () => void {
   let from: Place | null = null, to: Place | null = null;
   const key = (event: KeyboardEvent) => {
     const by = STEPS[event.key], cells = view.cells.peek();
-    if (event.key === "Escape") box.value = null;
     if (!by || !cells || !event.shiftKey || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     const { side } = cells, last = side - 1, { x, y } = view.camera.peek(), chosen = view.selected.peek();

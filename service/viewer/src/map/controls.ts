@@ -37,7 +37,7 @@ export const CONTROLS: Control[] = [
   { id: "share", corner: "bar", available: (view) => view.prefix === "", component: Share },
   { id: "player", corner: "top-left", available: (view) => view.prefix === "" && view.source.root !== "", component: Player },
   { id: "zoom", corner: "bottom-right", component: Zoom },
-  { id: "legend", corner: "bottom-left", available: (view) => heatOf(view).of.value !== "", component: Legend },
+  { id: "legend", corner: "below", available: (view) => heatOf(view).of.value !== "", component: Legend },
   { id: "strip", corner: "below", available: (view) => lineOf(view).value !== null, component: Strip },
   { id: "minimap", corner: "bottom-left", component: Minimap },
 ];

@@ -57,7 +57,7 @@ export function listenToKeys(map: AtlasMap): () => void {
     else if (event.key === "+" || event.key === "=") map.zoomBy(1.4);
     else if (event.key === "-") map.zoomBy(1 / 1.4);
     else if (event.key === "0") map.showAll();
-    else if (event.key === "Escape") map.tool.peek() ? map.use(null) : (view.selected.value = null);
+    else if (event.key === "Escape") map.letGo();
     else return;
     event.preventDefault();
     event.stopPropagation();

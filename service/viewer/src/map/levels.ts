@@ -9,6 +9,7 @@ import type { Style } from "./paint";
 import { LevelTiles } from "./tiles";
 
 const LEGIBLE = 24; // CSS pixels of a cell from which on the zoom chooses its level
+const SMALLEST = 0.3; // side of an icon by its number of samples, of the cell's: smaller ones cannot be made out
 const WISHES = 2; // tiles in view asked for before their turn, at each look at a job that runs
 
 export class Levels {
@@ -43,7 +44,7 @@ export class Levels {
       ground: colours.getPropertyValue("--map").trim(),
       ink: colours.getPropertyValue(bare ? "--ink" : "--empty").trim(),
       shades: bare ? [0.06, 0.72] : lowest ? [0.35, 0.65] : null,
-      scale: density === null ? () => 1 : (count) => Math.min(1, Math.sqrt((density * count) / mean)),
+      scale: density === null ? () => 1 : (count) => Math.min(1, Math.max(SMALLEST, Math.sqrt((density * count) / mean))),
     };
   }
 

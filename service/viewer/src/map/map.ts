@@ -68,6 +68,7 @@ export class AtlasMap {
   readonly tools = signal<Tool[]>([]);
   private readonly canvas: Canvas;
   private readonly ends: (() => void)[] = [];
+  private readonly releases = new Set<() => void>();
   private moving = false;
   private room = { x: 0, y: 0 };
 
@@ -170,6 +171,19 @@ export class AtlasMap {
     if (before === tool) return;
     before?.cancel?.();
     this.tool.value = tool;
+  }
+
+  /** Have something let go of, too, when Escape is pressed. */
+  onLetGo(release: () => void): () => void {
+    this.releases.add(release);
+    return () => { this.releases.delete(release); };
+  }
+
+  /** Leave the tool that is active, or else let go of all that is chosen. */
+  letGo(): void {
+    if (this.tool.peek()) return this.use(null);
+    this.view.selected.value = null;
+    for (const release of this.releases) release();
   }
 
   close(): void {

@@ -41,8 +41,9 @@ export const namesOf = feature((view: View): Names => {
     if (!kept.has(layer)) view.looks.value;
     list.value = kept.get(layer) ?? [];
     if (!layer || !known || kept.has(layer)) return;
-    listOf<PlaceName>(`${view.source.root}/layers/${quoted(layer)}/names`).then(
+    listOf<PlaceName>(`${view.source.root}/layers/${quoted(layer)}/names?wish=true&${view.source.version}`).then(
       (found) => {
+        if (!found.length && view.running.peek()) return; // they are not known yet
         kept.set(layer, found);
         if (view.layer.peek() === layer) list.value = found;
       },

@@ -5,10 +5,12 @@ import { useEffect } from "preact/hooks";
 import { bound, maybe, number, text } from "../address";
 import { Problem } from "../api";
 import { Guide } from "../guide/Guide";
+import { heatOf } from "../heat/heat";
 import { greet, guideOf } from "../guide/steps";
 import { Stages } from "../linked/Stages";
 import { cameraCodec, placeCodec } from "../map/codecs";
 import { PANELS } from "../panels";
+import { Chosen } from "../panels/Chosen";
 import { panelOf } from "../panels/open";
 import { Heading } from "./heading";
 import { Progress } from "./progress";
@@ -74,13 +76,16 @@ function Shown({ view }: { view: View }) {
   );
 }
 
+const OWN = ["details", "layers"]; // panels that are of the chosen cell themselves
+
 function Panels({ view }: { view: View }) {
   const panels = PANELS.filter((panel) => panel.available(view)), open = panelOf(view);
   const shown = panels.find((panel) => panel.id === open.value) ?? panels[0];
   return (
     <>
-      {panels.length > 1 && <Choice label="Panels" controls="details" value={shown!.id} onPick={(id) => { open.value = id; }} options={panels.map(({ id, title }) => ({ value: id, text: title }))} />}
+      {panels.length > 1 && <Choice label="Panels" controls="details" value={shown!.id} onPick={(id) => { open.value = id; if (id === "compare") heatOf(view).of.value = ""; }} options={panels.map(({ id, title }) => ({ value: id, text: title }))} />}
       {shown && shown.id !== "details" && <h2 class="unseen">{shown.title}</h2>}
+      {shown && !OWN.includes(shown.id) && <Chosen view={view} />}
       <div id="details">{shown && <shown.component view={view} />}</div>
     </>
   );

@@ -3,7 +3,9 @@
 import { Fragment } from "preact";
 import { useTitle } from "../frame/title";
 import { copy } from "../offline";
+import { RECIPES } from "../create/request";
 import { saidOf } from "../parts/asking";
+import { Explained } from "../parts/Facts";
 import { seeding } from "../parts/words";
 import type { Atlas } from "../types";
 import type { View } from "../view";
@@ -14,7 +16,7 @@ export function Heading({ view }: { view: View }) {
   const title = name || (of && saidOf(of, manifest?.model?.classes)) || model || "Atlas";
   useTitle(title);
   const linked = (key: "model" | "dataset", text = "") => (live ? <a href={`?${key}=${spec[key]}`}>{text}</a> : text);
-  const parts = [title !== model && linked("model", model), <>on {linked("dataset", dataset)}</>, seeded !== null && `recipe ${spec.recipe}`].filter(Boolean);
+  const parts = [title !== model && linked("model", model), <>on {linked("dataset", dataset)}</>, seeded !== null && <Recipe name={spec.recipe ?? ""} />].filter(Boolean);
   return (
     <header class="heading">
       {live && of?.atlas && <a href={`?atlas=${of.atlas}`}>The atlas</a>}
@@ -25,6 +27,11 @@ export function Heading({ view }: { view: View }) {
       <Seeding seeded={seeded} />
     </header>
   );
+}
+
+function Recipe({ name }: { name: string }) {
+  const [title, text] = RECIPES[name as keyof typeof RECIPES] ?? [name, ""];
+  return text ? <Explained word={`${title.toLowerCase()} icons`} says={`How the icons were drawn, the recipe “${name}”. ${text}`} /> : <>{title} icons</>;
 }
 
 function Seeding({ seeded }: Pick<Atlas, "seeded">) {

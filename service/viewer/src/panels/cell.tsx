@@ -4,9 +4,11 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { json } from "../api";
 import { showClass } from "../gallery/showing";
+import { UNCLEAR, clearClass, scaleFor } from "../clarity";
 import { Bars } from "../parts/Bars";
 import { CellIcon } from "../parts/CellIcon";
 import { Facts } from "../parts/Facts";
+import { MEANINGS } from "../parts/meanings";
 import { amount, brief, count, decimal, percent } from "../parts/words";
 import { ServiceSource, TILE_SIDE } from "../source";
 import type { CellDocument, ClassName } from "../types";
@@ -14,14 +16,14 @@ import type { Place, View } from "../view";
 import { Trust } from "./trust";
 
 export function CellDetails({ view, place, cell }: { view: View; place: Place; cell: CellDocument | null }) {
-  const { side, column, row } = place, seeded = view.atlas.value.seeded, [first] = cell?.classes ?? [];
+  const { side, column, row } = place, seeded = view.atlas.value.seeded, first = clearClass(view, view.layer.value, side, cell);
   const preview = view.source.tile(view.layer.value, side, Math.floor(column / TILE_SIDE), Math.floor(row / TILE_SIDE))?.preview;
   return (
     <>
       <figure class="cell">
         {seeded !== null && <CellIcon view={view} place={place} pixels={640} />}
         <figcaption>
-          <h2 title={first?.name}>{first ? brief(first.name) : "Cell"}</h2>
+          <h2 title={first?.name}>{first ? brief(first.name) : first === null && cell?.classes?.length ? UNCLEAR : "Cell"}</h2>
           <p class="quiet">Column {column}, row {row} of {side}.</p>
           <Seeding seeded={seeded} />
           {preview && <p class="note">A preview: the icon itself is still to come.</p>}
@@ -50,8 +52,8 @@ function Known({ view, place, cell }: { view: View; place: Place; cell: CellDocu
       <h3>The average of</h3>
       <Facts rows={[
         ["Samples", all ? `${count(cell.count)} (${percent(cell.count / all)} of the layer's)` : count(cell.count)], ["Images", count(cell.images)],
-        ["Coherence", decimal(cell.coherence), "Length of the mean of the unit activations, 0 to 1: is the mean a fair summary?"],
-        ["Mean pair cosine", decimal(cell.pair_cosine), "Cosine between two of its activations; does not rise by itself in small cells"],
+        ["Coherence", decimal(cell.coherence), MEANINGS.coherence],
+        ["Mean pair cosine", decimal(cell.pair_cosine), MEANINGS.cosine],
       ]} />
       <p class="quiet small">{coherent(cell.coherence)}</p>
       {cell.icon && <Trust icon={cell.icon} />}
@@ -71,15 +73,17 @@ function Classes({ view, place, cell }: { view: View; place: Place; cell: CellDo
   const against = useAgainst(view, place, cell);
   if (cell.classes === null) return <p class="note">The classes that it adds to are still to come.</p>;
   if (!cell.classes.length) return null;
-  const told = [...cell.classes, ...against], strongest = Math.max(1e-9, ...told.map((one) => Math.abs(one.attribution)));
+  const scale = scaleFor(view, view.layer.value, place.side), clear = clearClass(view, view.layer.value, place.side, cell);
+  if (scale === undefined) return null;
   const row = (one: Against, more?: string) => ({
-    name: brief(one.name), title: one.name, value: amount(one.attribution), share: one.attribution / strongest, more,
+    name: brief(one.name), title: one.name, value: amount(one.attribution), share: scale ? one.attribution / scale : 0, more,
     onPick: view.source.live ? () => showClass(view, one.index) : undefined,
   });
   return (
     <>
       <h3>Adds to the classes <span class="unit">logits</span></h3>
       <Bars rows={cell.classes.map((one) => row(one, one.share === 0 ? undefined : `largest for ${percent(one.share)} of the samples, in ${count(one.images)} ${one.images === 1 ? "image" : "images"}`))} />
+      {scale > 0 && <p class="quiet small">{clear === null && "Almost nothing beside other cells: under a tenth of a full bar. "}A full bar is {amount(scale)} logits, what one cell in twenty of this level adds to its strongest class.</p>}
       {against.length > 0 && <><h3>Speaks most against <span class="unit">logits</span></h3><Bars rows={against.map((one) => row(one))} /></>}
     </>
   );

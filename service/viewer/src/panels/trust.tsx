@@ -16,9 +16,9 @@ function measures(icon: IconMeasures): Measure[] {
     { name: "Like a real patch", value: decimal(icon.exemplar_correlation), means: `The highest correlation with one of the nearest real patches; over ${COPIED} it is a copy`, passes: (icon.exemplar_correlation ?? 0) <= COPIED },
   ];
   return [
-    { name: "Whitened cosine", value: decimal(icon.whitened_cosine), means: `Does the icon excite the layer as the cell does? 1 is exactly so; from ${LOWEST_COSINE} on it shows more than an average of patches would`, passes: marked("low_fidelity") },
-    { name: "After blur, turn and zoom", value: decimal(icon.robust), means: "The same with the icon slightly changed: it should not hang on single pixels" },
-    { name: "Own cell is nearest", value: rank === 0 ? "yes" : rank === undefined ? "–" : `rank ${rank + 1}`, means: "Of all cells of the level, is this the one whose direction the icon excites most?" },
+    { name: "Fidelity", value: decimal(icon.whitened_cosine), means: `Does the icon excite the layer as the cell does? 1 is exactly so; from ${LOWEST_COSINE} on it shows more than an average of patches would. A cosine, after whitening`, passes: marked("low_fidelity") },
+    { name: "Fidelity, slightly changed", value: decimal(icon.robust), means: "The same after the icon is blurred, turned and zoomed a little: it should not hang on single pixels" },
+    { name: "Fits its own cell best", value: rank === 0 ? "yes" : rank === undefined ? "–" : `rank ${rank + 1}`, means: "Of all cells of the level, is this the one whose direction the icon excites most?" },
     { name: "Contrast", value: decimal(icon.contrast), means: "Beside that of real patches", passes: marked("low_contrast") },
     { name: "High frequencies", value: icon.high_frequency === undefined ? "–" : percent(icon.high_frequency), means: `Share of fine grain; photographs have 4 %, over ${100 * GRAINIEST} % it is noise`, passes: marked("grain") },
     ...copies,

@@ -23,10 +23,11 @@ export function AtlasCard({ job, names, onChange }: { job: Job; names: Names; on
         <h2><a class="whole" href={`?atlas=${job.id}`}>{called}</a></h2>
         <p class="quiet">{job.name ? `${model} on ${dataset}` : `on ${dataset}`}</p>
         <p class="quiet layers">{layers.slice(0, MOST_LAYERS).join(", ")}{layers.length > MOST_LAYERS && ` and ${layers.length - MOST_LAYERS} more`}</p>
+        {typeof spec.anchor === "string" && job.state === "succeeded" && <p class="kin"><a href={`?atlas=${job.id}#beside=1&against=${spec.anchor}`}>Beside the atlas that it is laid out against</a></p>}
         {isRunning(job) && <Progress job={job} label={`Progress of ${called}`} />}
         {job.error && <p class="failed">{job.error.detail}</p>}
         <div class="foot">
-          {job.state === "succeeded" ? <span class="quiet">{count(Number(spec.samples ?? 0))} samples · {when(job.finished)}</span> : <StateBadge state={job.state} />}
+          {job.state === "succeeded" ? <span class="quiet">up to {count(Number(spec.samples ?? 0))} samples a layer · {when(job.finished)}</span> : <StateBadge state={job.state} />}
           <span class="acts">{isRunning(job) ? (
             <button type="button" class="faint" aria-label={`Cancel ${called}`} onClick={() => { void cancel(job.id).then(() => { say(`${called} is cancelled`); onChange(); }); }}>Cancel</button>
           ) : (

@@ -3,6 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { classesOf } from "../classes";
 import { json } from "../api";
+import { besideOf } from "../linked/beside";
 import { mapOf } from "../map/map";
 import { markedOf } from "../map/marked";
 import { ClassSearch } from "../parts/ClassSearch";
@@ -12,9 +13,20 @@ import { count } from "../parts/words";
 import type { View } from "../view";
 import { Downloads } from "./Downloads";
 import { MadeAtlases } from "./MadeAtlases";
-import { type Selection, clear, pathOf, queryOf, selecting, selectionOf } from "./selection";
+import { type Selection, aimOf, clear, pathOf, queryOf, selecting, selectionOf } from "./selection";
 
 export function SelectPanel({ view }: { view: View }) {
+  const second = besideOf(view).other.value, aim = aimOf(view), shown = second && aim.value === "second" ? second : view;
+  return (
+    <>
+      {second && <Radios label="Selected on" value={shown === view ? "first" : "second"} onPick={(value) => { aim.value = value as "first" | "second"; }}
+        options={[["first", `The map of ${view.layer.value}`], ["second", `The second map, of ${second.layer.value}`]]} />}
+      <Selected key={shown.prefix} view={shown} />
+    </>
+  );
+}
+
+function Selected({ view }: { view: View }) {
   const selection = selectionOf(view), some = selecting(view).value;
   return (
     <div class="select">

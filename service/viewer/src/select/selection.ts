@@ -26,6 +26,13 @@ export interface Selection {
   by: Signal<(typeof WAYS)[number]>;
 }
 
+/** Of two maps, the one that the panel selects on. */
+export const aimOf = feature((view: View) => {
+  const aim = signal<"first" | "second">("first");
+  bound(view, "selects", aim, choice(["first", "second"] as const, "first"));
+  return aim;
+});
+
 const index = maybe<number>({ parse: (it) => (/^\d+$/.test(it) ? Number(it) : undefined), format: String });
 
 export const selectionOf = feature((view: View): Selection => {

@@ -2,25 +2,27 @@
 
 import { effect, signal } from "@preact/signals";
 import type { Attach } from "../map/attachments";
+import { firstOf } from "../linked/beside";
 import type { AtlasMap, Frame, Tool } from "../map/map";
 import { panelOf } from "../panels/open";
 import { Stroke, atMost } from "./outline";
-import { type Corners, selectionOf } from "./selection";
+import { type Corners, aimOf, selectionOf } from "./selection";
 
 const LEAST = 5; // CSS pixels across, below which a drag was a slip
 const MOST_CORNERS = 120;
 
 export const attachLasso: Attach = (map) => {
-  const { view } = map, { lasso, box } = selectionOf(view), draft = signal<Corners | null>(null);
-  if (!view.source.live || view.prefix) return; // the panel speaks of the first map
+  const { view } = map, { lasso, box } = selectionOf(view), draft = signal<Corners | null>(null), home = firstOf(view).peek() ?? view;
+  if (!view.source.live) return;
   const done = (found: Corners | null) => {
     draft.value = null;
     lasso.value = found;
-    if (found) panelOf(view).value = "select";
+    if (!found) return;
+    aimOf(home).value = home === view ? "first" : "second";
+    panelOf(home).value = "select";
   };
-  const key = (event: KeyboardEvent) => { if (event.key === "Escape") lasso.value = null; };
-  map.element.addEventListener("keydown", key);
   const ends = [
+    map.onLetGo(() => { lasso.value = null; }),
     map.addTool(tool(map, draft, done)),
     map.addOverlay({ order: 50, draw: (context, frame) => { const shown = draft.peek() ?? lasso.peek(); if (shown) outline(context, frame, shown); } }),
     effect(() => { draft.value; lasso.value; map.redraw(); }),
@@ -28,8 +30,8 @@ export const attachLasso: Attach = (map) => {
     effect(() => { if (lasso.value) box.value = null; }),
   ];
   return () => {
-    map.element.removeEventListener("keydown", key);
     for (const end of ends) end();
+    if (home !== view) lasso.value = null; // its map is taken away
   };
 };
 

@@ -1,6 +1,7 @@
 // The view as a picture: what the map shows, below its title, above its legend.
 
 import { seeding } from "../parts/words";
+import { besideOf } from "../linked/beside";
 import type { View } from "../view";
 import { mapOf } from "../map/map";
 import { LEGENDS } from "./legends";
@@ -11,7 +12,7 @@ const ROW = 40;
 
 /** Have the browser save what the map shows; says what became of it. */
 export async function downloadPicture(view: View): Promise<string> {
-  const canvas = drawView(view);
+  const canvas = drawViews([view, besideOf(view).other.peek()].filter((one) => one !== null));
   if (!canvas) return "There is no map to take a picture of yet.";
   const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, "image/png"));
   if (!blob) return "The browser could not make the picture; try a smaller window.";
@@ -26,6 +27,24 @@ export async function downloadPicture(view: View): Promise<string> {
 function fileName(view: View): string {
   const { name, names } = view.atlas.peek();
   return [name ?? names.model ?? "atlas", view.layer.peek(), view.shownSide.peek()].join("-").replace(/[^\w.-]+/g, "-");
+}
+
+/** The pictures of maps that stand beside each other; null while there is none. */
+export function drawViews(views: View[]): HTMLCanvasElement | null {
+  const drawn = views.map(drawView).filter((one) => one !== null), [first] = drawn;
+  if (!first || drawn.length === 1) return first ?? null;
+  const ratio = devicePixelRatio || 1, gap = Math.round(ratio), canvas = document.createElement("canvas");
+  canvas.width = drawn.reduce((sum, one) => sum + one.width, gap * (drawn.length - 1));
+  canvas.height = Math.max(...drawn.map((one) => one.height));
+  const context = canvas.getContext("2d")!, colours = getComputedStyle(document.body);
+  context.fillStyle = colours.getPropertyValue("--ground").trim();
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  let left = 0;
+  for (const one of drawn) {
+    context.drawImage(one, left, 0);
+    left += one.width + gap;
+  }
+  return canvas;
 }
 
 /** Title, map and legends on one canvas; null while there is no map. */

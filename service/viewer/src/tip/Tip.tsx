@@ -5,6 +5,7 @@ import { render } from "preact";
 import { useEffect } from "preact/hooks";
 import type { Attach } from "../map/attachments";
 import type { AtlasMap } from "../map/map";
+import { UNCLEAR, clearClass } from "../clarity";
 import { amount, brief, count } from "../parts/words";
 import type { CellDocument } from "../types";
 import { type Place, type View, feature } from "../view";
@@ -51,11 +52,13 @@ function Tip({ map, pointer }: { map: AtlasMap; pointer: Signal<Pointer | null> 
 function Said({ view, place }: { view: View; place: Place }) {
   const cells = view.cells.value, n = cells && cells.side === place.side ? cells.at(place.column, place.row) : -1;
   const cell = useCell(view, place), classes = cell?.classes?.slice(0, SHOWN) ?? [], [mark] = cell?.icon?.marks ?? [];
+  const unclear = classes.length > 0 && clearClass(view, view.layer.value, place.side, cell) === null;
   const total = cell?.count ?? (n < 0 ? null : cells!.count[n]!);
   return (
     <>
       <p class="of">{total === null ? "A cell" : `Average of ${count(total)} ${total === 1 ? "sample" : "samples"}`}</p>
-      {classes.length > 0 && <dl class="facts">{classes.map(({ index, name, attribution }) => <><dt key={index} class={attribution < 0 ? "against" : ""}>{brief(name)}</dt><dd>{amount(attribution)}</dd></>)}</dl>}
+      {unclear && <p>{UNCLEAR}: it adds almost nothing</p>}
+      {classes.length > 0 && <dl class={unclear ? "facts faint" : "facts"}>{classes.map(({ index, name, attribution }) => <><dt key={index} class={attribution < 0 ? "against" : ""}>{brief(name)}</dt><dd>{amount(attribution)}</dd></>)}</dl>}
       {mark && <p class="marked"><span class="wrong-dot" aria-hidden="true" /> {MARKS[mark]?.short ?? mark}</p>}
     </>
   );

@@ -21,7 +21,7 @@ export function Places({ view }: { view: View }) {
           <li key={n} class={n === playing ? "playing" : ""}>
             <button type="button" class="place-number" aria-label={`Go to place ${n + 1}`} title="Go there" onClick={() => { tour.show(n); tour.pause(true); }}>{n + 1}</button>
             {tour.canEdit
-              ? <textarea rows={2} maxLength={1000} aria-label={`Caption of place ${n + 1}`} placeholder="What is there to see?" value={stop.caption} onInput={(event) => tour.setCaption(n, event.currentTarget.value)} />
+              ? <textarea rows={4} maxLength={1000} aria-label={`Caption of place ${n + 1}`} placeholder="What is there to see?" value={stop.caption} onInput={(event) => tour.setCaption(n, event.currentTarget.value)} />
               : <p>{stop.caption || "No caption"}</p>}
             {tour.canEdit && <Order tour={tour} n={n} last={stops.length - 1} />}
           </li>

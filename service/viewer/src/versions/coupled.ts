@@ -2,6 +2,7 @@
 
 import { type Signal, effect, signal } from "@preact/signals";
 import { bytes, json } from "../api";
+import type { Strongest } from "../clarity";
 import { type Lit, litOf } from "../linked/lit";
 import { moveTogether } from "../linked/linking";
 import type { Source } from "../source";
@@ -18,10 +19,12 @@ export interface Half { points: Float32Array; cell: Int32Array; twin: Int32Array
 class HalfSource implements Source {
   readonly live = false;
   readonly root = "";
+  readonly version = "";
   constructor(private readonly atlas: Atlas, private readonly side: number, private readonly cells: HalfCells) {}
   async refresh(): Promise<Atlas> { return this.atlas; }
   async columns(layer: string): Promise<Cells> { return new Cells(layer, this.side, this.cells.column, this.cells.row, this.cells.samples); }
   async cell(): Promise<null> { return null; }
+  async strongest(): Promise<Strongest> { return { value: this.cells.samples.map(() => null), count: this.cells.samples }; } // halves are not attributed
   async cellsOfTile(): Promise<[]> { return []; }
   tile(): null { return null; }
   wish(): void {}
