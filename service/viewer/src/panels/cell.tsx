@@ -8,6 +8,7 @@ import { UNCLEAR, clearClass, scaleFor } from "../clarity";
 import { Bars } from "../parts/Bars";
 import { CellIcon } from "../parts/CellIcon";
 import { Facts } from "../parts/Facts";
+import { IconButton } from "../parts/IconButton";
 import { MEANINGS } from "../parts/meanings";
 import { amount, brief, count, decimal, percent } from "../parts/words";
 import { ServiceSource, TILE_SIDE } from "../source";
@@ -23,7 +24,10 @@ export function CellDetails({ view, place, cell }: { view: View; place: Place; c
       <figure class="cell">
         {seeded !== null && <CellIcon view={view} place={place} pixels={640} />}
         <figcaption>
-          <h2 title={first?.name}>{first ? brief(first.name) : first === null && cell?.classes?.length ? UNCLEAR : "Cell"}</h2>
+          <div class="top">
+            <h2 title={first?.name}>{first ? brief(first.name) : first === null && cell?.classes?.length ? UNCLEAR : "Cell"}</h2>
+            <IconButton icon="close" name="Let the cell go" onClick={() => { view.selected.value = null; }} />
+          </div>
           <p class="quiet">Column {column}, row {row} of {side}.</p>
           <Seeding seeded={seeded} />
           {preview && <p class="note">A preview: the icon itself is still to come.</p>}
