@@ -91,7 +91,7 @@ def test_whatever_dashboard_and_alerts_ask_for_is_told(live: Live) -> None:
 def test_a_tile_of_its_digest_is_answered_and_counted_each_time(live: Live) -> None:
     tile = live.client.json("GET", live.level)["tiles"][0]
     before = told(live.service.url)
-    first, second = (httpx.get(live.service.url + tile["url"]) for _ in range(2))
+    first, second = (httpx.get(live.service.url + tile["url"], timeout=30) for _ in range(2))
     assert first.status_code == second.status_code == 200
     assert first.content == second.content
     assert hashlib.sha256(first.content).hexdigest() == tile["digest"]
