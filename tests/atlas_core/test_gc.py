@@ -117,7 +117,7 @@ def test_nothing_of_a_deleted_datasets_images_is_left(make: Callable[..., Plan],
     collect_garbage(store, ledger, grace=AT_ONCE)
     assert [blob.sha256 for blob in store.list_blobs()] == [weights]
     assert list(store.list_records()) == []
-    assert store.document_kinds() == ["models"]
+    assert set(store.document_kinds()) - {"rates"} == {"models"}  # rates say how fast chunks went, of nobody's images
 
 
 def test_a_dropped_atlas_that_is_asked_for_again_is_made_again(

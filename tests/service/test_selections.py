@@ -84,8 +84,10 @@ def test_errors_by_the_command_and_the_list(live: Live, tmp_path: Path, capsys: 
     assert made["id"] in [one["id"] for one in live.client.all_selections(live.atlas["id"])]
     with Image.open(out) as picture:
         assert picture.width > 1000
-    assert run([*base, "--class", "dots", "--wrong"]) == 4
-    assert "ask for one thing" in capsys.readouterr().err
+    assert run([*base, "--class", "dots", "--wrong", "--recipe", "none", "--side", "2", "--json"]) == 0
+    assert 0 < json.loads(capsys.readouterr().out)["request"]["samples"] < len(wrong)
+    assert run(base) == 4
+    assert "say which samples" in capsys.readouterr().err
 
 
 def test_dropping_a_selection_drops_what_was_asked_of_it(live: Live) -> None:
