@@ -151,10 +151,10 @@ class Process:
 
     def note_memory(self) -> None:
         """Tell how much of the GPU's memory is taken, where this process computes on one."""
-        if devices.is_gpu(self.settings.device):
+        if devices.is_gpu(device := devices.resolved(self.settings.device)):
             import torch
 
-            free, total = torch.cuda.mem_get_info(torch.device(self.settings.device))
+            free, total = torch.cuda.mem_get_info(torch.device(device))
             with suppress(DependencyError):
                 self.workload.note_memory(self._worker, total - free, total)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,13 +118,17 @@ def live(cards: Path, lake: Path, collector: Collector, tmp_path_factory: pytest
     watched = {"ATLAS_TRACES_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "1000",
                "ATLAS_LOG_FORMAT": "json", "ATLAS_LOG_LEVEL": "info"}  # fmt: skip
     places = {"ATLAS_DATASET_STORES": json.dumps({"lake": str(lake)}), "ATLAS_DATASET_ROOTS": json.dumps([str(lake)])}
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in (QUICK | TWO_APIS | places | watched).items():
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+        for name, value in (QUICK | TWO_APIS | places).items():
             patch.setenv(name, value)
         folder = tmp_path_factory.mktemp("embedded")
         (folder / "tmp").mkdir()
         patch.setenv("TMPDIR", str(folder / "tmp"))
-        with embedded(folder) as service, Client(service.url) as client:
+        with pytest.MonkeyPatch.context() as start:  # of the service's processes alone, not of this one
+            for name, value in watched.items():
+                start.setenv(name, value)
+            service = stack.enter_context(embedded(folder))
+        with Client(service.url) as client:
             spec = registered(client, cards)
             seen: list[dict[str, Any]] = []
             submitted = client.submit(spec)

@@ -75,9 +75,12 @@ def _other(name: str, field: FieldInfo) -> str:
 
 @pytest.mark.parametrize("kind", [ServiceSettings, StoreSettings])
 def test_every_setting_is_read_from_its_variable(kind: type[BaseSettings], monkeypatch: pytest.MonkeyPatch) -> None:
+    prefix = kind.model_config["env_prefix"]
+    for name in kind.model_fields:
+        monkeypatch.delenv(f"{prefix}{name.upper()}", raising=False)
     before = kind()
     for name, field in kind.model_fields.items():
-        monkeypatch.setenv(f"{kind.model_config['env_prefix']}{name.upper()}", _other(name, field))
+        monkeypatch.setenv(f"{prefix}{name.upper()}", _other(name, field))
     after = kind()
     assert [name for name in kind.model_fields if getattr(after, name) == getattr(before, name)] == []
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,7 +93,8 @@ def test_a_worker_goes_on_when_sentinel_names_another_server(tmp_path: Path) -> 
                 async with connect_async(url) as here:
                     return bool(await here.ping())
 
-            assert asyncio.run(beside())
+            with ThreadPoolExecutor(1) as pool:  # a browser's tests leave a loop running in the main thread
+                assert pool.submit(asyncio.run, beside()).result()
             worker.terminate()
             assert worker.wait(SECONDS) == 0
         producer.close()
