@@ -55,7 +55,7 @@ OTHER = {
     "dataset_stores": '{"lake": "s3://lake"}', "dataset_roots": '["/data"]', "trusted_hosts": '["here"]',
     "ready_queues": "[]", "webhook_hosts": '["here"]', "webhook_networks": '["10.0.0.0/8"]',
     "log_format": "json", "log_level": "debug", "traces_endpoint": "http://collector:4318",
-    "webhook_retry_seconds": "[1]", "cache_folder": "/copies", "access": "keys",
+    "webhook_retry_seconds": "[1]", "cache_folder": "/copies", "access": "open",
     "oidc_issuer": "https://issuer.example", "oidc_keys_url": "https://issuer.example/keys",
     "oidc_rules": '[{"claims": {"repository": "acme/vision"}, "scopes": ["read"], "owner": "acme"}]',
 }  # fmt: skip
