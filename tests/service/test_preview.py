@@ -215,6 +215,7 @@ def _asked_until(stack: Stack, tile: str, preview: str) -> httpx.Response:
     raise AssertionError(f"{tile} did not come within {SECONDS} s: {answer.text[:200]}")
 
 
+@pytest.mark.proof
 def test_a_late_tile_that_is_asked_for_comes_first_and_the_atlas_is_the_same(
     cards: Path, redis_server: str, tmp_path: Path
 ) -> None:

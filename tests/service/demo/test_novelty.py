@@ -6,6 +6,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from service.demo.world import encode, generate, write_world
@@ -19,6 +20,7 @@ PICTURES = 160
 SPEC = {"layers": ["features.7"], "samples": 320, "levels": [3], "recipe": "none", "attribution": "none"}
 
 
+@pytest.mark.proof
 def test_a_demo_picture_is_ordinary_and_noise_is_unseen(live: Live, tmp_path: Path) -> None:
     write_world(tmp_path / "world", pictures=PICTURES)
     client = live.client
