@@ -6,10 +6,11 @@ go if nobody else needed any, and those of all owners together may be more than 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from atlas_core.gc import READERS, named_blobs
+from atlas_core.owners import owners_of
 
 if TYPE_CHECKING:
     from atlas_core.registry import Document
@@ -63,13 +64,8 @@ class Accounts:
         return blobs & self.sizes.keys()
 
 
-def bytes_by_owner(store: Store, owners_of: Callable[[dict[str, Any]], Collection[str]]) -> dict[str, int]:
-    """Bytes of the blobs that each owner's jobs, models and datasets need.
-
-    Args:
-        store: The store.
-        owners_of: The owners of a document of the registry.
-    """
+def bytes_by_owner(store: Store) -> dict[str, int]:
+    """Bytes of the blobs that each owner's jobs, models and datasets need."""
     accounts = Accounts(store)
     needed: dict[str, set[str]] = {}
     for job in accounts.jobs.values():

@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from atlas_core import deliveries, origin, rates, registry
+from atlas_core import deliveries, origin, rates, registry, tours
 from atlas_core.errors import AtlasError, DependencyError
 from atlas_core.frontier import Frontier
 from atlas_core.owners import EVERYBODY
@@ -211,6 +211,22 @@ def _count_end(job: Document, ledger: Ledger) -> None:
     if job["kind"] == "drift" and job["state"] == "succeeded" and job["request"]["series"]:
         with suppress(DependencyError):  # then it is found again with the next comparison of the series
             ledger.series.note(job)
+
+
+def drop_job(job_id: str, store: Store, ledger: Ledger | None) -> None:
+    """Have a job that has ended count as deleted, with what is counted and saved under its id.
+
+    Args:
+        job_id: The job.
+        store: Holds it.
+        ledger: None where nothing runs.
+    """
+    registry.update(store, "jobs", job_id, deleted=True)
+    if ledger is not None:
+        with suppress(DependencyError):  # then /metrics tells of it for as long as Redis remembers
+            ledger.series.forget()
+            ledger.meters.forget(job_id)
+    tours.forget(store, job_id)
 
 
 def start_job(job_id: str, store: Store, ledger: Ledger) -> None:

@@ -51,11 +51,21 @@ class ChunkState:
 
 
 class Lease(NamedTuple):
-    """Who holds what: the chunk, the process that runs it, and its stage."""
+    """Who holds what: the chunk, the process that runs it, its queue and stage, and since when (seconds since 1970).
+
+    A worker of the version before tells of the chunk and the process alone.
+    """
 
     key: str
     pid: int
-    stage: str
+    queue: str = ""
+    stage: str = ""
+    since: float = 0.0
+
+    @classmethod
+    def read(cls, note: str) -> Lease:
+        """As it is noted; what a later version adds is left out."""
+        return cls(*json.loads(note)[: len(cls._fields)])
 
 
 def _chunk(key: str) -> str:
@@ -245,13 +255,11 @@ class ChunkLedger:
         """What a worker holds, by token."""
         with reaching_redis():
             found = cast("dict[str, str]", self._redis.hgetall(leases_key(worker)))
-        notes = {token: json.loads(text) for token, text in found.items()}
-        # A worker of the version before notes the chunk and the process alone.
-        return {token: Lease(note[0], note[1], note[3] if len(note) > 3 else "") for token, note in notes.items()}
+        return {token: Lease.read(note) for token, note in found.items()}
 
 
 def _note(key: str, pid: int, queue: str, stage: str) -> str:
-    return json.dumps([key, pid, queue, stage, round(time.time(), 3)])
+    return json.dumps(Lease(key, pid, queue, stage, round(time.time(), 3)))
 
 
 def _pair(text: str) -> tuple[int, int] | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +20,7 @@ from atlas_core.redis_client import reaching_redis
 from atlas_core.series import Series
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 ACTIVE = "atlas:active"
 SWEEPING = "atlas:sweeping"
@@ -38,6 +39,14 @@ class Worker:
     queues: tuple[str, ...]
     processes: int
     device: str = "cpu"
+
+
+def processes_by_queue(workers: Iterable[Worker]) -> Counter[str]:
+    """How many processes of some workers take from each queue."""
+    found: Counter[str] = Counter()
+    for worker in workers:
+        found.update(dict.fromkeys(worker.queues, worker.processes))
+    return found
 
 
 class Ledger(ChunkLedger):

@@ -38,6 +38,11 @@ class Chunk(Card):
         return cls(stage=stage, version=VERSIONS[stage], key=key, parameters=parameters, inputs=(*inputs, *after))
 
     @property
+    def called(self) -> str:
+        """Its stage and, where the stage has several, its step: `publish audit`."""
+        return f"{self.stage} {self.parameters.get('step', '')}".strip()
+
+    @property
     def is_tile(self) -> bool:
         """Whether it renders a tile, or a preview of one."""
         return self.stage in ("preview", "render") and "step" not in self.parameters

@@ -60,7 +60,7 @@ def kinds(plan: Plan, chunk: Chunk) -> tuple[str, ...]:
 
     The last is all work: how fast this machine is.
     """
-    name = f"{chunk.stage} {chunk.parameters.get('step', '')}".strip()
+    name = chunk.called
     if name == "publish manifest":
         return name, ANY
     model = plan.seen_by(chunk).model.id[:16]

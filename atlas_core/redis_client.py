@@ -24,7 +24,7 @@ SENTINEL = "+sentinel"
 SENTINEL_PORT = 26379
 REDIS_URL = rf"^(rediss?(\{SENTINEL})?|unix)://.+"
 CONNECT_SECONDS = 3
-SECONDS = 10
+WAITS = {"socket_connect_timeout": CONNECT_SECONDS, "socket_timeout": 10}
 
 
 class Address(NamedTuple):
@@ -97,30 +97,27 @@ def _host_and_port(text: str) -> tuple[str, int]:
 def connect(url: str, *, decode: bool = True, **options: Any) -> redis.Redis:
     """A client of a Redis that never hangs: every wait is bounded. It gives text, or bytes where not to decode."""
     address = address_of(url)
-    waits = {"socket_connect_timeout": CONNECT_SECONDS, "socket_timeout": SECONDS}
     retry = Retry(ExponentialBackoff(cap=0.2, base=0.05), 2)
-    options = {"decode_responses": decode, "retry": retry, **waits, **address.options, **options}
-    client: redis.Redis = _client(redis, redis.sentinel, address, waits, options)
+    options = {"decode_responses": decode, "retry": retry, **WAITS, **address.options, **options}
+    client: redis.Redis = _client(redis, redis.sentinel, address, options)
     return client
 
 
 def connect_async(url: str, **options: Any) -> redis.asyncio.Redis:
     """The same for an event loop; it gives bytes unless told to decode, and does not try again."""
     address = address_of(url)
-    waits = {"socket_connect_timeout": CONNECT_SECONDS, "socket_timeout": SECONDS}
-    options = {**waits, **address.options, **options}
-    client: redis.asyncio.Redis = _client(redis.asyncio, redis.asyncio.sentinel, address, waits, options)
+    options = {**WAITS, **address.options, **options}
+    client: redis.asyncio.Redis = _client(redis.asyncio, redis.asyncio.sentinel, address, options)
     return client
 
 
-def _client(library: Any, sentinel: Any, address: Address, waits: dict[str, Any], options: dict[str, Any]) -> Any:
+def _client(library: Any, sentinel: Any, address: Address, options: dict[str, Any]) -> Any:
     """A client of one of redis-py's two libraries, for threads and for an event loop."""
     if address.sentinels:
-        found = sentinel.Sentinel(address.sentinels, sentinel_kwargs={**waits, **address.sentinel_options})
+        found = sentinel.Sentinel(address.sentinels, sentinel_kwargs={**WAITS, **address.sentinel_options})
         return found.master_for(address.master, **options)
     if "path" in options:
         options["unix_socket_path"] = options.pop("path")
-    options.pop("connection_class", None)
     return library.Redis(**options)
 
 
@@ -138,8 +135,7 @@ def broker_settings(url: str) -> dict[str, Any]:
     places = (f"{scheme}://{credentials}{_in_brackets(host)}:{port}/{options.get('db', 0)}" for host, port in hosts)
     transport: dict[str, Any] = {}
     if address.sentinels:
-        asked = {"socket_connect_timeout": CONNECT_SECONDS, "socket_timeout": SECONDS, **address.sentinel_options}
-        transport = {"master_name": address.master, "sentinel_kwargs": asked}
+        transport = {"master_name": address.master, "sentinel_kwargs": {**WAITS, **address.sentinel_options}}
     settings = {"broker_url": ";".join(places), "broker_transport_options": transport}
     if options.get("ssl"):
         secured = {name: value for name, value in options.items() if name.startswith("ssl_")}

@@ -11,9 +11,9 @@ from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from atlas_core import aliases, registry, tours
+from atlas_core import aliases, registry
 from atlas_core.accounting import Accounts
-from atlas_core.advance import TERMINAL
+from atlas_core.advance import TERMINAL, drop_job
 
 if TYPE_CHECKING:
     from atlas_core.ledger import Ledger
@@ -57,8 +57,7 @@ def _drop(store: Store, ledger: Ledger | None, name: str) -> bool:
         job = store.get_document("jobs", name)
         if job is None or job["state"] not in TERMINAL or name in {alias["id"] for alias in aliases.listed(store)}:
             return False
-        registry.update(store, "jobs", name, deleted=True)
-        tours.forget(store, name)
+        drop_job(name, store, ledger)
     return True
 
 

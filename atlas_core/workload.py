@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from atlas_core.advance import INTERACTIVE, QUEUES
-from atlas_core.chunk_ledger import leases_key
+from atlas_core.chunk_ledger import Lease, leases_key
 from atlas_core.ledger import ACTIVE, job_key
 from atlas_core.mailbox import WAITING
 from atlas_core.redis_client import reaching_redis
@@ -78,10 +78,8 @@ class Workload:
         with reaching_redis(), self._redis.pipeline(transaction=False) as pipe:
             for worker in workers:
                 pipe.hvals(leases_key(worker.id))
-            notes = [json.loads(text) for texts in pipe.execute() for text in texts]
-        # A worker of the version before notes the key and the process alone.
-        return [Running(queue, stage, max(0.0, time.time() - since))
-                for _, _, *more in notes if more for queue, stage, since in [more[:3]]]  # fmt: skip
+            held = [Lease.read(note) for notes in pipe.execute() for note in notes]
+        return [Running(one.queue, one.stage, max(0.0, time.time() - one.since)) for one in held if one.since]
 
     def jobs(self) -> Counter[tuple[str, str]]:
         """Jobs and inspections under way, by kind and state."""
@@ -113,6 +111,11 @@ class Workload:
                 self._redis.hdel(MEMORY, *gone)
         return {name: (used, total) for name, text in found.items() if name not in gone
                 for used, total in [json.loads(text)]}  # fmt: skip
+
+
+def stamped(carried: Mapping[str, str]) -> dict[str, Any]:
+    """Headers of a message that is sent now, with what it carries of the request that asked for it."""
+    return {SENT: time.time(), **carried}
 
 
 def waited(message: str | None) -> float:

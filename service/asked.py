@@ -11,11 +11,11 @@ from fastapi import Request, Response
 
 from atlas_core import registry
 from atlas_core.advance import TERMINAL, clear_up
+from atlas_core.aliases import lock_of
 from atlas_core.errors import DependencyError, NotFoundError
 from atlas_core.plan import Plan
 from atlas_core.registry import Document
 from service.dependencies import Paging, Services
-from service.names import lock_of
 from service.routers.atlases import RETRY_SECONDS, described, drop_all
 from service.routers.levels import FOREVER, REVALIDATE, matches
 

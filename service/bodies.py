@@ -11,7 +11,6 @@ import json
 import re
 import time
 from collections.abc import Iterable, Mapping
-from http import HTTPStatus
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -19,10 +18,11 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import RETRY_SECONDS, problem
+from service.access.scopes import ASKING
+from service.errors import BusyError, InvalidRequestError, TooLargeError, TooSlowError, answered
 from service.settings import ServiceSettings
 
-UPLOADS = re.compile(r"/v1/blobs/[^/]+|/v1/atlases/[^/]+/projections|/v1/atlases/[^/]+/layers/.+/samples")
+UPLOADS = re.compile(rf"/v1/blobs/[^/]+|{ASKING.pattern}")
 PROBES = ("/healthz", "/readyz")
 """Answered however much is under way."""
 SLOWEST = 4096
@@ -56,8 +56,8 @@ class Bodies:
             await self._app(scope, receive, send)
             return
         if self._running >= self._settings.requests:
-            detail = f"{self._running} requests are under way, which is the limit; try again in a few seconds"
-            await _refuse(scope, receive, send, HTTPStatus.SERVICE_UNAVAILABLE, "busy", detail)
+            error = BusyError(f"{self._running} requests are under way, which is the limit; try again in a few seconds")
+            await answered(Request(scope), error)(scope, receive, send)
             return
         self._running += 1
         try:
@@ -78,10 +78,10 @@ class Bodies:
         if body.late:
             await body.refuse()
         elif data is None:
-            detail = f"the body is over the limit of {self._settings.body_limit_bytes:,} bytes"
-            await _refuse(scope, receive, send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", detail)
+            error = TooLargeError(f"the body is over the limit of {self._settings.body_limit_bytes:,} bytes")
+            await answered(Request(scope), error)(scope, receive, send)
         elif (wrong := await run_in_threadpool(fault, data)) is not None:
-            await _refuse(scope, receive, send, HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", wrong)
+            await answered(Request(scope), InvalidRequestError(wrong))(scope, receive, send)
         else:
             await self._app(scope, _again(data, receive), send)
 
@@ -144,8 +144,8 @@ class Timely:
         """Say once that it is late."""
         if not self._told:
             self._told = True
-            detail = f"the body came too slowly, less than {SLOWEST:,} bytes a second; send it again"
-            await _refuse(self._scope, self._receive, self._send, HTTPStatus.REQUEST_TIMEOUT, "too-slow", detail)
+            error = TooSlowError(f"the body came too slowly, less than {SLOWEST:,} bytes a second; send it again")
+            await answered(Request(self._scope), error)(self._scope, self._receive, self._send)
 
 
 def _again(data: bytes, receive: Receive) -> Receive:
@@ -160,19 +160,6 @@ def _again(data: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": data, "more_body": False}
 
     return replayed
-
-
-async def _refuse(scope: Scope, receive: Receive, send: Send, status: HTTPStatus, slug: str, detail: str) -> None:
-    headers = {"Connection": "close"} if status in (408, 413) else {}
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = str(RETRY_SECONDS)
-    response = problem(status, slug, detail, headers=headers, request_id=_id(scope))
-    await response(scope, receive, send)
-
-
-def _id(scope: Scope) -> str | None:
-    found: str | None = Request(scope).scope.get("state", {}).get("request_id")
-    return found
 
 
 def fault(body: bytes) -> str | None:

@@ -18,13 +18,13 @@ from atlas_core.errors import DependencyError
 from service import upkeep
 from service.embedded import Embedded, embedded, free_port, port_is_free, stopped_by_signals
 from service.key_commands import app as keys_app
+from service.upkeep import AsJson, put
 
 DEFAULT_PORT = 8000
 Data = Annotated[
     Path, typer.Option("--data", envvar="ATLAS_DATA", help="Data folder; made where it is missing.", file_okay=False)
 ]
 Port = Annotated[int | None, typer.Option(min=1, max=65535, help="8000 by default, a free one where that is taken.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on the standard output.")]
 
 DEMO_LAYERS = ["features.4", "features.7"]
 DEMO_OPTIONS: dict[str, Any] = {"samples": 12_000, "levels": [10, 20], "recipe": "vivid", "name": "demo"}
@@ -52,9 +52,9 @@ def up(
         embedded(data, host=host, port=_port(port), processes=processes) as service,
     ):
         if as_json:
-            _put(json.dumps({"url": service.url, "data": str(data.resolve())}))
+            put(json.dumps({"url": service.url, "data": str(data.resolve())}))
         else:
-            _put(f"{service.url}  (data in {data}, Ctrl-C stops it)")
+            put(f"{service.url}  (data in {data}, Ctrl-C stops it)")
         stopped.wait()
 
 
@@ -70,7 +70,7 @@ def demo(
     """Make a small world of pictures, the atlas of a network trained on it, and show it."""
     if data_only is not None:
         _write_world(data_only)
-        _put(json.dumps({"folder": str(data_only)}) if as_json else f"the world is in {data_only}")
+        put(json.dumps({"folder": str(data_only)}) if as_json else f"the world is in {data_only}")
         return
     chosen = _port(port)
     world = data / "demo-world"
@@ -78,10 +78,10 @@ def demo(
         _write_world(world)
     with stopped_by_signals() as stopped, embedded(data, port=chosen) as service:
         answer = _make_atlas(service, world, lambda: stopped.is_set())
-        _put(json.dumps(answer) if as_json else _told(answer))
+        put(json.dumps(answer) if as_json else _told(answer))
         if serve:
             if not as_json:
-                _put("serving; Ctrl-C stops it")
+                put("serving; Ctrl-C stops it")
             stopped.wait()
 
 
@@ -177,8 +177,3 @@ def _told(answer: dict[str, Any]) -> str:
             f"made in {answer['seconds']:.0f} s; look at it: {answer['url']}",
         ]
     ).lstrip()
-
-
-def _put(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()

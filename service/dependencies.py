@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -22,7 +21,7 @@ from atlas_core.registry import Document
 from atlas_core.settings import celery_settings
 from atlas_core.store import Store, open_store
 from atlas_core.store.owned import OwnersStore
-from atlas_core.workload import SENT, Workload
+from atlas_core.workload import Workload, stamped
 from service.access.admission import Access
 from service.access.principal import OPEN, ForbiddenError, Principal
 from service.artifacts import Artifacts
@@ -127,7 +126,7 @@ class Services:
 def _enqueue(celery: Any) -> Callable[[str, list[str], str], None]:
     def enqueue(task: str, arguments: list[str], queue: str) -> None:
         try:
-            celery.send_task(task, args=arguments, queue=queue, retry=False, headers={SENT: time.time(), **carried()})
+            celery.send_task(task, args=arguments, queue=queue, retry=False, headers=stamped(carried()))
         except OperationalError as error:
             raise DependencyError("the broker cannot be reached; try again in a few seconds") from error
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from typing import Any, Literal, NamedTuple
@@ -14,7 +13,7 @@ from uuid import uuid4
 from atlas_core import confinement
 from atlas_core.advance import QUEUES
 from atlas_core.errors import AtlasError, DependencyError
-from atlas_core.ledger import Ledger
+from atlas_core.ledger import Ledger, processes_by_queue
 from atlas_core.redis_client import connect, reaching_redis
 from atlas_core.store import Store, open_store
 
@@ -179,9 +178,7 @@ def _workers(url: str) -> Iterator[Finding]:
     with connect(url) as client:
         ledger = Ledger(client)
         workers, versions = ledger.workers(), ledger.versions()
-    processes: Counter[str] = Counter()
-    for worker in workers:
-        processes.update(dict.fromkeys(worker.queues, worker.processes))
+    processes = processes_by_queue(workers)
     for queue in QUEUES:
         devices = sorted({worker.device for worker in workers if queue in worker.queues})
         if processes[queue]:

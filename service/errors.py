@@ -35,8 +35,8 @@ MEDIA_TYPE = "application/problem+json"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 """What is taken from a caller as the id of a request: nothing that could forge a line of a log."""
 RETRY_SECONDS = 3
-UNREAD = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNAUTHORIZED)
-"""What is answered before the body is read."""
+UNREAD = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNAUTHORIZED)
+"""What is answered before the body is read to its end."""
 CHALLENGE = 'Bearer realm="atlas"'
 RETRIED = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 STATUSES: tuple[tuple[type[AtlasError], HTTPStatus], ...] = (
@@ -46,6 +46,24 @@ STATUSES: tuple[tuple[type[AtlasError], HTTPStatus], ...] = (
     (DependencyError, HTTPStatus.SERVICE_UNAVAILABLE),
     (InputError, HTTPStatus.UNPROCESSABLE_ENTITY),
 )
+
+
+class InvalidRequestError(InputError):
+    """A body that cannot be taken as it is."""
+
+    slug = "invalid-request"
+
+
+class TooSlowError(AtlasError):
+    """A body that does not go on coming."""
+
+    slug = "too-slow"
+
+
+class BusyError(AtlasError):
+    """As much is under way as may be."""
+
+    slug = "busy"
 
 
 class TooLargeError(AtlasError):
@@ -96,6 +114,8 @@ class TooManyError(AtlasError):
 
 OWN_STATUSES: Mapping[type[AtlasError], HTTPStatus] = {
     StaleError: HTTPStatus.PRECONDITION_FAILED,
+    TooSlowError: HTTPStatus.REQUEST_TIMEOUT,
+    BusyError: HTTPStatus.SERVICE_UNAVAILABLE,
     TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     MediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     NotAcceptableError: HTTPStatus.NOT_ACCEPTABLE,
@@ -215,7 +235,9 @@ async def _on_invalid_request(request: Request, error: Exception) -> JSONRespons
     first = errors[0]
     where = first.get("pointer") or first.get("parameter") or "the body"
     detail = f"{where}: {first['detail']}"
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", detail, errors=errors, request_id=_id(request))
+    return problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY, InvalidRequestError.slug, detail, errors=errors, request_id=_id(request)
+    )
 
 
 def _place(error: Mapping[str, Any], body: Any) -> dict[str, str]:

@@ -15,7 +15,7 @@ from prometheus_client.core import Metric
 
 from atlas_core.advance import QUEUES, STAGE_QUEUES
 from atlas_core.errors import AtlasError, DependencyError
-from atlas_core.ledger import Worker
+from atlas_core.ledger import Worker, processes_by_queue
 from atlas_core.registry import Document
 from atlas_core.store import Store
 from atlas_core.workload import Running
@@ -92,8 +92,7 @@ def _queues(services: Services, running: Iterable[Running]) -> Iterator[Metric]:
 
 def _workers(services: Services, workers: Iterable[Worker]) -> Iterator[Metric]:
     processes = Counter(dict.fromkeys(QUEUES, 0))
-    for worker in workers:
-        processes.update(dict.fromkeys(worker.queues, worker.processes))
+    processes.update(processes_by_queue(workers))
     yield gauge("atlas_worker_processes", "Processes that take from a queue.",
                 [({"queue": queue}, count) for queue, count in sorted(processes.items())])  # fmt: skip
     memory = services.workload.memory(workers)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.upkeep import AsJson, Data, deployment
+from service.upkeep import AsJson, Data, deployment, put
 
 if TYPE_CHECKING:
     from atlas_core.store import Store
@@ -52,11 +52,11 @@ def create(
     own = {limit: most for limit, most in limits.items() if most is not None}
     with _store(data) as store:
         token, made = keys.create(store, name, owner or name, wanted, by=getpass.getuser(), days=days, limits=own)
-    told = {field: value for field, value in made.items() if field != "sha256"}
+    told = keys.shown(made)
     if as_json:
-        _put(json.dumps(told | {"key": token}))
+        put(json.dumps(told | {"key": token}))
         return
-    _put(token)
+    put(token)
     sys.stderr.write(f"a key of {told['owner']} with {', '.join(told['scopes'])}; it is not shown again. Revoke it "
                      f"with `atlas keys revoke {told['id']}`\n")  # fmt: skip
 
@@ -70,7 +70,7 @@ def list_keys(data: Data = Path(".atlas"), as_json: AsJson = False) -> None:
     with _store(data) as store:
         found = keys.listed(store)
     if as_json:
-        _put(json.dumps(found))
+        put(json.dumps(found))
         return
     rows: list[dict[str, Any]] = [key | {"scopes": ", ".join(key["scopes"])} for key in found]
     put_table(rows, "id", "name", "owner", "scopes", "created", "expires", "revoked")
@@ -87,7 +87,7 @@ def revoke(
 
     with _store(data) as store:
         value = keys.revoke(store, key, by=getpass.getuser())
-    _put(json.dumps({"id": value["id"], "revoked": value["revoked"]}) if as_json else f"the key {key} is revoked")
+    put(json.dumps({"id": value["id"], "revoked": value["revoked"]}) if as_json else f"the key {key} is revoked")
 
 
 @app.command("usage")
@@ -95,17 +95,13 @@ def usage(data: Data = Path(".atlas"), as_json: AsJson = False) -> None:
     """Say how many bytes each owner's things need; what several need counts for each."""
     from atlas_client.output import put_table
     from atlas_core.accounting import bytes_by_owner
-    from atlas_core.owners import EVERYBODY, owners_of
+    from atlas_core.owners import EVERYBODY
 
     with _store(data) as store:
-        found = bytes_by_owner(store, owners_of)
+        found = bytes_by_owner(store)
     if as_json:
-        _put(json.dumps(found))
+        put(json.dumps(found))
         return
     rows = [{"owner": "(everybody)" if owner == EVERYBODY else owner, "bytes": f"{size:,}"}
             for owner, size in found.items()]  # fmt: skip
     put_table(rows, "owner", "bytes")
-
-
-def _put(line: str) -> None:
-    sys.stdout.write(line + "\n")

@@ -6,16 +6,10 @@ from typing import Annotated
 
 from fastapi import Depends, Path
 
-from atlas_core import aliases
-from atlas_core.aliases import AliasKind, resolve
+from atlas_core.aliases import resolve
 from service.dependencies import ServicesDep
 
 Name = Annotated[str, Path(description="id or alias")]
-
-
-def lock_of(kind: AliasKind, target: str) -> str:
-    """The lock under which aliases are moved to something, and it is deleted."""
-    return aliases.lock_of(kind, target)
 
 
 def _model(model: Name, services: ServicesDep) -> str:

@@ -83,11 +83,11 @@ def gc(
         dropped = expire(store, ledger, days=days, most_bytes=most, dry_run=dry_run)
         swept = collect_garbage(store, ledger, grace=timedelta(hours=hours), dry_run=dry_run)
     if as_json:
-        _put(json.dumps({"dry_run": dry_run, "dropped": dropped, **asdict(swept)}))
+        put(json.dumps({"dry_run": dry_run, "dropped": dropped, **asdict(swept)}))
         return
     for name in dropped:
-        _put(f"{'would drop' if dry_run else 'dropped'} {name}")
-    _put(f"{'would delete' if dry_run else 'deleted'} {swept.records} records, {swept.blobs} blobs, {swept.uploads} "
+        put(f"{'would drop' if dry_run else 'dropped'} {name}")
+    put(f"{'would delete' if dry_run else 'deleted'} {swept.records} records, {swept.blobs} blobs, {swept.uploads} "
          f"unfinished uploads, {swept.documents} documents: {swept.bytes / 1e6:,.1f} MB")  # fmt: skip
 
 
@@ -126,7 +126,7 @@ def upgrade(data: Data = Path(".atlas"), dry_run: DryRun = False, as_json: AsJso
     with deployment(data) as (store_url, _):
         count = open_store(store_url).upgrade_documents(dry_run=dry_run)
     told = {"dry_run": dry_run, "documents": count}
-    _put(json.dumps(told) if as_json else f"{count} documents {'would be' if dry_run else 'were'} brought up to date")
+    put(json.dumps(told) if as_json else f"{count} documents {'would be' if dry_run else 'were'} brought up to date")
 
 
 def doctor(data: Data = Path(".atlas"), as_json: AsJson = False) -> None:
@@ -137,10 +137,10 @@ def doctor(data: Data = Path(".atlas"), as_json: AsJson = False) -> None:
     with deployment(data) as (store_url, redis_url):
         findings = examine(store_url, redis_url, Settings().cache_url if "ATLAS_REDIS_URL" in os.environ else None)
     if as_json:
-        _put(json.dumps([finding._asdict() for finding in findings]))
+        put(json.dumps([finding._asdict() for finding in findings]))
     else:
         for finding in findings:
-            _put(f"{MARKS[finding.state]} {finding.part}: {finding.detail}")
+            put(f"{MARKS[finding.state]} {finding.part}: {finding.detail}")
     if any(finding.state == "failed" for finding in findings):
         raise typer.Exit(1)
 
@@ -153,13 +153,14 @@ def _progress(done: int, total: int) -> None:
 
 def _say(copied: Copied, as_json: bool) -> None:
     if as_json:
-        _put(json.dumps(asdict(copied)))
+        put(json.dumps(asdict(copied)))
         return
     deleted = f", {copied.deleted} deleted" if copied.deleted else ""
-    _put(f"copied {copied.blobs} blobs and {copied.objects} records and documents, {copied.bytes / 1e6:,.1f} MB; "
+    put(f"copied {copied.blobs} blobs and {copied.objects} records and documents, {copied.bytes / 1e6:,.1f} MB; "
          f"{copied.known} were there{deleted}")  # fmt: skip
 
 
-def _put(line: str) -> None:
+def put(line: str) -> None:
+    """One line on the standard output, at once."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()

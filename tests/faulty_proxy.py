@@ -14,6 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.listening import listening
+
 FAULTS = ("unavailable", "reset", "lost answer", "cut answer")
 HOP = {"connection", "transfer-encoding", "keep-alive"}
 
@@ -126,7 +128,6 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = True
     request_queue_size = 128
 
     def shutdown_request(self, request: Any) -> None:
@@ -138,12 +139,7 @@ def faulty_proxy(target: str, share: float = 0.2, seed: int = 0) -> Iterator[Fau
     """Run a proxy in threads of this process until the block ends."""
     proxy = FaultyProxy(target, share, seed)
     handler = type("Handler", (_Handler,), {"proxy": proxy})
-    with _Server(("127.0.0.1", 0), handler) as server:
-        proxy.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            yield proxy
-        finally:
-            server.shutdown()
-            thread.join()
+    server = _Server(("127.0.0.1", 0), handler)
+    proxy.url = f"http://127.0.0.1:{server.server_address[1]}"
+    with listening(server):
+        yield proxy

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
+from tests.listening import listening
+
 SECONDS = 60.0
 
 
@@ -87,18 +89,11 @@ class _Handler(BaseHTTPRequestHandler):
 def receiving(*statuses: int, tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
     """A receiver that answers with these statuses, the last of them again and again; over TLS where that is given."""
     handler = type("Handler", (_Handler,), {})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
-        http.daemon_threads = True
-        scheme = "http"
-        if tls is not None:
-            scheme = "https"
-            http.socket = tls.wrap_socket(http.socket, server_side=True, do_handshake_on_connect=False)
-        receiver = Receiver(f"{scheme}://127.0.0.1:{http.server_address[1]}/hook", list(statuses) or [204])
-        handler.receiver = receiver  # type: ignore[attr-defined]
-        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield receiver
-        finally:
-            http.shutdown()
-            thread.join()
+    http, scheme = ThreadingHTTPServer(("127.0.0.1", 0), handler), "http"
+    if tls is not None:
+        scheme = "https"
+        http.socket = tls.wrap_socket(http.socket, server_side=True, do_handshake_on_connect=False)
+    receiver = Receiver(f"{scheme}://127.0.0.1:{http.server_address[1]}/hook", list(statuses) or [204])
+    handler.receiver = receiver  # type: ignore[attr-defined]
+    with listening(http):
+        yield receiver

@@ -10,7 +10,6 @@ import logging
 import os
 import socket
 import threading
-import time
 from importlib.metadata import version
 from typing import IO, Any
 from uuid import uuid4
@@ -24,7 +23,7 @@ from atlas_core.redis_client import connect
 from atlas_core.run import die_with_parent
 from atlas_core.settings import Settings
 from atlas_core.sweep import SWEEP
-from atlas_core.workload import SENT
+from atlas_core.workload import stamped
 
 log = logging.getLogger(__name__)
 WORKER_ID = "ATLAS_WORKER_ID"
@@ -132,7 +131,7 @@ class Keeper:
                 self._ledger.lose(held.key, token, worker=self._worker.id)
                 self._ledger.meters.count("atlas_chunk_failures_total", held.stage, LOST["type"])
         if CPU in self._worker.queues and self._ledger.once("sweep", SWEEP_LOST_SECONDS):
-            self._app.send_task(SWEEP, queue=CPU, retry=False, headers={SENT: time.time()})
+            self._app.send_task(SWEEP, queue=CPU, retry=False, headers=stamped({}))
 
 
 def _alive(pid: int) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -14,7 +13,7 @@ from kombu.exceptions import OperationalError
 
 from atlas_core import advance as engine, deliveries, inspections, origin, sweep as sweeping, tracing
 from atlas_core.errors import ConflictError, DependencyError, MissingInputError, NotFoundError, VersionError
-from atlas_core.workload import SENT
+from atlas_core.workload import stamped
 from workers.app import app
 from workers.projecting import Projecting
 from workers.runtime import OnProgress, Process, process
@@ -44,7 +43,7 @@ def _headers(task: str, arguments: list[str]) -> dict[str, Any]:
     known = origin.carried()
     if not known and task == engine.RUN_CHUNK:
         known = process().ledger.origin(arguments[0])
-    return {SENT: time.time(), **known}
+    return stamped(known)
 
 
 @app.task(name=engine.RUN_CHUNK)
@@ -70,7 +69,7 @@ def run_chunk(job_id: str, chunk_key: str) -> None:
 
         engine.start_job(job_id, here.store, here.ledger)
         try:
-            with tracing.span(_named(chunk), job=job_id, chunk=chunk_key[:12]):
+            with tracing.span(chunk.called, job=job_id, chunk=chunk_key[:12]):
                 made = run(plan, chunk, here.runtime, on_progress)
         except MissingInputError as error:
             engine.repair(job_id, error.chunks, here.ledger)
@@ -82,10 +81,6 @@ def run_chunk(job_id: str, chunk_key: str) -> None:
         if here.under_lease(chunk_key, work, job_id, tell, stage=chunk.stage):
             with suppress(NotFoundError):  # dropped and cleared up meanwhile
                 engine.advance(job_id, here.store, here.ledger, enqueue, finished=chunk_key)
-
-
-def _named(chunk: Chunk) -> str:
-    return f"{chunk.stage} {chunk.parameters.get('step', '')}".strip()
 
 
 def _count(here: Process, chunk: Chunk, made: Mapping[str, Any] | None) -> None:
@@ -162,7 +157,7 @@ def collect_garbage() -> None:
     dropped = expire(here.store, here.ledger, days=settings.retain_days, most_bytes=settings.retain_bytes)
     if dropped:
         log.info("dropped by age or size: %s", ", ".join(dropped))
-    swept = collect(here.store, here.ledger, grace=timedelta(hours=here.settings.garbage_hours))
+    swept = collect(here.store, here.ledger, grace=timedelta(hours=settings.garbage_hours))
     log.info("garbage collected: %s", swept)
 
 

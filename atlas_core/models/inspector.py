@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -18,13 +19,8 @@ from atlas_core.errors import ModelError
 from atlas_core.models.confined import FRAME, STATUS
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from atlas_core.cards import ModelCard
-    from atlas_core.models.looking import Look
-
-    LabelledImages = Iterable[tuple[NDArray[np.uint8], int]]
+    from atlas_core.models.looking import LabelledImages, Look
 
 MEASURING = 24
 """Times as long as loading may take, measuring on images may."""
@@ -159,8 +155,7 @@ def _file(blob: BinaryIO) -> Any:
         blob.fileno()
         return os.fdopen(os.dup(blob.fileno()), "rb")
     file = tempfile.TemporaryFile(prefix="atlas-model-")  # noqa: SIM115  # the caller closes it
-    while piece := blob.read(1 << 24):
-        file.write(piece)
+    shutil.copyfileobj(blob, file, 1 << 24)
     file.flush()
     return file
 

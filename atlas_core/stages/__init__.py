@@ -119,7 +119,7 @@ def run_chunk(
     store = runtime.store
     if store.has_record(chunk.stage, chunk.key):
         return None
-    name = f"{chunk.stage} {chunk.parameters.get('step', '')}".strip()
+    name = chunk.called
     if name not in steps or chunk.version != VERSIONS[chunk.stage]:
         raise VersionError(f"{name} of version {chunk.version} is for workers of another version; start some, and "
                            "stop those of this one when their jobs are done")  # fmt: skip

@@ -10,10 +10,11 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import redis
+
+from benchmarks.processes import children
 
 if TYPE_CHECKING:
     from service.embedded import Embedded
@@ -77,9 +78,3 @@ class Killer:
         with redis.Redis.from_url(self._up.redis_url, socket_timeout=5) as client:
             client.flushall()
         self._kill("redis", signal.SIGKILL)
-
-
-def children(pid: int) -> list[int]:
-    """Processes right below a process."""
-    return [int(child) for task in Path(f"/proc/{pid}/task").iterdir()
-            for child in (task / "children").read_text().split()]  # fmt: skip

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.enduring.killing import children
+from benchmarks.processes import children
 
 if TYPE_CHECKING:
     from service.embedded import Embedded

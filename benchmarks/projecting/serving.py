@@ -32,6 +32,7 @@ import numpy as np
 
 import service.embedded
 from atlas_client.client import Client
+from benchmarks.processes import children
 from service.embedded import Embedded, embedded
 
 CLIENTS = (1, 8, 32)
@@ -221,13 +222,9 @@ def _load(
 
 def _processors(service: Embedded) -> dict[str, float]:
     """Processor seconds so far, of the parts and of the clients."""
-    parts = {name: _with_children(service.children.pid(name)) for name in ("api", "redis", "worker-interactive")}
-    return {name: sum(map(_seconds_of, pids)) for name, pids in parts.items()} | {"clients": time.process_time()}
-
-
-def _with_children(pid: int) -> list[int]:
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return [pid, *(int(child) for task in tasks for child in (task / "children").read_text().split())]
+    pids = {name: service.children.pid(name) for name in ("api", "redis", "worker-interactive")}
+    parts = {name: sum(map(_seconds_of, [pid, *children(pid)])) for name, pid in pids.items()}
+    return {**parts, "clients": time.process_time()}
 
 
 def _seconds_of(pid: int) -> float:

@@ -30,7 +30,6 @@ PREFIX = "atlas_"
 UNKNOWN = hashlib.sha256(b"no key").hexdigest()
 AGAIN_SECONDS = 1.0
 """After which the store is asked again for a key that is not known."""
-LIMITS = ("requests_per_minute", "jobs_per_day", "upload_bytes_per_day")
 
 
 def check_owner(owner: str) -> str:
@@ -82,10 +81,14 @@ def create(
     return token, value
 
 
+def shown(key: Document) -> Document:
+    """What may be shown of a key that is kept."""
+    return {name: value for name, value in key.items() if name != "sha256"}
+
+
 def listed(store: Store) -> list[Document]:
     """All keys, revoked ones too, in order of their making; none shows the key itself."""
-    found = ({name: value for name, value in key.items() if name != "sha256"} for key in store.get_documents(DOCUMENTS))
-    return sorted(found, key=lambda value: (value["created"], value["id"]))
+    return sorted(map(shown, store.get_documents(DOCUMENTS)), key=lambda value: (value["created"], value["id"]))
 
 
 def revoke(store: Store, identity: str, *, by: str) -> Document:

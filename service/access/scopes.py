@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from service.access.principal import Scope
+from service.access.sessions import COOKIE
 
 PUBLIC_PATHS = frozenset(
     {"/", "/index.html", "/offline.html", "/healthz", "/readyz", "/openapi.json", "/docs", "/docs/oauth2-redirect"}
@@ -38,7 +39,7 @@ def scope_of(method: str, path: str, *, metrics_public: bool = False) -> Scope |
 SCHEMES = {
     "key": {"type": "http", "scheme": "bearer",
             "description": "an API key, `atlas_…`, or a token of the issuer that the operator trusts"},
-    "session": {"type": "apiKey", "in": "cookie", "name": "atlas_session",
+    "session": {"type": "apiKey", "in": "cookie", "name": COOKIE,
                 "description": "a browser's, by POST /v1/session"},
 }  # fmt: skip
 

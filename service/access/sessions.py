@@ -8,12 +8,10 @@ from __future__ import annotations
 import hashlib
 import secrets
 
-import redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from atlas_core.errors import DependencyError
-from atlas_core.redis_client import connect_async
+from atlas_core.redis_client import connect_async, reaching_redis
 
 COOKIE = "atlas_session"
 
@@ -42,25 +40,20 @@ class Sessions:
             DependencyError: Redis is down.
         """
         cookie = secrets.token_urlsafe(32)
-        await self._asked(self._redis.set(_name(cookie), key, ex=self.seconds))
+        with reaching_redis():
+            await self._redis.set(_name(cookie), key, ex=self.seconds)
         return cookie
 
     async def key(self, cookie: str) -> str | None:
         """Id of the key that a cookie stands for; None of one that ended. Raises DependencyError as `begin`."""
-        found = await self._asked(self._redis.get(_name(cookie)))
+        with reaching_redis():
+            found = await self._redis.get(_name(cookie))
         return None if found is None else str(found)
 
     async def end(self, cookie: str) -> None:
         """End a session. Raises DependencyError as `begin`."""
-        await self._asked(self._redis.delete(_name(cookie)))
-
-    async def _asked(self, question: object) -> object:
-        try:
-            return await question  # type: ignore[misc]
-        except redis.RedisError as error:
-            raise DependencyError(
-                f"Redis cannot be reached ({type(error).__name__}); try again in a few seconds"
-            ) from error
+        with reaching_redis():
+            await self._redis.delete(_name(cookie))
 
 
 def _name(cookie: str) -> str:

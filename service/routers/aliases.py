@@ -7,9 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Path, Response
 
 from atlas_core import aliases
-from atlas_core.aliases import Expected
+from atlas_core.aliases import Expected, lock_of
 from service.dependencies import PagingDep, ServicesDep
-from service.names import lock_of
 from service.schemas.aliases import Alias, AliasItem, AliasRequest
 from service.schemas.pages import Page
 

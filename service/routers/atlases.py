@@ -8,9 +8,9 @@ from typing import Any
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
-from atlas_core import registry, tours
-from atlas_core.advance import TERMINAL, clear_up, end_job
-from atlas_core.aliases import check_unnamed
+from atlas_core import registry
+from atlas_core.advance import TERMINAL, clear_up, drop_job, end_job
+from atlas_core.aliases import check_unnamed, lock_of
 from atlas_core.build import plan
 from atlas_core.errors import DependencyError, NotFoundError
 from atlas_core.registry import Document
@@ -18,7 +18,7 @@ from atlas_core.spec import AtlasSpec
 from service.dependencies import PagingDep, Services, ServicesDep
 from service.estimates import dry_run, eta_seconds
 from service.idempotency import IDEMPOTENT, IdempotentRoute
-from service.names import AtlasId, lock_of
+from service.names import AtlasId
 from service.progress import progress_of, standing
 from service.routers.registered import check_ready
 from service.schemas.atlases import Atlas, AtlasRequest, DryRun
@@ -113,11 +113,7 @@ def _ended(services: Services, name: str) -> Document:
 def drop(services: Services, name: str) -> None:
     """Cancel a job where it runs, and have what nothing else uses collected as garbage."""
     _ended(services, name)
-    registry.update(services.store, "jobs", name, deleted=True)
-    with suppress(DependencyError):  # then /metrics tells of it for as long as Redis remembers
-        services.ledger.series.forget()
-        services.ledger.meters.forget(name)
-    tours.forget(services.store, name)
+    drop_job(name, services.store, services.ledger)
 
 
 def drop_all(services: Services, name: str) -> None:

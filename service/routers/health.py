@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from fastapi import APIRouter
 
 from atlas_core.errors import DependencyError
+from atlas_core.ledger import processes_by_queue
 from service.dependencies import ServicesDep
 from service.schemas.health import Health, Readiness
 
@@ -25,10 +25,7 @@ def readyz(services: ServicesDep) -> Any:
     """Redis and the store answer, and every queue of ATLAS_READY_QUEUES has a worker with a fresh heartbeat."""
     services.store.ping()
     services.ledger.ping()
-    processes: Counter[str] = Counter()
-    for worker in services.ledger.workers():
-        for queue in worker.queues:
-            processes[queue] += worker.processes
+    processes = processes_by_queue(services.ledger.workers())
     missing = [queue for queue in services.settings.ready_queues if not processes[queue]]
     if missing:
         raise DependencyError(f"no worker takes from the queue {', '.join(missing)}; start one, or wait for it")

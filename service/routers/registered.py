@@ -9,14 +9,14 @@ from urllib.parse import unquote, urlsplit
 from fastapi import APIRouter, Response
 
 from atlas_core import registry
-from atlas_core.aliases import AliasKind, check_unnamed, resolve
+from atlas_core.aliases import AliasKind, check_unnamed, lock_of, resolve
 from atlas_core.errors import CardError, ConflictError, NotFoundError
 from atlas_core.facts import AnchorFacts, DatasetFacts, ModelFacts
 from atlas_core.inspections import Inspected, inspect
 from atlas_core.registration import dataset_content
 from service.dependencies import PagingDep, Services, ServicesDep
 from service.idempotency import IDEMPOTENT, IdempotentRoute
-from service.names import DatasetId, ModelId, lock_of
+from service.names import DatasetId, ModelId
 from service.schemas.pages import Page
 from service.schemas.registered import Dataset, DatasetRequest, Model, ModelRequest
 

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request, Response
 
 from atlas_core import tours
+from atlas_core.aliases import lock_of
 from service.dependencies import ServicesDep
-from service.names import AtlasId, lock_of
+from service.names import AtlasId
 from service.routers.aliases import expected_version
 from service.routers.levels import REVALIDATE, matches
 from service.schemas.tours import Tour, TourRequest

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.corners import write_corners
+from tests.listening import listening
 
 
 class Answers:
@@ -70,14 +70,10 @@ class _Handler(BaseHTTPRequestHandler):
 def server() -> Iterator[Answers]:
     answers = Answers()
     handler = type("Handler", (_Handler,), {"answers": answers})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
-        http.daemon_threads = True
-        answers.url = f"http://127.0.0.1:{http.server_address[1]}"
-        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    answers.url = f"http://127.0.0.1:{http.server_address[1]}"
+    with listening(http):
         yield answers
-        http.shutdown()
-        thread.join()
 
 
 @pytest.fixture(scope="session")

@@ -234,7 +234,8 @@ def test_unqueue_touches_only_what_is_queued(ledger: Ledger) -> None:
 def test_a_worker_finds_the_leases_that_it_renews(ledger: Ledger) -> None:
     ledger.lease("a", "first", "host:1", 42)
     ledger.lease("b", "second", "host:1", 43)
-    assert ledger.leases_of("host:1") == {"first": ("a", 42, ""), "second": ("b", 43, "")}
+    held = {token: (one.key, one.pid, one.stage) for token, one in ledger.leases_of("host:1").items()}
+    assert held == {"first": ("a", 42, ""), "second": ("b", 43, "")}
     ledger.complete("a", "first", "host:1")
     ledger.lose("b", "second", worker="host:1")
     assert ledger.leases_of("host:1") == {}

@@ -85,4 +85,4 @@ def test_each_owner_is_charged_for_what_its_things_need(store: Store) -> None:
     job(store, "gone", 1, "g" * 200, owner="others", deleted=True)
     accounts = Accounts(store)
     assert accounts.size(accounts.of_job("one")) == 110
-    assert bytes_by_owner(store, lambda value: [value["owner"]]) == {"others": 100, "team": 117}
+    assert bytes_by_owner(store) == {"others": 100, "team": 117}

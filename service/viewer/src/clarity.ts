@@ -1,18 +1,19 @@
 // Whether a cell speaks for a class clearly, as atlas_core/clarity.py judges it: beside what the cells of its level add to theirs.
 
 import { signal } from "@preact/signals";
+import { enoughSamples } from "./enough";
+import { brief } from "./parts/words";
 import type { CellDocument, ClassAmount } from "./types";
 import { type View, feature } from "./view";
 
-const QUANTILE = 0.95, NEGLIGIBLE = 0.1, ENOUGH = 10;
+const QUANTILE = 0.95, NEGLIGIBLE = 0.1;
 
 /** What the cells of a level add to the classes that they add most to, in logits; null where nothing is known of a cell. */
 export interface Strongest { value: (number | null)[]; count: number[] }
 
 /** What one cell in twenty reaches, among those with enough samples; 0 where nothing is known. */
 export function scaleOf({ value, count }: Strongest): number {
-  const sorted = [...count].sort((a, b) => a - b), middle = (sorted.length - 1) / 2;
-  const enough = Math.min(ENOUGH, Math.floor(((sorted[Math.floor(middle)] ?? 0) + (sorted[Math.ceil(middle)] ?? 0)) / 2));
+  const enough = enoughSamples(count);
   const known = value.filter((one, n): one is number => one !== null && count[n]! >= enough).sort((a, b) => a - b);
   if (!known.length) return 0;
   const at = QUANTILE * (known.length - 1), below = Math.floor(at);
@@ -56,3 +57,8 @@ export async function clearClassOf(view: View, layer: string, side: number, { cl
 }
 
 export const UNCLEAR = "No clear class";
+
+/** What a cell is headed with, by its clear class as `clearClass` gives it. */
+export function headed(first: ClassAmount | null | undefined, cell: Pick<CellDocument, "classes"> | null): string {
+  return first ? brief(first.name) : first === null && cell?.classes?.length ? UNCLEAR : "Cell";
+}

@@ -43,7 +43,7 @@ def make(do="tell", canary="", port=0, parent=0):
     if do == "crash":
         ctypes.string_at(0)
     if do == "grow":
-        held = [bytearray(1 << 28) for _ in range(64)]
+        held = [bytes(1 << 28) for _ in range(64)]
     if do == "wait":
         import time; time.sleep(3600)
     raise ValueError("; ".join([

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import io
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from atlas_core.commands import _Pages
 from tests.corners import write_corners
+from tests.listening import listening
 from tests.service.viewer.still import still
 
 if TYPE_CHECKING:
@@ -43,15 +43,9 @@ LAYERS, SIDES = ["features.4", "features.7"], [3, 6]
 def serving(folder: Path) -> Iterator[str]:
     """Serve an atlas's folder with the page beside it."""
     handler = functools.partial(_Pages, directory=str(folder), page=STATIC)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/"
-        finally:
-            server.shutdown()
-            thread.join()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    with listening(server):
+        yield f"http://127.0.0.1:{server.server_port}/"
 
 
 def square(page: Page) -> tuple[float, float, float]:

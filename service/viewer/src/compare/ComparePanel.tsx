@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { listOf, post } from "../api";
 import { className, classesOf } from "../classes";
+import { enoughSamples } from "../enough";
 import { CellIcon } from "../parts/CellIcon";
 import { ClassSearch } from "../parts/ClassSearch";
 import { JobLine, useJob } from "../parts/JobLine";
@@ -129,8 +130,8 @@ const ENDS = 3; // cells that are shown of each class
 function Ends({ view, compared }: { view: View; compared: Compared }) {
   const cells = view.cells.value;
   if (!cells) return null;
-  const { side } = cells, order = Array.from({ length: cells.length }, (_, n) => n), counts = [...order].map((n) => cells.count[n]!).sort((a, b) => a - b);
-  const full = order.filter((n) => cells.count[n]! >= Math.min(10, counts[counts.length >> 1]!));
+  const { side } = cells, order = Array.from({ length: cells.length }, (_, n) => n), enough = enoughSamples(order.map((n) => cells.count[n]!));
+  const full = order.filter((n) => cells.count[n]! >= enough);
   const most = full.sort((a, b) => cells.column[a]! - cells.column[b]! || cells.count[b]! - cells.count[a]!);
   const lists = [
     { name: className(view, compared.first), found: most.filter((n) => differenceAt(compared, cells.column[n]!, side) < 0).slice(0, ENDS) },

@@ -1,9 +1,8 @@
 // Heat maps of a folder of `atlas build`, worked out from its cells: what these tell of themselves, no class.
 
+import { enoughSamples } from "../enough";
 import type { CellDocument } from "../types";
 import type { HeatDocument } from "./scale";
-
-const ENOUGH = 10; // samples, as atlas_core/heatmap.py
 
 const VALUES: Record<string, (cell: CellDocument) => number | null> = {
   count: ({ count }) => count,
@@ -17,8 +16,7 @@ export const TOLD = Object.keys(VALUES);
 
 /** The heat map of a measure of `TOLD`, as the service tells it. */
 export function heatOfCells(measure: string, layer: string, side: number, cells: readonly CellDocument[]): HeatDocument {
-  const count = cells.map((cell) => cell.count), value = cells.map(VALUES[measure]!), sorted = [...count].sort((a, b) => a - b), middle = (sorted.length - 1) / 2;
-  const enough = Math.min(ENOUGH, Math.floor(((sorted[Math.floor(middle)] ?? 0) + (sorted[Math.ceil(middle)] ?? 0)) / 2));
+  const count = cells.map((cell) => cell.count), value = cells.map(VALUES[measure]!), enough = enoughSamples(count);
   const known = value.filter((one, n): one is number => one !== null && count[n]! >= enough);
   const least = known.length ? Math.min(...known) : 0, greatest = known.length ? Math.max(...known) : 0;
   return {

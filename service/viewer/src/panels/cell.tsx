@@ -4,7 +4,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { json } from "../api";
 import { showClass } from "../gallery/showing";
-import { UNCLEAR, clearClass, scaleFor } from "../clarity";
+import { clearClass, headed, scaleFor } from "../clarity";
 import { Bars } from "../parts/Bars";
 import { CellIcon } from "../parts/CellIcon";
 import { Facts } from "../parts/Facts";
@@ -25,7 +25,7 @@ export function CellDetails({ view, place, cell }: { view: View; place: Place; c
         {seeded !== null && <CellIcon view={view} place={place} pixels={640} />}
         <figcaption>
           <div class="top">
-            <h2 title={first?.name}>{first ? brief(first.name) : first === null && cell?.classes?.length ? UNCLEAR : "Cell"}</h2>
+            <h2 title={first?.name}>{headed(first, cell)}</h2>
             <IconButton icon="close" name="Let the cell go" onClick={() => { view.selected.value = null; }} />
           </div>
           <p class="quiet">Column {column}, row {row} of {side}.</p>
