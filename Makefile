@@ -88,12 +88,12 @@ bench: .venv/.installed  ## the measured claims, printed
 	$(BIN)/python benchmarks/collect.py $(MODEL) $(DATASET) $(LAYER)
 	$(BIN)/python benchmarks/memory.py $(MODEL) $(DATASET) $(LAYER)
 
-# What the images are built by: one extra in an environment of its own, with the viewer that `make viewer` left here.
+# What the images are built by: extras in an environment of their own, with the viewer that `make viewer` left here.
 # TORCH_INDEX names an index of torch's builds for processors.
 EXTRA ?= service
 ENVIRONMENT ?= build/$(EXTRA)
 PIP := $(ENVIRONMENT)/bin/python -m pip install --disable-pip-version-check --no-cache-dir --progress-bar off
-install:  ## an environment (ENVIRONMENT=) with one extra (EXTRA=service, worker, worker-gpu), as in the images
+install:  ## an environment (ENVIRONMENT=) with extras (EXTRA=service,telemetry; worker, worker-gpu), as in the images
 	test -x $(ENVIRONMENT)/bin/python || "$(PYTHON)" -m venv $(ENVIRONMENT)
 	$(if $(TORCH_INDEX),$(PIP) --index-url "$(TORCH_INDEX)" 'torch>=2.10' 'torchvision>=0.25')
 	$(PIP) '.[$(EXTRA)]'
