@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import redis
 
@@ -104,7 +104,7 @@ class Quotas:
             with self._redis.pipeline() as together:
                 together.delete(COUNTED)
                 if counted:
-                    together.hset(COUNTED, mapping=counted)
+                    together.hset(COUNTED, mapping=dict[Any, Any](counted))
                 for owner, size in since.items():
                     together.hincrby(SINCE, owner, -int(size))
                 together.execute()

@@ -221,7 +221,7 @@ def test_who_is_let_in_besides_keys_is_told_to_the_api_by_its_settings(monkeypat
     settings = ServiceSettings()
     assert settings.oidc_audience == "https://atlas.example"
     (rule,) = settings.oidc_rules
-    assert (rule.owner, rule.scopes) == ("vision", {"write"})
+    assert (rule.owner, rule.scopes) == ("vision", frozenset({"write"}))
     assert rule.claims == {"repository": "acme/vision", "ref": "refs/heads/main"}
     assert (settings.jobs_per_day, settings.stored_bytes) == (200, 10**12)
     assert not any("OIDC" in name for name in _environment(_pod(_manifests({}), "api")))

@@ -16,7 +16,7 @@ from service.settings import ServiceSettings
 from tests.service.access.conftest import Secured, add_ready, in_a_loop
 
 if TYPE_CHECKING:
-    from tests.service.access.conftest import Asker
+    from tests.service.access.test_admission import Asker
 
 HOUR = 3600.0
 WHO, PARTNER = (Principal.of(f"key:{name}", name, "vision", frozenset({"write"})) for name in ("a", "b"))
@@ -95,7 +95,7 @@ def test_a_count_is_begun_by_who_asks_and_believed(
         quota.hold(WHO)
         quota.close()  # waits for the count
         assert client.hgetall(COUNTED) == {"vision": "130"}
-        assert 0 < int(client.ttl(FRESH)) <= 60  # type: ignore[arg-type]
+        assert 0 < int(client.ttl(FRESH)) <= 60
     with pytest.raises(QuotaError, match="takes 130 bytes of the 100"):
         quota.hold(WHO)
 
