@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from atlas_core import mailbox, registry
 from atlas_core.ledger import HEARTBEATS, Ledger
 from tests.receiver import receiving
 from tests.service.settings.conftest import KEPT_BYTES, until
-from tests.service.stack import alive, descendants
+from tests.service.stack import descendants
 from tests.tiny import ATLAS
 
 if TYPE_CHECKING:
@@ -46,17 +47,20 @@ def test_another_name_is_not_answered(changed: Changed) -> None:
 
 
 def test_a_lost_message_is_sent_again_after_the_seconds(changed: Changed) -> None:
+    until(lambda: any("cpu" in worker.queues for worker in Ledger(changed.stack.redis).workers()), 300)
     until(lambda: changed.client.dataset(changed.lost)["state"] == "ready")  # by default lost for 60 s
 
 
 def test_a_worker_says_at_every_beat_that_it_lives(changed: Changed) -> None:
-    def ends() -> float:
-        """When the worker that was heard of last will count as dead."""
-        found: Any = changed.stack.redis.zrange(HEARTBEATS, -1, -1, withscores=True)
-        return found[0][1] / 1000 if found else 0.0
-
     seen: set[float] = set()
-    until(lambda: (end := ends()) and (seen.add(end) or len(seen) > 5), 8)  # six beats take ten seconds by default
+
+    def beaten() -> bool:
+        """Whether six times have been seen at which the worker that was heard of last will count as dead."""
+        found: Any = changed.stack.redis.zrange(HEARTBEATS, -1, -1, withscores=True)
+        seen.update(end / 1000 for _, end in found)
+        return len(seen) >= 6
+
+    until(beaten, 8)  # by default they take ten seconds
     assert max(seen) - time.time() <= 3
 
 
@@ -104,7 +108,7 @@ def test_a_webhook_goes_by_plain_http_into_a_listed_network_and_is_tried_again_w
 
 def project(changed: Changed, image: Path, **options: Any) -> httpx.Response:
     answer = httpx.post(f"{changed.stack.url}/v1/atlases/{changed.atlas}/projections", content=image.read_bytes(),
-                        timeout=60, params=options)  # fmt: skip
+                        timeout=150, params=options)  # fmt: skip
     assert answer.status_code == 200, answer.text
     return answer
 
@@ -141,7 +145,9 @@ def test_a_worker_projects_as_many_images_side_by_side_as_it_has_threads(changed
     assert threads() > before + 7  # by default no more than eight in all
 
 
-@pytest.mark.parametrize(("do", "says"), [("spin", "more than 1 s of a processor"), ("hold", "cannot be built")])
+@pytest.mark.parametrize(
+    ("do", "says"), [("spin", "more than 3 s of a processor|not looked at within 12 s"), ("hold", "cannot be built")]
+)
 def test_a_model_that_takes_more_than_it_may_is_refused(changed: Changed, do: str, says: str) -> None:
     weights = save({"weight": np.zeros(1, np.float32)})
     sha256 = hashlib.sha256(weights).hexdigest()
@@ -160,7 +166,7 @@ def test_a_chunk_is_given_up_after_so_many_attempts(changed: Changed) -> None:
     source = changed.client.dataset(changed.lost)["card"]["source"].removeprefix("sha256:")
     (file,) = (changed.stack.folder / "store").rglob(source)
     file.unlink()
-    job = changed.client.submit({**changed.spec, "dataset": changed.lost, "samples": 60, "levels": [3]})["id"]
+    job = changed.client.submit({**changed.spec, "dataset": changed.lost, "samples": 100, "levels": [3]})["id"]
     failed = until(lambda: (now := changed.client.status(job))["state"] == "failed" and now)
     keys = [chunk.key for chunk in registry.plan_of(changed.stack.store, job).find("collect")]
     tried = [chunk.attempts for chunk in Ledger(changed.stack.redis).states(keys)]
@@ -190,7 +196,12 @@ def test_a_worker_that_is_stopped_waits_no_longer_than_the_seconds(changed: Chan
     job = changed.client.submit({**changed.spec, "seed": 2003})["id"]
     child = changed.stack.running(job, "collect")
     os.kill(child, signal.SIGSTOP)
-    later = threading.Timer(4, lambda: alive(child) and os.kill(child, signal.SIGCONT))
+
+    def go_on() -> None:
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGCONT)
+
+    later = threading.Timer(4, go_on)
     later.start()
     changed.stack.terminate("batch")
     later.join()
