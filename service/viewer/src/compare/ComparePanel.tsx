@@ -141,7 +141,7 @@ function Ends({ view, compared }: { view: View; compared: Compared }) {
     <>
       {lists.filter(({ found }) => found.length).map(({ name, found }) => (
         <section key={name} aria-label={`Speaks most for ${name}`}>
-          <h3>Speaks most for {name} <span class="unit">by logits</span></h3>
+          <h3>Speaks most for {name} <span class="unit">logits more</span></h3>
           <ul class="cells">
             {found.map((n) => {
               const place = { side, column: cells.column[n]!, row: cells.row[n]! }, more = amount(Math.abs(differenceAt(compared, place.column, side)));
@@ -154,6 +154,7 @@ function Ends({ view, compared }: { view: View; compared: Compared }) {
           </ul>
         </section>
       ))}
+      {enough > 1 && <p class="quiet small">Among cells of {enough} samples or more.</p>}
     </>
   );
 }

@@ -21,6 +21,8 @@ export const differenceAt = (compared: Compared, column: number, side: number): 
 
 export const attachAxes: Attach = (map) => map.addOverlay({ order: 55, draw: (context, frame) => { const compared = comparedIn(map.view); if (compared) axes(context, frame, map.view, compared); } });
 
+const ROOM = 30; // pixels that a label takes beside the map
+
 function axes(context: CanvasRenderingContext2D, frame: Frame, view: View, compared: Compared): void {
   const [left, top] = frame.toScreen(0, 1), [right, bottom] = frame.toScreen(1, 0), middle = (left + right) / 2;
   context.font = `600 13px ${getComputedStyle(document.body).fontFamily}`;
@@ -31,13 +33,16 @@ function axes(context: CanvasRenderingContext2D, frame: Frame, view: View, compa
   context.lineTo(middle, bottom);
   context.stroke();
   context.setLineDash([]);
-  // About the middle: the map's corners belong to its controls.
-  const head = Math.max(top + 14, 16), edge = Math.min(Math.max((top + bottom) / 2, 40), frame.height - 40), limit = frame.width - 8;
+  // Beside the map where there is room, else on it; about the middle, because the corners belong to the map's controls.
+  const head = top >= ROOM ? top - 14 : Math.max(top + 14, 16), foot = frame.height - bottom >= ROOM ? bottom + 14 : Math.min(bottom - 14, frame.height - 16), edge = Math.min(Math.max((top + bottom) / 2, 40), frame.height - 40), limit = frame.width - 8;
   label(context, frame, `← adds more to ${className(view, compared.first)}`, middle - 14, head, "right");
   label(context, frame, `adds more to ${className(view, compared.second)} →`, middle + 14, head, "left");
-  label(context, frame, "0", middle, Math.min(bottom - 14, frame.height - 16), "center");
-  label(context, frame, `−${amount(compared.scale)} logits`, Math.max(left, 0) + 10, edge, "left");
-  label(context, frame, `+${amount(compared.scale)} logits`, Math.min(right, limit) - 8, edge, "right");
+  label(context, frame, "0", middle, foot, "center");
+  const low = `−${amount(compared.scale)} logits`, high = `+${amount(compared.scale)} logits`, wide = context.measureText(high).width + ROOM;
+  if (left >= wide) label(context, frame, low, left - 12, edge, "right");
+  else label(context, frame, low, Math.max(left, 0) + 10, edge, "left");
+  if (frame.width - right >= wide) label(context, frame, high, right + 12, edge, "left");
+  else label(context, frame, high, Math.min(right, limit) - 8, edge, "right");
 }
 
 function label(context: CanvasRenderingContext2D, frame: Frame, text: string, x: number, y: number, align: CanvasTextAlign): void {

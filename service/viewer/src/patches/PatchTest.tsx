@@ -4,7 +4,7 @@ import { useSignal } from "@preact/signals";
 import { post } from "../api";
 import { className } from "../classes";
 import { JobLine, useJob } from "../parts/JobLine";
-import { count, percent } from "../parts/words";
+import { count, percent, sentence } from "../parts/words";
 import type { Job } from "../types";
 import type { Place, View } from "../view";
 
@@ -55,8 +55,6 @@ export function PatchTest({ view, cell, target, base }: Props) {
   );
 }
 
-const sentence = (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
-
 const ended = (job: Job | null) => job !== null && !["queued", "running"].includes(job.state);
 
 function Found({ found, root, one, other }: { found: Description; root: string; one: string; other: string }) {
@@ -69,12 +67,12 @@ function Found({ found, root, one, other }: { found: Description; root: string; 
     <>
       <p role="status" class="verdict"><strong>{VERDICTS[found.verdict]}</strong> {sentence(found.reason)}{found.needs ? ` To be sure it takes ${found.needs}.` : ""}</p>
       <table>
-        <caption>Images of {one} that flip to {other}, of {count(found.base_images)}, with the patch in the best corner; 95 % interval</caption>
-        <thead><tr><th scope="col">Pasted</th><th scope="col">Flip</th><th scope="col">Interval</th></tr></thead>
+        <caption>Images of {one} that flip to {other}, of {count(found.base_images)}, each at the size that flips most and in the best corner; 95 % interval</caption>
+        <thead><tr><th scope="col">Pasted</th><th scope="col">Size</th><th scope="col">Flip</th><th scope="col">Interval</th></tr></thead>
         <tbody>{rows.map(([name, result, picture]) => <Row key={name} name={name} result={result} picture={picture} />)}</tbody>
       </table>
-      {!found.held_out && <p class="note">The images are the atlas's own: it left none out.</p>}
-      {found.patches.length > 0 && <figure><a href={`${root}/sheet`} target="_blank" rel="noreferrer"><img class="sheet" src={`${root}/sheet`} alt={`Images of ${one}, before and after a patch was pasted, with what the model says of each`} /></a><figcaption class="quiet">Before and after, the surest first</figcaption></figure>}
+      {!found.held_out && <p class="note">Tested on images that the atlas is made of: it left none out to test on.</p>}
+      {found.patches.length > 0 && <figure><a href={`${root}/sheet`} target="_blank" rel="noreferrer"><img class="sheet" src={`${root}/sheet`} alt={`Images of ${one}, before and after a patch was pasted, with what the model says of each`} /></a><figcaption class="quiet">Those that flipped, if any: before and after, the surest first</figcaption></figure>}
     </>
   );
 }
@@ -84,6 +82,7 @@ function Row({ name, result, picture }: { name: string; result: Result; picture:
   return (
     <tr>
       <th scope="row">{picture && <img src={picture.replace(/^\//, "")} alt="" width="32" height="32" />}{name}</th>
+      <td title="Of the picture's side">{percent(size.size)}</td>
       <td>{percent(share)}</td>
       <td class="interval"><span class="range" aria-hidden="true"><span style={{ left: `${100 * interval[0]}%`, width: `${100 * (interval[1] - interval[0])}%` }} /><i style={{ left: `${100 * share}%` }} /></span>{percent(interval[0])}–{percent(interval[1])}</td>
     </tr>
