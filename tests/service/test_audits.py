@@ -92,12 +92,11 @@ def test_the_plant_is_found_first_and_told_in_every_form(
             assert picture.format == "PNG"
 
 
-@pytest.mark.usefixtures("in_this_process")
 def test_without_a_service_the_document_is_the_same(
     world: World, failed: tuple[dict[str, Any], Path], tmp_path: Path
 ) -> None:
     arguments = ["audit", "--local", "--model", str(world.planted), "--dataset", str(world.dataset), "--policy",
-                 str(world.policy), "--out", str(tmp_path)]  # fmt: skip
+                 str(world.policy), "--processes", "1", "--out", str(tmp_path)]  # fmt: skip
     assert run(arguments) == 1
     _, out = failed
     for name in ("report.json", "junit.xml", "repaired-red.onnx"):  # the others link to the service

@@ -13,7 +13,6 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from jsonschema import Draft202012Validator
 
 from tests.service.test_drift import dataset_of
 from tests.service.test_projections import until
@@ -27,15 +26,10 @@ OF_A_LEVEL = {"layer": "features.4", "z": "0"}
 
 
 @pytest.fixture(scope="module")
-def openapi(live: Live) -> dict[str, Any]:
-    """/openapi.json."""
-    return live.client.json("GET", "/openapi.json")
-
-
-@pytest.fixture(scope="module")
-def described(openapi: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def described(live: Live) -> dict[str, dict[str, Any]]:
     """Operations of /openapi.json, such as `GET /v1/models`."""
-    return {f"{method.upper()} {path}": operation for path, methods in openapi["paths"].items()
+    paths = live.client.json("GET", "/openapi.json")["paths"]
+    return {f"{method.upper()} {path}": operation for path, methods in paths.items()
             for method, operation in methods.items()}  # fmt: skip
 
 
@@ -70,9 +64,9 @@ def test_the_table_and_the_description_name_the_same_operations(described: dict[
 class Caller:
     """Asks the live service, and holds each answer against what /openapi.json says of it."""
 
-    def __init__(self, url: str, described: dict[str, dict[str, Any]], components: dict[str, Any]) -> None:
+    def __init__(self, url: str, described: dict[str, dict[str, Any]]) -> None:
         self._http = httpx.Client(base_url=url, timeout=60)
-        self._described, self._components = described, components
+        self._described = described
         self.called: set[str] = set()
 
     def __call__(
@@ -93,22 +87,16 @@ class Caller:
         responses = self._described[operation]["responses"]
         assert str(answer.status_code) in responses, f"{operation} may answer {answer.status_code} by no description"
         if answer.content:
-            kinds = responses[str(answer.status_code)].get("content", {})
-            kind = answer.headers["content-type"].partition(";")[0]
-            assert kind in kinds, operation
-            if kind.endswith("json"):
-                schema = kinds[kind].get("schema", {})
-                if answer.url.path.endswith(".json"):  # of an audit's document alone
-                    schema = {"$ref": "#/components/schemas/Audit"}
-                Draft202012Validator({**schema, "components": self._components}).validate(answer.json())
+            kinds = set(responses[str(answer.status_code)].get("content", ()))
+            assert answer.headers["content-type"].partition(";")[0] in kinds, operation
 
     def close(self) -> None:
         self._http.close()
 
 
 @pytest.fixture
-def call(live: Live, openapi: dict[str, Any], described: dict[str, dict[str, Any]]) -> Iterator[Caller]:
-    caller = Caller(live.service.url, described, openapi["components"])
+def call(live: Live, described: dict[str, dict[str, Any]]) -> Iterator[Caller]:
+    caller = Caller(live.service.url, described)
     yield caller
     caller.close()
 
