@@ -8,8 +8,10 @@ SHELL := /bin/bash
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo "$$name" && break; done)
 BIN := .venv/bin
-# Two processes share the tests, each with one thread: a build's bytes depend on the setting.
-TWO := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# Processes share the tests, each with one thread: a build's bytes depend on the setting. More of them (PROCESSES=3) need
+# more memory, a live service each; the real models of the proof need all that there is.
+PROCESSES ?= 2
+SHARED := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder --numprocesses
 
 .PHONY: help setup system viewer install sbom images demo test proof check fix bench docs clean
 
@@ -60,11 +62,11 @@ demo: .venv/.installed viewer  ## a small world, its atlas over HTTP, and a page
 	$(BIN)/atlas demo $(DEMO)
 
 test: setup check  ## check, then every test that needs no data of ours; under ten minutes on two cores
-	$(TWO) $(TESTS)
+	$(SHARED) $(PROCESSES) $(TESTS)
 
 # Status 5: none of TESTS is of that kind.
 proof: setup  ## the claims that need the real models and photographs, or time
-	$(TWO) -m "proof and not alone" $(TESTS) || test $$? = 5
+	$(SHARED) 2 -m "proof and not alone" $(TESTS) || test $$? = 5
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "proof and alone" $(TESTS) || test $$? = 5
 
 check: .venv/.installed $(VIEWER)/node_modules/.package-lock.json  ## style, types, import contracts; writes nothing
