@@ -24,6 +24,7 @@ import { copy } from "./offline";
 import { type PageProps, pageOf } from "./pages";
 import Unfetched from "./pages/unfetched";
 import { Busy } from "./parts/Busy";
+import "./parts/sliding";
 
 interface Loaded { component: ComponentType<PageProps>; query: URLSearchParams }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from atlas_core import tables
@@ -38,6 +40,52 @@ def test_a_folder_has_heat_maps_of_what_its_cells_tell(open_page: OpenPage, corn
     grainy = corner_cells(4)["top right"]  # all are as faithful, one is marked
     marked = weakest.filter(has_text="It is grainy")
     expect(marked).to_have_attribute("title", f"Column {grainy[0]}, row {grainy[1]}")
+
+
+def test_a_swipe_from_the_slider_scrolls_and_changes_nothing(open_page: OpenPage, corners_address: str) -> None:
+    page = open_page(f"{corners_address}#layer=features.5&side=4&panel=heat&heat=fidelity", 390, 844, has_touch=True)
+    slider = page.get_by_label("Intensity")
+    slider.scroll_into_view_if_needed()
+    touch = page.context.new_cdp_session(page)
+
+    def swipe(across: float, up: float) -> None:
+        box = slider.bounding_box()
+        assert box is not None
+        x, y = box["x"] + 0.8 * box["width"], box["y"] + box["height"] / 2
+        for n in range(9):
+            points = [{"x": x + across * n / 8, "y": y - up * n / 8}]
+            touch.send("Input.dispatchTouchEvent", {"type": "touchMove" if n else "touchStart", "touchPoints": points})
+        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    before = slider.bounding_box()
+    swipe(0, 100)
+    expect(page.locator(".field output")).to_have_text("1.0")
+    assert slider.bounding_box() != before  # it has scrolled
+    swipe(-100, 0)
+    expect(page.locator(".field output")).not_to_have_text("1.0")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_cell_that_melts_into_the_ground_has_an_edge(
+    open_page: OpenPage, corners_address: str, scheme: str
+) -> None:
+    page = painted(open_page(f"{corners_address}#layer=features.5&side=4&names=0", scheme=scheme), 4)
+
+    def edged() -> bool:
+        x, y = at(page, 4, 0, 0.5)  # the left edge of the top left cell
+        size = at(page, 4, 1, 0)[0] - x
+        clip = {"x": x - 2, "y": y, "width": 4 + size * 0.02, "height": 1}
+        shot = np.asarray(Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB"), int)  # type: ignore[arg-type]
+        line = page.evaluate("getComputedStyle(document.body).getPropertyValue('--line').match(/\\d+/g).map(Number)")
+        return bool((np.abs(shot - line).max(axis=2) <= 12).any())
+
+    column, row = corner_cells(4)["top left"]
+    assert (column, row) == (0, 0)
+    assert edged() == (scheme == "dark")
+    page.evaluate("location.hash += '&heat=fidelity'")
+    expect(page.get_by_role("region", name="Heat map").locator(".scale")).to_be_visible()
+    page.wait_for_timeout(100)
+    assert edged()
 
 
 @pytest.fixture

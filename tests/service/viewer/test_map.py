@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -218,6 +219,19 @@ def test_double_click_zooms_and_the_address_brings_it_back(open_page: OpenPage, 
     address = page.url.partition("#")[0] + _address(page)
     again = _ready(open_page(address), 4)
     assert square(_still(again)) == pytest.approx(before, abs=1.5)
+
+
+def test_a_link_shows_the_same_however_often_it_is_loaded(open_page: OpenPage, corners_address: str) -> None:
+    at = "0.339,0.5808,1.2069"
+    address = f"{corners_address}#layer=features.5&side=4&heat=fidelity&at={at}"
+    places = []
+    for _ in range(3):  # the legend comes a while after the map, and on a phone leaves it another height
+        page = _ready(open_page(address, 390, 844, has_touch=True), 4)
+        expect(page.get_by_role("region", name="Heat map").locator(".scale")).to_be_visible()
+        places.append(square(_still(page)))
+        address = page.url.partition("#")[0] + _address(page)
+        assert f"at={at}" in unquote(address)
+    assert places == [pytest.approx(places[0], abs=0.5)] * 3
 
 
 def test_two_fingers_zoom(open_page: OpenPage, corners_address: str) -> None:

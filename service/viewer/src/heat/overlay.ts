@@ -24,7 +24,7 @@ export function paintHeat(heat: HeatDocument, sign: Sign, look: Look, intensity:
 }
 
 export class HeatOverlay implements Overlay {
-  readonly order = 22; // above the marks of icons, which fade with them
+  readonly order = 22;
   private made: { key: unknown[]; picture: HTMLCanvasElement } | null = null;
 
   constructor(private readonly heat: Heat) {}

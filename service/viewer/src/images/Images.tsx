@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { quoted, send } from "../api";
 import { goTo } from "../linked/Through";
+import { mapOf } from "../map/map";
 import { Bars } from "../parts/Bars";
 import { Busy } from "../parts/Busy";
 import { type SamplePage, Samples } from "../parts/Samples";
@@ -38,7 +39,7 @@ function Choosing({ view, first }: { view: View; first: boolean }) {
     <div class="chooser">
       {first && <p class="quiet">See where a picture of your own lands on this map, what the model makes of each part of it, and whether it has ever seen anything like it.</p>}
       <button type="button" onClick={() => input.current!.click()}>{first ? "Choose a picture" : "Another picture"}</button>
-      <span class="quiet">or drop or paste one anywhere</span>
+      <span class="quiet with-mouse">or drop or paste one anywhere</span>
       <input ref={input} type="file" hidden multiple accept="image/jpeg,image/png,image/webp" aria-label="Pictures to place"
         onChange={(event) => { const it = event.currentTarget; if (it.files?.length) take(view, [...it.files]); it.value = ""; }} />
     </div>
@@ -99,9 +100,20 @@ function Positions({ view, positions, typical }: { view: View; positions: Positi
   return (
     <>
       <p class="quiet pointed">{pointed ? told(pointed, view) : `${count(positions.length)} positions lie on the map of ${view.layer.value}${unsure ? `; ${count(unsure)} hollow ${unsure === 1 ? "one" : "ones"} could lie in several places` : ""}.`}</p>
+      <Beyond view={view} positions={positions} />
       {typical !== undefined && <p class="quiet" title="As near to their neighbours as 95 % of the atlas's own samples are to theirs">{percent(typical)} of them lie among samples like themselves{typical < 1 ? "; the others have a white dot in the picture" : ""}.</p>}
     </>
   );
+}
+
+/** How many positions lie beyond the edges of the map, and the way to them; nothing where all are in view. */
+function Beyond({ view, positions }: { view: View; positions: Position[] }) {
+  const map = mapOf(view).value, { x, y, zoom } = view.camera.value;
+  if (!map) return null;
+  const { home, room } = map, within = (one: Position) => Math.abs(one.x - x) <= room.x / home / zoom / 2 && Math.abs(one.y - y) <= room.y / home / zoom / 2;
+  const seen = positions.filter(within).length;
+  if (seen === positions.length) return null;
+  return <p>{count(seen)} of {count(positions.length)} in view. <button type="button" onClick={() => map.show(positions)}>Show all of them</button></p>;
 }
 
 function told(position: Position, view: View): string {

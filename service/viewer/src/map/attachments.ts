@@ -2,6 +2,7 @@
 
 import { attachGuide } from "../guide/steps";
 import { attachAxes } from "../compare/classes";
+import { attachEdges } from "../heat/edges";
 import { attachHeat } from "../heat/heat";
 import { attachAnnounce } from "./announce";
 import { showLanding } from "../images/overlay";
@@ -24,6 +25,7 @@ export const ATTACHMENTS: Attach[] = [
   attachMarks,
   attachPoints,
   attachHeat,
+  attachEdges,
   attachBox,
   attachLasso,
   attachLine,

@@ -9,6 +9,7 @@ import { listenToKeys } from "./keys";
 import { Levels } from "./levels";
 import { listenToPointer } from "./pointer";
 
+const SHARE = 0.85; // of the room that what is to be shown fills
 const MARGIN = 0.96; // share of the shorter side that the whole map fills
 
 /** Where things are while an overlay is drawn, in CSS pixels of the map. */
@@ -70,7 +71,9 @@ export class AtlasMap {
   private readonly ends: (() => void)[] = [];
   private readonly releases = new Set<() => void>();
   private moving = false;
-  private room = { x: 0, y: 0 };
+  /** Its own size in CSS pixels. */
+  room = { x: 0, y: 0 };
+  private kept: Camera | null = null; // where it looks since its room was last another one, until it is moved
 
   /** @param element Is filled by the map; it takes the focus and the keys. */
   constructor(readonly view: View, readonly element: HTMLElement) {
@@ -86,7 +89,6 @@ export class AtlasMap {
     });
     // Tiles end on whole pixels, so nothing shows between them; an overlap would hide the gaps of their icons.
     Object.assign(this.viewer.drawer, { minimumOverlapRequired: () => false });
-    this.viewer.addHandler("resize", () => this.keepCamera());
     this.keepCamera();
     this.levels = new Levels(this);
     this.canvas = new Canvas(this);
@@ -151,6 +153,13 @@ export class AtlasMap {
 
   showAll(): void { this.flyTo(WHOLE); }
 
+  /** Look at places of the plane, as near as all of them are in view. */
+  show(places: readonly { x: number; y: number }[]): void {
+    const [x, y] = (["x", "y"] as const).map((key) => { const all = places.map((one) => one[key]); return [Math.min(...all), Math.max(...all)] as const; });
+    const fits = (room: number, [low, high]: readonly [number, number]) => (room * SHARE) / this.home / Math.max(1e-6, high - low);
+    this.flyTo({ x: (x![0] + x![1]) / 2, y: (y![0] + y![1]) / 2, zoom: Math.min(fits(this.room.x, x!), fits(this.room.y, y!), this.largestZoom / 4) });
+  }
+
   /** Draw the overlays in the next frame. */
   redraw(): void { this.canvas.wish(); }
 
@@ -194,18 +203,26 @@ export class AtlasMap {
     this.viewer.destroy();
   }
 
-  // In a window of another size the same part of the map is looked at.
+  // In a room of another size the same part of the map is looked at. What the room forbids of it is no wish: it is not told.
   private keepCamera(): void {
     this.room = { ...this.viewer.viewport.getContainerSize() };
     this.flyTo(this.view.camera.peek(), true);
+    this.kept = this.looks;
   }
 
+  private get looks(): Camera {
+    const { viewport } = this.viewer, centre = viewport.getCenter(false);
+    return { x: centre.x, y: 1 - centre.y, zoom: (viewport.getZoom(false) * viewport.getContainerSize().x) / this.home };
+  }
+
+  // OpenSeadragon zooms by itself once it has told that its room is another one, so only what it shows then is set right.
   private tellCamera(): void {
-    const { viewport } = this.viewer, centre = viewport.getCenter(false), room = viewport.getContainerSize();
-    if (room.x !== this.room.x || room.y !== this.room.y) return;
-    const camera = { x: centre.x, y: 1 - centre.y, zoom: (viewport.getZoom(false) * viewport.getContainerSize().x) / this.home };
-    const before = this.view.camera.peek(), near = (a: number, b: number) => Math.abs(a - b) < 1e-6;
-    if (near(before.x, camera.x) && near(before.y, camera.y) && near(before.zoom, camera.zoom)) return;
+    const room = this.viewer.viewport.getContainerSize();
+    if (room.x !== this.room.x || room.y !== this.room.y) return this.keepCamera();
+    const camera = this.looks;
+    if (this.kept && same(camera, this.kept)) return;
+    this.kept = null;
+    if (same(camera, this.view.camera.peek())) return;
     this.moving = true;
     this.view.camera.value = camera;
     this.moving = false;
@@ -219,6 +236,8 @@ export class AtlasMap {
     });
   }
 }
+
+const same = (one: Camera, other: Camera) => (["x", "y", "zoom"] as const).every((key) => Math.abs(one[key] - other[key]) < 1e-6);
 
 // OpenSeadragon would put a style of its own into the page, which the service's policy forbids, unless it finds this mark.
 function forbidStyle(): void {

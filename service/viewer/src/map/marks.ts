@@ -25,7 +25,7 @@ export const attachMarks: Attach = (map) => {
     );
   };
   const off = map.addOverlay({
-    order: 20,
+    order: 24, // above a heat map, which fades the very icons that they mark
     draw(context, frame) {
       const cells = view.cells.peek();
       if (frame.cellSize < LEAST || !cells || view.atlas.peek().seeded === null || displayOf(view).shown.peek() === "points") return;

@@ -9,6 +9,12 @@ export const STYLES: Record<Rank, { pixels: number; weight: number; from: number
   town: { pixels: 12, weight: 600, from: 80, to: Infinity },
 };
 
+const NARROW = 560, SMALL = 12; // pixels of a map whose names are small, and of their letters
+const SHRUNK = 0.76;
+
+/** Size of the letters of a rank on a map of a width, in CSS pixels. */
+export const pixelsOf = (rank: Rank, width: number): number => (width < NARROW ? Math.max(SMALL, STYLES[rank].pixels * SHRUNK) : STYLES[rank].pixels);
+
 export interface Placed { name: PlaceName; lines: string[]; width: number; height: number; /** Of its middle, from the map's left and top. */ x: number; y: number }
 
 const APART = 5; // pixels between two names at least
@@ -32,11 +38,12 @@ export function linesOf(text: string, rank: Rank, measure: Measure): string[] {
  * Place names on a map of a size in CSS pixels. What is left out depends on nothing but the size, so that panning changes no name.
  *
  * @param names By rank, the surest first.
+ * @param width Of the map's window, in CSS pixels.
  */
-export function place(names: readonly PlaceName[], size: number, measure: Measure): Placed[] {
+export function place(names: readonly PlaceName[], size: number, width: number, measure: Measure): Placed[] {
   const placed: Placed[] = [], buckets = new Map<string, Placed[]>();
   for (const name of names) {
-    const { pixels, from, to } = STYLES[name.rank], across = name.width * size;
+    const { from, to } = STYLES[name.rank], pixels = pixelsOf(name.rank, width), across = name.width * size;
     if (across < from || across > to) continue;
     const lines = linesOf(name.name, name.rank, measure);
     const one: Placed = {
