@@ -2,6 +2,7 @@
 
 import { heatOf, titleOf } from "../heat/heat";
 import { MEASURES, endsOf, told, unitOf } from "../heat/scale";
+import { landingsOf } from "../images/landings";
 import type { View } from "../view";
 
 /** Where a legend is drawn, in CSS pixels; it is at most 32 high. */
@@ -9,10 +10,10 @@ export interface Place { left: number; top: number; width: number; colour: (name
 
 export interface Legend { draw(context: CanvasRenderingContext2D, place: Place): void }
 
-const BAR = { width: 220, height: 10 };
+const BAR = { width: 220, height: 10 }, THUMB = 32;
 
 /** Of each feature, its legend while it colours the map. */
-export const LEGENDS: ((view: View) => Legend | null)[] = [heatLegend];
+export const LEGENDS: ((view: View) => Legend | null)[] = [heatLegend, landingLegend];
 
 function heatLegend(view: View): Legend | null {
   const { of, sign, shown: { value: shown } } = heatOf(view);
@@ -36,6 +37,23 @@ function heatLegend(view: View): Legend | null {
       context.fillText(told(high, shown.measure), left + bar, top + BAR.height + 4);
       context.textAlign = "left";
       context.fillText(text, left + bar + 16, top, width - bar - 16);
+    },
+  };
+}
+
+// The picture whose positions the dots are.
+function landingLegend(view: View): Legend | null {
+  const landings = landingsOf(view), front = landings.front.peek(), positions = landings.positions.peek(), font = getComputedStyle(document.body).fontFamily;
+  if (!front?.shown.peek() || !positions.length) return null;
+  const unsure = positions.some((one) => one.ambiguous) ? "; a hollow one could lie in several places" : "";
+  return {
+    draw(context, { left, top, width, colour }) {
+      const { image } = front, scale = THUMB / Math.max(image.naturalWidth, image.naturalHeight);
+      context.drawImage(image, left, top - 2, image.naturalWidth * scale, image.naturalHeight * scale);
+      context.font = `12.5px ${font}`;
+      context.textBaseline = "top";
+      context.fillStyle = colour("--ink");
+      context.fillText(`Dots: where the ${positions.length} positions of ${front.name} land${unsure}.`, left + THUMB + 12, top + 6, width - THUMB - 12);
     },
   };
 }
