@@ -109,8 +109,8 @@ def test_a_verdict_of_no_flips_speaks_of_the_size_at_which_most_flip() -> None:
     }
     judged, reason, _ = verdict(every, controls, 200, 50)
     assert judged == "no flips"
-    assert reason == ("patches of 40 % of the picture's side, the one of 2 sizes at which they flip most, flip 41.5 % of "
-                      "200 images in the best corner; random crops of the target 37 %, noise 3 %")  # fmt: skip
+    assert reason == ("patches of 40 % of the picture's side, the one of 2 sizes at which they flip most, flip 41.5 % "
+                      "of 200 images in the best corner; random crops of the target 37 %, noise 3 %")  # fmt: skip
 
 
 def test_a_verdict_of_flips_speaks_of_the_size_that_proves_it() -> None:
@@ -118,8 +118,8 @@ def test_a_verdict_of_flips_speaks_of_the_size_that_proves_it() -> None:
     controls = {"crops": described(at_sizes(2, 150), [], 1, **TWO)}
     judged, reason, _ = verdict(pooled([at_sizes(90, 160)], **TWO), controls, 200, 50)
     assert judged == "flips"
-    assert reason == ("patches of 25 % of the picture's side, the one of 2 sizes at which they flip most beyond controls, "
-                      "flip 45 % of 200 images in the best corner; random crops of the target 1 %")  # fmt: skip
+    assert reason == ("patches of 25 % of the picture's side, the one of 2 sizes at which they flip most beyond "
+                      "controls, flip 45 % of 200 images in the best corner; random crops of the target 1 %")  # fmt: skip
 
 
 @pytest.mark.parametrize(
