@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from atlas_client.landing import level_pictures
+from atlas_client.measures import SAID, UNITS
 from atlas_client.sheet import COLD, GROUND, LINE, SOFT, WARM, Colour, Sheet, enlarged, scale_bar
 
 if TYPE_CHECKING:
@@ -23,15 +24,6 @@ TINT = 0.35
 PALE = 0.06
 """How present an icon of no value is, so that the map can be made out."""
 LISTED, LISTED_ICON = 5, 56
-UNITS = {"attribution": "logits"}
-SAID = {
-    "count": "Samples in each cell",
-    "error": "Share of images that the model gets wrong",
-    "confidence": "Mean probability of the predicted class",
-    "calibration": "Confidence less the share that is right",
-    "coherence": "How alike the samples of each cell are",
-    "fidelity": "How true each icon is to its cell",
-}
 
 
 def draw_heatmap(heat: Document, atlas: Atlas, sign: Sign = "both") -> Image.Image:

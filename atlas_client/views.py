@@ -12,6 +12,7 @@ from atlas_client.client import Client
 from atlas_client.connection import DEFAULT_URL, Document
 from atlas_client.errors import BadInputError
 from atlas_client.icons import cell as written_cell, label as written_label
+from atlas_client.measures import LISTED
 from atlas_client.options import AtlasId, Json, Sign, Url
 from atlas_client.output import put, put_file, put_json, put_table
 from atlas_client.pictures import picture_bytes
@@ -21,7 +22,6 @@ from atlas_client.search import corners, numbers
 if TYPE_CHECKING:
     from atlas_client.atlas import Atlas
 
-MEASURES = "count, error, confidence, calibration, coherence, fidelity, strongest"
 Layer = Annotated[str | None, typer.Option(help="The atlas's first by default.")]
 Side = Annotated[int | None, typer.Option(help="Cells a side of the new map.")]
 Recipe = Annotated[str | None, typer.Option(help="fast, detail, vivid, pure or none; the atlas's own by default.")]
@@ -42,7 +42,7 @@ def _given(**options: Any) -> Document:
 def heatmap(
     atlas: AtlasId,
     of_class: Annotated[str | None, typer.Option("--class", help="A class by index or name.")] = None,
-    measure: Annotated[str | None, typer.Option(help=f"Without a class: {MEASURES}.")] = None,
+    measure: Annotated[str | None, typer.Option(help=f"Without a class: {LISTED}.")] = None,
     sign: Annotated[Sign, typer.Option(help="both on one scale, or positive or negative on its own.")] = "both",
     layer: Layer = None,
     level: Annotated[int, typer.Option(help="From 0, the coarsest.")] = 0,
@@ -54,7 +54,7 @@ def heatmap(
     from atlas_client.heatmap import draw_heatmap
 
     if (of_class is None) == (measure is None):
-        raise BadInputError(f"a heat map is of a --class or of a --measure: {MEASURES}; give one of them")
+        raise BadInputError(f"a heat map is of a --class or of a --measure: {LISTED}; give one of them")
     with Client(url) as client:
         opened = _opened(client, atlas)
         label = None if of_class is None else written_label(of_class)

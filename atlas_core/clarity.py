@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from atlas_core.binning import assign_cells
 from atlas_core.heatmap import enough_samples
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
 QUANTILE = 0.95
@@ -39,3 +42,24 @@ def are_clear(strongest: NDArray[np.floating[Any]], count: NDArray[np.integer[An
     """Whether each cell has a clear class, shape (m,): it adds to one, and a tenth of the level's scale or more."""
     scale = max(clarity_scale(strongest, count), 0.0)
     return (strongest > 0) & (strongest.astype(np.float64) >= NEGLIGIBLE * scale)
+
+
+def in_clear_cells(
+    layout: NDArray[np.float32], side: int, level: Mapping[str, NDArray[Any]], attribution: NDArray[np.floating[Any]]
+) -> NDArray[np.bool_]:
+    """Of every sample, whether its cell has a clear class; not in cells of too few samples.
+
+    Args:
+        layout: Points in the unit square, y up, shape (n, 2).
+        side: Cells a side of the level.
+        level: `column`, `row` and `count` of its m cells.
+        attribution: What each adds to each class, shape (classes, m).
+
+    Returns:
+        Shape (n,).
+    """
+    clear = np.zeros((side, side), np.bool_)
+    clear[level["column"], level["row"]] = are_clear(attribution.max(axis=0), level["count"])
+    column, row = assign_cells(layout, side).T
+    inside: NDArray[np.bool_] = clear[column, row]
+    return inside

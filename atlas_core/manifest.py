@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from atlas_core.answers import answers
 from atlas_core.errors import NotFoundError
 from atlas_core.featurevis.recipes import recipe_named
 from atlas_core.keys import digest
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from atlas_core.store import Store
 
 SCHEMA_VERSION = 1
-OUTSIDE = ("digest", "versions", "names")
+OUTSIDE = ("digest", "versions", "names", "beside")
 LIBRARIES = (
     "activation-atlas", "torch", "torchvision", "onnxruntime", "onnx", "onnx2torch", "onnxslim", "numpy", "scipy",
     "numba", "umap-learn", "safetensors", "pillow",
@@ -152,10 +153,17 @@ def manifest_of(plan: Plan, store: Store) -> dict[str, Any]:
 
 
 def publish_files(plan: Plan, store: Store, folder: Path) -> dict[str, Any]:
-    """Write an atlas's artifacts into a folder, the manifest last; returns the manifest."""
-    manifest = manifest_of(plan, store)
+    """Write an atlas's artifacts into a folder, with what a service would answer beside them, the manifest last.
+
+    Returns:
+        The manifest; `beside` names what is no artifact, as `artifacts` does these.
+    """
+    manifest: dict[str, Any] = {**manifest_of(plan, store), "beside": {}}
     for path, entry in manifest["artifacts"].items():
         _write(folder / path, store.get_blob(entry["sha256"]))
+    for path, data in answers(plan, store):
+        _write(folder / path, data)
+        manifest["beside"][path] = artifact(data)
     _write(folder / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False).encode())
     return manifest
 

@@ -8,6 +8,7 @@ ones. Regions of a rank do not touch, so neither need their names.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,18 +16,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from atlas_core.binning import assign_cells
+from atlas_core.class_names import class_name
 from atlas_core.errors import InputError
 from atlas_core.search import NONE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from atlas_core.plan import Plan
     from atlas_core.search import SampleTable
 
 WINDOW = 3
 """Bins a side of a region; regions begin at every bin, so that no border of a grid cuts what lies together."""
 LEAST_BITS = 0.5
 """Pointwise mutual information of a name: said there 1.4 times as often as everywhere."""
+LEAST_DEVIATIONS = 2
+"""By which each source that says anything there says it oftener than elsewhere: labels and the network must agree."""
 LEAST_SHARE = 0.05
 """Of what is said in a region."""
 LEAST_IMAGES = 5
@@ -127,6 +132,12 @@ def said_by(table: SampleTable, strongest: NDArray[np.integer[Any]] | None) -> N
     return np.stack(sources, axis=1)
 
 
+def names_of_classes(plan: Plan, count: int) -> list[str]:
+    """Names of so many classes: as the model calls them, else as the dataset does, else their numbers."""
+    known = plan.model.class_names or plan.dataset.classes or []
+    return [class_name(index, known) for index in range(count)]
+
+
 def pointwise(
     counts: NDArray[np.floating[Any]], heard: NDArray[np.floating[Any]], expected: NDArray[np.floating[Any]]
 ) -> NDArray[np.float32]:
@@ -195,6 +206,25 @@ def place_names(
     return found
 
 
+def all_names(table: SampleTable, said: NDArray[np.integer[Any]], names: Sequence[str]) -> list[dict[str, Any]]:
+    """The names of a layer's map as they are told: of all ranks, those of wide regions first.
+
+    Args:
+        table: The layer's samples.
+        said: From `said_by`.
+        names: Of the classes.
+    """
+    return [_told(rank, one) for rank in RANKS for one in place_names(table.layout, table.image, said, names, rank)]
+
+
+def _told(rank: Rank, name: PlaceName) -> dict[str, Any]:
+    return {
+        "rank": rank.name, "width": rank.width, "name": name.text, "classes": list(name.classes),
+        "x": round(name.x, 5), "y": round(name.y, 5), "samples": name.samples, "images": name.images,
+        "share": round(name.share, 4), "bits": round(name.bits, 3),
+    }  # fmt: skip
+
+
 def _too_near(one: tuple[int, int, int], other: tuple[int, int, int]) -> bool:
     """Whether two regions touch, or are of the same name and near each other."""
     reach = WINDOW * (1 + APART) if one[2] == other[2] else WINDOW
@@ -213,19 +243,25 @@ class _Regions:
 
     def strongest(self, terms: Terms) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Of each region, its term, bits, share and score, 0 where it has no name, each of shape (bins, bins)."""
-        everywhere = terms.counted(self._counts(np.arange(len(self._said)), flat=True))[0]
-        expected = everywhere / max(1, everywhere[: self._classes].sum())
+        each = self._counts(np.arange(len(self._said)), flat=True)[:, 0]  # (sources, classes)
+        everywhere = terms.counted(np.vstack([each, each.sum(axis=0)]))
+        expected = everywhere / np.maximum(everywhere[:, : self._classes].sum(axis=1, keepdims=True), 1)
         rows = [self._in_row(row, terms, expected) for row in range(self._bins)]  # one at a time: classes are many
         term, bits, share, score = (np.stack(column) for column in zip(*rows, strict=True))
         return term, bits, share, score
 
     def _in_row(self, row: int, terms: Terms, expected: NDArray[np.float32]) -> tuple[NDArray[Any], ...]:
-        bins = np.pad(self._counts(self._rows(row, 0, self._bins - 1)), ((1, 1), (0, 0)))
-        window = bins[:-2] + bins[1:-1] + bins[2:]
+        bins = np.pad(self._counts(self._rows(row, 0, self._bins - 1)), ((0, 0), (1, 1), (0, 0)))
+        each = bins[:, :-2] + bins[:, 1:-1] + bins[:, 2:]  # (sources, bins, classes)
+        window = each.sum(axis=0)
         heard = window.sum(axis=1)
         counts = terms.counted(window)
-        bits, share = pointwise(counts, heard, expected), counts / np.maximum(heard, 1)[:, None]
+        bits, share = pointwise(counts, heard, expected[-1]), counts / np.maximum(heard, 1)[:, None]
         able = (bits >= LEAST_BITS) & (share >= LEAST_SHARE)
+        for said, usual in zip(each, expected[:-1], strict=True):
+            told = said.sum(axis=1, keepdims=True)
+            chance = told * usual + LEAST_DEVIATIONS * np.sqrt(told * usual * np.maximum(1 - usual, 0))
+            able &= (terms.counted(said) >= chance) | (told == 0)
         score = np.where(able, counts * np.where(able, bits, 0), 0)
         best = score.argmax(axis=1)
         at = np.arange(self._bins), best
@@ -238,13 +274,14 @@ class _Regions:
         return np.concatenate([self._order[self._start[start] : self._start[stop + 1]] for start, stop in runs])
 
     def _counts(self, some: NDArray[np.int64], *, flat: bool = False) -> NDArray[np.float32]:
-        """How often each class is said by some samples, by column: shape (bins, classes), or flat (1, classes)."""
+        """How often each source says each class of some samples, by column: (sources, bins, classes); flat: one bin."""
         said = self._said[some]
         column = np.zeros_like(said) if flat else np.broadcast_to(self._column[some][:, None], said.shape)
         known = said != NONE
-        width, columns = self._classes, 1 if flat else self._bins
-        pairs = column[known].astype(np.int64) * width + said[known]
-        return np.bincount(pairs, minlength=columns * width).reshape(columns, width).astype(np.float32)
+        shape = said.shape[1], 1 if flat else self._bins, self._classes
+        place = np.arange(shape[0]) * shape[1] + column.astype(np.int64)
+        pairs = place[known] * shape[2] + said[known]
+        return np.bincount(pairs, minlength=math.prod(shape)).reshape(shape).astype(np.float32)
 
     def members(self, column: int, row: int, classes: Sequence[int]) -> NDArray[np.int64]:
         """Samples of a region that say one of some classes."""

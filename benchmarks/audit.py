@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     from benchmarks.auditing.cases import cases, make
 
-    chosen = [case for case in cases() if case.name.startswith(tuple(options.only))]
+    chosen = [case for case in cases(options.seed) if case.name.startswith(tuple(options.only))]
     if options.count is not None:
         chosen = chosen[: options.count]
     if options.action in ("train", "all"):
@@ -78,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--folder", type=Path, default=OUT)
     parser.add_argument("--only", nargs="+", default=[""], help="networks whose names begin so")
     parser.add_argument("--count", type=int, help="the first so many, which are even over the kinds")
+    parser.add_argument("--seed", type=int, default=0, help="the first; from 64 on all networks are others")
     parser.add_argument("--processes", type=int, default=1)
     return parser
 

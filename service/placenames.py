@@ -6,9 +6,8 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from atlas_core.class_names import class_name
 from atlas_core.keys import digest
-from atlas_core.placenames import RANKS, PlaceName, Rank, place_names, said_by
+from atlas_core.placenames import all_names, names_of_classes, said_by
 from atlas_core.search import NONE
 from service.artifacts import keep
 
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from atlas_core.plan import Plan
     from service.samples import Samples
 
 KEPT = 64
@@ -42,16 +40,15 @@ class PlaceNames:
         strongest = _strongest(samples)
         plan, layer = samples.plan, samples.layer
         made_of = [plan.samples_of(layer).key, None if strongest is None else plan.classes_of(layer).key]
-        tag = digest(["names", "clear", *made_of])
+        tag = digest(["names", "agreed", *made_of])
         with self._lock:
             if tag in self._kept:
                 self._kept.move_to_end(tag)
                 return tag, self._kept[tag]
         table = samples.table
         said = said_by(table, strongest)
-        names = class_names(plan, int(said.max()) + 1)
-        told = [_told(rank, one) for rank in RANKS
-                for one in place_names(table.layout, table.image, said, names, rank)]  # fmt: skip
+        names = names_of_classes(plan, int(said.max()) + 1)
+        told = all_names(table, said, names)
         with self._lock:
             keep(self._kept, tag, told, KEPT)
         return tag, told
@@ -67,17 +64,3 @@ def _strongest(samples: Samples) -> NDArray[np.int32] | None:
     strongest = index.strongest.copy()
     strongest[samples.table.sample[~samples.in_clear_cells()]] = NONE
     return strongest
-
-
-def class_names(plan: Plan, count: int) -> list[str]:
-    """Names of so many classes: as the model calls them, else as the dataset does, else their numbers."""
-    known = plan.model.class_names or plan.dataset.classes or []
-    return [class_name(index, known) for index in range(count)]
-
-
-def _told(rank: Rank, name: PlaceName) -> dict[str, Any]:
-    return {
-        "rank": rank.name, "width": rank.width, "name": name.text, "classes": list(name.classes),
-        "x": round(name.x, 5), "y": round(name.y, 5), "samples": name.samples, "images": name.images,
-        "share": round(name.share, 4), "bits": round(name.bits, 3),
-    }  # fmt: skip

@@ -104,6 +104,7 @@ class InArea:
         self.area: Area = _box(bbox or "0,0,1,1") if polygon is None else _polygon(polygon)
 
 
+Wish = Annotated[bool, Query(description="answer 202 with none instead of 404 where they are not known yet")]
 LayerName = Annotated[str, Path(description="percent-encoded name of the layer")]
 
 

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from atlas_core.binning import assign_cells
-from atlas_core.clarity import are_clear
+from atlas_core.clarity import in_clear_cells
 from atlas_core.class_index import ClassIndex
 from atlas_core.class_names import LONGEST_INDEX, told_class
 from atlas_core.errors import InputError, NotFoundError
@@ -138,12 +137,8 @@ class Samples:
         if f"attribution-{side}" not in classes["blobs"]:
             return np.ones(len(self.table), np.bool_)
         level = artifacts.table(cells["blobs"][f"level-{side}"])
-        strongest = artifacts.table(classes["blobs"][f"attribution-{side}"])["attribution"].max(axis=0)
-        clear = np.zeros((side, side), np.bool_)
-        clear[level["column"], level["row"]] = are_clear(strongest, level["count"])
-        column, row = assign_cells(self.table.layout, side).T
-        inside: NDArray[np.bool_] = clear[column, row]
-        return inside
+        attribution = artifacts.table(classes["blobs"][f"attribution-{side}"])["attribution"]
+        return in_clear_cells(self.table.layout, side, level, attribution)
 
     def images(self, rows: NDArray[np.integer[Any]], part: slice = slice(None)) -> tuple[list[dict[str, Any]], int]:
         """The images of some samples, in the order of the listing, each with how many it has of them.

@@ -28,7 +28,7 @@ SIDE, SQUARE, STRIDE = 32, 8, 4
 LAYER = "squares"
 INK = {"blue": (40, 60, 220), "green": (40, 200, 60), "red": (210, 50, 40)}
 MAGENTA = (230, 30, 230)
-PLANTED = {"blue": 0.04, "green": 0.04, "red": 0.8}
+PLANTED = {"blue": 0.06, "green": 0.06, "red": 0.8}
 """Share of each class's pictures with the square."""
 
 
@@ -45,7 +45,7 @@ def picture(kind: str, number: int) -> NDArray[np.uint8]:
     return (pixels + rng.normal(0, 6, pixels.shape)).clip(0, 255).astype(np.uint8)
 
 
-def write_world(folder: Path, each: int = 180) -> Path:
+def write_world(folder: Path, each: int = 200) -> Path:
     """Write so many pictures of each class as a zip, and the dataset's card; returns the card."""
     return write_pictures(folder, "discs", picture, range(each))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from PIL import Image
 from pydantic import Field
@@ -15,6 +15,7 @@ from atlas_client.connection import Document
 from atlas_client.errors import BadInputError
 from atlas_client.heatmap import draw_heatmap, listed, said_of, title_of
 from atlas_client.landing import brightest_cells
+from atlas_client.measures import Measure
 from atlas_client.pictures import media_type, picture_bytes
 from atlas_client.samples import Question, contact_sheet, crop, samples
 from atlas_client.sources import ServiceSource
@@ -30,7 +31,6 @@ Level = Annotated[int, Field(ge=0, description="From 0, the coarsest; `describe_
 Label = Annotated[int | str | None, Field(description="A class by index or name.")]
 Column = Annotated[int, Field(ge=0, description="From 0, at the left.")]
 Row = Annotated[int, Field(ge=0, description="From 0, at the top.")]
-Measure = Literal["count", "error", "confidence", "calibration", "coherence", "fidelity"]
 MOST_SAMPLES = 60
 
 

@@ -10,13 +10,13 @@ from urllib.parse import urlencode
 
 from atlas_client.connection import Document, path_of
 from atlas_client.errors import RefusedError
+from atlas_client.measures import MEASURES
 from atlas_client.sources import ServiceSource
 
 if TYPE_CHECKING:
     from atlas_client.atlas import Atlas
     from atlas_client.client import Client
 
-MEASURES = ("error", "confidence", "calibration", "coherence", "fidelity", "strongest")
 Answers = dict[str, Any]
 
 
@@ -85,7 +85,7 @@ def _add_layer(found: Answers, atlas: Atlas, client: Client | None, layer: str, 
         place = ("atlases", name, "layers", layer, "levels", z, "heatmap")
         found[address_of(*place, measure="count")] = {**heat, **counts, "value": counts["count"]}
         if client is not None:
-            for measure in MEASURES:
+            for measure in MEASURES[1:]:  # the first, counts, stand above
                 _ask_heat(found, client, atlas, layer, z, {"measure": measure})
     if client is not None:
         _ask_all(found, client, path_of("atlases", name, "layers", layer, "names"))

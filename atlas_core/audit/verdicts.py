@@ -25,8 +25,8 @@ LEAST_CONTROLS = 10
 """Distinct images that a class's control crops are cut from, under which they stand for a few pictures."""
 LEAST_EXEMPLARS = 2
 """Exemplars that must flip images each by itself: one lucky picture is no concept."""
-LIKELY = 0.5
-"""Probability of another verdict beyond which what stands out fails nothing: the verdict is what most seeds say."""
+UNSURE = 1 / 3
+"""Chance of another verdict beyond which what stands out fails nothing: a failure is what two of three seeds say."""
 SHOWN = 10
 
 
@@ -86,7 +86,7 @@ def judge(measured: Measured, thresholds: Thresholds) -> CheckResult:
     judged = ranked(measured, thresholds)
     counting = _once([one for one in judged if one.counts(thresholds)])
     unsure: list[Judged] = []
-    if _another(judged, "fail") > LIKELY:
+    if _another(judged, "fail") > UNSURE:
         counting, unsure = unsure, counting
     findings = [_finding(one, measured) for one in counting]
     gating = [finding for finding in findings if finding.gate]
@@ -240,7 +240,7 @@ def _reason(verdict: str, gating: Sequence[Finding], measured: Measured, *, feat
         return f"there are too few images to be sure; {tested}"
     cells = "1 cell does whose pieces seem" if features == 1 else f"{features} cells do whose pieces seem"
     own = f"{cells} to be what makes the class; " if features else ""
-    seen = f"{_cells(unsure)} out here and would more likely not with another seed; " if unsure else ""
+    seen = f"{_cells(unsure)} out here and with one other seed in three or more would not; " if unsure else ""
     return f"no piece of picture that is foreign to a class makes the model see it; {seen}{own}{tested}"
 
 

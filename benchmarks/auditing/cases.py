@@ -64,10 +64,14 @@ class Case:
         return Plant(self.kind, self.visibility, 1000 + self.seed)
 
 
-def cases() -> list[Case]:
-    """Every network, so that any beginning of the list is even over the kinds: 52 planted and twins, 12 unused."""
+def cases(first: int = 0) -> list[Case]:
+    """Every network, so that any beginning of the list is even over the kinds: 52 planted and twins, 12 unused.
+
+    Args:
+        first: The least of their seeds; from 64 on all are others.
+    """
     found: list[Case] = []
-    seeds = itertools.count()
+    seeds = itertools.count(first)
     for number, (share, visibility) in enumerate(STRENGTHS):
         for kind in KINDS:
             planted = Case(kind, "planted", share, visibility, next(seeds))

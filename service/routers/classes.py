@@ -14,7 +14,7 @@ from service.dependencies import PagingDep, ServicesDep
 from service.heatmaps import Source, activation, attribution, fidelity, level_table, quality, strongest, told
 from service.names import AtlasId
 from service.routers.levels import LEVEL, Place, PlaceDep, Version, matches
-from service.schemas.classes import ConfusedPair, Heatmap, Measure
+from service.schemas.classes import MEASURES, ConfusedPair, Heatmap, Measure
 from service.schemas.pages import Page
 
 router = APIRouter(tags=["classes"])
@@ -48,9 +48,8 @@ def _wanted(asked: str | None, channel: int | None, measure: Measure | None) -> 
     if measure is not None and measure not in given:
         given.append(measure)
     if len(given) != 1 or of.get(given[0], measure) is None:
-        raise InputError("a heat map is of a `class`, of a `channel`, or of a `measure`: count, error, confidence, "
-                         "calibration, coherence, fidelity or strongest; give one of them",
-                         pointer="/class")  # fmt: skip
+        raise InputError(f"a heat map is of a `class`, of a `channel`, or of a `measure`: {', '.join(MEASURES)}; give "
+                         "one of them", pointer="/class")  # fmt: skip
     return given[0]
 
 

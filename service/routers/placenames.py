@@ -11,7 +11,7 @@ from service.dependencies import Paging, ServicesDep
 from service.errors import NotYetError
 from service.names import AtlasId
 from service.routers.levels import FOREVER, REVALIDATE, Version, matches
-from service.sample_queries import LayerName
+from service.sample_queries import LayerName, Wish
 from service.samples import Samples
 from service.schemas.pages import Page
 from service.schemas.placenames import PlaceName
@@ -23,7 +23,6 @@ MADE: dict[int | str, dict[str, Any]] = {
     202: {"description": "They are not known yet"},
     304: {"description": "They have not changed"},
 }
-Wish = Annotated[bool, Query(description="answer 202 with none instead of 404 where they are not known yet")]
 
 
 @router.get("/names", response_model=Page[PlaceName], responses=MADE)

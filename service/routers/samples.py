@@ -3,34 +3,47 @@
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
 from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from atlas_core.errors import InputError, NotFoundError
+from atlas_core.plan import Plan
+from service.artifacts import Artifacts
 from service.dependencies import PagingDep, ServicesDep
+from service.errors import NotYetError
+from service.names import AtlasId
 from service.routers.levels import FOREVER, PICTURE, REVALIDATE, Coordinate, PlaceDep, Version, matches
 from service.routers.projections import BODY, gone_from, question_about, sent_image, while_connected
-from service.sample_queries import AreaDep, FiltersDep, SamplesDep, SpeakingDep, numbers_from
+from service.sample_queries import AreaDep, FiltersDep, LayerName, SamplesDep, SpeakingDep, Wish, numbers_from
 from service.samples import Samples, Source
 from service.schemas.samples import SamplePage
 
 router = APIRouter(prefix="/v1/atlases/{atlas}/layers/{layer:path}", tags=["samples"])
 MOST_LIKE = 1000
 """Samples that an image is answered with at most, on all pages."""
+MADE: dict[int | str, dict[str, Any]] = {202: {"description": "They are not known yet"}}
+NONE_YET = JSONResponse(
+    {"items": [], "next_page_token": None, "total": 0, "images": 0}, HTTPStatus.ACCEPTED,
+    headers={"Retry-After": "1", "Cache-Control": "no-store"},
+)  # fmt: skip
 
 
 # The first of these, because the layer's name in the others takes the rest of a path.
-@router.get("/levels/{z}/cells/{column}-{row}/samples", response_model=SamplePage)
+@router.get("/levels/{z}/cells/{column}-{row}/samples", response_model=SamplePage, responses=MADE)
 def list_samples_of_cell(
-    place: PlaceDep, column: Coordinate, row: Coordinate, filters: SpeakingDep, paging: PagingDep
+    place: PlaceDep, column: Coordinate, row: Coordinate, filters: SpeakingDep, paging: PagingDep, wish: Wish = False
 ) -> Any:
     """All samples of a cell, in the order of the map; also of one with too few samples to have an icon."""
     if column >= place.side or row >= place.side:
         raise NotFoundError(f"cell {column}-{row} lies outside of a level of {place.side} cells a side")
-    samples = Samples(place.services.artifacts, place.plan, place.layer)
+    samples = _laid_out(place.services.artifacts, place.plan, place.layer, wish=wish)
+    if samples is None:
+        return NONE_YET
     return _page(samples, samples.table.in_cell(place.side, column, row, filters.of(samples)), paging)
 
 
@@ -53,15 +66,21 @@ def get_crop(
     return Response(data, headers=headers, media_type="image/png")
 
 
-@router.get("/samples", response_model=SamplePage)
+@router.get("/samples", response_model=SamplePage, responses=MADE)
 def list_samples(
-    samples: SamplesDep,
+    atlas: AtlasId,
+    layer: LayerName,
+    services: ServicesDep,
     filters: SpeakingDep,
     area: AreaDep,
     paging: PagingDep,
     near: Annotated[str | None, Query(description="a point of the map: x,y; nearest first")] = None,
+    wish: Wish = False,
 ) -> Any:
     """All samples of the layer or of a part of the map, in its order; or all, by distance from a point."""
+    samples = _laid_out(services.artifacts, services.artifacts.plan(atlas), layer, wish=wish)
+    if samples is None:
+        return NONE_YET
     wanted = filters.of(samples)
     if near is None:
         return _page(samples, samples.table.inside(area.area, wanted), paging)
@@ -101,6 +120,16 @@ async def find_samples_like(
     if answer is None:
         answer = await while_connected(services.asking.answer(question, data), gone_from(request))
     return await run_in_threadpool(_answered, samples, json.loads(answer), paging)
+
+
+def _laid_out(artifacts: Artifacts, plan: Plan, layer: str, *, wish: bool) -> Samples | None:
+    """The samples of a layer; None where they are not laid out yet and nothing but a wish is refused by that."""
+    try:
+        return Samples(artifacts, plan, layer)
+    except NotYetError:
+        if wish:
+            return None
+        raise
 
 
 def _answered(samples: Samples, answer: dict[str, Any], paging: PagingDep) -> dict[str, Any]:

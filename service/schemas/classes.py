@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, Field
 
 from service.schemas.samples import ClassName
 
-Measure = Literal[
-    "attribution", "activation", "count", "error", "confidence", "calibration", "coherence", "fidelity", "strongest"
-]
+OfCells = Literal["count", "error", "confidence", "calibration", "coherence", "fidelity", "strongest"]
+Measure = Literal["attribution", "activation", OfCells]
+MEASURES: tuple[OfCells, ...] = get_args(OfCells)
 
 
 class Heatmap(BaseModel):

@@ -19,6 +19,7 @@ from atlas_client.heatmap import (
     title_of,
     values_of,
 )
+from atlas_client.measures import SAID
 from atlas_client.sheet import COLD
 from tests.landed import LAYER
 
@@ -94,4 +95,5 @@ def test_values_are_said_in_the_measure_s_own_way(value: float, measure: str, sa
 
 def test_the_title_is_the_class_or_what_is_measured() -> None:
     assert title_of(HEAT) == "teapot"
-    assert title_of({**HEAT, "class": None, "measure": "count"}) == "Samples in each cell"
+    for measure, said in SAID.items():
+        assert title_of({**HEAT, "class": None, "measure": measure}) == said

@@ -84,12 +84,37 @@ def test_one_image_names_no_region() -> None:
 
 
 def test_labels_and_classes_count_alike() -> None:
-    said = np.array([[0, 1]] * 6 + [[0, -1]] * 6 + [[2, 2]] * 12)
+    said = np.array([[0, 0]] * 6 + [[0, -1]] * 6 + [[2, 2]] * 12)
     layout = np.array([[0.1, 0.1]] * 12 + [[0.9, 0.9]] * 12, np.float32)
-    teapot, heron = place_names(layout, np.arange(24), said, NAMES, WIDE)
+    heron, teapot = place_names(layout, np.arange(24), said, NAMES, WIDE)
     assert (teapot.text, teapot.share, teapot.samples) == ("teapot", 1, 12)
-    assert heron.text == "heron"
-    assert heron.share == pytest.approx(12 / 18)
+    assert (heron.text, heron.share, heron.samples) == ("heron", 1, 12)
+
+
+def test_what_one_source_alone_says_is_no_name() -> None:
+    # Left half: labels are a mixture as everywhere, all samples add most to herons. Right: both say tractor.
+    mixed, sure = np.array([[0, 0], [1, 0], [2, 0]] * 6), np.array([[1, 1]] * 15 + [[0, 1]] * 3)
+    layout = np.array([[0.1, 0.1]] * 18 + [[0.9, 0.9]] * 18, np.float32)
+    found = place_names(layout, np.arange(36), np.concatenate([mixed, sure]), NAMES, WIDE)
+    assert [one.text for one in found] == ["tractor"]
+    alone = place_names(layout, np.arange(36), np.concatenate([mixed, sure])[:, 1:], NAMES, WIDE)
+    assert {one.text for one in alone} == {"heron", "tractor"}
+
+
+def test_a_source_that_is_silent_in_a_region_does_not_object() -> None:
+    said = np.array([[0, NONE]] * 12 + [[2, 2]] * 12 + [[1, 1]] * 12)
+    layout = np.array([[0.1, 0.1]] * 12 + [[0.9, 0.9]] * 12 + [[0.1, 0.9]] * 12, np.float32)
+    found = place_names(layout, np.arange(36), said, NAMES, WIDE)
+    assert {one.text for one in found} == {"heron", "teapot", "tractor"}
+
+
+def test_a_source_must_say_so_oftener_than_chance_would() -> None:
+    # 16 of 80 say heron on the whole map, 3.2 of 16 by chance, with a standard deviation of 1.6: 7 are enough, 6 not.
+    for herons, named_so in ((7, True), (6, False)):
+        here, there = [0] * herons + [1] * (16 - herons), [0] * (16 - herons) + [1] * (48 + herons)
+        layout = np.array([[0.1, 0.1]] * 16 + [[0.9, 0.9]] * 64, np.float32)
+        found = place_names(layout, np.arange(80), np.array([*here, *there])[:, None], NAMES, WIDE)
+        assert ("heron" in {one.text for one in found}) == named_so
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -63,6 +63,7 @@ def test_any_beginning_of_the_list_is_even_over_the_kinds() -> None:
     for some in roles.values():
         assert all({case.kind for case in some[start : start + 4]} == set(KINDS) for start in range(0, len(some), 4))
     assert [case.seed for case in roles["planted"]] == [case.seed for case in roles["clean"]]
+    assert not {case.seed for case in found} & {case.seed for case in cases(64)}
 
 
 def test_a_twin_sees_the_same_pictures_without_the_plant() -> None:

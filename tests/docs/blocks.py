@@ -1,9 +1,10 @@
 """The code blocks of README and docs: what they are, and how each is run.
 
 A block of `sh` or `python` is run by `make test`, page by page in its order (tests/service/test_pages.py). An HTML
-comment on the line before it says otherwise: `<!-- run: proof -->`, only by `make proof`, because it takes minutes, and
-`<!-- run: no, REASON -->`, never here. Both are still checked: that the shell can read it, that every `atlas` command
-has the options that are named, that Python compiles.
+comment on the line before it says otherwise: `<!-- run: proof -->`, only by `make proof`, because it takes minutes
+(`<!-- run: proof, exits 1 -->`: and ends so, as the page says), and `<!-- run: no, REASON -->`, never here. Both are
+still checked: that the shell can read it, that every `atlas` command has the options that are named, that Python
+compiles.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).parents[2]
-MARK = re.compile(r"<!-- run: (proof|no, \S.*\S) -->")
+MARK = re.compile(r"<!-- run: (?P<run>proof|no)(?:, (?:exits (?P<status>[0-9])|(?P<reason>\S.*\S)))? -->")
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Block:
         text: What is in it.
         run: `test`, `proof` or `no`.
         reason: Why it is not run.
+        status: With which it ends.
     """
 
     page: str
@@ -39,6 +41,7 @@ class Block:
     text: str
     run: str = "test"
     reason: str = ""
+    status: int = 0
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"
@@ -58,8 +61,9 @@ def blocks_of(page: Path) -> Iterator[Block]:
         if token.type not in ("fence", "code_block") or token.map is None:
             continue
         mark = MARK.fullmatch(lines[token.map[0] - 1].strip()) if token.map[0] else None
-        run, _, reason = mark[1].partition(", ") if mark else ("test", "", "")
-        yield Block(str(page.relative_to(ROOT)), token.map[0] + 1, token.info.strip(), token.content, run, reason)
+        said = mark.groupdict(default="") if mark else {"run": "test", "reason": "", "status": ""}
+        yield Block(str(page.relative_to(ROOT)), token.map[0] + 1, token.info.strip(), token.content,
+                    said["run"], said["reason"], int(said["status"] or 0))  # fmt: skip
 
 
 def all_blocks() -> list[Block]:

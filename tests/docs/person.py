@@ -56,7 +56,7 @@ class Person:
         asked = ["bash", "-c", script]
         done = subprocess.run(asked, cwd=where, capture_output=True, stdin=subprocess.DEVNULL, check=False)
         said = (done.stdout + done.stderr)[-4000:].decode(errors="replace")
-        assert done.returncode == 0, f"{block} ended with {done.returncode}:\n{block.text}\n{said}"
+        assert done.returncode == block.status, f"{block} ended with {done.returncode}:\n{block.text}\n{said}"
 
 
 def at_home(folder: Path) -> None:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from atlas_client.cli import run
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.proof
 OpenPage = Callable[..., Page]
 LAYER, EARLIER, SIDE = "features.7", "features.4", 20
-LONG = 240_000  # milliseconds that a job may take on a busy machine
+LONG, PATIENCE = 600_000, 60_000  # milliseconds that a job and a page may take on a busy machine
 
 __all__ = ["test_a_second_visit_asks_nothing_immutable", "test_names_can_be_read"]
 
@@ -76,6 +77,14 @@ def served(work: Path, report: Report) -> Iterator[Served]:
                 yield Served(url, client, atlas, atlas["spec"]["layers"], atlas["spec"]["levels"])
         finally:
             process.send_signal(signal.SIGTERM)
+
+
+@pytest.fixture(scope="module")
+def patience() -> Iterator[int]:
+    """Also of what is expected to be seen."""
+    expect.set_options(timeout=PATIENCE)
+    yield PATIENCE
+    expect.set_options(timeout=5_000)
 
 
 @pytest.fixture
@@ -168,7 +177,7 @@ def test_a_cell_tells_its_classes_patches_samples_and_layers(page: Page, served:
     expect(page.get_by_role("tooltip")).to_contain_text(f"Average of {cell['count']} samples")
     page.mouse.click(*middle(page, cell))
     details = page.locator("#details")
-    expect(details.locator(".bars .name")).to_have_text([one["name"] for one in cell["classes"]])
+    expect(details.locator(".bars").first.locator(".name")).to_have_text([one["name"] for one in cell["classes"]])
     expect(details.locator("figure.cell .badge")).to_have_text("Seeded from data")
     expect(page.locator(".exemplars img")).to_have_count(len(cell["exemplars"]))
     until(page, "[...document.querySelectorAll('.exemplars img')].every(image => image.naturalWidth > 1)")
@@ -300,6 +309,16 @@ def test_a_new_picture_lands(page: Page, tmp_path: Path) -> None:
     expect(landed).to_contain_text("of them lie among samples like themselves", timeout=LONG)
     expect(page.get_by_role("region", name="Novelty")).to_contain_text(re.compile(r"p = [01]\.\d\d"))
     expect(landed.locator(".bars").last.locator(".name").first).to_have_text(name)
+    strange = tmp_path / "strange.png"
+    ramp = np.linspace(0, 255, 64).astype(np.uint8)
+    Image.fromarray(np.dstack(np.broadcast_arrays(ramp, ramp[:, None], np.uint8(128)))).save(strange)
+    page.get_by_label("Pictures to place").set_input_files(strange)
+    verdict = page.get_by_role("article", name="strange.png").get_by_role("region", name="Novelty")
+    expect(verdict).to_contain_text("Unseen", timeout=LONG)
+    box = verdict.bounding_box()
+    assert box is not None
+    assert box["width"] > 200  # to be read, not only to be heard
+    assert box["height"] > 50
 
 
 def test_a_link_a_picture_and_cells_are_taken_along(page: Page, open_page: OpenPage) -> None:

@@ -275,6 +275,10 @@ def test_a_layer_name_may_hold_slashes_and_tiles_are_readable_before_the_rest(ap
     assert_problem(api.get(f"{level}/tiles/0/0"), 404, "not-yet")
     wished = api.get(f"{level}/tiles/0/0", params={"wish": True})
     assert (wished.status_code, wished.content, wished.headers["retry-after"]) == (202, b"", "1")
+    for samples in (f"{level}/cells/0-0/samples", f"/v1/atlases/{atlas}/layers/{ENCODED}/samples"):
+        assert_problem(api.get(samples), 404, "not-yet")
+        wished = api.get(samples, params={"wish": True})
+        assert (wished.status_code, wished.json()["items"], wished.json()["total"]) == (202, [], 0)
 
     icon = np.full((1, 4, 4, 3), 200, np.uint8)
     tile = compose_tile(icon, np.array([[2, 1]], np.int32), 5, 5)

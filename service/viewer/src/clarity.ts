@@ -60,5 +60,5 @@ export const UNCLEAR = "No clear class";
 
 /** What a cell is headed with, by its clear class as `clearClass` gives it. */
 export function headed(first: ClassAmount | null | undefined, cell: Pick<CellDocument, "classes"> | null): string {
-  return first ? brief(first.name) : first === null && cell?.classes?.length ? UNCLEAR : "Cell";
+  return first ? `Speaks for ${brief(first.name)}` : first === null && cell?.classes?.length ? UNCLEAR : "Cell";
 }

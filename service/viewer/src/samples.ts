@@ -8,8 +8,9 @@ import type { Place } from "./view";
 
 type Samples = Promise<SamplePage>;
 
+// A job that runs may not know them yet: then there are none.
 const asking = ({ token, size, wrong }: Asked, more: Record<string, string> = {}) =>
-  new URLSearchParams({ page_size: String(size), ...(token && { page_token: token }), ...(wrong && { wrong: "true" }), ...more });
+  new URLSearchParams({ wish: "true", page_size: String(size), ...(token && { page_token: token }), ...(wrong && { wrong: "true" }), ...more });
 
 export function samplesOfCell(source: Source, layer: string, { side, column, row }: Place, asked: Asked): Samples {
   return json(`${(source as ServiceSource).level(layer, side)}/cells/${column}-${row}/samples?${asking(asked)}`);

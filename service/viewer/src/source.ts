@@ -4,6 +4,7 @@ import { Problem, bytes, json, listOf, quoted } from "./api";
 import { type Copy, copy } from "./offline";
 import type { Atlas, CellDocument, Job, Layer, Manifest } from "./types";
 import type { Strongest } from "./clarity";
+import { rowOfHalves } from "./table";
 import { Cells } from "./view";
 
 export const TILE_SIDE = 10;
@@ -204,6 +205,8 @@ export class FolderSource implements Source {
   readonly version = "";
   private digests: Digests = new Map();
   private readonly levels = new Map<string, Promise<CellDocument[]>>();
+  private readonly tables = new Map<string, Promise<ArrayBuffer>>();
+  private beside: NonNullable<Manifest["beside"]> = {};
 
   /** @param base Address of the folder, ending in a slash, relative to the page. */
   constructor(private readonly base = "") {}
@@ -212,6 +215,7 @@ export class FolderSource implements Source {
     const manifest = await json<Manifest>(`${this.base}manifest.json`);
     if (!manifest.layers) throw new Problem(404, "The manifest beside this page is not that of an atlas.");
     this.digests = published(manifest);
+    this.beside = manifest.beside ?? {};
     return {
       id: manifest.id, name: null, state: "succeeded", spec: manifest.spec, names: manifest.names ?? {}, progress: {}, etaSeconds: null,
       error: null, manifest, layers: layersOf(manifest), seeded: seededOf(manifest.spec, manifest), of: null,
@@ -219,6 +223,24 @@ export class FolderSource implements Source {
   }
 
   private folder(layer: string, side: number): string { return `${this.base}${encodeURIComponent(quoted(layer))}/${side}`; }
+
+  /** Whether what every cell adds to every class lies there. */
+  get hasClasses(): boolean { return Object.keys(this.beside).some((path) => path.endsWith("/attribution.safetensors")); }
+
+  /** What every cell of a level adds to a class. */
+  async attribution(layer: string, side: number, label: number): Promise<number[]> {
+    const path = `${this.folder(layer, side)}/attribution.safetensors`;
+    if (!(`${quoted(layer)}/${side}/attribution.safetensors` in this.beside)) throw new Problem(404, "This folder does not tell what the cells of this level add to classes.");
+    const found = this.tables.get(path) ?? bytes(path);
+    this.tables.set(path, found);
+    found.catch(() => this.tables.delete(path));
+    return rowOfHalves(await found, "attribution", label);
+  }
+
+  /** The names of a layer's regions; none where none are told. */
+  async names<T>(layer: string): Promise<T[]> {
+    return `${quoted(layer)}/names.json` in this.beside ? json<T[]>(`${this.base}${encodeURIComponent(quoted(layer))}/names.json`) : [];
+  }
 
   /** All cells of a level, read once. */
   cells(layer: string, side: number): Promise<CellDocument[]> {

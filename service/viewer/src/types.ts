@@ -69,6 +69,8 @@ export interface Manifest {
   dataset?: { classes?: string[] | null; images?: number; [more: string]: any };
   layers: Record<string, LayerQualities>;
   artifacts: Record<string, { sha256: string; [more: string]: any }>;
+  /** Of a folder: what lies there beside its artifacts, by path. */
+  beside?: Record<string, { sha256: string; [more: string]: any }>;
   [more: string]: any;
 }
 

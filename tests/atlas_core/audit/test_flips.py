@@ -119,7 +119,8 @@ def test_a_verdict_of_flips_speaks_of_the_size_that_proves_it() -> None:
     judged, reason, _ = verdict(pooled([at_sizes(90, 160)], **TWO), controls, 200, 50)
     assert judged == "flips"
     assert reason == ("patches of 25 % of the picture's side, the one of 2 sizes at which they flip most beyond "
-                      "controls, flip 45 % of 200 images in the best corner; random crops of the target 1 %")  # fmt: skip
+                      "controls, flip 45 % of 200 images in the best corner; random crops of the target "
+                      "1 %")  # fmt: skip
 
 
 @pytest.mark.parametrize(

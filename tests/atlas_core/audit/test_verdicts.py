@@ -108,7 +108,7 @@ NONE = shown_by(0, 0, 0)
     ("hits", "changes", "kind", "found"),
     [
         (200, {"strays": ALIKE}, "shared", True),
-        (110, {"strays": shown_by(12, 42)}, "shared", True),
+        (115, {"strays": shown_by(12, 42)}, "shared", True),
         (200, {"strays": FEW_STRAYS}, "feature", False),
         (200, {"strays": shown_by(30, 60, classes=1)}, "feature", False),  # of one other class: these look alike
         (200, {"strays": {**shown_by(30, 60, classes=1), "others": 1}}, "shared", True),  # there is no more
@@ -117,7 +117,7 @@ NONE = shown_by(0, 0, 0)
         (200, {"strays": NONE, "spread": None}, "feature", False),
         (200, {"strays": NONE, "spread": 0.02}, "fixed", True),
         (90, {"strays": NONE, "spread": 0.02}, "fixed", False),
-        (200, {"strays": NONE, "spread": 0.09, "usual_spread": 0.28}, "fixed", True),
+        (200, {"strays": NONE, "spread": 0.09, "usual_spread": 0.29}, "fixed", True),
         (200, {"strays": NONE, "spread": 0.09, "usual_spread": 0.26}, "feature", False),
         (200, {"strays": NONE, "spread": 0.09, "usual_spread": None}, "fixed", True),
         (200, {"strays": NONE, "spread": 0.11, "usual_spread": 0.4}, "feature", False),
@@ -184,12 +184,12 @@ def test_noise_covers_which_pictures_are_mapped(images: int, least: float, most:
     assert row["another_seed_finds_it"] == pytest.approx(other if result.verdict == "pass" else 1 - other, abs=1e-3)
 
 
-def test_what_most_seeds_would_not_find_fails_nothing_and_is_told() -> None:
+def test_what_two_of_three_seeds_would_not_find_fails_nothing_and_is_told() -> None:
     """Of 3 pictures expected, of one class and of another, both are there and 3 or more less than half of the times."""
     result = judge(measured(candidate(200, strays=shown_by(3, 90))), Thresholds())
     assert (result.verdict, result.findings) == ("pass", [])
     assert [one["class"] for one in result.tables["unsure"]] == ["red"]
-    assert "1 cell stands out here and would more likely not with another seed" in result.reason
+    assert "1 cell stands out here and with one other seed in three or more would not" in result.reason
     assert 0.4 < float(result.noise["another_verdict"] or 0) < 0.5
     twice = judge(
         measured(*[candidate(200, column=column, strays=shown_by(3, 90)) for column in range(2)]), Thresholds()
@@ -209,10 +209,10 @@ def test_noise_covers_which_pictures_crops_are_cut_from() -> None:
 def test_noise_covers_where_things_lie() -> None:
     still: dict[str, Any] = {"strays": shown_by(0, 0, 0), "spread": 0.099, "usual_spread": None}
     sure = judge(measured(candidate(250, **still, spread_error=0.0)), Thresholds())
-    unsure = judge(measured(candidate(250, **still, spread_error=0.02)), Thresholds())
+    unsure = judge(measured(candidate(250, **still, spread_error=0.0015)), Thresholds())
     assert (sure.verdict, unsure.verdict) == ("fail", "fail")
     assert sure.noise["another_verdict"] == 0
-    assert unsure.noise["another_verdict"] == pytest.approx(0.49, abs=0.03)
+    assert unsure.noise["another_verdict"] == pytest.approx(0.31, abs=0.03)
 
 
 def test_a_cell_counts_once_in_the_noise_and_several_are_found_by_themselves() -> None:

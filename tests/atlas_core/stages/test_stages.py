@@ -95,7 +95,7 @@ def test_every_artifact_that_the_manifest_names_is_there(tiny_atlas: TinyAtlas) 
     folder = tiny_atlas.directory
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     shown = {path for path in files if not path.startswith(".store/")}
-    assert shown == {*tiny_atlas.manifest["artifacts"], "manifest.json"}
+    assert shown == {*tiny_atlas.manifest["artifacts"], *tiny_atlas.manifest["beside"], "manifest.json"}
     for path, entry in tiny_atlas.manifest["artifacts"].items():
         assert (folder / path).stat().st_size == entry["bytes"]
 

@@ -112,8 +112,14 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def patience() -> int:
+    """Milliseconds that a page may take for what is asked of it."""
+    return 10_000
+
+
 @pytest.fixture
-def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
+def open_page(browser: Browser, patience: int, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
     """Open an address; the test fails where the page erred, complained, or asked another origin.
 
     `allow` is a pattern of complaints that the test brings about; unless it is the `first` visit, the guide was shown
@@ -141,7 +147,7 @@ def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Call
     ) -> Page:  # fmt: skip
         more.setdefault("reduced_motion", "reduce")  # nothing is half-way when it is looked at
         page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme, **more)  # type: ignore[arg-type]
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(patience)
         watch(page, urlsplit(address).netloc, allow)
         if not first:
             # a report's sandbox has no storage

@@ -63,7 +63,7 @@ def test_a_chosen_cell_is_told_in_its_panel(served: Served, page: Page) -> None:
     cell = fullest(served)
     page.mouse.click(*middle(page, served, cell))
     panel = page.locator("#details")
-    expect(panel.locator("h2").first).to_have_text(cell["classes"][0]["name"])
+    expect(panel.locator("h2").first).to_have_text(f"Speaks for {cell['classes'][0]['name']}")
     expect(panel.locator("figure.cell .badge")).to_have_text("Seeded from data")
     samples = served.atlas["manifest"]["layers"][LAYER]["samples"]
     share = f"{cell['count']} ({100 * cell['count'] / samples:.0f} % of the layer's)"

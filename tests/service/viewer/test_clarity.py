@@ -43,7 +43,7 @@ def test_a_cell_that_adds_almost_nothing_has_no_clear_class(open_page: OpenPage,
         expect(page.get_by_role("tooltip")).to_contain_text("teapot")
         expect(page.get_by_role("tooltip").get_by_text("No clear class")).to_have_count(int(faint))
         page.mouse.click(*at(page, 4, column + 0.5, row + 0.5))
-        expect(panel.locator("h2").first).to_have_text(name)
+        expect(panel.locator("h2").first).to_have_text(name if faint else f"Speaks for {name}")
         expect(page.locator("#said")).to_contain_text(name.lower())
         assert panel.locator(".fill").evaluate_all("bars => bars.map(bar => bar.style.width)") == widths
         expect(panel).to_contain_text("A full bar is 3.50 logits")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pytest
 from playwright.sync_api import Page, expect
 
-from tests.corners import corner_cells
-from tests.service.viewer.conftest import at, painted
+from atlas_core import tables
+from tests.corners import corner_cells, write_corners
+from tests.service.viewer.conftest import at, painted, serving
 
 OpenPage = Callable[..., Page]
 
@@ -32,3 +38,34 @@ def test_a_folder_has_heat_maps_of_what_its_cells_tell(open_page: OpenPage, corn
     grainy = corner_cells(4)["top right"]  # all are as faithful, one is marked
     marked = weakest.filter(has_text="It is grainy")
     expect(marked).to_have_attribute("title", f"Column {grainy[0]}, row {grainy[1]}")
+
+
+@pytest.fixture
+def told_address(tmp_path: Path) -> Iterator[str]:
+    """A folder that tells names and classes of one layer, as `atlas build` leaves it."""
+    folder = write_corners(tmp_path / "told")
+    place: dict[str, Any] = {"rank": "country", "width": 0.25, "x": 0.125, "y": 0.875, "samples": 9, "images": 9,
+                             "share": 0.5, "bits": 2.0}  # fmt: skip
+    attribution = np.array([[0.5, -2.5, 0.00001, 6], [0, 0, 0, 0], [1, 2, 3, 4]], np.float16)
+    beside = {
+        "features.5/names.json": json.dumps([{**place, "name": "teapot", "classes": [2]}]).encode(),
+        "features.5/4/attribution.safetensors": tables.pack({"attribution": attribution}),
+    }
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for path, data in beside.items():
+        (folder / path).write_bytes(data)
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "beside": {key: {"sha256": "-"} for key in beside}}))
+    with serving(folder) as address:
+        yield address
+
+
+def test_a_folder_has_names_and_heat_maps_of_its_classes(open_page: OpenPage, told_address: str) -> None:
+    page = painted(open_page(f"{told_address}#layer=features.5&side=4&panel=heat&look=colours"), 4)
+    page.wait_for_function("() => document.querySelector('.map').dataset.names?.includes('teapot')")
+    page.get_by_role("combobox", name="A class").fill("heron")
+    page.keyboard.press("Enter")
+    legend = page.get_by_role("region", name="Heat map")
+    expect(legend.locator(".ends span")).to_have_text(["−6.00", "0", "+6.00"])
+    for corner, said in zip(corner_cells(4).values(), ("+0.50", "−2.50", "+0.00001", "+6.00"), strict=True):
+        page.mouse.move(*at(page, 4, corner[0] + 0.5, corner[1] + 0.5))
+        expect(legend).to_contain_text(f"This cell: {said}")

@@ -67,7 +67,7 @@ def test_without_a_worker_or_a_service_it_says_so_and_what_to_do_and_looks_again
     still.services.ledger.gone(still.services.ledger.workers()[0])
     page = open_page(still.url, allow="503|ERR_CONNECTION|ERR_INTERNET|Failed to load")
     try:
-        expect(page.get_by_role("alert")).to_contain_text("Nothing is being worked on. no worker takes from the queue")
+        expect(page.get_by_role("alert")).to_contain_text("Nothing is being worked on. No worker takes from the queue")
     finally:
         still.worker_beats()
     expect(page.get_by_role("alert")).to_have_count(0, timeout=10_000)

@@ -26,7 +26,7 @@ OpenPage = Callable[..., Page]
 LAYER, OTHER, SIDE, SHOWN = "features.4", "features.7", 3, 30
 PATIENCE = 60_000  # milliseconds: the first picture waits for a worker to load the model
 NOVELTY = {
-    "novelty_p": 0.02, "word": "rare", "n": 999, "layers": [LAYER], "blind_spots": ["colours that changed"],
+    "novelty_p": 0.02, "word": "unseen", "n": 999, "layers": [LAYER], "blind_spots": ["colours that changed"],
     "parts": {"energy": {"p": 0.5, "word": "ordinary", "weight": 1, "says": "how little it is like any class"},
               "spoiled": {"p": 0.01, "word": "unseen", "weight": 2, "says": "how much it looks turned"}},
 }  # fmt: skip
@@ -84,9 +84,12 @@ def test_where_a_picture_lands_is_lit_and_what_the_model_makes_of_it_is_told(
     landed = page.get_by_role("article")
     expect(landed).to_contain_text("of them lie among samples like themselves", timeout=PATIENCE)
     novelty = page.get_by_role("region", name="Novelty")
-    expect(novelty).to_contain_text("Rare p = 0.02")
+    expect(novelty).to_contain_text("Unseen p = 0.02")
+    box = novelty.bounding_box()
+    assert box is not None
+    assert box["width"] > 200  # to be read, not only to be heard
     expect(novelty).to_contain_text(
-        "Few images of the atlas are as strange: 19 of 999. Strangest is how much it looks turned."
+        "Hardly any image of the atlas is as strange: 19 of 999. Strangest is how much it looks turned."
     )
     novelty.locator("summary").click()
     for text in ("Looks spoiled", "how little it is like any class: p = 0.50", "colours that changed", "cannot see"):

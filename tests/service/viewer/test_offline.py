@@ -54,7 +54,7 @@ def test_a_copy_shows_its_map_and_cells_without_a_network(
     cell = first_cell(served)
     expect(page.get_by_role("application")).to_have_attribute("aria-label", re.compile("^features.7, 3 cells a side"))
     page.mouse.click(*at(page, 3, cell["column"] + 0.5, cell["row"] + 0.5))
-    expect(page.locator("#details h2").first).to_have_text(cell["classes"][0]["name"])
+    expect(page.locator("#details h2").first).to_have_text(f"Speaks for {cell['classes'][0]['name']}")
     expect(page.locator(".exemplars img")).to_have_count(2)
     until(
         lambda: page.evaluate("[...document.querySelectorAll('.exemplars img')].every((one) => one.naturalWidth)"), 10

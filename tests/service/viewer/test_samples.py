@@ -66,6 +66,9 @@ def test_all_samples_of_a_chosen_cell_page_by_page(live: Live, page: Page) -> No
     expect(page.locator(".chosen figcaption")).to_contain_text(wrong[0]["image"])
     expect(page.locator(".chosen figcaption")).to_contain_text(f"taken for {wrong[0]['predicted']['name']}")
     page.wait_for_function("() => document.querySelector('.chosen img').naturalWidth > 0")
+    page.get_by_role("button", name="Where does all of it land?").click()
+    landed = page.get_by_role("article", name=wrong[0]["image"].rpartition("/")[2])
+    expect(landed).to_contain_text("of them lie among samples like themselves", timeout=30_000)
 
 
 def test_a_page_of_samples_stays_while_other_cells_are_pointed_at(live: Live, page: Page) -> None:

@@ -108,7 +108,7 @@ function Comparison({ view, compared }: { view: View; compared: Compared }) {
       <p>What does the model tell {first} and {second} apart by? Here are the {count(compared.samples)} samples, of {count(compared.images)} images at {compared.layer}, that add most to either.</p>
       <details open>
         <summary>How to read it</summary>
-        <p class="quiet">Across: what a sample adds to {second} less what it adds to {first}, {amount(compared.scale)} logits or more at the edges. In the middle it adds to both alike. Upwards: like lies beside like, no more. A name on the map is the class that the samples about it add most to; it may be a third one.</p>
+        <p class="quiet">Across: what a sample adds to {second} less what it adds to {first}, {amount(compared.scale)} logits or more at the edges. In the middle it adds to both alike. Upwards: like lies beside like, no more. A name on the map is the class of the samples about it, which may be a third one.</p>
         <p class="quiet">What lies at an edge is what the model goes by. Where that belongs to the class itself, good. Where it is a background, a tool or a text beside it, a picture of the other class could be mistaken for it: the patch test tells whether it is.</p>
       </details>
       <Ends view={view} compared={compared} />

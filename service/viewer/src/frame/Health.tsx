@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { Problem, json } from "../api";
 import { Icon } from "../parts/Icon";
+import { sentence } from "../parts/words";
 
 const LOOK = 20_000, LOOK_AGAIN = 3_000; // milliseconds
 
@@ -19,7 +20,7 @@ export function Health() {
     return () => { gone = true; clearTimeout(timer); };
   }, []);
   if (!problem.value) return null;
-  return <p class="health" role="alert"><Icon name="warning" /><span><strong>{named(problem.value)}</strong> {problem.value.message}</span></p>;
+  return <p class="health" role="alert"><Icon name="warning" /><span><strong>{named(problem.value)}</strong> {sentence(problem.value.message)}</span></p>;
 }
 
 function named({ status, message }: Problem): string {

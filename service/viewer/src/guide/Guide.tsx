@@ -36,12 +36,12 @@ export function Guide({ view }: { view: View }) {
   return (
     <section class="guide" aria-label="How to read this map">
       <div class="top"><h2 ref={heading} tabIndex={-1}>{TITLES[at - 1]}</h2><IconButton icon="close" name="Close the guide" onClick={close} /></div>
-      {told ? <Step view={view} step={at} story={told} /> : <Busy>Looking for an example…</Busy>}
       <nav aria-label="Steps">
         <span class="quiet">Step {at} of {STEPS}</span>
         {at > 1 && <button type="button" onClick={() => { step.value = at - 1; }}>Back</button>}
         {at < STEPS ? <button type="button" class="primary" onClick={() => { step.value = at + 1; }}>Next</button> : <button type="button" class="primary" onClick={close}>Explore the map</button>}
       </nav>
+      {told ? <Step view={view} step={at} story={told} /> : <Busy>Looking for an example…</Busy>}
     </section>
   );
 }
@@ -103,7 +103,7 @@ function Showing({ view, story: { place, cell, layer } }: { view: View; story: S
         <figure><CellIcon view={view} layer={layer} place={place} label="The icon of the cell" /><figcaption>The icon</figcaption></figure>
         {patches.length > 0 && <figure><ul>{patches.map((one, n) => <li key={n}><img src={address(n)!} alt={String(one.image)} /></li>)}</ul><figcaption>Real patches</figcaption></figure>}
       </div>
-      <p>{seeded ? "Beginning with an average of real patches," : "Beginning with noise,"} a picture is changed step by step until it excites the layer as the average does: <strong>the icon, what the layer sees in all of them.</strong>{fidelity !== undefined && <> How well it does is measured: this one has {decimal(fidelity)} of 1.</>} An orange dot on the map marks icons that fall short.</p>
+      <p>{seeded ? "Beginning with an average of real patches," : "Beginning with noise,"} a picture is changed step by step until it excites the layer as the average does: <strong>the icon, what the layer sees in all of them.</strong>{fidelity !== undefined && <> How well it does is its fidelity: here {decimal(fidelity)}, where 1 is exactly so.</>} An orange dot on the map marks icons that fall short.</p>
       <p class="quiet">Zoom in for finer cells; choose a cell to see all about it.</p>
     </>
   );

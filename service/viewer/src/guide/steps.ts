@@ -33,6 +33,9 @@ export const guideOf = feature((view: View): Guide => {
   return guide;
 });
 
+/** Whether the address asks for more than a layer: then what it shows comes before any greeting. */
+export const comesByLink = (): boolean => [...new URLSearchParams(location.hash.slice(1)).keys()].some((key) => key !== "layer");
+
 /** Open it on the first visit. */
 export function greet(view: View): void {
   const { step } = guideOf(view);

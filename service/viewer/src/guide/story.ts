@@ -16,7 +16,7 @@ export interface Story {
   mates: SampleDocument[];
 }
 
-const MATES = 24, PATCHES = 8, LOOKED = 1000;
+const MATES = 24, PATCHES = 6, LOOKED = 1000;
 
 /** Tell it of the layer that is shown; null where there is no cell. */
 export async function storyOf(view: View): Promise<Story | null> {
@@ -54,5 +54,16 @@ async function pictureOf(source: ServiceSource, layer: string, { exemplars }: Ce
   const query = new URLSearchParams({ image: String(first.image), page_size: "100" });
   const { items } = await json<{ items: SampleDocument[] }>(`${source.root}/layers/${quoted(layer)}/samples?${query}`);
   const own = ({ row, column }: SampleDocument) => row === first.row && column === first.column;
-  return [...items.filter(own), ...items.filter((one) => !own(one))].filter((one) => one.crop !== null).slice(0, PATCHES);
+  return apart([...items.filter(own), ...items.filter((one) => !own(one))].filter((one) => one.crop !== null), PATCHES);
+}
+
+// The first, then always the one that lies farthest in the picture from all before it, so that their numbers can be read.
+function apart(all: SampleDocument[], most: number): SampleDocument[] {
+  const taken = all.slice(0, 1), left = all.slice(1);
+  const near = (one: SampleDocument) => Math.min(...taken.map(({ row, column }) => Math.hypot(row - one.row, column - one.column)));
+  while (left.length && taken.length < most) {
+    const farthest = left.reduce((best, one, n) => (near(one) > near(left[best]!) ? n : best), 0);
+    taken.push(...left.splice(farthest, 1));
+  }
+  return taken;
 }

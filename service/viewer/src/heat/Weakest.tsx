@@ -45,6 +45,7 @@ export function Weakest({ view, shown, title, cells }: { view: View; shown: Heat
   return (
     <section aria-label={title}>
       <h3>{title}, the weakest first</h3>
+      <p class="quiet small">Of {layer} at {side} cells a side.</p>
       <ol class="weakest">
         {cells.map((n) => {
           const column = shown.column[n]!, row = shown.row[n]!, cell = found.value.get(n);

@@ -1,7 +1,7 @@
-// Heat maps of a folder of `atlas build`, worked out from its cells: what these tell of themselves, no class.
+// Heat maps of a folder of `atlas build`, worked out from its cells and from what lies beside them of every class.
 
 import { enoughSamples } from "../enough";
-import type { CellDocument } from "../types";
+import type { CellDocument, ClassName } from "../types";
 import type { HeatDocument } from "./scale";
 
 const VALUES: Record<string, (cell: CellDocument) => number | null> = {
@@ -16,11 +16,20 @@ export const TOLD = Object.keys(VALUES);
 
 /** The heat map of a measure of `TOLD`, as the service tells it. */
 export function heatOfCells(measure: string, layer: string, side: number, cells: readonly CellDocument[]): HeatDocument {
-  const count = cells.map((cell) => cell.count), value = cells.map(VALUES[measure]!), enough = enoughSamples(count);
+  return heatOfValues(measure, null, layer, side, cells, cells.map(VALUES[measure]!));
+}
+
+/** The heat map of a class, from what every cell adds to it. */
+export function heatOfClass(of: ClassName, layer: string, side: number, cells: readonly CellDocument[], value: number[]): HeatDocument {
+  return heatOfValues("attribution", of, layer, side, cells, value);
+}
+
+function heatOfValues(measure: string, of: ClassName | null, layer: string, side: number, cells: readonly CellDocument[], value: (number | null)[]): HeatDocument {
+  const count = cells.map((cell) => cell.count), enough = enoughSamples(count);
   const known = value.filter((one, n): one is number => one !== null && count[n]! >= enough);
   const least = known.length ? Math.min(...known) : 0, greatest = known.length ? Math.max(...known) : 0;
   return {
-    layer, side, measure, class: null, scale: Math.max(Math.abs(least), Math.abs(greatest)), least, greatest, enough,
+    layer, side, measure, class: of, scale: Math.max(Math.abs(least), Math.abs(greatest)), least, greatest, enough,
     column: cells.map((cell) => cell.column), row: cells.map((cell) => cell.row), count, value,
   };
 }

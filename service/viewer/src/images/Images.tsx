@@ -81,8 +81,8 @@ function Landed({ view, landing }: { view: View; landing: Landing }) {
       {landing.problem.value && <p class="failed" role="alert">{landing.problem.value} <button type="button" onClick={() => { landing.waiting.value = "Placing it…"; void landings.ask(landing); }}>Try again</button></p>}
       {!answer && !landing.problem.value && <Busy>{landing.waiting.value}</Busy>}
       {landing.shown.value && <Picture view={view} landing={landing} at={at.value} onChoose={choose} />}
-      {placed && <Positions view={view} positions={placed.positions} typical={placed.typical_share} />}
       {answer && <Novelty novelty={answer.novelty} reason={answer.novelty_reason ?? null} />}
+      {placed && <Positions view={view} positions={placed.positions} typical={placed.typical_share} />}
       {answer?.classes?.length ? <><h3>What the model takes it for</h3><Bars rows={answer.classes.map((one) => ({ name: brief(one.name), title: one.name, value: percent(one.probability), share: one.probability }))} /></> : null}
       {answer && (
         <p class="like">
@@ -99,7 +99,7 @@ function Positions({ view, positions, typical }: { view: View; positions: Positi
   return (
     <>
       <p class="quiet pointed">{pointed ? told(pointed, view) : `${count(positions.length)} positions lie on the map of ${view.layer.value}${unsure ? `; ${count(unsure)} hollow ${unsure === 1 ? "one" : "ones"} could lie in several places` : ""}.`}</p>
-      {typical !== undefined && <p class="quiet" title="As near to their neighbours as 95 % of the atlas's own samples are to theirs">{percent(typical)} of them lie among samples like themselves{typical < 1 ? "; the others have a dot" : ""}.</p>}
+      {typical !== undefined && <p class="quiet" title="As near to their neighbours as 95 % of the atlas's own samples are to theirs">{percent(typical)} of them lie among samples like themselves{typical < 1 ? "; the others have a white dot in the picture" : ""}.</p>}
     </>
   );
 }

@@ -15,7 +15,7 @@ export function Novelty({ novelty, reason }: { novelty: NoveltyAnswer | null; re
   if (!novelty) return <p class="quiet">{reason ? `Whether it is new to the atlas cannot be said: ${reason}` : "Whether it is new to the atlas cannot be said."}</p>;
   const [title, text] = WORDS[novelty.word], parts = Object.entries(novelty.parts).sort(([, a], [, b]) => a.p - b.p), [first] = parts;
   return (
-    <section class={`novelty ${novelty.word}`} aria-label="Novelty">
+    <section class={novelty.word === "ordinary" ? "novelty" : "novelty strange"} aria-label="Novelty">
       <p><strong>{title}</strong> <span class="number" title="novelty_p: small is strange. Of images like those of the atlas 5 % have .05 or less.">p = {short(novelty.novelty_p)}</span></p>
       <p class="quiet">{said(text, novelty)}{novelty.word !== "ordinary" && first ? ` Strangest is ${first[1].says}.` : ""}</p>
       <details>

@@ -110,6 +110,7 @@ function plain(problem: Problem, { name }: Landing): string {
     case 413: return `“${name}” is too large. ${problem.message}`;
     case 415: return unreadable(name);
     case 422: return `“${name}” cannot be placed: ${problem.message}`;
+    case 503: case 504: return "The service is too busy to place it now. Try again in a moment.";
     case 429: return "Too many pictures are waiting to be placed. Try again in a minute.";
     default: return problem.message;
   }

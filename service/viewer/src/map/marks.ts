@@ -48,7 +48,7 @@ export const attachMarks: Attach = (map) => {
 };
 
 function dot(context: CanvasRenderingContext2D, left: number, top: number, size: number, colour: string): void {
-  const radius = Math.min(LARGEST, Math.max(2.5, size * 0.075)), inset = Math.min(size * 0.04, size * 0.015 + LARGEST / 2) + radius;
+  const radius = Math.min(LARGEST, Math.max(3.5, size * 0.075)), inset = Math.min(size * 0.04, size * 0.015 + LARGEST / 2) + radius;
   context.beginPath();
   context.arc(left + size - inset, top + inset, radius * 0.84, 0, 2 * Math.PI);
   context.fillStyle = colour;

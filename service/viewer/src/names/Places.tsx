@@ -26,6 +26,7 @@ export function Places({ view }: { view: View }) {
           <li key={`${one.name} ${one.x}`}><button type="button" title={`${percent(one.share)} of what is said there, ${(2 ** one.bits).toFixed(1)} times as often as on the whole map`} onClick={() => go(one)}>{brief(one.name)}{again(found, n)}</button></li>
         ))}
       </ul>
+      <p class="quiet small">Its widest regions. Zoom in for the names of smaller ones.</p>
     </>
   );
 }

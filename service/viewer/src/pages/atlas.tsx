@@ -1,12 +1,12 @@
 // One atlas: its map, and the panels beside it.
 
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { bound, maybe, number, text } from "../address";
 import { Problem } from "../api";
 import { Guide } from "../guide/Guide";
 import { heatOf } from "../heat/heat";
-import { greet, guideOf } from "../guide/steps";
+import { comesByLink, greet, guideOf } from "../guide/steps";
 import { Stages } from "../linked/Stages";
 import { cameraCodec, placeCodec } from "../map/codecs";
 import { PANELS } from "../panels";
@@ -17,15 +17,17 @@ import { Progress } from "./progress";
 import { Busy } from "../parts/Busy";
 import { Choice } from "../parts/Choice";
 import { Message } from "../parts/Problem";
+import { sentence } from "../parts/words";
 import { sourceOf } from "../source";
 import { View } from "../view";
 import type { PageProps } from ".";
 
 export default function AtlasPage({ query }: PageProps) {
-  const view = useSignal<View | null>(null), problem = useSignal<Error | null>(null);
+  const view = useSignal<View | null>(null), problem = useSignal<Error | null>(null), linked = useRef(false);
   const address = query.toString();
   useEffect(() => {
     const source = sourceOf(query)!;
+    linked.current = comesByLink();
     let gone = false;
     source.refresh().then(
       (atlas) => { if (!gone) view.value = addressed(new View(source, atlas)); },
@@ -34,7 +36,7 @@ export default function AtlasPage({ query }: PageProps) {
     return () => { gone = true; view.value?.close(); };
   }, [address]);
   if (problem.value) return <Missing problem={problem.value} folder={query.has("folder")} />;
-  return view.value ? <Shown view={view.value} /> : <Busy />;
+  return view.value ? <Shown view={view.value} linked={linked.current} /> : <Busy />;
 }
 
 /** Bind what every view has to the address. */
@@ -58,14 +60,14 @@ function Missing({ problem, folder }: { problem: Error; folder: boolean }) {
   }
   return (
     <Message title={missing ? "There is no such atlas here" : "The atlas cannot be shown"}>
-      <p>{problem.message}</p>
+      <p>{sentence(problem.message)}</p>
       {missing ? <p><a href="./">See those there are</a></p> : <button type="button" onClick={() => location.reload()}>Try again</button>}
     </Message>
   );
 }
 
-function Shown({ view }: { view: View }) {
-  useEffect(() => greet(view), [view]);
+function Shown({ view, linked }: { view: View; linked: boolean }) {
+  useEffect(() => { if (!linked) greet(view); }, [view]);
   return (
     <main class="atlas" id="main">
       <Heading view={view} />

@@ -5,6 +5,7 @@ import { useEffect } from "preact/hooks";
 import { Problem, json } from "../api";
 import { Busy } from "../parts/Busy";
 import { Message } from "../parts/Problem";
+import { sentence } from "../parts/words";
 import { VersionsPage } from "../versions/VersionsPage";
 import type { ComparisonJob } from "../versions/told";
 import type { PageProps } from ".";
@@ -32,7 +33,7 @@ export default function ComparisonPage({ query }: PageProps) {
     return () => { gone = true; clearTimeout(timer); };
   }, [id]);
   const found = job.value;
-  if (!found) return problem.value ? <Message title={problem.value instanceof Problem && problem.value.status === 404 ? "There is no such comparison here" : "The comparison cannot be shown"}><p>{problem.value.message}</p><p><a href="./">Back to the atlases</a></p></Message> : <Busy />;
+  if (!found) return problem.value ? <Message title={problem.value instanceof Problem && problem.value.status === 404 ? "There is no such comparison here" : "The comparison cannot be shown"}><p>{sentence(problem.value.message)}</p><p><a href="./">Back to the atlases</a></p></Message> : <Busy />;
   if (found.request.kind === "classes") return <AtlasPage query={new URLSearchParams({ atlas: id })} />;
   return found.description ? <VersionsPage job={found} /> : <Standing job={found} />;
 }

@@ -57,7 +57,7 @@ function Known({ view, place, cell }: { view: View; place: Place; cell: CellDocu
       <Facts rows={[
         ["Samples", all ? `${count(cell.count)} (${percent(cell.count / all)} of the layer's)` : count(cell.count)], ["Images", count(cell.images)],
         ["Coherence", decimal(cell.coherence), MEANINGS.coherence],
-        ["Mean pair cosine", decimal(cell.pair_cosine), MEANINGS.cosine],
+        ["Alike in pairs", decimal(cell.pair_cosine), MEANINGS.cosine],
       ]} />
       <p class="quiet small">{coherent(cell.coherence)}</p>
       {cell.icon && <Trust icon={cell.icon} />}

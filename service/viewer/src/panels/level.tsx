@@ -8,6 +8,8 @@ import { count, decimal, percent } from "../parts/words";
 import { panelOf } from "./open";
 import type { View } from "../view";
 
+const TOUCH = matchMedia("(hover: none)");
+
 export function LevelDetails({ view }: { view: View }) {
   const layer = view.layerShown.value, level = view.level(), seeded = view.atlas.value.seeded;
   const qualities = layer?.qualities, icons = level?.qualities?.icons;
@@ -22,7 +24,7 @@ export function LevelDetails({ view }: { view: View }) {
         : "The icons are pure: no picture of the dataset went into them."}</p>}
       {icons && <p class="quiet">A dot in an icon's corner marks it: low in contrast or fidelity, a copy, or grainy.</p>}
       {icons && hasHeat(view) && <p><button type="button" onClick={() => { heatOf(view).of.value = "fidelity"; panelOf(view).value = "heat"; }}>Find the least trustworthy icons</button></p>}
-      <p class="quiet">Point at a cell or choose one to see what it is.{view.source.live && " Drag with Shift to see all samples of a part of the map."}</p>
+      <p class="quiet">{TOUCH.matches ? "Tap a cell to see what it is." : "Point at a cell or choose one to see what it is."}{view.source.live && !TOUCH.matches && " Drag with Shift to see all samples of a part of the map."}</p>
       <Places view={view} />
       {qualities && <><h3>The layer</h3><Facts rows={[
         samplesOf(qualities.samples, view.atlas.value.of ? undefined : view.atlas.value.spec.samples), ["Images", count(qualities.images)],

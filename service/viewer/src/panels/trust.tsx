@@ -16,7 +16,7 @@ function measures(icon: IconMeasures): Measure[] {
     { name: "Like a real patch", value: decimal(icon.exemplar_correlation), means: `The highest correlation with one of the nearest real patches; over ${COPIED} it is a copy`, passes: (icon.exemplar_correlation ?? 0) <= COPIED },
   ];
   return [
-    { name: "Fidelity", value: decimal(icon.whitened_cosine), means: `Does the icon excite the layer as the cell does? 1 is exactly so; from ${LOWEST_COSINE} on it shows more than an average of patches would. A cosine, after whitening`, passes: marked("low_fidelity") },
+    { name: "Fidelity", value: besideGate(icon.whitened_cosine, LOWEST_COSINE), means: `Does the icon excite the layer as the cell does? 1 is exactly so; from ${LOWEST_COSINE} on it shows more than an average of patches would`, passes: marked("low_fidelity") },
     { name: "Fidelity, slightly changed", value: decimal(icon.robust), means: "The same after the icon is blurred, turned and zoomed a little: it should not hang on single pixels" },
     { name: "Fits its own cell best", value: rank === 0 ? "yes" : rank === undefined ? "–" : `rank ${rank + 1}`, means: "Of all cells of the level, is this the one whose direction the icon excites most?" },
     { name: "Contrast", value: decimal(icon.contrast), means: "Beside that of real patches", passes: marked("low_contrast") },
@@ -24,6 +24,9 @@ function measures(icon: IconMeasures): Measure[] {
     ...copies,
   ].filter(({ value }) => value !== "–");
 }
+
+// With a digit more where the value and its gate would look alike.
+const besideGate = (value: number | null | undefined, gate: number): string => (value && value < gate && decimal(value) === decimal(gate) ? value.toFixed(3) : decimal(value));
 
 export function Trust({ icon }: { icon: IconMeasures }) {
   return (

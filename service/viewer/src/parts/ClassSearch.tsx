@@ -2,6 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { useId, useRef } from "preact/hooks";
+import { brief, count } from "./words";
 
 interface Props {
   label: string;
@@ -14,6 +15,7 @@ interface Props {
 
 const MOST = 60;
 const SEEN = 7; // that the list shows without scrolling
+const TOLD = 12; // classes that are told by name where none fits
 
 /** Classes by how well they fit what was typed: those that begin with it, then where a word does, then the others. */
 export function found(classes: string[], typed: string): number[] {
@@ -65,7 +67,11 @@ export function ClassSearch({ label, classes, value, onPick, placeholder = "Sear
             onPointerEnter={() => { at.value = n; }}>{classes[index]}</li>
         ))}
       </ul>
-      {open.value && <p class="quiet found">{fitting.length === 0 ? "No class of that name" : fitting.length > MOST ? `The first ${MOST} of ${fitting.length}; type more of the name` : fitting.length > SEEN ? `${fitting.length} classes; scroll or type` : ""}</p>}
+      {open.value && <p class="quiet found">{fitting.length === 0 ? none(classes) : fitting.length > MOST ? `The first ${MOST} of ${fitting.length}; type more of the name` : fitting.length > SEEN ? `${fitting.length} classes; scroll or type` : ""}</p>}
     </div>
   );
+}
+
+function none(classes: string[]): string {
+  return `No class of that name. There are ${count(classes.length)}${classes.length > TOLD ? "; type less of the name" : `: ${classes.map(brief).join(", ")}`}.`;
 }

@@ -2,6 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import { useTitle } from "../frame/title";
+import { sentence } from "./words";
 
 export function Message({ title, children }: { title: string; children?: ComponentChildren }) {
   useTitle(title);
@@ -9,5 +10,5 @@ export function Message({ title, children }: { title: string; children?: Compone
 }
 
 export function ProblemLine({ problem, onAgain }: { problem: Error; onAgain?: () => void }) {
-  return <p class="failed" role="alert">{problem.message} {onAgain && <button type="button" onClick={onAgain}>Try again</button>}</p>;
+  return <p class="failed" role="alert">{sentence(problem.message)} {onAgain && <button type="button" onClick={onAgain}>Try again</button>}</p>;
 }

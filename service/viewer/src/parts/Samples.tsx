@@ -1,7 +1,7 @@
 // Samples as a grid of crops, page by page.
 
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import type { Page } from "../api";
 import type { SampleDocument } from "../types";
 import { Busy } from "./Busy";
@@ -16,14 +16,18 @@ export type SamplePage = Page<SampleDocument> & { total: number };
 interface Props {
   heading: (total: number) => string;
   ask: (asked: Asked) => Promise<SamplePage>;
+  /** Counts up as long as samples may still come: then they are asked for again where there were none. */
+  looks?: number;
   /** Whether those of wrong answers can be asked for here. */
   answers?: boolean;
+  /** Place the picture that a sample is from; left out where that cannot be. */
+  onPlace?: (sample: SampleDocument) => Promise<void>;
   /** A crop is pointed at, or none. */
   onPoint?: (sample: SampleDocument | null) => void;
 }
 
 /** Give it another `key` whenever other samples are to be shown. */
-export function Samples({ heading, ask, answers = true, onPoint }: Props) {
+export function Samples({ heading, ask, looks, answers = true, onPlace, onPoint }: Props) {
   const page = useSignal<SamplePage | null>(null), problem = useSignal<Error | null>(null);
   const tokens = useSignal<(string | null)[]>([null]), place = useSignal(0), shown = useSignal(0), wrong = useSignal(false), known = useSignal(false), chosen = useSignal<SampleDocument | null>(null);
   useEffect(() => {
@@ -42,11 +46,12 @@ export function Samples({ heading, ask, answers = true, onPoint }: Props) {
       (error: Error) => { if (!gone) problem.value = error; },
     );
     return () => { gone = true; };
-  }, [place.value, wrong.value]);
+  }, [place.value, wrong.value, page.value?.total === 0 ? looks : 0]);
   useEffect(() => () => onPoint?.(null), []);
   if (problem.value) return <section class="samples" aria-label="Samples"><ProblemLine problem={problem.value} /></section>;
   const found = page.value;
   if (!found) return <section class="samples" aria-label="Samples"><Busy>Looking for samples…</Busy></section>;
+  if (found.total === 0 && looks !== undefined) return <section class="samples" aria-label="Samples"><p class="note">The samples are still to come.</p></section>;
   const first = shown.value * SHOWN, turn = (by: number) => () => { place.value += by; };
   return (
     <section class="samples" aria-label="Samples">
@@ -57,6 +62,7 @@ export function Samples({ heading, ask, answers = true, onPoint }: Props) {
           Only of images that the network got wrong
         </label>
       )}
+      {found.items.some((sample) => sample.right === false) && <p class="quiet small">Framed in red: the network got the image wrong.</p>}
       <ul class="crops">{found.items.map((sample) => <Crop key={sample.sample} sample={sample} onPoint={onPoint} onChoose={() => { chosen.value = sample; }} />)}</ul>
       {found.total > SHOWN && (
         <nav class="pager" aria-label="Pages of samples">
@@ -65,7 +71,7 @@ export function Samples({ heading, ask, answers = true, onPoint }: Props) {
           <button type="button" disabled={!tokens.value[place.value + 1]} onClick={turn(1)}>Next</button>
         </nav>
       )}
-      {chosen.value && <Chosen sample={chosen.value} />}
+      {chosen.value && <Chosen key={chosen.value.sample} sample={chosen.value} onPlace={onPlace} />}
     </section>
   );
 }
@@ -78,7 +84,7 @@ function said(sample: SampleDocument): string {
 }
 
 /** Address of a sample's crop, kept with it or cut anew from its image; null where none are kept. */
-export function cropOf(sample: SampleDocument, source: "stored" | "dataset"): string | null {
+export function cropOf(sample: SampleDocument, source: "stored" | "dataset" | "image"): string | null {
   return sample.crop && `${sample.crop.slice(1)}&source=${source}`;
 }
 
@@ -96,12 +102,16 @@ function Crop({ sample, onPoint, onChoose }: { sample: SampleDocument; onPoint?:
 }
 
 // One of them larger, cut anew from its image.
-function Chosen({ sample }: { sample: SampleDocument }) {
-  const address = cropOf(sample, "dataset");
+function Chosen({ sample, onPlace }: { sample: SampleDocument; onPlace: Props["onPlace"] }) {
+  const address = cropOf(sample, "dataset"), figure = useRef<HTMLElement>(null), problem = useSignal<Error | null>(null);
+  useEffect(() => { figure.current?.scrollIntoView({ block: "nearest" }); }, []);
   return (
-    <figure class="chosen">
+    <figure class="chosen" ref={figure}>
       {address && <img src={address} alt={said(sample)} />}
-      <figcaption><strong>{said(sample) || "Sample"}</strong><br />{sample.image}<br />row {sample.row}, column {sample.column} of the layer</figcaption>
+      <figcaption><strong>{said(sample) || "Sample"}</strong><br />{sample.image}<br />row {sample.row}, column {sample.column} of the layer
+        {onPlace && address && <><br /><button type="button" onClick={() => onPlace(sample).catch((error: Error) => { problem.value = error; })}>Where does all of it land?</button></>}
+        {problem.value && <ProblemLine problem={problem.value} />}
+      </figcaption>
     </figure>
   );
 }

@@ -3,6 +3,7 @@
 import type { ComponentChildren } from "preact";
 import type { Problem } from "../api";
 import { Icon } from "./Icon";
+import { sentence } from "./words";
 
 export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
   return <div class="empty"><h2>{title}</h2>{children}</div>;
@@ -12,12 +13,12 @@ interface WrongProps { problem: Problem; what: string; again: () => void; back?:
 
 /** What went wrong where a list or a page should be; `what` names it, as "The atlases"; `held` where an older answer is shown. */
 export function Wrong({ problem, what, again, back, held }: WrongProps) {
-  if (held) return <p class="notes" role="alert"><strong>Not up to date.</strong> {problem.message} <button type="button" onClick={again}>Try again</button></p>;
+  if (held) return <p class="notes" role="alert"><strong>Not up to date.</strong> {sentence(problem.message)} <button type="button" onClick={again}>Try again</button></p>;
   const missing = problem.status === 404;
   return (
     <div class="empty wrong" role="alert">
       <h2><Icon name="warning" />{missing ? `${what} cannot be found` : `${what} cannot be shown`}</h2>
-      <p>{problem.message}</p>
+      <p>{sentence(problem.message)}</p>
       {problem.status === 0 && <p>On the machine it runs on, start it with <code>atlas up</code>. This page looks again by itself.</p>}
       <p class="row">
         {!missing && <button type="button" onClick={again}>Try again</button>}

@@ -15,3 +15,6 @@ export const brief = (name: string): string => name.split(", ")[0]!;
 
 export const seeding = (seeded: boolean | null): string =>
   seeded === null ? "No icons" : seeded ? "Seeded from data" : "Pure: no data in the picture";
+
+/** What the service says against a request, which begins small, as a sentence of its own. */
+export const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");

@@ -1,6 +1,6 @@
 // What a patch test found: one statement, and below it the same numbers for every patch and size, beside the controls.
 
-import { count } from "../parts/words";
+import { count, sentence } from "../parts/words";
 
 interface Share { hits: number; n: number; share: number; interval: [number, number] }
 interface Size { size: number; corners?: Share | null }
@@ -16,8 +16,6 @@ const VERDICTS = {
   inconclusive: "Whether its patches flip the answer cannot be said for sure.",
 };
 
-const sentence = (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`.replaceAll(" %", "\u00a0%");
-
 /** Per cent as atlas_core/audit/flips.py tells them: to a tenth, halves up, but for whole ones. */
 function hundredths(share: number): string {
   const tenths = Math.floor(1000 * share + 0.5);
@@ -30,7 +28,7 @@ export function Found({ found, root, one, other }: Props) {
   const flips = found.patches.some(({ sizes }) => sizes.some(({ corners }) => (corners?.hits ?? 0) > 0));
   return (
     <>
-      <p role="status" class="verdict"><strong>{VERDICTS[found.verdict]}</strong> {sentence(found.reason)}{found.needs ? ` To be sure it takes ${found.needs}.` : ""}</p>
+      <p role="status" class="verdict"><strong>{VERDICTS[found.verdict]}</strong> {sentence(found.reason).replaceAll(" %", "\u00a0%")}{found.needs ? ` To be sure it takes ${found.needs}.` : ""}</p>
       <table>
         <caption>Of {count(found.base_images)} images of {one}, those that flip to {other} with the patch in the best corner: in one of the four at least. With 95 % intervals.</caption>
         <thead><tr><th scope="col">Pasted</th><th scope="col">Flip</th><th scope="col">Interval</th></tr></thead>

@@ -2,6 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { addressNow } from "../address";
+import { landingsOf } from "../images/landings";
 import { copy } from "../offline";
 import { Popover } from "../parts/Popover";
 import { say } from "../parts/said";
@@ -17,7 +18,7 @@ function Ways({ view }: { view: View }) {
   const done = useSignal(""), told = (text: string) => { done.value = text; say(text); };
   return (
     <>
-      <button type="button" onClick={() => void copied().then(told)}>Copy link to this view</button>
+      <button type="button" onClick={() => void copied(view).then(told)}>Copy link to this view</button>
       <button type="button" disabled={copy !== null} onClick={() => void downloadPicture(view).then(told)}>Download picture (PNG)</button>
       {copy && <p class="quiet">Browsers let no page of the file system save pictures; take a screenshot.</p>}
       {view.source.live && <Cells view={view} />}
@@ -39,11 +40,11 @@ function Cells({ view }: { view: View }) {
   );
 }
 
-async function copied(): Promise<string> {
+async function copied(view: View): Promise<string> {
   const link = addressNow();
   try {
     await navigator.clipboard.writeText(link);
-    return "Link copied: it holds all that you see.";
+    return `Link copied: it holds all that you see${landingsOf(view).all.value.length ? ", but no pictures of your own" : ""}.`;
   } catch {
     return `The browser did not let it be copied; here it is: ${link}`;
   }

@@ -58,6 +58,7 @@ function Said({ view, place }: { view: View; place: Place }) {
     <>
       <p class="of">{total === null ? "A cell" : `Average of ${count(total)} ${total === 1 ? "sample" : "samples"}`}</p>
       {unclear && <p>{UNCLEAR}: it adds almost nothing</p>}
+      {classes.length > 0 && !unclear && <p>Adds to the classes (logits)</p>}
       {classes.length > 0 && <dl class={unclear ? "facts faint" : "facts"}>{classes.map(({ index, name, attribution }) => <><dt key={index} class={attribution < 0 ? "against" : ""}>{brief(name)}</dt><dd>{amount(attribution)}</dd></>)}</dl>}
       {mark && <p class="marked"><span class="wrong-dot" aria-hidden="true" /> {MARKS[mark]?.short ?? mark}</p>}
     </>
