@@ -65,7 +65,7 @@ function Line({ name, picture, share, together }: Row) {
     <tr class={together ? "together" : undefined}>
       <th scope="row">{picture && <img src={picture.replace(/^\//, "")} alt="" width="32" height="32" />}{name}</th>
       <td>{hundredths(value)} %</td>
-      <td class="interval"><span class="range" aria-hidden="true"><span style={{ left: `${100 * low}%`, width: `${100 * (high - low)}%` }} /><i style={{ left: `${100 * value}%` }} /></span>{hundredths(low)}–{hundredths(high)} %</td>
+      <td class="interval"><span class="range" aria-hidden="true"><span style={{ left: `${100 * low}%`, width: `${100 * (high - low)}%` }} /><i style={{ left: `${100 * value}%` }} /></span><span class="ends">{hundredths(low)}–{hundredths(high)} %</span></td>
     </tr>
   );
 }

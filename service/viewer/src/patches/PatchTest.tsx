@@ -28,24 +28,29 @@ function isOf(job: Job, { target, base, patches }: ReturnType<typeof requestOf>)
     && of.each === EACH && !more.length && cell?.column === wanted.column && cell.row === wanted.row;
 }
 
+/** The last test, that runs or is made, of a request. */
+const lastOf = (made: Job[], request: ReturnType<typeof requestOf>): Job | undefined =>
+  made.filter((one) => (one.state === "succeeded" || isRunning(one)) && isOf(one, request)).sort((a, b) => (a.created! < b.created! ? 1 : -1))[0];
+
 export function PatchTest({ view, cell, target, base }: Props) {
-  const swapped = useSignal(false), asked = useSignal<string | null>(null), failed = useSignal<string | null>(null);
+  const swapped = useSignal(false), made = useSignal<Job[]>([]), failed = useSignal<string | null>(null);
   const [from, to] = swapped.value ? [target, base] : [base, target], root = view.source.root;
-  const job = useJob<PatchesJob>(asked.value), request = requestOf(view, cell, to, from);
-  // One that was made before, by anybody, is shown at once.
+  const request = requestOf(view, cell, to, from), last = lastOf(made.value, request), path = last ? `${root}/patches/${last.id}` : null;
+  const job = useJob<PatchesJob>(path);
+  // One that was made before, by anybody, is shown at once; the other way round, if that alone was tested.
   useEffect(() => {
     let gone = false;
-    asked.value = failed.value = null;
-    void listOf<Job>(`${root}/patches`).then((made) => {
-      const last = made.filter((one) => (one.state === "succeeded" || isRunning(one)) && isOf(one, request)).sort((a, b) => (a.created! < b.created! ? 1 : -1))[0];
-      if (last && !gone) asked.value ??= `${root}/patches/${last.id}`;
+    void listOf<Job>(`${root}/patches`).then((found) => {
+      if (gone) return;
+      if (!lastOf(found, request) && lastOf(found, requestOf(view, cell, from, to))) swapped.value = true;
+      made.value = [...found, ...made.value];
     }, () => null);
     return () => { gone = true; };
-  }, [root, from, to]);
+  }, [root]);
   const ask = async () => {
     failed.value = null;
     try {
-      asked.value = `${root}/patches/${(await post<PatchesJob>(`${root}/patches`, request)).id}`;
+      made.value = [...made.value, await post<Job>(`${root}/patches`, request)];
     } catch (error) {
       failed.value = (error as Error).message;
     }
@@ -59,12 +64,12 @@ export function PatchTest({ view, cell, target, base }: Props) {
         <p>Paste patches of this cell (column {cell.column}, row {cell.row}) on images of <strong>{one}</strong>: does the model then say <strong>{other}</strong>?</p>
       </div>
       <div class="tools">
-        <button type="button" class="primary" disabled={asked.value !== null && (!job || isRunning(job))} onClick={() => void ask()}>Test it</button>
-        <button type="button" onClick={() => { swapped.value = !swapped.value; }}>The other way round</button>
+        <button type="button" class="primary" disabled={path !== null && (!job || isRunning(job))} onClick={() => void ask()}>Test it</button>
+        <button type="button" onClick={() => { swapped.value = !swapped.value; failed.value = null; }}>The other way round</button>
       </div>
       {failed.value && <p class="failed" role="alert">{failed.value}</p>}
-      {asked.value && <JobLine job={job} doing="Pasting" />}
-      {job?.description && <Found found={job.description} root={asked.value!} one={one} other={other} />}
+      {path && <JobLine job={job} doing="Pasting" />}
+      {job?.description && <Found found={job.description} root={path!} one={one} other={other} />}
     </section>
   );
 }
