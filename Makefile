@@ -8,8 +8,10 @@ SHELL := /bin/bash
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo "$$name" && break; done)
 BIN := .venv/bin
-# Two processes share the tests, each with one thread: a build's bytes depend on the setting.
-TWO := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# Processes share the tests, each with one thread: a build's bytes depend on the setting. More of them (PROCESSES=3) need
+# more memory, a live service each; the real models of the proof need all that there is.
+PROCESSES ?= 2
+SHARED := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder --numprocesses
 
 .PHONY: help setup system viewer install sbom images demo test proof check fix bench docs clean
 
@@ -60,11 +62,11 @@ demo: .venv/.installed viewer  ## a small world, its atlas over HTTP, and a page
 	$(BIN)/atlas demo $(DEMO)
 
 test: setup check  ## check, then every test that needs no data of ours; under ten minutes on two cores
-	$(TWO) $(TESTS)
+	$(SHARED) $(PROCESSES) $(TESTS)
 
 # Status 5: none of TESTS is of that kind.
 proof: setup  ## the claims that need the real models and photographs, or time
-	$(TWO) -m "proof and not alone" $(TESTS) || test $$? = 5
+	$(SHARED) 2 -m "proof and not alone" $(TESTS) || test $$? = 5
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "proof and alone" $(TESTS) || test $$? = 5
 
 check: .venv/.installed $(VIEWER)/node_modules/.package-lock.json  ## style, types, import contracts; writes nothing
@@ -88,12 +90,12 @@ bench: .venv/.installed  ## the measured claims, printed
 	$(BIN)/python benchmarks/collect.py $(MODEL) $(DATASET) $(LAYER)
 	$(BIN)/python benchmarks/memory.py $(MODEL) $(DATASET) $(LAYER)
 
-# What the images are built by: one extra in an environment of its own, with the viewer that `make viewer` left here.
+# What the images are built by: extras in an environment of their own, with the viewer that `make viewer` left here.
 # TORCH_INDEX names an index of torch's builds for processors.
 EXTRA ?= service
 ENVIRONMENT ?= build/$(EXTRA)
 PIP := $(ENVIRONMENT)/bin/python -m pip install --disable-pip-version-check --no-cache-dir --progress-bar off
-install:  ## an environment (ENVIRONMENT=) with one extra (EXTRA=service, worker, worker-gpu), as in the images
+install:  ## an environment (ENVIRONMENT=) with extras (EXTRA=service,telemetry; worker, worker-gpu), as in the images
 	test -x $(ENVIRONMENT)/bin/python || "$(PYTHON)" -m venv $(ENVIRONMENT)
 	$(if $(TORCH_INDEX),$(PIP) --index-url "$(TORCH_INDEX)" 'torch>=2.10' 'torchvision>=0.25')
 	$(PIP) '.[$(EXTRA)]'

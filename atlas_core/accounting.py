@@ -6,7 +6,7 @@ go if nobody else needed any, and those of all owners together may be more than 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from atlas_core.gc import READERS, named_blobs
@@ -49,25 +49,31 @@ class Accounts:
         if job_id not in self._plans:
             plan = self._store.get_document("plans", job_id) or {"chunks": []}
             made = (self._records.get(chunk["key"], set()) for chunk in plan["chunks"])
-            self._plans[job_id] = self._there(set().union(*made) | named_blobs({**plan, "chunks": []}))
+            self._plans[job_id] = self.there(set().union(*made) | named_blobs({**plan, "chunks": []}))
         return self._plans[job_id]
 
     def of_document(self, document: Document) -> set[str]:
         """Digests of the blobs that a document of the registry names: a model's weights, a dataset's archive."""
-        return self._there(named_blobs(document))
+        return self.there(named_blobs(document))
 
     def size(self, blobs: Iterable[str]) -> int:
         """Bytes of some blobs together."""
         return sum(self.sizes[sha256] for sha256 in set(blobs))
 
-    def _there(self, blobs: set[str]) -> set[str]:
+    def there(self, blobs: set[str]) -> set[str]:
+        """Those of some blobs that the store has."""
         return blobs & self.sizes.keys()
 
 
-def bytes_by_owner(store: Store) -> dict[str, int]:
-    """Bytes of the blobs that each owner's jobs, models and datasets need."""
+def bytes_by_owner(store: Store, others: Mapping[str, Iterable[str]] | None = None) -> dict[str, int]:
+    """Bytes of the blobs that each owner's jobs, models and datasets need.
+
+    Args:
+        store: The store.
+        others: By owner, digests of blobs that count too where they are still there, such as fresh uploads.
+    """
     accounts = Accounts(store)
-    needed: dict[str, set[str]] = {}
+    needed = {owner: accounts.there(set(blobs)) for owner, blobs in (others or {}).items()}
     for job in accounts.jobs.values():
         for owner in owners_of(job):
             needed.setdefault(owner, set()).update(accounts.of_job(job["id"]))

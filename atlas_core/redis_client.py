@@ -94,12 +94,21 @@ def _host_and_port(text: str) -> tuple[str, int]:
     return parts.hostname, parts.port or SENTINEL_PORT
 
 
+class _Pool(redis.asyncio.sentinel.SentinelConnectionPool):
+    """Closes the connections to its Sentinels with its own, which redis-py leaves open."""
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        for sentinel in self.sentinel_manager.sentinels:
+            await sentinel.aclose()
+
+
 def connect(url: str, *, decode: bool = True, **options: Any) -> redis.Redis:
     """A client of a Redis that never hangs: every wait is bounded. It gives text, or bytes where not to decode."""
     address = address_of(url)
     retry = Retry(ExponentialBackoff(cap=0.2, base=0.05), 2)
     options = {"decode_responses": decode, "retry": retry, **WAITS, **address.options, **options}
-    client: redis.Redis = _client(redis, redis.sentinel, address, options)
+    client: redis.Redis = _client(redis, redis.sentinel, address, options, redis.sentinel.SentinelConnectionPool)
     return client
 
 
@@ -107,15 +116,15 @@ def connect_async(url: str, **options: Any) -> redis.asyncio.Redis:
     """The same for an event loop; it gives bytes unless told to decode, and does not try again."""
     address = address_of(url)
     options = {**WAITS, **address.options, **options}
-    client: redis.asyncio.Redis = _client(redis.asyncio, redis.asyncio.sentinel, address, options)
+    client: redis.asyncio.Redis = _client(redis.asyncio, redis.asyncio.sentinel, address, options, _Pool)
     return client
 
 
-def _client(library: Any, sentinel: Any, address: Address, options: dict[str, Any]) -> Any:
+def _client(library: Any, sentinel: Any, address: Address, options: dict[str, Any], pool: type[Any]) -> Any:
     """A client of one of redis-py's two libraries, for threads and for an event loop."""
     if address.sentinels:
         found = sentinel.Sentinel(address.sentinels, sentinel_kwargs={**WAITS, **address.sentinel_options})
-        return found.master_for(address.master, **options)
+        return found.master_for(address.master, connection_pool_class=pool, **options)
     if "path" in options:
         options["unix_socket_path"] = options.pop("path")
     return library.Redis(**options)

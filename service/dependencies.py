@@ -91,16 +91,27 @@ class Services:
 
         Raises:
             TooManyError: They asked for as many today as they may.
+            QuotaError: What their owner has fills its quota.
             DependencyError: Redis or the store is down.
         """
         known = self.store.get_document("jobs", plan.id)
         if known is None or known.get("deleted") or known["state"] in ("failed", "cancelled"):
+            self.access.quotas.hold(self.principal)
             self.use("jobs_per_day")
         return submit(plan, name, self.store.whole, self.ledger, self.enqueue, self.principal.owner)
 
     def use(self, limit: str, amount: int = 1) -> None:
         """Count what whoever asks uses of a limit a day; raises TooManyError beyond it."""
         self.access.limits.use(self._redis, self.principal, limit, amount)
+
+    def upload(self, size: int) -> None:
+        """Count bytes that whoever asks is about to have stored; raises TooManyError or QuotaError beyond a limit."""
+        self.access.quotas.hold(self.principal, size)
+        self.use("upload_bytes_per_day", size)
+
+    def uploaded(self, sha256: str) -> None:
+        """Note that whoever asks uploaded a blob, which has no owner until it is registered."""
+        self.access.quotas.uploaded(self.principal, sha256)
 
     def check_own(self, document: Document, what: str) -> None:
         """Refuse to change or stop what is not the asker's own, though it may be read.

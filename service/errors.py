@@ -27,7 +27,7 @@ from atlas_core.errors import (
 )
 from atlas_core.meters import Meters
 from atlas_core.origin import about
-from service.access.principal import ForbiddenError, UnauthorizedError
+from service.access.principal import ForbiddenError, QuotaError, UnauthorizedError
 from service.observing import Observing
 
 log = logging.getLogger(__name__)
@@ -123,6 +123,7 @@ OWN_STATUSES: Mapping[type[AtlasError], HTTPStatus] = {
     TooManyError: HTTPStatus.TOO_MANY_REQUESTS,
     UnauthorizedError: HTTPStatus.UNAUTHORIZED,
     ForbiddenError: HTTPStatus.FORBIDDEN,
+    QuotaError: HTTPStatus.FORBIDDEN,
 }
 
 

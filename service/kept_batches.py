@@ -58,7 +58,7 @@ async def keep(
     parts, count, part = [], 0, list[bytes]()
 
     def stored(data: bytes) -> str:
-        services.use("upload_bytes_per_day", len(data))
+        services.upload(len(data))
         return services.store.put_blob(data)
 
     async def put() -> None:

@@ -37,6 +37,7 @@ def create(
     requests_per_minute: Annotated[int | None, typer.Option(min=0, help="0 for any; as set by default.")] = None,
     jobs_per_day: Annotated[int | None, typer.Option(min=0, help="0 for any; as set by default.")] = None,
     upload_bytes_per_day: Annotated[int | None, typer.Option(min=0, help="0 for any; as set by default.")] = None,
+    stored_bytes: Annotated[int | None, typer.Option(min=0, help="0 for any; as set by default.")] = None,
     data: Data = Path(".atlas"),
     as_json: AsJson = False,
 ) -> None:
@@ -48,7 +49,7 @@ def create(
     if unknown := set(scope or ()) - set(SCOPES):
         raise typer.BadParameter(f"there is no scope {sorted(unknown)[0]!r}; take of {', '.join(SCOPES)}")
     limits = {"requests_per_minute": requests_per_minute, "jobs_per_day": jobs_per_day,
-              "upload_bytes_per_day": upload_bytes_per_day}  # fmt: skip
+              "upload_bytes_per_day": upload_bytes_per_day, "stored_bytes": stored_bytes}  # fmt: skip
     own = {limit: most for limit, most in limits.items() if most is not None}
     with _store(data) as store:
         token, made = keys.create(store, name, owner or name, wanted, by=getpass.getuser(), days=days, limits=own)

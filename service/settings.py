@@ -45,6 +45,7 @@ class ServiceSettings(Settings):
     requests_per_minute: int = Field(default=6000, ge=0, description="of a key or token; 0 for any")
     jobs_per_day: int = Field(default=0, ge=0, description="new jobs of a key or token; 0 for any")
     upload_bytes_per_day: int = Field(default=0, ge=0, description="uploads of a key or token; 0 for any")
+    stored_bytes: int = Field(default=0, ge=0, description="that what a key's owner owns may take; 0 for any")
     metrics_public: bool = Field(default=False, description="whether /metrics asks for no key")
     audit_reads: bool = Field(default=False, description="whether the audit log also names what was only read")
     oidc_issuer: str | None = Field(default=None, pattern=URL, description="issuer whose tokens are taken for keys")

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from tests.rgw import Rgw
 
 
-SERVICE = Path(__file__).parent / "service"
+SERVICE, CORE = (Path(__file__).parent / name for name in ("service", "atlas_core"))
 SAID = "said"
 """Property of a test's result: a line for the log, of what it measured."""
 
@@ -48,8 +50,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the service's tests, which take longest, so that no process waits for another's last file."""
-    items.sort(key=lambda item: not item.path.is_relative_to(SERVICE))
+    """Begin with the service's files, which take longest, and end with the core's, many and short: no process waits
+    for another's last file."""
+    items.sort(key=lambda item: item.path.is_relative_to(CORE) - item.path.is_relative_to(SERVICE))
 
 
 @pytest.fixture(autouse=True)
@@ -111,6 +114,24 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield url
         finally:
             process.terminate()
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A build or an audit without a service runs here: the seconds that a process takes to load torch are saved."""
+    from atlas_core import run
+    from atlas_core.audit import local
+    from atlas_core.runtime import Runtime
+    from atlas_core.store import open_store
+
+    @contextmanager
+    def here(folder: Path, count: int | None = None) -> Iterator[Executor]:
+        monkeypatch.setattr(run, "_runtime", Runtime(open_store(str(folder))))
+        with ThreadPoolExecutor(1) as pool:
+            yield pool
+
+    for module in (run, local):
+        monkeypatch.setattr(module, "processes", here)
 
 
 @pytest.fixture(scope="session")

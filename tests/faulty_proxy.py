@@ -8,7 +8,7 @@ import socket
 import struct
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -21,7 +21,7 @@ HOP = {"connection", "transfer-encoding", "keep-alive"}
 
 
 class FaultyProxy:
-    """Where the proxy listens, and what it did so far.
+    """Where the proxy listens, and what came and was done so far.
 
     Args:
         target: URL of the server behind it.
@@ -33,9 +33,25 @@ class FaultyProxy:
         self.target = urlsplit(target).netloc
         self.share = share
         self.counts: Counter[str] = Counter()
+        self.requests: list[tuple[str, dict[str, str]]] = []
+        self.busiest = 0
         self._random = random.Random(seed)
         self._lock = threading.Lock()
+        self._busy = 0
         self.url = ""
+
+    @contextmanager
+    def noting(self, path: str, headers: Mapping[str, str]) -> Iterator[None]:
+        """Note a request, and how many there are at a time."""
+        with self._lock:
+            self.requests.append((path, {name.lower(): value for name, value in headers.items()}))
+            self._busy += 1
+            self.busiest = max(self.busiest, self._busy)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._busy -= 1
 
     def fault(self) -> str | None:
         """How the next request fails, None where it does not."""
@@ -65,6 +81,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def _serve(self) -> None:
+        with self.proxy.noting(self.path, self.headers):  # type: ignore[arg-type]
+            self._served()
+
+    def _served(self) -> None:
         body = self._body()
         fault = self.proxy.fault()
         if fault == "unavailable":

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
@@ -145,6 +145,15 @@ def _projecting() -> Projecting:
     return Projecting(here, wake)
 
 
+@contextmanager
+def _unless_later() -> Iterator[None]:
+    """Leave alone what a later version keeps: this one cannot tell what it needs."""
+    try:
+        yield
+    except VersionError as error:
+        log.warning("no garbage is collected by this worker; one of the later version does it: %s", error.detail)
+
+
 @app.task(name=engine.COLLECT_GARBAGE)
 def collect_garbage() -> None:
     """Drop what has been kept long enough; delete what only dropped atlases used, and what nobody refers to."""
@@ -154,11 +163,12 @@ def collect_garbage() -> None:
     here = process()
     here.ledger.again("garbage")  # what is dropped from now on may be missed by this run
     settings = here.settings
-    dropped = expire(here.store, here.ledger, days=settings.retain_days, most_bytes=settings.retain_bytes)
-    if dropped:
-        log.info("dropped by age or size: %s", ", ".join(dropped))
-    swept = collect(here.store, here.ledger, grace=timedelta(hours=settings.garbage_hours))
-    log.info("garbage collected: %s", swept)
+    with _unless_later():
+        dropped = expire(here.store, here.ledger, days=settings.retain_days, most_bytes=settings.retain_bytes)
+        if dropped:
+            log.info("dropped by age or size: %s", ", ".join(dropped))
+        swept = collect(here.store, here.ledger, grace=timedelta(hours=settings.garbage_hours))
+        log.info("garbage collected: %s", swept)
 
 
 @app.task(name=engine.DROP_SAMPLES)
@@ -167,7 +177,8 @@ def drop_samples(job_id: str) -> None:
     from atlas_core.gc import drop_samples as drop
 
     here = process()
-    drop(job_id, here.store, here.ledger)
+    with _unless_later():
+        drop(job_id, here.store, here.ledger)
 
 
 @app.task(name=sweeping.DELIVER)

@@ -62,6 +62,31 @@ app.kubernetes.io/component: {{ .component }}
 {{- end }}
 {{- end }}
 
+{{- /* Who is let in besides keys, and how much of it each may have. */}}
+{{- define "atlas.accessEnvironment" -}}
+{{- with .Values.access.oidc }}
+{{- if .issuer }}
+{{- if not (and .audience .rules) }}
+{{- fail "access.oidc.audience and access.oidc.rules are needed with an issuer" }}
+{{- end }}
+- name: ATLAS_OIDC_ISSUER
+  value: {{ .issuer | quote }}
+- name: ATLAS_OIDC_AUDIENCE
+  value: {{ .audience | quote }}
+- name: ATLAS_OIDC_RULES
+  value: {{ .rules | toJson | quote }}
+{{- with .keysUrl }}
+- name: ATLAS_OIDC_KEYS_URL
+  value: {{ . | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range $name, $most := .Values.access.limits }}
+- name: ATLAS_{{ $name | snakecase | upper }}
+  value: {{ $most | int64 | quote }}
+{{- end }}
+{{- end }}
+
 {{- define "atlas.environment" -}}
 {{ include "atlas.redisEnvironment" . | trim }}
 {{ include "atlas.storeEnvironment" . | trim }}

@@ -18,6 +18,7 @@ from service.access import audit_log
 from service.access.keys import PREFIX, KeyRing
 from service.access.limits import Limits
 from service.access.principal import NOBODY, OPEN, ForbiddenError, Principal, Scope, UnauthorizedError
+from service.access.quotas import Quotas
 from service.access.scopes import READING, scope_of
 from service.access.sessions import COOKIE, Sessions
 from service.access.tokens import Tokens
@@ -45,6 +46,7 @@ class Access:
         self.keys = KeyRing(store, settings.key_cache_seconds)
         self.sessions = Sessions(settings.redis_url, round(settings.session_hours * 3600))
         self.limits = Limits(settings)
+        self.quotas = Quotas(settings, self.limits, store)
         self.tokens = None
         if settings.oidc_issuer and settings.oidc_audience:
             self.tokens = Tokens(settings.oidc_issuer, settings.oidc_audience, settings.oidc_rules,
@@ -54,6 +56,7 @@ class Access:
         """Let go of the connections."""
         await self.sessions.close()
         await self.limits.close()
+        self.quotas.close()
 
     async def bearer(self, token: str) -> Principal:
         """Who has a key or token.

@@ -35,6 +35,12 @@ class ForbiddenError(AtlasError):
     slug = "forbidden"
 
 
+class QuotaError(ForbiddenError):
+    """More in the store than a key's owner may have there: waiting does not help, deleting does."""
+
+    slug = "over-quota"
+
+
 @dataclass(frozen=True)
 class Principal:
     """Who asks.

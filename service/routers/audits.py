@@ -23,7 +23,7 @@ from service.dependencies import PagingDep, ServicesDep
 from service.errors import described as problem_described
 from service.idempotency import IDEMPOTENT, IdempotentRoute
 from service.routers.atlases import described
-from service.routers.levels import PNG, REVALIDATE, Version, matches
+from service.routers.levels import PNG, REVALIDATE, Version, matches, unchanged
 from service.schemas.audits import AuditAnswer, AuditJob
 from service.schemas.jobs import Job
 from service.schemas.pages import Page
@@ -92,7 +92,7 @@ def get_audit(audit: str, request: Request, response: Response, services: Servic
         tag = digest(answer)
     headers = {"ETag": f'"{tag}"', "Cache-Control": REVALIDATE, "Vary": "Accept"}
     if matches(request, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
+        return unchanged(headers)
     (answer if isinstance(answer, Response) else response).headers.update(headers)
     return answer
 

@@ -73,17 +73,18 @@ async def put_blob(
     if known is not None:
         return _stored(sha256, known, 200)
     span = None if content_range is None else _span(content_range, limit)
-    await run_in_threadpool(services.use, "upload_bytes_per_day", check_length(request, limit))
+    await run_in_threadpool(services.upload, check_length(request, limit))
     with tempfile.NamedTemporaryFile(prefix="atlas-upload-") as file:
         size, found = await spool(request.stream(), file, limit if span is None else span[1] - span[0], request)
         if not request.headers.get("content-length"):
-            await run_in_threadpool(services.use, "upload_bytes_per_day", size)
+            await run_in_threadpool(services.upload, size)
         path = FilePath(file.name)
         if span is not None:
             return await run_in_threadpool(_put_part, services, sha256, span, path, size)
         if found != sha256:
             raise DigestMismatchError(f"the body's SHA-256 is {found}, not {sha256}; send it whole and unchanged")
         await run_in_threadpool(services.store.put_blob_file, path)
+        await run_in_threadpool(services.uploaded, sha256)
     return _stored(sha256, size, 201)
 
 
@@ -113,7 +114,7 @@ def complete_upload(sha256: Digest, token: Token, services: ServicesDep) -> Resp
     if size > limit:
         uploads.drop(sha256)
         raise TooLargeError(f"the upload has {size:,} bytes, the limit is {limit:,}")
-    services.use("upload_bytes_per_day", size)
+    services.upload(size)
     return _complete(services, sha256, lambda into: uploads.read_whole(sha256, token, into))
 
 
@@ -165,6 +166,7 @@ def _complete(services: Services, sha256: str, read: Callable[[BinaryIO], str]) 
         file.flush()
         if found == sha256:
             store.put_blob_file(FilePath(file.name))
+            services.uploaded(sha256)
         store.uploads.drop(sha256)
         if found != sha256:
             raise DigestMismatchError(f"the upload's SHA-256 is {found}, not {sha256}; it was dropped, begin again")

@@ -13,7 +13,7 @@ from atlas_core.keys import digest
 from service.dependencies import PagingDep, ServicesDep
 from service.heatmaps import Source, activation, attribution, fidelity, level_table, quality, strongest, told
 from service.names import AtlasId
-from service.routers.levels import LEVEL, Place, PlaceDep, Version, matches
+from service.routers.levels import LEVEL, Place, PlaceDep, Version, matches, unchanged
 from service.schemas.classes import MEASURES, ConfusedPair, Heatmap, Measure
 from service.schemas.pages import Page
 
@@ -38,7 +38,7 @@ def get_heatmap(
     tag = digest([source.blob, wanted, label] + ([] if channel is None else [channel]))
     headers = {"ETag": f'"{tag}"', "Cache-Control": place.cache(v, tag)}
     if matches(request, f'"{tag}"'):
-        return Response(status_code=304, headers=headers)
+        return unchanged(headers)
     return JSONResponse(told(place, wanted, label, source, channel), headers=headers)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -189,7 +190,7 @@ def list_cells(
         etag = f'"{blob}"' if form is None else tag_of(place, blob, form, request.url.query)
         headers = {"ETag": etag, "Cache-Control": REVALIDATE, "Vary": "Accept"}
         if matches(request, etag):
-            return Response(status_code=304, headers=headers)
+            return unchanged(headers)
         if form is not None:
             return file_of(place, cells, form, headers)
         response.headers.update(headers)
@@ -313,3 +314,10 @@ def matches(request: Request, etag: str) -> bool:
     """Whether the reader has this version already."""
     known = [part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")]
     return etag in known or "*" in known
+
+
+def unchanged(headers: Mapping[str, str]) -> Response:
+    """304 for what is sent compressed where a reader asks for that, which it varies by as the whole answer does."""
+    answer = Response(status_code=304, headers=headers)
+    answer.headers.add_vary_header("Accept-Encoding")
+    return answer

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from service.dependencies import Paging, ServicesDep
 from service.errors import NotYetError
 from service.names import AtlasId
-from service.routers.levels import FOREVER, REVALIDATE, Version, matches
+from service.routers.levels import FOREVER, REVALIDATE, Version, matches, unchanged
 from service.sample_queries import LayerName, Wish
 from service.samples import Samples
 from service.schemas.pages import Page
@@ -49,5 +49,5 @@ def list_names(
     published = services.artifacts.job(samples.plan.id, None)["digest"]
     headers = {"ETag": etag, "Cache-Control": FOREVER if v is not None and v in (tag, published) else REVALIDATE}
     if matches(request, etag):
-        return Response(status_code=304, headers=headers)
+        return unchanged(headers)
     return JSONResponse(paging.page(names), headers=headers)

@@ -11,7 +11,7 @@ from atlas_core.aliases import lock_of
 from service.dependencies import ServicesDep
 from service.names import AtlasId
 from service.routers.aliases import expected_version
-from service.routers.levels import REVALIDATE, matches
+from service.routers.levels import REVALIDATE, matches, unchanged
 from service.schemas.tours import Tour, TourRequest
 
 router = APIRouter(prefix="/v1/atlases/{atlas}/tour", tags=["tours"])
@@ -28,7 +28,7 @@ def get_tour(atlas: AtlasId, request: Request, response: Response, services: Ser
     tour = _tagged(response, tours.get(services.store, atlas))
     response.headers["Cache-Control"] = REVALIDATE
     if matches(request, response.headers["ETag"]):
-        return Response(status_code=304, headers=dict(response.headers))
+        return unchanged(response.headers)
     return tour
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from atlas_core.errors import DependencyError, InputError
 from atlas_core.ledger import Ledger, Worker
 from atlas_core.redis_client import address_of, broker_settings, connect, connect_async
 from atlas_core.settings import Settings
-from tests.redises import redises
+from tests.redises import PASSWORD, QUOTED, redises
 
 
 @pytest.mark.parametrize(
@@ -96,3 +97,27 @@ def test_tls_and_a_user_of_the_access_list(tmp_path: Path) -> None:
 
         with ThreadPoolExecutor(1) as pool:  # a browser's tests leave a loop running in the main thread
             assert pool.submit(asyncio.run, beside()).result() == b"atlas"
+
+
+def test_a_client_that_is_closed_leaves_its_sentinels_too(tmp_path: Path) -> None:
+    with redises(tmp_path) as servers, ThreadPoolExecutor(1) as pool:
+        main, _ = servers.start()
+        port, _ = servers.start(f"sentinel monitor main 127.0.0.1 {main} 1", "sentinel auth-user main atlas",
+                                f'sentinel auth-pass main "{PASSWORD}"', sentinel=True)  # fmt: skip
+        url = (f"rediss+sentinel://atlas:{QUOTED}@127.0.0.1:{port}/main/0?ssl_ca_certs={servers.authority}"
+               f"&sentinel_username=atlas&sentinel_password={QUOTED}")  # fmt: skip
+        with connect(servers.url(port)) as watching:
+
+            def others() -> int:
+                return len(watching.client_list()) - 1
+
+            async def beside() -> tuple[int, int]:
+                async with connect_async(url) as client:
+                    assert await client.ping()
+                    during = others()
+                deadline = time.monotonic() + 5  # in which TLS says goodbye
+                while others() and time.monotonic() < deadline:
+                    await asyncio.sleep(0.02)
+                return during, others()
+
+            assert pool.submit(asyncio.run, beside()).result() == (1, 0)

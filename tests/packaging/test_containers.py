@@ -66,12 +66,13 @@ def test_dockerfile_copies_what_exists(dockerfile: str) -> None:
 @pytest.mark.parametrize("dockerfile", DOCKERFILES)
 def test_images_are_built_by_make_in_stages_and_run_by_a_user_of_their_own(dockerfile: str) -> None:
     text = _text(dockerfile)
-    verbs = re.findall(r"\bmake (\w+)(?: EXTRA=([\w-]+))?", re.sub(r"^#.*$", "", text, flags=re.MULTILINE))
+    verbs = re.findall(r"\bmake (\w+)(?: EXTRA=([\w,-]+))?", re.sub(r"^#.*$", "", text, flags=re.MULTILINE))
     rules = set(re.findall(r"^([a-z]+):", _text("Makefile"), re.MULTILINE))
     assert {verb for verb, _ in verbs} - {"install"} <= rules | {"viewer"}
     extras = {extra for verb, extra in verbs if verb == "install" and extra}
-    assert extras <= set(_project()["optional-dependencies"])
-    assert extras == ({"service"} if dockerfile.startswith("service") else {"worker", "worker-gpu"})
+    wanted = {"service,telemetry"} if dockerfile.startswith("service") else {"worker,telemetry", "worker-gpu,telemetry"}
+    assert extras == wanted
+    assert set(",".join(extras).split(",")) <= set(_project()["optional-dependencies"])
     assert not re.search(r"\b(pip|npm) (install|ci)\b", text)
     assert text.count("make sbom") == len(extras)
     last = text[text.index("USER ") :]
@@ -96,6 +97,11 @@ def test_whatever_compiles_or_caches_writes_below_tmp() -> None:
                  "TORCHINDUCTOR_CACHE_DIR", "CUDA_CACHE_PATH"):  # fmt: skip
         assert environment[name].startswith("/tmp")
     assert environment["HF_HUB_OFFLINE"] == environment["PIP_NO_INDEX"] == "1"
+
+
+def test_a_worker_prints_nothing_but_its_log() -> None:
+    command = re.findall(r"^CMD (.+)$", _text("workers/Dockerfile"), re.MULTILINE)[-1]
+    assert json.loads(command)[-1].startswith("exec celery --quiet -A workers.app worker ")
 
 
 def test_torch_floors_are_those_of_the_distribution() -> None:
@@ -145,7 +151,7 @@ def test_compose_looks_after_every_service_and_confines_it() -> None:
         assert service["restart"] == "unless-stopped"
         assert service["cap_drop"] == ["ALL"]
         assert service["security_opt"] == ["no-new-privileges:true"]
-        assert service.get("read_only", name == "storage")
+        assert service["read_only"]
         if name in (*OURS, "worker-gpu"):
             assert service["tmpfs"] == ["/tmp"]
 
@@ -174,8 +180,8 @@ def test_compose_sets_only_what_the_service_reads(monkeypatch: pytest.MonkeyPatc
     store, storage = StoreSettings(), services["storage"]
     assert store.endpoint == "http://storage:9000"
     assert store.secret_access_key is not None
-    assert _defaults(storage["environment"]["MINIO_ROOT_PASSWORD"]) == store.secret_access_key.get_secret_value()
-    assert "/data/atlases" in storage["entrypoint"][-1]
+    assert _defaults(storage["environment"]["AWS_SECRET_ACCESS_KEY"]) == store.secret_access_key.get_secret_value()
+    assert {"-bucket=atlases", "-s3.port=9000"} <= set(storage["command"])
     assert ServiceSettings().store_url.endswith("//atlases")
 
 

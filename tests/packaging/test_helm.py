@@ -213,6 +213,24 @@ def test_external_services_leave_nothing_that_holds_data_and_their_secrets_are_s
         assert {"name": "authority", "mountPath": "/ca", "readOnly": True} in pod["containers"][0]["volumeMounts"]
 
 
+def test_who_is_let_in_besides_keys_is_told_to_the_api_by_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    manifests = _manifests(VALUES["restricted"])
+    environment = _environment(_pod(manifests, "api"))
+    for name in ("OIDC_ISSUER", "OIDC_AUDIENCE", "OIDC_RULES", "JOBS_PER_DAY", "STORED_BYTES"):
+        monkeypatch.setenv(f"ATLAS_{name}", environment[f"ATLAS_{name}"])
+    settings = ServiceSettings()
+    assert settings.oidc_audience == "https://atlas.example"
+    (rule,) = settings.oidc_rules
+    assert (rule.owner, rule.scopes) == ("vision", frozenset({"write"}))
+    assert rule.claims == {"repository": "acme/vision", "ref": "refs/heads/main"}
+    assert (settings.jobs_per_day, settings.stored_bytes) == (200, 10**12)
+    assert not any("OIDC" in name for name in _environment(_pod(_manifests({}), "api")))
+    with pytest.raises(helm_python.HelmError, match=r"access\.oidc\.rules are needed"):
+        _render({"access": {"oidc": {"issuer": "https://issuer.example", "audience": "atlas"}}})
+    with pytest.raises(helm_python.HelmError, match="typo"):
+        _render({"access": {"limits": {"typo": 1}}})
+
+
 def test_gpus_are_started_from_zero_by_queued_and_running_work() -> None:
     manifests = _manifests(VALUES["gpu"])
     scaled = manifests["ScaledObject", "demo-atlas-worker-gpu"]["spec"]

@@ -39,14 +39,15 @@ class Stack:
     """
 
     def __init__(self, folder: Path, redis_url: str, **settings: str) -> None:
+        self.redis_url = redis_url
         self.redis = connect(redis_url)
         self.redis.flushall()
         self.store = open_store(str(folder / "store"))
         self.url = f"http://127.0.0.1:{free_port()}"
-        self._folder = folder
+        self.folder = folder
         own = {"ATLAS_STORE_URL": str(folder / "store"), "ATLAS_REDIS_URL": redis_url, "REMAP_SIGTERM": "SIGQUIT",
                "ATLAS_ACCESS": "open"}  # fmt: skip
-        self._environment = {**os.environ, **single_threaded_environment(), **QUICK, **own, **settings}
+        self.environment = {**os.environ, **single_threaded_environment(), **QUICK, **own, **settings}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._wanted: dict[str, list[str]] = {}
 
@@ -59,7 +60,7 @@ class Stack:
         self._start("api", ["uvicorn", "service.main:create_app", "--factory", "--http", CONNECTION, "--port", port])
         deadline = time.monotonic() + 60
         while not self._ready():
-            assert time.monotonic() < deadline, (self._folder / "api.log").read_text()
+            assert time.monotonic() < deadline, (self.folder / "api.log").read_text()
             time.sleep(0.1)
 
     def _ready(self) -> bool:
@@ -69,10 +70,10 @@ class Stack:
             return False
 
     def _start(self, name: str, arguments: list[str]) -> None:
-        with (self._folder / f"{name}.log").open("ab") as log:
+        with (self.folder / f"{name}.log").open("ab") as log:
             self._wanted[name] = arguments
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-P", "-m", *arguments], cwd=self._folder, env=self._environment, stdout=log,
+                [sys.executable, "-P", "-m", *arguments], cwd=self.folder, env=self.environment, stdout=log,
                 stderr=log, preexec_fn=die_with_parent,
             )  # fmt: skip
 

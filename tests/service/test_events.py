@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -295,6 +296,10 @@ def test_ids_that_are_none_are_refused(waiting: Waiting) -> None:
 def test_without_redis_there_are_no_events(waiting: Waiting, tmp_path: Path, free_port: int) -> None:
     settings = ServiceSettings(store_url=str(tmp_path / "store"), redis_url=f"redis://127.0.0.1:{free_port}/0")
     with serving(create_app(settings)) as url:
-        for headers in ({}, JSON):
-            answer = httpx.get(f"{url}/v1/jobs/{waiting.job}/events", headers=headers, timeout=SECONDS)
-            assert_problem(answer, 503, "dependency-down")
+
+        def ask(headers: dict[str, str]) -> httpx.Response:
+            return httpx.get(f"{url}/v1/jobs/{waiting.job}/events", headers=headers, timeout=SECONDS)
+
+        with ThreadPoolExecutor(2) as clients:  # each waits until Redis is given up
+            for answer in clients.map(ask, ({}, JSON)):
+                assert_problem(answer, 503, "dependency-down")

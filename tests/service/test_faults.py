@@ -35,7 +35,20 @@ def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
         yield server
 
 
-def test_killed_processes_and_an_emptied_redis_leave_the_same_manifest(
+def test_a_killed_process_and_an_emptied_redis_leave_the_same_manifest(
+    live: Live, cards: Path, own_redis: OwnRedis, tmp_path: Path
+) -> None:
+    with running_stack(tmp_path, own_redis.url) as stack, Client(stack.url) as client:
+        atlas = client.submit(registered(client, cards))["id"]
+        os.kill(stack.running(atlas, "collect"), signal.SIGKILL)
+        stack.running(atlas, "layout")
+        own_redis.stop()
+        own_redis.start()
+        assert_the_same(stack.wait(client, atlas), live)
+
+
+@pytest.mark.proof
+def test_whatever_is_killed_the_manifest_is_the_same_and_no_event_is_missed(
     live: Live, cards: Path, own_redis: OwnRedis, tmp_path: Path
 ) -> None:
     with running_stack(tmp_path, own_redis.url) as stack, Client(stack.url) as client:
@@ -63,14 +76,19 @@ def test_killed_processes_and_an_emptied_redis_leave_the_same_manifest(
         stack.api()
 
         done = stack.wait(client, atlas)
-        assert (done["state"], done["error"]) == ("succeeded", None)
-        assert done["id"] == live.atlas["id"]
-        assert done["digest"] == live.atlas["digest"]
-        assert done["manifest"]["artifacts"] == live.atlas["manifest"]["artifacts"]
+        assert_the_same(done, live)
         reader.join(SECONDS)
         assert_nothing_missed(told, done)
         assert client.project(atlas, cards / "pictures" / "waves" / "02.png")["layers"]
         assert_pickle_is_refused(client, cards, tmp_path, spec)
+
+
+def assert_the_same(done: dict[str, Any], live: Live) -> None:
+    """The atlas is that of the service that nobody disturbed."""
+    assert (done["state"], done["error"]) == ("succeeded", None)
+    assert done["id"] == live.atlas["id"]
+    assert done["digest"] == live.atlas["digest"]
+    assert done["manifest"]["artifacts"] == live.atlas["manifest"]["artifacts"]
 
 
 def assert_handed_back(stack: Stack, atlas: str) -> None:

@@ -98,6 +98,7 @@ def another_worker(live: Live) -> Iterator[None]:
             process.terminate()
 
 
+@pytest.mark.proof  # the next one shows the same by another process of the one worker
 def test_two_workers_give_the_same_bytes(live: Live, alone: dict[bytes, bytes]) -> None:
     with connect(live.service.redis_url) as client, another_worker(live):
         client.delete(PACE)

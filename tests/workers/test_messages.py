@@ -151,7 +151,7 @@ def test_a_worker_cannot_be_told_to_stop_or_to_do_something_else(stack: Stack) -
         stranger.control.broadcast("shutdown")
         stranger.control.broadcast("add_consumer", arguments={"queue": "other"})
         stranger.control.broadcast("pool_shrink", arguments={"n": 1})
-        answer = stranger.control.inspect(timeout=5).ping()
+        answer = stranger.control.inspect(timeout=5, limit=1).ping()
     assert answer
     served(stack, "third")
     assert alive(stack.processes["batch"].pid)

@@ -23,6 +23,7 @@ from atlas_core.errors import ModelError
 from atlas_core.models.inspector import Inspector
 from atlas_core.models.looking import look
 from tests.atlas_core.models.exports import exported
+from tests.stranger import installed_stranger
 
 INPUT = InputCard(channels=3, height=64, width=64, mean=[0.5] * 3, std=[0.25] * 3)
 SECRET = "a secret of the worker's"
@@ -65,11 +66,7 @@ def make(do="tell", canary="", port=0, parent=0):
 @pytest.fixture(scope="module")
 def inspector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inspector]:
     """One whose process finds a stranger's code installed, and an operator's secret around it."""
-    folder = tmp_path_factory.mktemp("installed")
-    (folder / "stranger.py").write_text(STRANGER)
-    (folder / "stranger-1.dist-info").mkdir()
-    (folder / "stranger-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1\n")
-    (folder / "stranger-1.dist-info" / "entry_points.txt").write_text("[atlas.models]\nstranger = stranger:make\n")
+    folder = installed_stranger(tmp_path_factory.mktemp("installed"), STRANGER)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")]))
         patch.setenv("ATLAS_STORE_SECRET_ACCESS_KEY", SECRET)

@@ -39,6 +39,7 @@ export const comesByLink = (): boolean => [...new URLSearchParams(location.hash.
 /** Open it on the first visit. */
 export function greet(view: View): void {
   const { step } = guideOf(view);
+  if (view.atlas.peek().of) return; // a comparison or selection says itself how to read it
   try {
     if (localStorage.getItem(SEEN)) return;
     localStorage.setItem(SEEN, "seen");
