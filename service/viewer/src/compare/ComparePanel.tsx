@@ -113,7 +113,7 @@ function Comparison({ view, compared }: { view: View; compared: Compared }) {
       </details>
       <Ends view={view} compared={compared} />
       <p role="status">{difference === null ? "Point at a cell to see which class it speaks for, choose one to test it." : `This cell adds about ${amount(Math.abs(difference))} logits more to ${difference > 0 ? second : first}.`}</p>
-      {cell && <PatchTest key={`${cell.column}-${cell.row}`} view={view} cell={cell} target={right ? compared.second : compared.first} base={right ? compared.first : compared.second} />}
+      {cell && view.source.live && <PatchTest key={`${cell.column}-${cell.row}`} view={view} cell={cell} target={right ? compared.second : compared.first} base={right ? compared.first : compared.second} />}
       <h3>Where next</h3>
       <ul class="links">
         {[[compared.first, first], [compared.second, second]].map(([label, name]) => <li key={label}><a href={`./?atlas=${compared.atlas}#layer=${encodeURIComponent(compared.layer)}&heat=class-${label}&panel=heat`}>Where {name} lies on the whole map</a></li>)}

@@ -54,7 +54,7 @@ function rowsOf({ patches, pooled, controls }: Description, size: number, other:
   return [
     ...patches.map(({ url, sizes }, n) => ({ name: `Patch ${n + 1}`, picture: url, share: sizes[size]!.corners })),
     { name: patches.length > 1 ? "All patches" : "", share: pooled[size]!.corners, together: true },
-    { name: `Control: random crops of ${other}`, share: controls.crops?.sizes[size]!.corners },
+    { name: `Control: crops of ${other}`, share: controls.crops?.sizes[size]!.corners },
     { name: "Control: noise", share: controls.noise?.sizes[size]!.corners },
   ].filter(({ name, share }) => name && share);
 }
