@@ -66,9 +66,7 @@ def test_a_swipe_from_the_slider_scrolls_and_changes_nothing(open_page: OpenPage
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_cell_that_melts_into_the_ground_has_an_edge(
-    open_page: OpenPage, corners_address: str, scheme: str
-) -> None:
+def test_a_cell_that_melts_into_the_ground_has_an_edge(open_page: OpenPage, corners_address: str, scheme: str) -> None:
     page = painted(open_page(f"{corners_address}#layer=features.5&side=4&names=0", scheme=scheme), 4)
 
     def edged() -> bool:

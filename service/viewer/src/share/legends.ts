@@ -1,7 +1,8 @@
-// What the colours on a map mean, for its picture; a feature that colours the map adds its legend here.
+// What the colours and sides of a map mean, for its picture; a feature that gives them a meaning adds its legend here.
 
 import { heatOf, titleOf } from "../heat/heat";
 import { MEASURES, endsOf, told, unitOf } from "../heat/scale";
+import { axisOf } from "../compare/classes";
 import { landingsOf } from "../images/landings";
 import type { View } from "../view";
 
@@ -12,8 +13,8 @@ export interface Legend { draw(context: CanvasRenderingContext2D, place: Place):
 
 const BAR = { width: 220, height: 10 }, THUMB = 32;
 
-/** Of each feature, its legend while it colours the map. */
-export const LEGENDS: ((view: View) => Legend | null)[] = [heatLegend, landingLegend];
+/** Of each feature, its legend while there is something to say. */
+export const LEGENDS: ((view: View) => Legend | null)[] = [axisLegend, heatLegend, landingLegend];
 
 function heatLegend(view: View): Legend | null {
   const { of, sign, shown: { value: shown } } = heatOf(view);
@@ -54,6 +55,22 @@ function landingLegend(view: View): Legend | null {
       context.textBaseline = "top";
       context.fillStyle = colour("--ink");
       context.fillText(`Dots: where the ${positions.length} positions of ${front.name} land${unsure}.`, left + THUMB + 12, top + 6, width - THUMB - 12);
+    },
+  };
+}
+
+function axisLegend(view: View): Legend | null {
+  const axis = axisOf(view);
+  return axis && {
+    draw(context, { left, width, top, colour }) {
+      context.font = `600 12.5px ${getComputedStyle(document.body).fontFamily}`;
+      context.textBaseline = "top";
+      context.fillStyle = colour("--ink");
+      axis.forEach((text, n) => {
+        context.textAlign = (["left", "center", "right"] as const)[n]!;
+        context.fillText(text, left + (n * width) / 2, top, width / 2);
+      });
+      context.textAlign = "left";
     },
   };
 }
