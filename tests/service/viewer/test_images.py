@@ -147,14 +147,6 @@ def test_picture_and_map_point_at_each_other_and_at_what_is_like_it(served: Serv
     first = page.locator(".samples .crop").first
     expect(first).to_have_attribute("title", re.compile(re.escape(answered["items"][0]["image"])))
 
-    _brought_into_view(page, positions)
-    page.get_by_role("button", name="Share").click()
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download picture").click()
-    with Image.open(download.value.path()) as shared:
-        assert shared.height == round(54 + _map_box(page)["height"] + 8 + 40)  # a row says what the dots are
-    page.keyboard.press("Escape")
-
     canvas.focus()
     page.keyboard.press("ArrowRight")
     expect(canvas).to_have_attribute("aria-label", re.compile(r"^Row \d+, column \d+"))
@@ -163,34 +155,6 @@ def test_picture_and_map_point_at_each_other_and_at_what_is_like_it(served: Serv
     page.get_by_role("tab", name=OTHER, exact=True).click()  # it was placed on every layer at once
     other = served.client.project(served.atlas["id"], picture)["layers"][OTHER]["positions"]
     expect(canvas).to_have_attribute("data-positions", str(len(other)))
-
-
-def _map_box(page: Page) -> dict[str, float]:
-    box = page.locator(".map").bounding_box()
-    assert box is not None
-    return dict(box)
-
-
-def _brought_into_view(page: Page, positions: list[dict[str, Any]]) -> None:
-    """Positions beyond the edges of the map are told, and a button brings all of them into view."""
-    box = _map_box(page)
-
-    def seen() -> int:
-        places = [at(page, 1, one["x"], 1 - one["y"]) for one in positions]
-        return sum(0 <= x - box["x"] <= box["width"] and 0 <= y - box["y"] <= box["height"] for x, y in places)
-
-    far = max(positions, key=lambda one: one["x"] + one["y"])
-    page.evaluate(f"location.hash += '&at={far['x']},{far['y']},9'")
-    said = re.compile(rf"^\d+ of {len(positions)} in view")
-    line = page.get_by_role("article").locator("p").filter(has_text=said)
-    expect(line).to_be_visible()
-    page.wait_for_timeout(100)
-    assert seen() < len(positions)
-    expect(line).to_contain_text(f"{seen()} of ")
-    line.get_by_role("button", name="Show all of them").click()
-    expect(line).to_have_count(0)
-    page.wait_for_timeout(100)
-    assert seen() == len(positions)
 
 
 def test_several_are_kept_dropped_or_pasted_and_what_cannot_be_placed_says_why(
