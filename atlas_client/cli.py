@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -242,8 +243,30 @@ def cancel(atlas: AtlasId, url: Url = DEFAULT_URL, as_json: Json = False) -> Non
     put_json(document) if as_json else put_job(document, client.url)
 
 
+class Kind(StrEnum):
+    """What can be deleted by its id."""
+
+    MODELS = "models"
+    DATASETS = "datasets"
+    ATLASES = "atlases"
+    AUDITS = "audits"
+    COMPARISONS = "comparisons"
+
+
+def delete(
+    kind: Annotated[Kind, typer.Argument(help="What it is.")],
+    name: Annotated[str, typer.Argument(metavar="ID", help="Its id or alias.")],
+    url: Url = DEFAULT_URL,
+    as_json: Json = False,
+) -> None:
+    """Delete a model, dataset, atlas, audit or comparison that nothing else is made of."""
+    with Client(url) as client:
+        client.delete(kind, name)
+    put_json({"deleted": name, "kind": kind}) if as_json else put(f"{name} is deleted")
+
+
 OWN: dict[str, Callable[..., None]] = {
-    "submit": submit, "status": status, "cancel": cancel, "project": project, "icons": icons,
+    "submit": submit, "status": status, "cancel": cancel, "delete": delete, "project": project, "icons": icons,
     "drift": drift, "search": search, "heatmap": heatmap, "select": select, "compare": compare,
     "versions": versions, "audit": audit, "patch": patch, "cells": cells, "story": story, "export": export, "mcp": mcp,
 }  # fmt: skip

@@ -88,7 +88,11 @@ def patches_of(
 def put_patches(found: dict[str, Any]) -> None:
     """A patch test for people: the verdict, a row for each patch at its best size, all together, and the controls."""
     base = "images of other classes" if found["base"] is None else f"images of {found['base']['name']!r}"
-    said = {"flips": "The patches flip", "no flips": "The patches do not flip", "inconclusive": "Inconclusive"}
+    said = {
+        "flips": "The patches flip",
+        "no flips": "No more often than controls, the patches flip",
+        "inconclusive": "Inconclusive",
+    }
     put(f"{said[found['verdict']]} {base} to {found['target']['name']!r}: {found['reason']}")
     table = Table(box=None, pad_edge=False)
     for column in COLUMNS:

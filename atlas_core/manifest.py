@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from atlas_core.answers import answers
 from atlas_core.errors import NotFoundError
 from atlas_core.featurevis.recipes import recipe_named
 from atlas_core.keys import digest
@@ -161,6 +160,8 @@ def publish_files(plan: Plan, store: Store, folder: Path) -> dict[str, Any]:
     manifest: dict[str, Any] = {**manifest_of(plan, store), "beside": {}}
     for path, entry in manifest["artifacts"].items():
         _write(folder / path, store.get_blob(entry["sha256"]))
+    from atlas_core.answers import answers  # with numpy, which the commands start without
+
     for path, data in answers(plan, store):
         _write(folder / path, data)
         manifest["beside"][path] = artifact(data)

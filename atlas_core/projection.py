@@ -257,7 +257,9 @@ class ProjectionIndex:
             ConflictError: They are of an earlier version.
         """
         if "slots" not in tables:
-            raise ConflictError("the atlas's index was made by an earlier version; submit the atlas again")
+            raise ConflictError(
+                "the atlas's index was made by an earlier version; delete the atlas and submit it again"
+            )
         own = {field.name: tables[field.name] for field in fields(cls) if field.name != "lists"}
         return cls(**own, lists=InvertedLists.from_tables(tables) if "centres" in tables else None)
 

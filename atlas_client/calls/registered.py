@@ -45,6 +45,15 @@ class Registered(Jobs):
         """All registered datasets."""
         return list(self.items("/v1/datasets"))
 
+    def delete(self, kind: str, name: str) -> None:
+        """Delete what nothing else is made of; what it takes is freed by the next garbage collection.
+
+        Args:
+            kind: `models`, `datasets`, `atlases`, `audits` or `comparisons`.
+            name: Its id.
+        """
+        self.request("DELETE", path_of(kind, name))
+
     def wait_ready(self, kind: str, name: str, on_progress: OnDocument | None = None) -> Document:
         """Wait until a model or dataset is inspected.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,6 +23,7 @@ LEAST_BASES = 100
 """Distinct base images under which nothing is said for certain."""
 LEAST_CONTROLS = 10
 """Pictures of the target that control crops come from, likewise."""
+CONTROLS = {"crops": "random crops of the target", "noise": "noise"}
 Told = dict[str, Any]
 
 
@@ -111,7 +113,8 @@ def verdict(
 ) -> tuple[Literal["flips", "no flips", "inconclusive"], str, str | None]:
     """Whether the patches flip more than controls do: at some size, in the best corner, as is counted of both.
 
-    That the size is found by what it does is made good by wider intervals, for as many sizes as there are.
+    That the size is found by what it does is made good by wider intervals, for as many sizes as there are. The sentence
+    speaks of the size that proves it; where none does, of that at which most flip, so that it never hides flips.
 
     Args:
         pooled: From `pooled`.
@@ -127,18 +130,30 @@ def verdict(
     margins = [own["judged"][0] - max((_ceiling(control["sizes"][number]["corners"], len(pooled))
                                        for control in controls.values()), default=0.0)
                for number, own in enumerate(pooled)]  # fmt: skip
-    size = int(np.argmax(margins))
-    told = ", ".join(f"{name} {one['sizes'][size]['corners']['share']:.1%}" for name, one in controls.items())
-    large = f"{pooled[size]['size']:.0%} of the picture's side"
-    reason = (
-        f"patches of {large} flip {pooled[size]['corners']['share']:.1%} of {bases} images in the best corner; {told}"
-    )
+    proven = max(margins) > 0
+    size = int(np.argmax(margins if proven else [own["corners"]["share"] for own in pooled]))
+    reason = _reason(pooled, controls, size, bases, "they flip most beyond controls" if proven else "they flip most")
     if bases < LEAST_BASES:
         return "inconclusive", reason, f"{LEAST_BASES} recognised base images or more; there are {bases}"
     if control_images < LEAST_CONTROLS:
         needs = f"{LEAST_CONTROLS} pictures or more that the model takes for the target, to cut controls from"
         return "inconclusive", reason, f"{needs}; there are {control_images}"
-    return ("flips" if margins[size] > 0 else "no flips"), reason, None
+    return ("flips" if proven else "no flips"), reason, None
+
+
+def _reason(pooled: Sequence[Told], controls: Mapping[str, Told], size: int, bases: int, where: str) -> str:
+    """What patches and controls do at one size, all in the best corner."""
+    told = ", ".join(f"{CONTROLS[name]} {percent(one['sizes'][size]['corners']['share'])}"
+                     for name, one in controls.items())  # fmt: skip
+    where = f", the one of {len(pooled)} sizes at which {where}," if len(pooled) > 1 else ""
+    return (f"patches of {percent(pooled[size]['size'])} of the picture's side{where} flip "
+            f"{percent(pooled[size]['corners']['share'])} of {bases} images in the best corner; {told}")  # fmt: skip
+
+
+def percent(share: float) -> str:
+    """A share as it is told everywhere of a patch test: to a tenth, halves up, but for whole ones."""
+    tenths = math.floor(1000 * share + 0.5)
+    return f"{tenths // 10} %" if tenths % 10 == 0 else f"{tenths / 10:.1f} %"
 
 
 def _ceiling(control: Told, sizes: int) -> float:

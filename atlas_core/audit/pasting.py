@@ -168,10 +168,12 @@ class Passes:
 
     Args:
         model: It has logits.
-        on_progress: Called with (passes done, passes of this call) after every batch; cancels by raising.
+        on_progress: Called after every batch with the passes done of those `expected`; where that was not said, of
+            those of this call. Cancels by raising.
 
     Attributes:
         done: Forward passes so far.
+        expected: Forward passes of all calls together, 0 where nobody said.
         batches: Tells whether a batch had to be halved for lack of memory.
     """
 
@@ -179,7 +181,7 @@ class Passes:
         """Nothing is run yet."""
         card = model.card.input
         self.model = model
-        self.done = 0
+        self.done = self.expected = 0
         self.batches = Batches(max(1, min(LARGEST_BATCH, BATCH_PIXELS // (card.height * card.width))), "image")
         self._on_progress = on_progress or (lambda done, total: None)
 
@@ -217,7 +219,7 @@ class Passes:
             self.done += len(logits)
             yield first, read, logits
             first += len(logits)
-            self._on_progress(first, count)
+            self._on_progress(*((self.done, self.expected) if self.expected else (first, count)))
 
     def _batch(self, make: Callable[[slice], Pictures], first: int, count: int, layers: Sequence[str], size: int
                ) -> tuple[dict[str, Floats], Floats]:  # fmt: skip

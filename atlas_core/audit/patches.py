@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Cells = Sequence[dict[str, Any]]
 
-PATCHES_VERSION = 2
+PATCHES_VERSION = 3
 """Raised whenever the same request would give another answer."""
 MOST_PATCHES = 50
 RIVALS_A_PART = 10

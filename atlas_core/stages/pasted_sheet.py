@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
-from atlas_core.audit.flips import CORNERS
+from atlas_core.audit.flips import CORNERS, percent
 from atlas_core.audit.pasting import Pastes, corners, pasted
 from atlas_core.pyramid import displayed, png
 from atlas_core.statistics import probabilities
@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 
     from atlas_core.stages.patches import PatchTest
 
-PAIRS, ACROSS, GAP, TEXT, SMALLEST = 8, 2, 8, 30, 160
+PAIRS, ACROSS, GAP, SMALLEST = 6, 2, 8, 320
+LETTERS, LINE = 25, 32
+"""Height of letters and of a line: still read where the sheet is half as large, as beside a map."""
+HEADS = ("before", "after")
 INK, GROUND = (20, 20, 20), (255, 255, 255)
 
 
 def sheet(test: PatchTest, found: Sequence[Mapping[str, NDArray[Any]]], names: Sequence[str]) -> bytes:
-    """A grid of pairs, image and image with patch, the surest flips first.
+    """A row for each pair, image and image with patch, the surest flips first.
 
     Args:
         test: The test.
@@ -34,22 +37,35 @@ def sheet(test: PatchTest, found: Sequence[Mapping[str, NDArray[Any]]], names: S
     visible = test.bench.card.input.visible
     height, width = test.whole
     grown = max(1, -(-SMALLEST // min(height, width)))
-    tile, row = width * grown + GAP, height * grown + TEXT + GAP
-    rows = max(1, -(-len(chosen) // ACROSS))
-    drawn = Image.new("RGB", (2 * ACROSS * tile + GAP, rows * row + GAP), GROUND)
-    pen = ImageDraw.Draw(drawn)
+    wide, high = width * grown, height * grown
+    row = high + 2 * LINE + 2 * GAP
+    drawn = Image.new("RGB", (ACROSS * (wide + GAP) + GAP, LINE + GAP + max(1, len(chosen)) * row), GROUND)
+    pen, font = ImageDraw.Draw(drawn), ImageFont.load_default(LETTERS)
+    lefts = [GAP + side * (wide + GAP) for side in range(ACROSS)]
+    for left, head in zip(lefts, HEADS, strict=True):
+        pen.text((left, 2), head, fill=INK, font=font)
     before = probabilities(test.bases.logits)
     for number, (patch, size, place, base) in enumerate(chosen):
-        own = int(test.bases.label[base])
+        own, top = int(test.bases.label[base]), LINE + GAP + number * row
         shares = ((before[base, own], before[base, test.target]),
                   (found[patch]["own"][size, place, base], found[patch]["probability"][size, place, base]))  # fmt: skip
-        for side, picture in enumerate((test.bases.pixels[base], _with(test, patch, size, place, base))):
-            left, top = GAP + (2 * (number % ACROSS) + side) * tile, GAP + number // ACROSS * row
+        pictures = (test.bases.pixels[base], _with(test, patch, size, place, base))
+        for left, picture, told in zip(lefts, pictures, shares, strict=True):
             shown = Image.fromarray(displayed(picture, visible))
-            drawn.paste(shown.resize((width * grown, height * grown), Image.Resampling.NEAREST), (left, top))
-            for line, (label, value) in enumerate(zip((own, test.target), shares[side], strict=True)):
-                pen.text((left, top + height * grown + 2 + 13 * line), f"{names[label][:22]} {value:.1%}", fill=INK)
+            drawn.paste(shown.resize((wide, high), Image.Resampling.NEAREST), (left, top))
+            for line, (label, share) in enumerate(zip((own, test.target), told, strict=True)):
+                text = _fitting(font, names[label], percent(float(share)), wide)
+                pen.text((left, top + high + LINE * line), text, fill=INK, font=font)
     return png(drawn, "real pictures, before and after a patch was pasted")
+
+
+def _fitting(font: Any, name: str, share: str, width: int) -> str:
+    """A class and its share; the name is abbreviated where both do not fit."""
+    text = f"{name} {share}"
+    while font.getlength(text) > width and name:
+        name = name[:-1]
+        text = f"{name}. {share}"
+    return text
 
 
 def _surest(found: Sequence[Mapping[str, NDArray[Any]]]) -> list[tuple[int, int, int, int]]:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from atlas_core import tables
-from atlas_core.audit.flips import PLACES, described, pooled, verdict
+from atlas_core.audit.flips import CORNERS, PLACES, described, pooled, verdict
 from atlas_core.audit.pasting import Pastes, chance, corners, noise_patches, random_crops
 from atlas_core.audit.patches import RIVALS_A_PART, OfCells, OfImages, PatchRequest, Searched
 from atlas_core.keys import canonical_json, digest
@@ -55,6 +55,15 @@ class PatchTest:
         rows = self.bench.rows(None if self.request.base is None else int(self.request.base))
         labels = self.bench.labels(rows)
         return self.bench.bases(rows[labels != self.target][: self.request.images])
+
+    def expect(self, calls: int) -> None:
+        """Say how much is to come, so that progress only grows: every base image, so many times."""
+        self.bench.passes.expected = calls * len(self.bases.label)
+
+    @property
+    def places(self) -> int:
+        """Places of a patch on every base image."""
+        return CORNERS + self.request.random
 
     def pasted(self, patches: Sequence[Pixels], name: str) -> dict[str, NDArray[Any]]:
         """Base images with patches, which take turns, in every corner and, if asked for, at a random place.
@@ -197,6 +206,7 @@ def _patch(test: PatchTest, number: int) -> Output:
     if found is None or not len(test.bases.label):
         return Output({}, {})
     told, patches = found
+    test.expect(len(patches) * test.places)
     rows = [test.pasted([patch], f"patch {number}") for patch in patches]
     picture = strip([patches[-1]], test.bench.card.input.visible)
     return Output({"pasted": tables.pack(_stacked(rows)), "patch": picture}, {"source": told})
@@ -210,6 +220,7 @@ def _controls(test: PatchTest) -> Output:
     if not len(test.bases.label):
         return Output({}, info)
     channels = test.bench.card.input.channels
+    test.expect(2 * len(test.pixels) * test.places)
     for name in ("crops", "noise"):
         rows = []
         for side in test.pixels:
@@ -230,7 +241,9 @@ def _rivals(test: PatchTest, first: int) -> Output:
     kept = [place for place in places.tolist() if listing.labels[place] not in (test.target, test.request.base)]
     side, gains = test.pixels[-1], []
     top = np.zeros((1, len(test.bases.label), 2), np.int64)
-    for place in kept[first : min(first + RIVALS_A_PART, test.request.rivals)]:
+    part = kept[first : min(first + RIVALS_A_PART, test.request.rivals)]
+    test.expect(len(part))
+    for place in part:
         patch = resized(test.bench.picture(place), side)
         found = test._measured([patch], top)
         gains.append(

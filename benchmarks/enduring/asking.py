@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from queue import Empty, Queue
 
@@ -68,15 +68,22 @@ class Asker:
 
     def run(self, submitters: int, projectors: int) -> None:
         """Ask from so many threads each; returns when all have ended."""
-        threads = [threading.Thread(target=self._submit_all, name=f"submitter-{n}") for n in range(submitters)]
-        threads += [
-            threading.Thread(target=self._project_all, args=(n,), name=f"projector-{n}") for n in range(projectors)
-        ]
-        threads.append(threading.Thread(target=self._make_kept, name="kept"))
+        work: list[tuple[Callable[..., None], Sequence[int]]] = [(self._submit_all, ())] * submitters
+        work += [(self._project_all, (number,)) for number in range(projectors)]
+        work.append((self._make_kept, ()))
+        threads = [threading.Thread(target=self._watched, args=one) for one in work]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
+
+    def _watched(self, ask: Callable[..., None], arguments: Sequence[int]) -> None:
+        """Ask; a client that breaks is told, or the rest of the run would prove less than it seems to."""
+        try:
+            ask(*arguments)
+        except Exception as error:
+            self.tally.wrong(f"a client broke: {error!r}")
+            raise
 
     # Jobs
 
@@ -144,7 +151,7 @@ class Asker:
     def _deleted(self, client: Client, twin: Twin) -> bool:
         while time.monotonic() < self._until:
             try:
-                client.delete(twin.id)
+                client.delete("atlases", twin.id)
             except NotFoundError:
                 pass  # an earlier request was carried out, only its answer was lost
             except UnavailableError as error:

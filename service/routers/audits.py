@@ -73,7 +73,7 @@ def list_audits(services: ServicesDep, paging: PagingDep) -> Any:
     return summarised(services, paging, jobs)
 
 
-@router.get("/{audit}", response_model=AuditAnswer, responses=FORMS)
+@router.get("/{audit}", response_model=AuditAnswer | Audit, responses=FORMS)
 def get_audit(audit: str, request: Request, response: Response, services: ServicesDep) -> Any:
     """The job, and once it has succeeded the document; as JUnit XML, SARIF, Markdown or HTML by Accept or suffix.
 

@@ -32,6 +32,14 @@ def test_status_for_people(server: Answers, capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out == f"a  map  running\n  collect         3 of 10\n{server.url}/?atlas=a\n"
 
 
+def test_what_is_deleted_is_named_by_kind_and_id(server: Answers, capsys: pytest.CaptureFixture[str]) -> None:
+    server.add("DELETE /v1/audits/a", 204)
+    assert run(["delete", "audits", "a", "--url", server.url]) == 0
+    assert capsys.readouterr().out == "a is deleted\n"
+    assert run(["delete", "cells", "a", "--url", server.url]) == 4
+    assert "'models', 'datasets', 'atlases', 'audits', 'comparisons'" in capsys.readouterr().err
+
+
 def test_the_url_may_stand_in_the_environment(server: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
     server.add("GET /v1/models", body={"items": [], "next_page_token": None})
     monkeypatch.setenv("ATLAS_URL", server.url)

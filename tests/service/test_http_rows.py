@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from jsonschema import Draft202012Validator
 
 from tests.service.test_drift import dataset_of
 from tests.service.test_projections import until
@@ -26,10 +27,15 @@ OF_A_LEVEL = {"layer": "features.4", "z": "0"}
 
 
 @pytest.fixture(scope="module")
-def described(live: Live) -> dict[str, dict[str, Any]]:
+def openapi(live: Live) -> dict[str, Any]:
+    """/openapi.json."""
+    return live.client.json("GET", "/openapi.json")
+
+
+@pytest.fixture(scope="module")
+def described(openapi: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Operations of /openapi.json, such as `GET /v1/models`."""
-    paths = live.client.json("GET", "/openapi.json")["paths"]
-    return {f"{method.upper()} {path}": operation for path, methods in paths.items()
+    return {f"{method.upper()} {path}": operation for path, methods in openapi["paths"].items()
             for method, operation in methods.items()}  # fmt: skip
 
 
@@ -64,9 +70,9 @@ def test_the_table_and_the_description_name_the_same_operations(described: dict[
 class Caller:
     """Asks the live service, and holds each answer against what /openapi.json says of it."""
 
-    def __init__(self, url: str, described: dict[str, dict[str, Any]]) -> None:
+    def __init__(self, url: str, described: dict[str, dict[str, Any]], components: dict[str, Any]) -> None:
         self._http = httpx.Client(base_url=url, timeout=60)
-        self._described = described
+        self._described, self._components = described, components
         self.called: set[str] = set()
 
     def __call__(
@@ -87,16 +93,20 @@ class Caller:
         responses = self._described[operation]["responses"]
         assert str(answer.status_code) in responses, f"{operation} may answer {answer.status_code} by no description"
         if answer.content:
-            kinds = set(responses[str(answer.status_code)].get("content", ()))
-            assert answer.headers["content-type"].partition(";")[0] in kinds, operation
+            kinds = responses[str(answer.status_code)].get("content", {})
+            kind = answer.headers["content-type"].partition(";")[0]
+            assert kind in kinds, operation
+            if kind in ("application/json", "application/problem+json"):
+                schema = kinds[kind].get("schema", {})
+                Draft202012Validator({**schema, "components": self._components}).validate(answer.json())
 
     def close(self) -> None:
         self._http.close()
 
 
 @pytest.fixture
-def call(live: Live, described: dict[str, dict[str, Any]]) -> Iterator[Caller]:
-    caller = Caller(live.service.url, described)
+def call(live: Live, openapi: dict[str, Any], described: dict[str, dict[str, Any]]) -> Iterator[Caller]:
+    caller = Caller(live.service.url, described, openapi["components"])
     yield caller
     caller.close()
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from atlas_core.audit.flips import columns, described, pooled, verdict
+from atlas_core.audit.flips import columns, described, percent, pooled, verdict
 
 
 def measured(flipped: list[list[int]], gain: float = 1.0, places: int = 4) -> dict[str, Any]:
@@ -69,7 +69,8 @@ def test_the_verdict_is_beside_the_controls(
     beside = described(measured([[1] * hits + [0] * (bases - hits)] * 4), [], 1, **COMMON)
     found, reason, needed = verdict(own, {"crops": beside}, bases, images)
     assert found == expected
-    assert f"patches of 25% of the picture's side flip 50.0% of {bases} images in the best corner; crops" in reason
+    assert reason == (f"patches of 25 % of the picture's side flip 50 % of {bases} images in the best corner; "
+                      f"random crops of the target {100 * hits / bases:g} %")  # fmt: skip
     assert (needed is None) if needs is None else needs in str(needed)
 
 
@@ -86,7 +87,48 @@ def test_the_best_of_many_sizes_has_to_be_surer_than_the_only_one() -> None:
     assert found[0]["judged"][0] < found[0]["corners"]["interval"][0]
     judged, reason, _ = verdict(found, {"crops": described(control, [], 1, **five)}, 100, 50)
     assert judged == "no flips"
-    assert reason.startswith("patches of 10% of the picture's side flip 41.0%")
+    assert reason.startswith(
+        "patches of 10 % of the picture's side, the one of 5 sizes at which they flip most, flip 41 %"
+    )
+
+
+TWO: dict[str, Any] = {"sizes": [0.25, 0.4], "pixels": [8, 13], "seed": 0}
+
+
+def at_sizes(*hits: int) -> dict[str, Any]:
+    """A patch, or a control, that flips so many of 200 images at each size."""
+    parts = [measured([[1] * some + [0] * (200 - some)] * 4) for some in hits]
+    return {name: np.concatenate([one[name] for one in parts]) for name in parts[0]}
+
+
+def test_a_verdict_of_no_flips_speaks_of_the_size_at_which_most_flip() -> None:
+    """Sand on pans: hardly any at the small size; many at the large one, but crops do that too."""
+    every = pooled([at_sizes(0, 62), at_sizes(1, 90), at_sizes(2, 97)], **TWO)
+    controls = {
+        name: described(at_sizes(*hits), [], 1, **TWO) for name, hits in (("crops", (2, 74)), ("noise", (3, 6)))
+    }
+    judged, reason, _ = verdict(every, controls, 200, 50)
+    assert judged == "no flips"
+    assert reason == ("patches of 40 % of the picture's side, the one of 2 sizes at which they flip most, flip 41.5 % "
+                      "of 200 images in the best corner; random crops of the target 37 %, noise 3 %")  # fmt: skip
+
+
+def test_a_verdict_of_flips_speaks_of_the_size_that_proves_it() -> None:
+    """At the large size more flip, but there crops flip as many."""
+    controls = {"crops": described(at_sizes(2, 150), [], 1, **TWO)}
+    judged, reason, _ = verdict(pooled([at_sizes(90, 160)], **TWO), controls, 200, 50)
+    assert judged == "flips"
+    assert reason == ("patches of 25 % of the picture's side, the one of 2 sizes at which they flip most beyond "
+                      "controls, flip 45 % of 200 images in the best corner; random crops of the target "
+                      "1 %")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("share", "told"),
+    [(0, "0 %"), (0.25, "25 %"), (0.1225, "12.3 %"), (0.4065, "40.7 %"), (0.003401, "0.3 %"), (1, "100 %")],
+)
+def test_shares_are_told_to_a_tenth(share: float, told: str) -> None:
+    assert percent(share) == told
 
 
 def test_nothing_pasted_is_inconclusive() -> None:

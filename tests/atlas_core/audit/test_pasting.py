@@ -106,6 +106,9 @@ def test_logits_are_of_the_pasted_pictures_and_batches_all_of_one_size(monkeypat
     assert sizes == [4, 4]  # the last is filled up
     assert told == [(4, 6), (6, 6)]
     assert passes.done == 6
+    passes.expected = 12  # this call and the one before are all that is to come
+    passes.logits(pictures, [patch], made)
+    assert told[2:] == [(10, 12), (12, 12)]
 
 
 def test_the_interval_is_of_images_not_of_pastes() -> None:

@@ -40,7 +40,7 @@ def told(
     settings = ServiceSettings(
         store_url=str(tmp_path_factory.mktemp("told") / "store"), redis_url=redis_server.replace("/0", "/10"),
         access="keys", key_cache_seconds=0, session_hours=0.5, requests_per_minute=30,
-        jobs_per_day=1, upload_bytes_per_day=10, audit_reads=True,
+        jobs_per_day=1, upload_bytes_per_day=10, stored_bytes=50, audit_reads=True,
         oidc_issuer=issuers[0].url, oidc_audience=AUDIENCE, oidc_rules=RULES,
         oidc_keys_url=f"{issuers[1].url}/jwks", oidc_leeway_seconds=300,
     )  # fmt: skip
@@ -70,6 +70,13 @@ def test_a_key_makes_so_many_jobs_and_uploads_so_many_bytes_a_day(told: Secured)
         codes = [client.post("/v1/atlases", json={**told.named, **SPEC, "seed": seed}).status_code for seed in (1, 2)]
         assert codes == [202, 429]
         assert client.put(f"/v1/blobs/{'1' * 64}", content=b"x" * 11).status_code == 429
+
+
+def test_what_an_owner_has_stored_is_bounded(told: Secured) -> None:
+    with told.client(told.key("hoarder", "write", limits={"upload_bytes_per_day": 1000})) as client:
+        refused = client.put(f"/v1/blobs/{'1' * 64}", content=b"x" * 51)
+    assert (refused.status_code, refused.json()["type"].rpartition("/")[2]) == (403, "over-quota")
+    assert "of the 50 " in refused.json()["detail"]
 
 
 def test_what_was_only_read_is_logged_too(told: Secured) -> None:

@@ -85,6 +85,7 @@ SHOWN = {
     "ATLAS_SESSION_HOURS": f"{KEYS}::test_a_session_lives_for_the_hours",
     "ATLAS_REQUESTS_PER_MINUTE": f"{KEYS}::test_a_key_asks_so_often_a_minute_and_is_told_to_wait",
     "ATLAS_JOBS_PER_DAY": QUOTA,
+    "ATLAS_STORED_BYTES": f"{KEYS}::test_what_an_owner_has_stored_is_bounded",
     "ATLAS_UPLOAD_BYTES_PER_DAY": QUOTA,
     "ATLAS_METRICS_PUBLIC": f"{ACCESS}::test_metrics_may_be_public",
     "ATLAS_AUDIT_READS": f"{KEYS}::test_what_was_only_read_is_logged_too",

@@ -4,8 +4,6 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { listOf, post } from "../api";
 import { className, classesOf } from "../classes";
-import { enoughSamples } from "../enough";
-import { CellIcon } from "../parts/CellIcon";
 import { ClassSearch } from "../parts/ClassSearch";
 import { JobLine, useJob } from "../parts/JobLine";
 import { amount, brief, count, percent } from "../parts/words";
@@ -13,6 +11,7 @@ import type { ClassName, Job } from "../types";
 import { PatchTest } from "../patches/PatchTest";
 import type { View } from "../view";
 import { type Compared, comparedIn, differenceAt } from "./classes";
+import { Ends } from "./Ends";
 
 interface Pair { classes: [ClassName, ClassName]; images: number; confused: [number, number] | null; share: number | null; probability: number }
 type ComparisonJob = Job & { request: { kind: string; classes: [number, number] } };
@@ -109,52 +108,17 @@ function Comparison({ view, compared }: { view: View; compared: Compared }) {
       <p>What does the model tell {first} and {second} apart by? Here are the {count(compared.samples)} samples, of {count(compared.images)} images at {compared.layer}, that add most to either.</p>
       <details open>
         <summary>How to read it</summary>
-        <p class="quiet">Across: what a sample adds to {second} less what it adds to {first}, {amount(compared.scale)} logits or more at the edges. In the middle it adds to both alike. Upwards: like lies beside like, no more.</p>
+        <p class="quiet">Across: what a sample adds to {second} less what it adds to {first}, {amount(compared.scale)} logits or more at the edges. In the middle it adds to both alike. Upwards: like lies beside like, no more. A name on the map is the class of the samples about it, which may be a third one.</p>
         <p class="quiet">What lies at an edge is what the model goes by. Where that belongs to the class itself, good. Where it is a background, a tool or a text beside it, a picture of the other class could be mistaken for it: the patch test tells whether it is.</p>
       </details>
       <Ends view={view} compared={compared} />
       <p role="status">{difference === null ? "Point at a cell to see which class it speaks for, choose one to test it." : `This cell adds about ${amount(Math.abs(difference))} logits more to ${difference > 0 ? second : first}.`}</p>
-      {cell && <PatchTest key={`${cell.column}-${cell.row}`} view={view} cell={cell} target={right ? compared.second : compared.first} base={right ? compared.first : compared.second} />}
+      {cell && view.source.live && <PatchTest key={`${cell.column}-${cell.row}`} view={view} cell={cell} target={right ? compared.second : compared.first} base={right ? compared.first : compared.second} />}
       <h3>Where next</h3>
       <ul class="links">
         {[[compared.first, first], [compared.second, second]].map(([label, name]) => <li key={label}><a href={`./?atlas=${compared.atlas}#layer=${encodeURIComponent(compared.layer)}&heat=class-${label}&panel=heat`}>Where {name} lies on the whole map</a></li>)}
         <li><a href={`./?atlas=${compared.atlas}#layer=${encodeURIComponent(compared.layer)}&panel=compare`}>Back to the whole atlas, to compare others</a></li>
       </ul>
     </div>
-  );
-}
-
-const ENDS = 3; // cells that are shown of each class
-
-/** The cells that speak most for either class, those of enough samples, with what to do with them. */
-function Ends({ view, compared }: { view: View; compared: Compared }) {
-  const cells = view.cells.value;
-  if (!cells) return null;
-  const { side } = cells, order = Array.from({ length: cells.length }, (_, n) => n), enough = enoughSamples(order.map((n) => cells.count[n]!));
-  const full = order.filter((n) => cells.count[n]! >= enough);
-  const most = full.sort((a, b) => cells.column[a]! - cells.column[b]! || cells.count[b]! - cells.count[a]!);
-  const lists = [
-    { name: className(view, compared.first), found: most.filter((n) => differenceAt(compared, cells.column[n]!, side) < 0).slice(0, ENDS) },
-    { name: className(view, compared.second), found: most.filter((n) => differenceAt(compared, cells.column[n]!, side) > 0).slice(-ENDS).reverse() },
-  ];
-  return (
-    <>
-      {lists.filter(({ found }) => found.length).map(({ name, found }) => (
-        <section key={name} aria-label={`Speaks most for ${name}`}>
-          <h3>Speaks most for {name} <span class="unit">logits more</span></h3>
-          <ul class="cells">
-            {found.map((n) => {
-              const place = { side, column: cells.column[n]!, row: cells.row[n]! }, more = amount(Math.abs(differenceAt(compared, place.column, side)));
-              return (
-                <li key={n}><button type="button" title="Choose it, to test it" aria-label={`About ${more} logits more for ${name}, column ${place.column}, row ${place.row}`} onClick={() => { view.selected.value = place; }}>
-                  <CellIcon view={view} place={place} pixels={112} label="" /><span>{more}</span>
-                </button></li>
-              );
-            })}
-          </ul>
-        </section>
-      ))}
-      {enough > 1 && <p class="quiet small">Among cells of {enough} samples or more.</p>}
-    </>
   );
 }

@@ -19,44 +19,26 @@ export function comparedIn(view: View): Compared | null {
 /** The difference that a column stands for, in logits. */
 export const differenceAt = (compared: Compared, column: number, side: number): number => compared.scale * (2 * ((column + 0.5) / side) - 1);
 
-export const attachAxes: Attach = (map) => map.addOverlay({ order: 55, draw: (context, frame) => { const compared = comparedIn(map.view); if (compared) axes(context, frame, map.view, compared); } });
+/** The line in the middle, where a sample adds to both alike; what the sides mean stands below the map. */
+export const attachAxes: Attach = (map) => map.addOverlay({ order: 55, draw: (context, frame) => { if (comparedIn(map.view)) middle(context, frame); } });
 
-const ROOM = 30; // pixels that a label takes beside the map
-
-function axes(context: CanvasRenderingContext2D, frame: Frame, view: View, compared: Compared): void {
-  const [left, top] = frame.toScreen(0, 1), [right, bottom] = frame.toScreen(1, 0), middle = (left + right) / 2;
-  context.font = `600 13px ${getComputedStyle(document.body).fontFamily}`;
+function middle(context: CanvasRenderingContext2D, frame: Frame): void {
+  const [x, top] = frame.toScreen(0.5, 1), [, bottom] = frame.toScreen(0.5, 0);
   context.strokeStyle = frame.colour("--quiet");
   context.setLineDash([4, 4]);
   context.beginPath();
-  context.moveTo(middle, top);
-  context.lineTo(middle, bottom);
+  context.moveTo(x, top);
+  context.lineTo(x, bottom);
   context.stroke();
   context.setLineDash([]);
-  // Beside the map where there is room, else on it; about the middle, because the corners belong to the map's controls.
-  const head = top >= ROOM ? top - 14 : Math.max(top + 14, 16), foot = frame.height - bottom >= ROOM ? bottom + 14 : Math.min(bottom - 14, frame.height - 16), edge = Math.min(Math.max((top + bottom) / 2, 40), frame.height - 40), limit = frame.width - 8;
-  label(context, frame, `← adds more to ${className(view, compared.first)}`, middle - 14, head, "right");
-  label(context, frame, `adds more to ${className(view, compared.second)} →`, middle + 14, head, "left");
-  label(context, frame, "0", middle, foot, "center");
-  const low = `−${amount(compared.scale)} logits`, high = `+${amount(compared.scale)} logits`, wide = context.measureText(high).width + ROOM;
-  if (left >= wide) label(context, frame, low, left - 12, edge, "right");
-  else label(context, frame, low, Math.max(left, 0) + 10, edge, "left");
-  if (frame.width - right >= wide) label(context, frame, high, right + 12, edge, "left");
-  else label(context, frame, high, Math.min(right, limit) - 8, edge, "right");
 }
 
-function label(context: CanvasRenderingContext2D, frame: Frame, text: string, x: number, y: number, align: CanvasTextAlign): void {
-  context.textAlign = align;
-  context.textBaseline = "middle";
-  const width = context.measureText(text).width, start = align === "left" ? x : align === "right" ? x - width : x - width / 2;
-  context.fillStyle = frame.colour("--raised");
-  context.globalAlpha = 0.88;
-  context.beginPath();
-  context.roundRect(start - 6, y - 11, width + 12, 22, 5);
-  context.fill();
-  context.globalAlpha = 1;
-  context.fillStyle = frame.colour("--ink");
-  context.fillText(text, x, y);
+/** What lies to the left, on the line and to the right, in words: of the axis below the map, and of its picture. */
+export function axisOf(view: View): [left: string, middle: string, right: string] | null {
+  const compared = comparedIn(view);
+  if (!compared) return null;
+  const end = amount(compared.scale);
+  return [`\u2190\u00a0${end} logits more to ${className(view, compared.first)}`, "0", `${end} logits more to ${className(view, compared.second)}\u00a0\u2192`];
 }
 
 /** Whether classes of the view's map can be compared: of a whole atlas of a service, once it is made. */

@@ -1,6 +1,8 @@
 // What floats on the edges of every map, in the order of this list.
 
 import type { ComponentType } from "preact";
+import { Axis } from "../compare/Axis";
+import { comparedIn } from "../compare/classes";
 import { Legend } from "../heat/Legend";
 import { heatOf } from "../heat/heat";
 import { Strip } from "../line/Strip";
@@ -37,6 +39,7 @@ export const CONTROLS: Control[] = [
   { id: "share", corner: "bar", available: (view) => view.prefix === "", component: Share },
   { id: "player", corner: "top-left", available: (view) => view.prefix === "" && view.source.root !== "", component: Player },
   { id: "zoom", corner: "bottom-right", component: Zoom },
+  { id: "axis", corner: "below", available: (view) => comparedIn(view) !== null, component: Axis },
   { id: "legend", corner: "below", available: (view) => heatOf(view).of.value !== "", component: Legend },
   { id: "strip", corner: "below", available: (view) => lineOf(view).value !== null, component: Strip },
   { id: "minimap", corner: "bottom-left", component: Minimap },

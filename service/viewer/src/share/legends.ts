@@ -1,7 +1,8 @@
-// What the colours on a map mean, for its picture; a feature that colours the map adds its legend here.
+// What the colours and sides of a map mean, for its picture; a feature that gives them a meaning adds its legend here.
 
 import { heatOf, titleOf } from "../heat/heat";
 import { MEASURES, endsOf, told, unitOf } from "../heat/scale";
+import { axisOf } from "../compare/classes";
 import type { View } from "../view";
 
 /** Where a legend is drawn, in CSS pixels; it is at most 32 high. */
@@ -11,8 +12,8 @@ export interface Legend { draw(context: CanvasRenderingContext2D, place: Place):
 
 const BAR = { width: 220, height: 10 };
 
-/** Of each feature, its legend while it colours the map. */
-export const LEGENDS: ((view: View) => Legend | null)[] = [heatLegend];
+/** Of each feature, its legend while there is something to say. */
+export const LEGENDS: ((view: View) => Legend | null)[] = [axisLegend, heatLegend];
 
 function heatLegend(view: View): Legend | null {
   const { of, sign, shown: { value: shown } } = heatOf(view);
@@ -36,6 +37,22 @@ function heatLegend(view: View): Legend | null {
       context.fillText(told(high, shown.measure), left + bar, top + BAR.height + 4);
       context.textAlign = "left";
       context.fillText(text, left + bar + 16, top, width - bar - 16);
+    },
+  };
+}
+
+function axisLegend(view: View): Legend | null {
+  const axis = axisOf(view);
+  return axis && {
+    draw(context, { left, width, top, colour }) {
+      context.font = `600 12.5px ${getComputedStyle(document.body).fontFamily}`;
+      context.textBaseline = "top";
+      context.fillStyle = colour("--ink");
+      axis.forEach((text, n) => {
+        context.textAlign = (["left", "center", "right"] as const)[n]!;
+        context.fillText(text, left + (n * width) / 2, top, width / 2);
+      });
+      context.textAlign = "left";
     },
   };
 }
