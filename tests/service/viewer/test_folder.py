@@ -72,8 +72,8 @@ def test_a_cell_that_melts_into_the_ground_has_an_edge(open_page: OpenPage, corn
     def edged() -> bool:
         x, y = at(page, 4, 0, 0.5)  # the left edge of the top left cell
         size = at(page, 4, 1, 0)[0] - x
-        clip = {"x": x - 2, "y": y, "width": 4 + size * 0.02, "height": 1}
-        shot = np.asarray(Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB"), int)  # type: ignore[arg-type]
+        picture = page.screenshot(clip={"x": x - 2, "y": y, "width": 4 + size * 0.02, "height": 1})
+        shot = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB")).astype(np.int64)
         line = page.evaluate("getComputedStyle(document.body).getPropertyValue('--line').match(/\\d+/g).map(Number)")
         return bool((np.abs(shot - line).max(axis=2) <= 12).any())
 

@@ -13,7 +13,7 @@ export interface Style {
   scale: (count: number) => number;
 }
 
-const LARGE = 128; // pixels of a cell that small icons are enlarged to, so that their edges are sharp
+const LARGE = 128; // pixels of a cell that small icons and counts are painted with, so that their edges are sharp
 const GAP = 0.03; // share of a cell's side that is left free between icons
 
 /**
@@ -25,7 +25,7 @@ const GAP = 0.03; // share of a cell's side that is left free between icons
 export function paintTile(context: CanvasRenderingContext2D, picture: ImageBitmap | null, cells: Cells, x: number, y: number, pixels: number, style: Style): void {
   const across = Math.min(TILE_SIDE, cells.side - x * TILE_SIDE), down = Math.min(TILE_SIDE, cells.side - y * TILE_SIDE);
   const { canvas } = context, had = picture ? picture.width / across : 0;
-  const size = picture ? Math.max(had, Math.min(pixels, LARGE)) : Math.min(pixels, 32);
+  const size = Math.max(had, Math.min(pixels, LARGE));
   const [width, height] = [Math.round(size * across), Math.round(size * down)];
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   context.clearRect(0, 0, width, height);
