@@ -58,7 +58,7 @@ def test_a_map_without_icons_is_built_on_this_machine(
     assert run([*command, "--recipe", "none"]) == 0
     assert "no icons" in capsys.readouterr().out
     files = {file.name for file in (tmp_path / "out" / "half" / "5").iterdir()}
-    assert files == {"cells.json", "poster.png", "quality.safetensors"}
+    assert files == {"attribution.safetensors", "cells.json", "poster.png", "quality.safetensors"}
 
 
 def test_it_is_ready_lists_its_layers_and_says_what_is_in_the_way(odd: dict[str, Any]) -> None:

@@ -131,7 +131,7 @@ def open_page(browser: Browser, patience: int, request: pytest.FixtureRequest) -
     def watch(page: Page, origin: str, allow: str | None) -> None:
         def complained(message: ConsoleMessage) -> None:
             if message.type in ("error", "warning") and not (allow and re.search(allow, message.text)):
-                faults.append(message.text)
+                faults.append(f"{message.text} ({message.location['url']})")
 
         def asked(url: str) -> None:
             if urlsplit(url).scheme in ("http", "https") and urlsplit(url).netloc != origin:

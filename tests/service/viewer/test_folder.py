@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FloatRect, Page, expect
 
 from atlas_core import tables
 from tests.corners import corner_cells, write_corners
@@ -48,19 +48,27 @@ def test_a_swipe_from_the_slider_scrolls_and_changes_nothing(open_page: OpenPage
     slider.scroll_into_view_if_needed()
     touch = page.context.new_cdp_session(page)
 
-    def swipe(across: float, up: float) -> None:
+    def settled() -> FloatRect:
+        """Where the slider is once the page no longer scrolls."""
         box = slider.bounding_box()
-        assert box is not None
+        while True:
+            page.wait_for_timeout(200)
+            before, box = box, slider.bounding_box()
+            if box is not None and box == before:
+                return box
+
+    def swipe(across: float, up: float) -> None:
+        box = settled()
         x, y = box["x"] + 0.8 * box["width"], box["y"] + box["height"] / 2
         for n in range(9):
             points = [{"x": x + across * n / 8, "y": y - up * n / 8}]
             touch.send("Input.dispatchTouchEvent", {"type": "touchMove" if n else "touchStart", "touchPoints": points})
         touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
-    before = slider.bounding_box()
+    before = settled()
     swipe(0, 100)
     expect(page.locator(".field output")).to_have_text("1.0")
-    assert slider.bounding_box() != before  # it has scrolled
+    assert settled() != before  # it has scrolled
     swipe(-100, 0)
     expect(page.locator(".field output")).not_to_have_text("1.0")
 

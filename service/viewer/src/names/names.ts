@@ -35,6 +35,7 @@ export interface Names {
 export const namesOf = feature((view: View): Names => {
   const shown = signal(true), list = signal<PlaceName[]>([]), kept = new Map<string, PlaceName[]>();
   bound(view, "names", shown, flag(true));
+  if (!view.source.root && !(view.source instanceof FolderSource)) return { shown, list }; // nobody answers
   const asked = (layer: string) => (view.source instanceof FolderSource ? view.source.names<PlaceName>(layer) : listOf<PlaceName>(`${view.source.root}/layers/${quoted(layer)}/names?wish=true&${view.source.version}`));
   effect(() => {
     const layer = view.layer.value;
