@@ -13,8 +13,8 @@ from atlas_core.clarity import in_clear_cells
 from atlas_core.class_index import ClassIndex
 from atlas_core.errors import InputError
 from atlas_core.keys import canonical_json
-from atlas_core.placenames import all_names, names_of_classes, said_by
-from atlas_core.search import NONE, SampleTable
+from atlas_core.placenames import all_names, clearly_strongest, names_of_classes, said_by
+from atlas_core.search import SampleTable
 from atlas_core.tables import unpack
 
 if TYPE_CHECKING:
@@ -69,9 +69,7 @@ def _strongest(
     level = unpack(store.get_blob(_blobs(store, plan.cells_of(layer))[f"level-{side}"]))
     attribution = unpack(store.get_blob(told[f"attribution-{side}"]))["attribution"]
     clear = in_clear_cells(table.layout, side, level, attribution)
-    strongest = ClassIndex.from_tables(unpack(store.get_blob(told["index"]))).strongest.copy()
-    strongest[table.sample[~clear]] = NONE
-    return strongest
+    return clearly_strongest(ClassIndex.from_tables(unpack(store.get_blob(told["index"]))), table, clear)
 
 
 def _blobs(store: Store, chunk: Chunk) -> dict[str, str]:

@@ -23,6 +23,7 @@ from atlas_core.search import NONE
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from atlas_core.class_index import ClassIndex
     from atlas_core.plan import Plan
     from atlas_core.search import SampleTable
 
@@ -110,6 +111,19 @@ class Terms:
         if not len(self._order):
             return said
         return np.hstack([said, np.add.reduceat(said[:, self._order], self._starts, axis=1)])
+
+
+def clearly_strongest(index: ClassIndex, table: SampleTable, clear: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """The class that each sample adds most to, in the order of their numbers, shape (n,); `NONE` where none is clear.
+
+    Args:
+        index: What the samples add to classes.
+        table: The samples.
+        clear: Of each in the table's order, whether its cell has a clear class.
+    """
+    strongest = index.strongest.copy()
+    strongest[table.sample[~clear]] = NONE
+    return strongest
 
 
 def said_by(table: SampleTable, strongest: NDArray[np.integer[Any]] | None) -> NDArray[np.int32]:

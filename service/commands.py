@@ -72,12 +72,12 @@ def demo(
         _write_world(data_only)
         put(json.dumps({"folder": str(data_only)}) if as_json else f"the world is in {data_only}")
         return
-    chosen = None if port is None else _port(port)
+    if port is not None:
+        _port(port)  # refused before the world is drawn
     world = data / "demo-world"
     if not (world / "dataset.json").is_file():
         _write_world(world)
-    chosen = chosen or _port(None)  # now, as others may take it while the world is drawn
-    with stopped_by_signals() as stopped, embedded(data, port=chosen) as service:
+    with stopped_by_signals() as stopped, embedded(data, port=_port(port)) as service:
         answer = _make_atlas(service, world, lambda: stopped.is_set())
         put(json.dumps(answer) if as_json else _told(answer))
         if serve:

@@ -7,8 +7,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from atlas_core.keys import digest
-from atlas_core.placenames import all_names, names_of_classes, said_by
-from atlas_core.search import NONE
+from atlas_core.placenames import all_names, clearly_strongest, names_of_classes, said_by
 from service.artifacts import keep
 
 if TYPE_CHECKING:
@@ -59,8 +58,4 @@ def _strongest(samples: Samples) -> NDArray[np.int32] | None:
     if samples.plan.unattributed(samples.layer) is not None:
         return None
     index = samples.class_index()
-    if index is None:
-        return None
-    strongest = index.strongest.copy()
-    strongest[samples.table.sample[~samples.in_clear_cells()]] = NONE
-    return strongest
+    return None if index is None else clearly_strongest(index, samples.table, samples.in_clear_cells())

@@ -64,10 +64,8 @@ def projected(live: Live, images: Sequence[bytes], clients: int = 1) -> list[byt
     url = f"{live.service.url}/v1/atlases/{live.atlas['id']}/projections"
 
     def ask(image: bytes) -> bytes:
-        answer = httpx.post(url, content=image, headers=FRESH, timeout=60)
-        while answer.status_code in (503, 504):
+        while (answer := httpx.post(url, content=image, headers=FRESH, timeout=60)).status_code in (503, 504):
             time.sleep(float(answer.headers["retry-after"]))
-            answer = httpx.post(url, content=image, headers=FRESH, timeout=60)
         assert (answer.status_code, answer.headers["cache-status"]) == (200, "atlas; fwd=miss"), answer.text
         return answer.content
 

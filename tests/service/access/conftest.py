@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -44,6 +46,21 @@ def add_ready(store: Store, owner: str, content: str = "content") -> dict[str, s
     dataset = registry.add_dataset(store, DatasetCard(name="d", source="sha256:" + SHA), content, owner)["id"]
     registry.update(store, "datasets", dataset, state="ready", images=64, listing=SHA, digest="d")
     return {"model": model, "dataset": dataset}
+
+
+@pytest.fixture
+def log() -> Iterator[list[dict[str, Any]]]:
+    """The lines of the audit log."""
+    lines: list[dict[str, Any]] = []
+
+    class Kept(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(json.loads(record.getMessage()))
+
+    handler, logger = Kept(), logging.getLogger("atlas.audit")
+    logger.addHandler(handler)
+    yield lines
+    logger.removeHandler(handler)
 
 
 @dataclass(frozen=True)

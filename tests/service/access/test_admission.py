@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -34,21 +33,6 @@ ASKED = {"POST /v1/atlases/{atlas}/projections", "POST /v1/atlases/{atlas}/layer
 def described(secured: Secured) -> dict[str, Any]:
     found: dict[str, Any] = httpx.get(f"{secured.url}/openapi.json", timeout=60).json()
     return found
-
-
-@pytest.fixture
-def log() -> Iterator[list[dict[str, Any]]]:
-    """The lines of the audit log."""
-    lines: list[dict[str, Any]] = []
-
-    class Kept(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            lines.append(json.loads(record.getMessage()))
-
-    handler, logger = Kept(), logging.getLogger("atlas.audit")
-    logger.addHandler(handler)
-    yield lines
-    logger.removeHandler(handler)
 
 
 def operations(described: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,7 +11,7 @@ import pytest
 
 from service.main import create_app
 from service.settings import ServiceSettings
-from tests.service.access.conftest import SPEC, Secured, add_ready
+from tests.service.access.conftest import SPEC, Secured, add_ready, log as log  # the fixture
 from tests.service.access.test_tokens import AUDIENCE, RULES, Issuer
 from tests.service.serving import serving
 from tests.service.test_projections import until
@@ -79,22 +77,11 @@ def test_what_an_owner_has_stored_is_bounded(told: Secured) -> None:
     assert "of the 50 " in refused.json()["detail"]
 
 
-def test_what_was_only_read_is_logged_too(told: Secured) -> None:
-    lines: list[dict[str, Any]] = []
-
-    class Kept(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            lines.append(json.loads(record.getMessage()))
-
-    handler, logger = Kept(), logging.getLogger("atlas.audit")
-    logger.addHandler(handler)
-    try:
-        with told.client(told.key("vision", "read")) as client:
-            assert client.get("/v1/models").status_code == 200
-        until(lambda: lines, 10)
-    finally:
-        logger.removeHandler(handler)
-    assert (lines[0]["thing"], lines[0]["outcome"]) == ("/v1/models", "done")
+def test_what_was_only_read_is_logged_too(told: Secured, log: list[dict[str, Any]]) -> None:
+    with told.client(told.key("vision", "read")) as client:
+        assert client.get("/v1/models").status_code == 200
+    until(lambda: log, 10)
+    assert (log[0]["thing"], log[0]["outcome"]) == ("/v1/models", "done")
 
 
 def test_a_token_late_by_less_than_the_leeway_is_taken_with_keys_from_where_they_are_named(
