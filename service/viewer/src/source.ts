@@ -1,6 +1,9 @@
 // Where an atlas is read from: the service that serves it, or a folder of `atlas build` beside the page.
 
 import { Problem, bytes, json, listOf, quoted } from "./api";
+import { TOLD, heatOfCells, heatOfClass } from "./heat/folder";
+import { type HeatDocument, MEASURES } from "./heat/scale";
+import type { PlaceName } from "./names/names";
 import { type Copy, copy } from "./offline";
 import type { Atlas, CellDocument, Job, Layer, Manifest } from "./types";
 import type { Strongest } from "./clarity";
@@ -55,6 +58,14 @@ export interface Source {
   wish(layer: string, side: number, x: number, y: number): void;
   /** The points of a layer; null where they are not kept. */
   points(layer: string): Promise<Points | null>;
+  /** The names of a layer's regions, the surest of each rank first; none where none are told. */
+  names(layer: string): Promise<PlaceName[]>;
+  /** The measures of `MEASURES` of which it tells heat maps. */
+  readonly measures: string[];
+  /** Whether it tells heat maps of classes. */
+  readonly hasClasses: boolean;
+  /** A level's heat map of a measure, of `class-INDEX` or of `channel-NUMBER`. */
+  heat(of: string, layer: string, side: number): Promise<HeatDocument>;
   /** Where the picture of a real patch is; null where none are kept. */
   exemplar(layer: string, side: number, column: number, row: number, n: number): string | null;
 }
@@ -106,9 +117,11 @@ export class ServiceSource implements Source {
   readonly live: boolean = true;
   readonly root: string;
   private sides = new Map<string, number[]>();
+  readonly measures = Object.keys(MEASURES);
+  readonly hasClasses = true;
   version = "";
   private digests: Digests = new Map();
-  private names: Atlas["names"] | null = null;
+  private named: Atlas["names"] | null = null;
   private readonly asked = new Map<string, Promise<CellDocument[]>>();
 
   constructor(readonly id: string) { this.root = `v1/atlases/${encodeURIComponent(id)}`; }
@@ -121,9 +134,9 @@ export class ServiceSource implements Source {
     this.version = job.digest ? `v=${job.digest}` : "";
     this.asked.clear();
     for (const layer of layers) this.sides.set(layer.name, layer.levels.map((level) => level.side));
-    this.names ??= manifest?.names ?? (await namesOf(job.spec));
+    this.named ??= manifest?.names ?? (await namesOf(job.spec));
     return {
-      id: job.id, name: job.name, state: job.state, spec: manifest?.spec ?? job.spec, names: this.names, progress: job.progress,
+      id: job.id, name: job.name, state: job.state, spec: manifest?.spec ?? job.spec, names: this.named, progress: job.progress,
       etaSeconds: job.eta_seconds ?? null, error: job.error, manifest, layers, seeded: seededOf(job.spec, manifest),
       of: job.kind === "atlas" ? null : { kind: job.kind, atlas: job.atlas, request: job.request },
     };
@@ -150,13 +163,18 @@ export class ServiceSource implements Source {
   }
 
   async columns(layer: string, side: number): Promise<Cells> {
-    const { column, row, count } = await json<{ column: number[]; row: number[]; count: number[] }>(`${this.level(layer, side)}/heatmap?measure=count&${this.version}`);
+    const { column, row, count } = await this.heat("count", layer, side);
     return new Cells(layer, side, column, row, count);
   }
 
-  strongest(layer: string, side: number): Promise<Strongest> {
-    return json<Strongest>(`${this.level(layer, side)}/heatmap?measure=strongest&${this.version}`);
+  names(layer: string): Promise<PlaceName[]> { return listOf(`${this.root}/layers/${quoted(layer)}/names?wish=true&${this.version}`); }
+
+  heat(of: string, layer: string, side: number): Promise<HeatDocument> {
+    const query = /^(class|channel)-/.test(of) ? of.replace("-", "=") : `measure=${of}`;
+    return json(`${this.level(layer, side)}/heatmap?${query}&${this.version}`);
   }
+
+  strongest(layer: string, side: number): Promise<Strongest> { return this.heat("strongest", layer, side); }
 
   async cell(layer: string, side: number, column: number, row: number): Promise<CellDocument | null> {
     const cells = await this.cellsOfTile(layer, side, Math.floor(column / TILE_SIDE), Math.floor(row / TILE_SIDE));
@@ -207,6 +225,8 @@ export class FolderSource implements Source {
   private readonly levels = new Map<string, Promise<CellDocument[]>>();
   private readonly tables = new Map<string, Promise<ArrayBuffer>>();
   private beside: NonNullable<Manifest["beside"]> = {};
+  private classes: string[] = [];
+  readonly measures = TOLD;
 
   /** @param base Address of the folder, ending in a slash, relative to the page. */
   constructor(private readonly base = "") {}
@@ -216,6 +236,7 @@ export class FolderSource implements Source {
     if (!manifest.layers) throw new Problem(404, "The manifest beside this page is not that of an atlas.");
     this.digests = published(manifest);
     this.beside = manifest.beside ?? {};
+    this.classes = manifest.model?.classes ?? [];
     return {
       id: manifest.id, name: null, state: "succeeded", spec: manifest.spec, names: manifest.names ?? {}, progress: {}, etaSeconds: null,
       error: null, manifest, layers: layersOf(manifest), seeded: seededOf(manifest.spec, manifest), of: null,
@@ -224,11 +245,16 @@ export class FolderSource implements Source {
 
   private folder(layer: string, side: number): string { return `${this.base}${encodeURIComponent(quoted(layer))}/${side}`; }
 
-  /** Whether what every cell adds to every class lies there. */
   get hasClasses(): boolean { return Object.keys(this.beside).some((path) => path.endsWith("/attribution.safetensors")); }
 
-  /** What every cell of a level adds to a class. */
-  async attribution(layer: string, side: number, label: number): Promise<number[]> {
+  async heat(of: string, layer: string, side: number): Promise<HeatDocument> {
+    const cells = await this.cells(layer, side);
+    if (!of.startsWith("class-")) return heatOfCells(of, layer, side, cells);
+    const index = Number(of.slice(6)), name = this.classes[index] ?? String(index);
+    return heatOfClass({ index, name }, layer, side, cells, await this.attribution(layer, side, index));
+  }
+
+  private async attribution(layer: string, side: number, label: number): Promise<number[]> {
     const path = `${this.folder(layer, side)}/attribution.safetensors`;
     if (!(`${quoted(layer)}/${side}/attribution.safetensors` in this.beside)) throw new Problem(404, "This folder does not tell what the cells of this level add to classes.");
     const found = this.tables.get(path) ?? bytes(path);
@@ -237,13 +263,12 @@ export class FolderSource implements Source {
     return rowOfHalves(await found, "attribution", label);
   }
 
-  /** The names of a layer's regions; none where none are told. */
-  async names<T>(layer: string): Promise<T[]> {
-    return `${quoted(layer)}/names.json` in this.beside ? json<T[]>(`${this.base}${encodeURIComponent(quoted(layer))}/names.json`) : [];
+  async names(layer: string): Promise<PlaceName[]> {
+    return `${quoted(layer)}/names.json` in this.beside ? json(`${this.base}${encodeURIComponent(quoted(layer))}/names.json`) : [];
   }
 
-  /** All cells of a level, read once. */
-  cells(layer: string, side: number): Promise<CellDocument[]> {
+  // All cells of a level, read once.
+  private cells(layer: string, side: number): Promise<CellDocument[]> {
     const path = `${this.folder(layer, side)}/cells.json`;
     const found = this.levels.get(path) ?? json<CellDocument[]>(path);
     this.levels.set(path, found);

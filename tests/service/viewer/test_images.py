@@ -157,6 +157,43 @@ def test_picture_and_map_point_at_each_other_and_at_what_is_like_it(served: Serv
     expect(canvas).to_have_attribute("data-positions", str(len(other)))
 
 
+def test_positions_beyond_the_edges_are_told_and_brought_into_view_and_a_shared_picture_says_what_the_dots_are(
+    served: Served, picture: Path, page: Page
+) -> None:
+    page.get_by_label("Pictures to place").set_input_files(picture)
+    positions = served.client.project(served.atlas["id"], picture)["layers"][LAYER]["positions"]
+    expect(page.locator("canvas.picture")).to_have_attribute("data-positions", str(len(positions)), timeout=PATIENCE)
+    box = page.locator(".map").bounding_box()
+    assert box is not None
+
+    def seen() -> int:
+        places = [at(page, 1, one["x"], 1 - one["y"]) for one in positions]
+        return sum(0 <= x - box["x"] <= box["width"] and 0 <= y - box["y"] <= box["height"] for x, y in places)
+
+    far = max(positions, key=lambda one: one["x"] + one["y"])
+    page.evaluate(f"location.hash += '&at={far['x']},{far['y']},9'")
+    line = page.get_by_role("article").locator("p").filter(has_text=re.compile(rf"^\d+ of {len(positions)} in view"))
+    expect(line).to_be_visible()
+    page.wait_for_timeout(300)
+    assert seen() < len(positions)
+    expect(line).to_contain_text(f"{seen()} of ")
+    line.get_by_role("button", name="Show all of them").click()
+    expect(line).to_have_count(0)
+    page.wait_for_timeout(300)
+    assert seen() == len(positions)
+
+    page.get_by_role("button", name="Share").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download picture").click()
+    with Image.open(download.value.path()) as shared:
+        told = shared.crop((0, shared.height - 40, shared.width, shared.height)).convert("RGB")
+    with Image.open(picture) as thumb:
+        mean = np.asarray(thumb.convert("RGB").resize((32, 32)), float).mean((0, 1))
+    # the last row: the picture in small, then a line of words
+    np.testing.assert_allclose(np.asarray(told.crop((16, 0, 48, 32)), float).mean((0, 1)), mean, atol=12)
+    assert np.asarray(told.crop((60, 0, 400, 32)).convert("L")).std() > 10
+
+
 def test_several_are_kept_dropped_or_pasted_and_what_cannot_be_placed_says_why(
     picture: Path, cards: Path, page: Page
 ) -> None:

@@ -77,7 +77,7 @@ export function ChannelPage({ view, channel, channels }: { view: View; channel: 
 }
 
 function Where({ view, channel }: { view: View; channel: number }) {
-  const { heat, problem } = useHeat(view, `channel=${channel}`);
+  const { heat, problem } = useHeat(view, `channel-${channel}`);
   if (problem) return <ProblemLine problem={problem} />;
   if (!heat) return <Busy>Looking…</Busy>;
   const active = ranked(heat).filter((n) => heat.value[n]! > 0);

@@ -2,8 +2,9 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { Problem, json, quoted } from "../api";
+import type { Problem } from "../api";
 import { heatOf } from "../heat/heat";
+import type { HeatDocument } from "../heat/scale";
 import { goTo } from "../linked/Through";
 import { panelOf } from "../panels/open";
 import { Busy } from "../parts/Busy";
@@ -35,10 +36,8 @@ export function ClassList({ view, classes }: { view: View; classes: string[] }) 
   );
 }
 
-export interface Heat { side: number; scale: number; column: number[]; row: number[]; count: number[]; enough: number; value: (number | null)[] }
-
 export function ClassPage({ view, label, name }: { view: View; label: number; name: string }) {
-  const { heat, problem } = useHeat(view, `class=${label}`);
+  const { heat, problem } = useHeat(view, `class-${label}`);
   return (
     <>
       <h2 title={name}>{brief(name)}</h2>
@@ -57,22 +56,22 @@ export function ClassPage({ view, label, name }: { view: View; label: number; na
   );
 }
 
-/** A heat map of the shown level, by its query: of a class or a channel. */
-export function useHeat(view: View, of: string): { heat: Heat | null; problem: Problem | null } {
-  const found = useSignal<{ heat: Heat | null; problem: Problem | null }>({ heat: null, problem: null });
-  const layer = view.layer.value, z = view.level()?.z ?? 0;
+/** A heat map of the shown level: of `class-INDEX` or of `channel-NUMBER`. */
+export function useHeat(view: View, of: string): { heat: HeatDocument | null; problem: Problem | null } {
+  const found = useSignal<{ heat: HeatDocument | null; problem: Problem | null }>({ heat: null, problem: null });
+  const layer = view.layer.value, side = view.level()?.side ?? 0;
   useEffect(() => {
     let gone = false;
-    json<Heat>(`${view.source.root}/layers/${quoted(layer)}/levels/${z}/heatmap?${of}&${view.source.version}`).then(
+    view.source.heat(of, layer, side).then(
       (heat) => { if (!gone) found.value = { heat, problem: null }; },
       (problem: Problem) => { if (!gone) found.value = { heat: null, problem }; },
     );
     return () => { gone = true; };
-  }, [layer, z, of]);
+  }, [layer, side, of]);
   return found.value;
 }
 
-function Where({ view, heat, name, label }: { view: View; heat: Heat; name: string; label: number }) {
+function Where({ view, heat, name, label }: { view: View; heat: HeatDocument; name: string; label: number }) {
   const sorted = ranked(heat);
   return (
     <>
@@ -86,9 +85,9 @@ function Where({ view, heat, name, label }: { view: View; heat: Heat; name: stri
 }
 
 /** The cells with enough samples and a value, the largest first. */
-export const ranked = (heat: Heat): number[] => heat.value.map((_, n) => n).filter((n) => heat.count[n]! >= heat.enough && heat.value[n] !== null).sort((a, b) => heat.value[b]! - heat.value[a]!);
+export const ranked = (heat: HeatDocument): number[] => heat.value.map((_, n) => n).filter((n) => heat.count[n]! >= heat.enough && heat.value[n] !== null).sort((a, b) => heat.value[b]! - heat.value[a]!);
 
-export function Cells({ view, heat, title, cells }: { view: View; heat: Heat; title: string; cells: number[] }) {
+export function Cells({ view, heat, title, cells }: { view: View; heat: HeatDocument; title: string; cells: number[] }) {
   if (!cells.length) return null;
   const layer = view.layer.value, { side } = heat;
   return (
@@ -111,7 +110,7 @@ export function Cells({ view, heat, title, cells }: { view: View; heat: Heat; ti
 }
 
 // The level in small, a square a cell, the stronger its colour the more it adds or takes.
-export function SmallHeat({ heat, label }: { heat: Heat; label: string }) {
+export function SmallHeat({ heat, label }: { heat: HeatDocument; label: string }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   useEffect(() => {
     const place = canvas.current;

@@ -7,7 +7,7 @@ import { ClassSearch } from "../parts/ClassSearch";
 import { Radios } from "../parts/Radios";
 import type { View } from "../view";
 import { Weakest } from "./Weakest";
-import { type Look, type Sign, channelIn, classIn, hasClasses, heatOf, measuresOf } from "./heat";
+import { type Look, type Sign, channelIn, classIn, heatOf } from "./heat";
 import { type HeatDocument, MEASURES, extremes, told } from "./scale";
 
 const LISTED = 6;
@@ -17,16 +17,16 @@ export function HeatPanel({ view }: { view: View }) {
   return (
     <div class="heat">
       <h2 class="unseen">Heat map</h2>
-      {hasClasses(view) && classes.length > 0 && <ClassSearch label="A class" classes={classes} value={label} onPick={(index) => { heat.of.value = index === null ? "" : `class-${index}`; }} />}
+      {view.source.hasClasses && classes.length > 0 && <ClassSearch label="A class" classes={classes} value={label} onPick={(index) => { heat.of.value = index === null ? "" : `class-${index}`; }} />}
       <div class="field">
-        <label for="measure">{hasClasses(view) ? "Or a measure" : "A measure"}</label>
+        <label for="measure">{view.source.hasClasses ? "Or a measure" : "A measure"}</label>
         <select id="measure" value={of in MEASURES ? of : ""} onChange={(event) => { heat.of.value = event.currentTarget.value; }}>
           <option value="">None</option>
-          {measuresOf(view).map((name) => <option key={name} value={name}>{MEASURES[name]!.title}</option>)}
+          {view.source.measures.map((name) => <option key={name} value={name}>{MEASURES[name]!.title}</option>)}
         </select>
       </div>
       {channelIn(of) !== null && <p class="quiet">Of channel {channelIn(of)}: its mean activation in each cell.</p>}
-      {of === "" ? <p class="quiet">{hasClasses(view) ? "Choose a class to see where on the map the model finds something that speaks for it, or against it." : "Choose a measure of cells. Classes take a service: it keeps what every cell adds to each."}{view.source.live && hasClasses(view) && " What is no class, a background perhaps, is found by a picture of it: drop one on the map."}</p> : <Shown view={view} />}
+      {of === "" ? <p class="quiet">{view.source.hasClasses ? "Choose a class to see where on the map the model finds something that speaks for it, or against it." : "Choose a measure of cells. Classes take a service: it keeps what every cell adds to each."}{view.source.live && view.source.hasClasses && " What is no class, a background perhaps, is found by a picture of it: drop one on the map."}</p> : <Shown view={view} />}
     </div>
   );
 }

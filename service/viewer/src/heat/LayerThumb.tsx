@@ -3,7 +3,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import { dark } from "../frame/theme";
 import type { View } from "../view";
-import { hasHeat, heatOf, readHeat } from "./heat";
+import { hasHeat, heatOf } from "./heat";
 import { paintHeat, paletteOf } from "./overlay";
 import type { HeatDocument } from "./scale";
 
@@ -15,7 +15,7 @@ export function LayerThumb({ view, layer }: { view: View; layer: string }) {
   const of = hasHeat(view) ? heat.of.value : "", sign = heat.sign.value, intensity = heat.intensity.value;
   useEffect(() => {
     let gone = false;
-    const asked = !side ? Promise.reject(new Error("no level")) : of ? readHeat(view, of, layer, side) : counts(view, layer, side);
+    const asked = !side ? Promise.reject(new Error("no level")) : of ? view.source.heat(of, layer, side) : counts(view, layer, side);
     asked.then((found) => {
       const place = canvas.current; // gone where the page was left meanwhile
       if (gone || !place) return;

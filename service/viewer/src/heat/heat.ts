@@ -2,13 +2,11 @@
 
 import { type Signal, batch, computed, effect, signal } from "@preact/signals";
 import { bound, choice, number, text } from "../address";
-import { Problem, json, quoted } from "../api";
+import { Problem } from "../api";
 import { className } from "../classes";
 import { besideOf } from "../linked/beside";
 import type { Attach } from "../map/attachments";
-import { FolderSource } from "../source";
 import { type View, feature } from "../view";
-import { TOLD, heatOfCells, heatOfClass } from "./folder";
 import { HeatOverlay } from "./overlay";
 import { type HeatDocument, MEASURES } from "./scale";
 
@@ -34,7 +32,7 @@ export const heatOf = feature((view: View): Heat => {
     of: signal(""), sign: signal("both"), look: signal("icons"), intensity: signal(1), shown: signal(null), problem: signal(null),
   };
   if (view.prefix) return heat; // a second map shows what the first does
-  bound(view, "heat", heat.of, { ...text(""), parse: (it) => (it === "" || (view.source.root && /^channel-\d+$/.test(it)) || (hasClasses(view) && /^class-\d+$/.test(it)) || measuresOf(view).includes(it) ? it : undefined) });
+  bound(view, "heat", heat.of, { ...text(""), parse: (it) => (it === "" || (view.source.root && /^channel-\d+$/.test(it)) || (view.source.hasClasses && /^class-\d+$/.test(it)) || view.source.measures.includes(it) ? it : undefined) });
   bound(view, "sign", heat.sign, choice(SIGNS, "both"));
   bound(view, "look", heat.look, choice(LOOKS, "icons"));
   bound(view, "intensity", heat.intensity, { ...number(1, 1), parse: (it) => (Number(it) >= 0.5 && Number(it) <= 2 ? Number(it) : undefined) });
@@ -54,28 +52,8 @@ export function titleOf(view: View, of: string): string {
   return label === null ? MEASURES[of]?.title ?? "" : className(view, label);
 }
 
-/** The heat map of a level of a layer. */
-export async function readHeat(view: View, of: string, layer: string, side: number): Promise<HeatDocument> {
-  if (view.source instanceof FolderSource) return readFolder(view, view.source, of, layer, side);
-  const z = view.atlas.peek().layers.find((one) => one.name === layer)?.levels.find((one) => one.side === side)?.z ?? 0;
-  const query = /^(class|channel)-/.test(of) ? of.replace("-", "=") : `measure=${of}`;
-  return json<HeatDocument>(`${view.source.root}/layers/${quoted(layer)}/levels/${z}/heatmap?${query}&${view.source.version}`);
-}
-
-async function readFolder(view: View, source: FolderSource, of: string, layer: string, side: number): Promise<HeatDocument> {
-  const cells = await source.cells(layer, side), label = classIn(of);
-  if (label === null) return heatOfCells(of, layer, side, cells);
-  return heatOfClass({ index: label, name: className(view, label) }, layer, side, cells, await source.attribution(layer, side, label));
-}
-
-/** Whether the view's atlas tells what every cell adds to any class. */
-export const hasClasses = ({ source }: View): boolean => source.root !== "" || (source instanceof FolderSource && source.hasClasses);
-
 /** Whether the view's atlas can be asked for heat maps. */
-export const hasHeat = (view: View): boolean => measuresOf(view).length > 0;
-
-/** The measures that a view's atlas can be asked for. */
-export const measuresOf = ({ source }: View): string[] => (source.root ? Object.keys(MEASURES) : source instanceof FolderSource ? TOLD : []);
+export const hasHeat = ({ source }: View): boolean => source.measures.length > 0;
 
 export const attachHeat: Attach = (map) => {
   const { view } = map, heat = heatOf(view), overlay = new HeatOverlay(heat);
@@ -90,7 +68,7 @@ export const attachHeat: Attach = (map) => {
       return;
     }
     if (heat.shown.peek()?.layer !== layer || !isOf(heat.shown.peek(), of)) heat.shown.value = null;
-    readHeat(view, of, layer, side).then(
+    view.source.heat(of, layer, side).then(
       (found) => { if (key.peek() === asked) { heat.shown.value = found; heat.problem.value = null; } },
       (error: unknown) => { if (key.peek() === asked) { heat.shown.value = null; heat.problem.value = error instanceof Problem ? error : null; } },
     );

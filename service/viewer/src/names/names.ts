@@ -2,8 +2,7 @@
 
 import { type Signal, effect, signal } from "@preact/signals";
 import { bound, flag } from "../address";
-import { Problem, listOf, quoted } from "../api";
-import { FolderSource } from "../source";
+import { Problem } from "../api";
 import { type View, feature } from "../view";
 
 export const RANKS = ["country", "province", "town"] as const;
@@ -35,15 +34,13 @@ export interface Names {
 export const namesOf = feature((view: View): Names => {
   const shown = signal(true), list = signal<PlaceName[]>([]), kept = new Map<string, PlaceName[]>();
   bound(view, "names", shown, flag(true));
-  if (!view.source.root && !(view.source instanceof FolderSource)) return { shown, list }; // nobody answers
-  const asked = (layer: string) => (view.source instanceof FolderSource ? view.source.names<PlaceName>(layer) : listOf<PlaceName>(`${view.source.root}/layers/${quoted(layer)}/names?wish=true&${view.source.version}`));
   effect(() => {
     const layer = view.layer.value;
     const known = attributed(view); // they wait for that
     if (!kept.has(layer)) view.looks.value;
     list.value = kept.get(layer) ?? [];
     if (!layer || !known || kept.has(layer)) return;
-    asked(layer).then(
+    view.source.names(layer).then(
       (found) => {
         if (!found.length && view.running.peek()) return; // they are not known yet
         kept.set(layer, found);

@@ -1,7 +1,7 @@
 // Two halves of one map: a view of each, and which samples are twins.
 
 import { type Signal, effect, signal } from "@preact/signals";
-import { bytes, json } from "../api";
+import { Problem, bytes, json } from "../api";
 import type { Strongest } from "../clarity";
 import { type Lit, litOf } from "../linked/lit";
 import { moveTogether } from "../linked/linking";
@@ -30,6 +30,10 @@ class HalfSource implements Source {
   wish(): void {}
   exemplar(): null { return null; }
   async points(): Promise<null> { return null; }
+  async names(): Promise<[]> { return []; }
+  readonly measures: string[] = [];
+  readonly hasClasses = false;
+  async heat(): Promise<never> { throw new Problem(404, "Half of a comparison of versions has no heat maps."); }
 }
 
 export class Coupled {
