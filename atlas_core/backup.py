@@ -10,11 +10,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from atlas_core.errors import ConflictError, IntegrityError, NotFoundError
+from atlas_core.scratch import scratch
 
 if TYPE_CHECKING:
     from atlas_core.store import Store
@@ -108,8 +107,8 @@ def _copy_blob(source: Store, target: Store, sha256: str, size: int) -> bool:
             data = source.get_blob(sha256)
             target.objects.write(f"blobs/{sha256}", data)
             return True
-        with source.open_blob(sha256) as opened, TemporaryDirectory(prefix="atlas-backup-") as folder:
-            path = Path(folder) / sha256
+        with source.open_blob(sha256) as opened, scratch() as folder:
+            path = folder / sha256
             with path.open("wb") as file:
                 shutil.copyfileobj(opened, file, 1 << 20)
             target.objects.write_file(f"blobs/{sha256}", path)

@@ -11,9 +11,11 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
 from atlas_core import logs, tracing
+from atlas_core.scratch import clear_scratch
 from service import errors
 from service.access import scopes
 from service.access.admission import Admission
@@ -128,6 +130,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(clear_scratch)
         yield
         await services.close()
         tracing.disable()

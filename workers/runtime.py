@@ -17,6 +17,7 @@ from atlas_core import devices
 from atlas_core.errors import AtlasError, CancelledError, DependencyError, InputError
 from atlas_core.mailbox import Mailbox
 from atlas_core.redis_client import connect
+from atlas_core.scratch import clear_scratch
 from atlas_core.settings import Settings
 from atlas_core.store import open_store
 from atlas_core.workload import Workload
@@ -46,7 +47,8 @@ class Process:
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Open the store and the ledger; nothing heavy is loaded yet."""
+        """Clear away what killed processes left, and open the store and the ledger; nothing heavy is loaded yet."""
+        clear_scratch()
         self.settings = settings
         self.store = open_store(settings.store_url)
         self.ledger = ledger_of(settings)

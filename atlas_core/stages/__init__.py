@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from atlas_core.errors import VersionError
 from atlas_core.plan import VERSIONS
+from atlas_core.scratch import scratch
 
 if TYPE_CHECKING:
     from atlas_core.plan import Chunk, Plan
@@ -124,10 +124,10 @@ def run_chunk(
         raise VersionError(f"{name} of version {chunk.version} is for workers of another version; start some, and "
                            "stop those of this one when their jobs are done")  # fmt: skip
     began, cpu_began = time.monotonic(), time.process_time()
-    with TemporaryDirectory(prefix="atlas-chunk-") as folder:
+    with scratch() as folder:
         with repairing(plan, runtime):
             seen = plan.seen_by(chunk)
-            output = steps[name](Step(seen, chunk, runtime, on_progress or (lambda done, total: None), Path(folder)))
+            output = steps[name](Step(seen, chunk, runtime, on_progress or (lambda done, total: None), folder))
         blobs = {name: _put(store, data) for name, data in output.blobs.items()}
         store.put_record(
             chunk.stage,

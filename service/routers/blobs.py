@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tempfile
 from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 from pathlib import Path as FilePath
@@ -16,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from atlas_core.errors import ConflictError, InputError, NotFoundError
+from atlas_core.scratch import scratch
 from service.dependencies import Services, ServicesDep
 from service.errors import TooLargeError, problem
 from service.schemas.blobs import Blob, BlobPart, SignedUpload
@@ -74,7 +74,7 @@ async def put_blob(
         return _stored(sha256, known, 200)
     span = None if content_range is None else _span(content_range, limit)
     await run_in_threadpool(services.upload, check_length(request, limit))
-    with tempfile.NamedTemporaryFile(prefix="atlas-upload-") as file:
+    with scratch() as folder, (folder / "upload").open("wb") as file:
         size, found = await spool(request.stream(), file, limit if span is None else span[1] - span[0], request)
         if not request.headers.get("content-length"):
             await run_in_threadpool(services.upload, size)
@@ -155,9 +155,9 @@ def _put_part(services: Services, sha256: str, span: tuple[int, int, int], part:
 def _complete(services: Services, sha256: str, read: Callable[[BinaryIO], str]) -> Response:
     """Read an upload to its end, and store it if it is what it should be; then, or if not, its parts are dropped."""
     store = services.store
-    with tempfile.NamedTemporaryFile(prefix="atlas-upload-") as file:
+    with scratch() as folder, (folder / "upload").open("wb") as file:
         try:
-            found = read(file)  # type: ignore[arg-type]
+            found = read(file)
         except NotFoundError:
             known = store.blob_size(sha256)
             if known is None:
