@@ -348,7 +348,7 @@ def _worker_command(name: str, queues: str, processes: int) -> tuple[str, ...]:
 def _api_command(listener: int) -> tuple[str, ...]:
     return (
         sys.executable, "-P", "-m", "uvicorn", "service.main:create_app", "--factory", "--http", CONNECTION, "--fd",
-        str(listener), "--log-level", "warning", "--timeout-graceful-shutdown", str(DRAIN_SECONDS),
+        str(listener), "--log-level", "warning", "--no-access-log", "--timeout-graceful-shutdown", str(DRAIN_SECONDS),
     )  # fmt: skip
 
 

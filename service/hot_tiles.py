@@ -33,7 +33,7 @@ class Kept:
 class HotTiles:
     """Keeps answers that may be kept for a year anyway: tiles that were asked for by their digest.
 
-    It stands behind those who say who asks: what is kept for one is not given to another.
+    It stands behind who says who asks: what is kept for one is not given to another.
 
     Args:
         app: The application.

@@ -37,7 +37,7 @@ def send(url: str, pieces: Iterable[bytes], *, pause: float = 0.0, patience: flo
                     break
         except (BrokenPipeError, ConnectionResetError):
             pass
-        data = _all(line)
+        data = all_of(line)
     head, _, body = data.partition(b"\r\n\r\n")
     status = int(head.split()[1]) if head else 0
     return Raw(status, json.loads(body) if body.startswith(b"{") else {}, time.monotonic() - began)
@@ -55,7 +55,8 @@ def _answered(line: socket.socket, seconds: float) -> bool:
     return True
 
 
-def _all(line: socket.socket) -> bytes:
+def all_of(line: socket.socket) -> bytes:
+    """What comes until the service closes the connection."""
     data = b""
     try:
         while piece := line.recv(1 << 16):

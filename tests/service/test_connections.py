@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import httpx
@@ -14,7 +15,7 @@ from service import connections
 from service.connections import HEAD_BYTES
 from service.main import create_app
 from service.settings import ServiceSettings
-from tests.service.raw import send
+from tests.service.raw import all_of, send
 from tests.service.serving import serving
 
 GET = b"GET /healthz HTTP/1.1\r\nhost: x\r\n"
@@ -47,6 +48,7 @@ def test_so_is_the_second_one_on_a_connection(url: str) -> None:
         while not first.endswith(b"}"):
             first += line.recv(1 << 16)
         assert first.startswith(b"HTTP/1.1 200")
+        line.sendall(GET + b"x-more: ")
         line.settimeout(0.05)
         for _ in range(200):
             try:
@@ -73,6 +75,7 @@ def test_who_says_nothing_is_let_go(url: str) -> None:
     [
         GET + b"x-long: " + b"y" * HEAD_BYTES * 2 + b"\r\n\r\n",
         GET + b"".join(b"x-%d: y\r\n" % number for number in range(5000)) + b"\r\n",
+        GET + b"transfer-encoding: chunked\r\n\r\n0\r\n" + b"x-behind: y\r\n" * 5000,
         b"GET /healthz?" + b"y" * HEAD_BYTES * 2 + b" HTTP/1.1\r\nhost: x\r\n\r\n",
     ],
 )
@@ -91,6 +94,22 @@ def test_what_is_no_request_is_a_problem(url: str, head: bytes) -> None:
     assert answer.status in (400, 501)
     assert answer.problem["type"] == "/problems/no-request"
     assert answer.problem["status"] == answer.status
+
+
+def test_a_head_that_does_not_end_is_refused_once_it_is_too_long(url: str) -> None:
+    answer = send(url, [GET + b"x-long: ", *[b"y" * 1000] * 300], pause=0.001)
+    assert (answer.status, answer.problem["type"]) == (431, "/problems/head-too-large")
+
+
+def test_some_requests_at_once_are_answered_in_turn_and_a_flood_of_them_is_cut_off(url: str) -> None:
+    parts = urlsplit(url)
+    last = GET + b"connection: close\r\n\r\n"
+    for count in (10, 5000):
+        with socket.create_connection((parts.hostname, parts.port), timeout=10) as line:
+            with suppress(ConnectionError):
+                line.sendall((GET + b"\r\n") * count + last)
+            answers = all_of(line).count(b"HTTP/1.1 200")
+            assert answers == 11 if count == 10 else answers < 500
 
 
 def test_a_body_that_nobody_reads_does_not_hold_the_connection(url: str) -> None:
