@@ -20,7 +20,8 @@ from service.embedded import free_port
 def serving(store: Path) -> Iterator[str]:
     """The service's URL while the block runs."""
     port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "service.main:create_app", "--factory", "--port", str(port),
+    command = [sys.executable, "-m", "uvicorn", "service.main:create_app", "--factory", "--http",
+               "service.connections:Connection", "--port", str(port),
                "--log-level", "warning"]  # fmt: skip
     with own_redis() as redis_url:
         settings = {"ATLAS_STORE_URL": str(store.resolve()), "ATLAS_REDIS_URL": redis_url, "ATLAS_ACCESS": "open"}

@@ -32,6 +32,9 @@ def test_an_audit_shows_its_verdict_its_findings_and_what_they_rest_on(open_page
     assert before.evaluate("each => each.naturalWidth") > 0
     shares = [float(re.sub("[^0-9.]", "", each.get_attribute("cx") or "")) for each in finding.locator("circle").all()]
     assert (round(shares[0], 1), round(shares[1], 1)) == (74.7, 5.3)  # the flips, and those of the control
+    boxes = [each.bounding_box() for each in finding.locator("svg.plot").all()]
+    assert boxes
+    assert all(box and box["height"] < 30 for box in boxes)  # as high as a line, so that they stand below each other
     finding.get_by_text("Accept it in the policy").click()
     expect(finding.get_by_label("Lines for the policy")).to_contain_text('[[accepted]]\ncheck = "shortcuts"')
     expect(page.get_by_text("<script>alert(1)</script>").first).to_be_visible()

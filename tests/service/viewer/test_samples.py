@@ -63,9 +63,9 @@ def test_all_samples_of_a_chosen_cell_page_by_page(live: Live, page: Page) -> No
     expect(page.locator(".crop.wrong")).to_have_count(min(len(wrong), SHOWN))
 
     crops(page).first.click()
-    expect(page.locator(".chosen figcaption")).to_contain_text(wrong[0]["image"])
-    expect(page.locator(".chosen figcaption")).to_contain_text(f"taken for {wrong[0]['predicted']['name']}")
-    page.wait_for_function("() => document.querySelector('.chosen img').naturalWidth > 0")
+    expect(page.locator(".chosen-sample figcaption")).to_contain_text(wrong[0]["image"])
+    expect(page.locator(".chosen-sample figcaption")).to_contain_text(f"taken for {wrong[0]['predicted']['name']}")
+    page.wait_for_function("() => document.querySelector('.chosen-sample img').naturalWidth > 0")
     page.get_by_role("button", name="Where does all of it land?").click()
     landed = page.get_by_role("article", name=wrong[0]["image"].rpartition("/")[2])
     expect(landed).to_contain_text("of them lie among samples like themselves", timeout=30_000)

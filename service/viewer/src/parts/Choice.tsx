@@ -1,6 +1,7 @@
 // One of a few: a row of tabs, walked by arrow keys.
 
 import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 
 export interface Option { value: string; text: string; picture?: ComponentChildren; disabled?: boolean; title?: string }
 
@@ -15,8 +16,13 @@ export function Choice({ label, options, value, onPick, controls }: Props) {
     next?.focus();
     next?.click();
   };
+  const row = useRef<HTMLDivElement>(null);
+  useEffect(() => { // where there is room for some of them only, what is chosen is among these
+    const place = row.current!, chosen = place.querySelector<HTMLElement>("[aria-selected=true]");
+    if (chosen) place.scrollLeft = Math.min(chosen.offsetLeft - place.offsetLeft, Math.max(place.scrollLeft, chosen.offsetLeft - place.offsetLeft + chosen.offsetWidth - place.clientWidth));
+  }, [value, options.length]);
   return (
-    <div class="choice" role="tablist" aria-label={label} onKeyDown={key}>
+    <div ref={row} class="choice" role="tablist" aria-label={label} onKeyDown={key}>
       {options.map((option) => (
         <button key={option.value} type="button" role="tab" aria-selected={option.value === value} aria-controls={controls} tabIndex={option.value === value ? 0 : -1}
           disabled={option.disabled} title={option.title} onClick={() => onPick(option.value)}>{option.picture}{option.text}</button>

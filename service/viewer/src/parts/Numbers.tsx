@@ -13,7 +13,7 @@ export function Numbers({ items, scale }: ToldNumbers) {
       {drawn.length > 0 && (
         <div class="chart">
           {drawn.map((each) => <Drawn key={each.label} number={each} scale={scale} />)}
-          <div class="axis" aria-hidden="true">{TICKS.map((tick) => <span key={tick}>{(100 * tick * scale).toFixed(scale < 0.1 && tick % 1 ? 1 : 0)} %</span>)}</div>
+          <div class="ticks" aria-hidden="true">{TICKS.map((tick) => <span key={tick}>{(100 * tick * scale).toFixed(scale < 0.1 && tick % 1 ? 1 : 0)} %</span>)}</div>
         </div>
       )}
       <Listed items={others.slice(0, FEW)} />
@@ -24,7 +24,7 @@ export function Numbers({ items, scale }: ToldNumbers) {
 
 function Drawn({ number: { label, text, interval_text, is_compared_with, value, interval }, scale }: { number: ToldNumber; scale: number }) {
   return (
-    <p class={is_compared_with ? "drawn faint" : "drawn"}>
+    <p class={is_compared_with ? "measured faint" : "measured"}>
       <span>{label}</span>
       <span class="number"><strong>{text}</strong> <span class="quiet">{interval_text}</span></span>
       <svg class="plot" aria-hidden="true" focusable="false">

@@ -106,7 +106,7 @@ function Chosen({ sample, onPlace }: { sample: SampleDocument; onPlace: Props["o
   const address = cropOf(sample, "dataset"), figure = useRef<HTMLElement>(null), problem = useSignal<Error | null>(null);
   useEffect(() => { figure.current?.scrollIntoView({ block: "nearest" }); }, []);
   return (
-    <figure class="chosen" ref={figure}>
+    <figure class="chosen-sample" ref={figure}>
       {address && <img src={address} alt={said(sample)} />}
       <figcaption><strong>{said(sample) || "Sample"}</strong><br />{sample.image}<br />row {sample.row}, column {sample.column} of the layer
         {onPlace && address && <><br /><button type="button" onClick={() => onPlace(sample).catch((error: Error) => { problem.value = error; })}>Where does all of it land?</button></>}
