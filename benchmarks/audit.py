@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +68,7 @@ def _over(work: Work, chosen: list[Case], options: argparse.Namespace, told: Cal
             print(f"{case.name}: {told(work(case, options.folder))}", flush=True)
         return
     with ProcessPoolExecutor(options.processes, get_context("spawn")) as processes:
-        for case, done in zip(chosen, processes.map(partial(work, out=options.folder), chosen), strict=True):
+        for case, done in zip(chosen, processes.map(work, chosen, repeat(options.folder)), strict=True):
             print(f"{case.name}: {told(done)}", flush=True)
 
 

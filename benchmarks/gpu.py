@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,9 +23,10 @@ from atlas_core.cards import InputCard, LayerInfo, ModelCard
 from atlas_core.featurevis.recipes import RECIPES, canvas_size
 from atlas_core.featurevis.render import Renderer
 from atlas_core.fidelity import measure
+from atlas_core.mapping import TILE_SIDE
 from atlas_core.memory import Batches
 from atlas_core.models.traced import trace_model
-from atlas_core.pyramid import TILE_SIDE, compose_tile
+from atlas_core.pyramid import compose_tile
 from atlas_core.whitening import Moments, whitening
 
 if TYPE_CHECKING:
@@ -113,7 +115,7 @@ def print_rows(name: str, renderer: Renderer, precision: str, targets: np.ndarra
     first, _ = timed(lambda: renderer(*inputs(renderer, targets, batch)))
     for count in sizes:
         given = inputs(renderer, targets, count)
-        seconds, _ = timed(lambda given=given: renderer(*given))
+        seconds, _ = timed(partial(renderer, *given))
         row = name, renderer.recipe.name, renderer.canvas, precision, batch, f"{first:.2f}", f"{count:,}"
         print(f"| {' | '.join(map(str, row))} | {seconds:.2f} | {count / seconds:,.0f} |", flush=True)
 

@@ -126,10 +126,11 @@ def strange(pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:
     random, shape = np.random.default_rng(0), pixels.shape
     rows, columns = np.indices(shape[:2])
     grey = pixels.mean(axis=2, keepdims=True).round().astype(np.uint8)
+    waves: NDArray[np.float64] = np.round(127 + 120 * np.sin(rows / 3 + columns / 5))
     return {
         "noise": random.integers(0, 256, shape, dtype=np.uint8),
-        "stripes": np.round(127 + 120 * np.sin(rows / 3 + columns / 5))[..., None].astype(np.uint8).repeat(3, axis=2),
-        "checks": (255 * ((rows // 8 + columns // 8) % 2))[..., None].astype(np.uint8).repeat(3, axis=2),
+        "stripes": waves[..., None].astype(np.uint8).repeat(3, axis=2),
+        "checks": np.asarray(255 * ((rows // 8 + columns // 8) % 2), np.uint8)[..., None].repeat(3, axis=2),
         "grey": np.full(shape, 128, np.uint8),
         "one colour": np.broadcast_to(np.array([200, 30, 40], np.uint8), shape),
         "red for blue": pixels[:, :, ::-1],

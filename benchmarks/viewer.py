@@ -22,10 +22,10 @@ from urllib.parse import quote, urlsplit
 import httpx
 import numpy as np
 from playwright.sync_api import Browser, Page, sync_playwright
-from viewing.made import made
-from viewing.serving import serving
 
 from atlas_client.cli import run
+
+ROOT = Path(__file__).resolve().parents[1]
 
 FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--enable-unsafe-swiftshader"]
 WINDOW = {"width": 1280, "height": 800}
@@ -215,6 +215,9 @@ def exported(url: str, atlas: str, layer: str, browser: Browser, rows: Rows) -> 
 
 
 def main() -> None:
+    from benchmarks.viewing.made import made
+    from benchmarks.viewing.serving import serving
+
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path, help="a model card")
     parser.add_argument("dataset", type=Path, help="a dataset card; 102,400 samples are asked of its images")
@@ -242,4 +245,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
     main()

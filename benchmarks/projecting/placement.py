@@ -168,7 +168,8 @@ def prepared(sampled: Sampled, folder: Path, *, whole: bool) -> tuple[Methods, N
     low, side = layout.min(axis=0), float(np.ptp(layout, axis=0).max())
 
     def scale(placed: NDArray[Any]) -> NDArray[np.float64]:
-        return (np.asarray(placed, np.float64) - low) / side
+        unit: NDArray[np.float64] = (np.asarray(placed, np.float64) - low) / side
+        return unit
 
     unit = np.clip(scale(layout), 0, 1)
     index = ProjectionIndex.build(

@@ -130,7 +130,7 @@ def write_sheets(
 
 
 def main() -> int:
-    from benchmarks.rendering.measure import folder_of, reading
+    from benchmarks.rendering.measure import Icons, folder_of, reading
     from benchmarks.rendering.prepared import Prepared
     from benchmarks.rendering.runs import Run
     from benchmarks.rendering.table import named_runs
@@ -152,7 +152,7 @@ def main() -> int:
     if options.layer not in names:
         parser.error(f"{options.file} has no layer {options.layer!r}; it has {', '.join(names)}")
     place = names.index(options.layer)
-    icons = "read" if options.read_only else None
+    icons: Icons = "read" if options.read_only else None
     group = folder_of(options.file, options.folder, options.device, icons) / str(place)
     named = named_runs({path.stem: Run.read(path) for path in group.glob("*.safetensors")})
     asked = ASKED + ((CONTROL,) if options.control else ())

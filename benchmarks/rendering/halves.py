@@ -109,4 +109,5 @@ def nearest_others(samples: Table, halves: Halves, cell: int, count: int = SHOWN
     cosine = halves.whitening.directions(samples["activations"][inside]) @ target
     ranked = inside[np.argsort(-cosine, kind="stable")]
     _, best = np.unique(samples["image"][ranked], return_index=True)
-    return ranked[np.sort(best)][:count]
+    nearest: NDArray[np.int64] = ranked[np.sort(best)][:count]
+    return nearest

@@ -107,7 +107,7 @@ def _child(file: Path, layer: int, cells: list[int], seconds: float, device: str
     prepared = Prepared.read(file)
     model = whole_network(prepared, layer).to(device)
     clock = time.process_time if device == "cpu" else time.perf_counter
-    began, icons, taken = time.monotonic(), [], []
+    began, icons, taken = time.monotonic(), list[Any](), list[float]()
     for cell in cells:
         if icons and time.monotonic() - began > seconds:
             break

@@ -178,7 +178,7 @@ class Bench:
             which: NDArray[np.int64], trunk: Any, device: str, steps: int = STEPS
         ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
             return render_notebook(
-                trunk, directions[which], canvas, self.input.mean, moves=moves, gain=gain, seed=attempt,
+                trunk, directions[which], canvas, tuple(self.input.mean), moves=moves, gain=gain, seed=attempt,
                 learning_rate=rate, steps=steps, batch=self.bounds.batch, device=device,
             )  # fmt: skip
 
@@ -205,7 +205,7 @@ class Bench:
         counted = multiply_adds(lambda: whole(pixels).sum().backward())
         facts = {"seconds": [float(np.median(taken)) * len(taken)], "peak_mib": None, "kornia": kornia,
                  "device": self.device_name(), "multiply_adds": counted * lucent_peer.STEPS}  # fmt: skip
-        return self.judged(found["icons"], lucent_peer.SIZE, facts, np.array(order[: len(taken)]))
+        return self.judged(found["icons"], lucent_peer.SIZE, facts, np.array(order[: len(taken)]).tolist())
 
     def patch(self) -> Run:
         """The nearest real patch, for which nothing is rendered."""

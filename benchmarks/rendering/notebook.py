@@ -98,7 +98,8 @@ def objective(activations: torch.Tensor, directions: torch.Tensor, gain: Gain = 
     length = middle.norm(dim=1) + TINY
     if gain == "formula":
         length = length * directions.norm(dim=1)
-    return dot * (dot / length).clamp(min=COSINE_FLOOR) ** COSINE_POWER
+    gained: torch.Tensor = dot * (dot / length).clamp(min=COSINE_FLOOR) ** COSINE_POWER
+    return gained
 
 
 def moved(pixels: torch.Tensor, generator: np.random.Generator, mean: torch.Tensor) -> torch.Tensor:
@@ -111,7 +112,7 @@ def moved(pixels: torch.Tensor, generator: np.random.Generator, mean: torch.Tens
     """
     size = pixels.shape[-1]
     reach = [part * SHIFT_SHARE / (sum(CROPS) / 2) for part in CROPS]
-    shift = sum(generator.uniform(-part / 2, part / 2, 2) for part in reach)
+    shift = np.sum([generator.uniform(-part / 2, part / 2, 2) for part in reach], axis=0)
     angle, zoom = math.radians(generator.choice(ANGLES)), 1 + generator.uniform(-ZOOM, ZOOM)
     cosine, sine = math.cos(angle) / zoom, math.sin(angle) / zoom
     matrix = [[cosine, -sine, 2 * shift[0]], [sine, cosine, 2 * shift[1]]]
@@ -193,7 +194,7 @@ def render_notebook(
             seen = moved(pixels, draws, fill) if moves == "affine" else cropped(pixels, draws)
             gains = objective(trunk(seen.contiguous(memory_format=torch.channels_last)), goal, gain)
             optimiser.zero_grad()
-            (-gains.sum()).backward()
+            torch.autograd.backward(-gains.sum())
             optimiser.step()
         with torch.no_grad():
             levels = (picture.pixels() * 255).round().to(torch.uint8).permute(0, 2, 3, 1)

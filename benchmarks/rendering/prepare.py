@@ -101,7 +101,8 @@ def prepare(
         raise InputError(f"{plan.model.card.name} takes {plan.model.card.input.channels} channels; this compares "
                          "recipes for RGB")  # fmt: skip
     first_half = halve(source.runtime.dataset(plan).listing.images, seed)
-    found, reading, judges = [], {}, {}
+    found, judges = [], {}
+    reading: dict[str, Any] = {}
     for place, name in enumerate(layers):
         layer, table = plan.model.layer(name), source.samples(name)
         halves = cells_by_halves(table, source.layout(name), first_half, side)

@@ -100,7 +100,7 @@ def multiply_adds(work: Callable[[], Any]) -> int:
     """
     with FlopCounterMode(display=False) as counter:
         work()
-    return counter.get_total_flops() // 2
+    return int(counter.get_total_flops()) // 2
 
 
 @contextmanager

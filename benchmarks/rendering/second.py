@@ -145,7 +145,7 @@ class _Lite(nn.Module):
         self.blocks = network._blocks[: last + 1]
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        maps = self.stem((pixels * 255 - 127) / 128)
+        maps: torch.Tensor = self.stem((pixels * 255 - 127) / 128)
         for block in self.blocks:
             maps = block(maps)
         return maps
@@ -230,14 +230,14 @@ def train(
     for _ in range(epochs):
         order = generator.permutation(len(pixels))
         for first in range(0, len(order), BATCH):
-            part = order[first : first + BATCH]
-            batch = _unit(pixels[part])
+            chosen = order[first : first + BATCH]
+            batch = _unit(pixels[chosen])
             if generator.random() < 0.5:
                 batch = batch.flip(3)
             shift = tuple(generator.integers(-3, 4, 2).tolist())
-            loss = F.cross_entropy(network(batch.roll(shift, (2, 3))), classes[part])
+            loss = F.cross_entropy(network(batch.roll(shift, (2, 3))), classes[chosen])
             optimiser.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimiser.step()
             schedule.step()
     return network

@@ -97,8 +97,8 @@ def layer_rows(runs: Mapping[str, Run], known: Known | None = None) -> list[Row]
     for row in rows:
         start = named.get(f"start of {row['row'].removeprefix('(c) ')} alone")
         row["like_start"] = None if start is None else _likes(correlation(named[row["row"]].icons, start.icons))
-        row["faster"] = _ratio(row["per_second"], base and base["per_second"])
-        row["cheaper"] = _ratio(base and base["giga"], row["giga"])
+        row["faster"] = _ratio(row["per_second"], base["per_second"] if base else None)
+        row["cheaper"] = _ratio(base["giga"] if base else None, row["giga"])
     return rows
 
 

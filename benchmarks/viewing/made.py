@@ -26,6 +26,8 @@ from atlas_core.store import Store, open_store
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from atlas_core.plan import Chunk, Plan
 
 SIDES, SAMPLES, ICON = (20, 40, 80, 160), 102_400, 64
@@ -120,10 +122,12 @@ def _draw(planned: Plan, chunk: Chunk, runtime: Runtime) -> None:
         columns, rows = level["column"], level["row"]
         within = np.flatnonzero((columns // TILE_SIDE == x) & (rows // TILE_SIDE == y))
         patches = [Image.fromarray(thumbnails[cell, 0]) for cell in within]
-    icons = np.stack([patch.resize((ICON, ICON), Image.Resampling.BICUBIC) for patch in patches])
+    icons = np.stack([np.asarray(patch.resize((ICON, ICON), Image.Resampling.BICUBIC)) for patch in patches])
     places = np.stack([columns[within] % TILE_SIDE, rows[within] % TILE_SIDE], axis=1)
     random = np.random.default_rng(int(digest([side, x, y])[:8], 16))
-    metrics = {name: random.uniform(0.2, 0.9, len(within)).astype(np.float32) for name in MEASURES}
+    metrics: dict[str, NDArray[Any]] = {
+        name: random.uniform(0.2, 0.9, len(within)).astype(np.float32) for name in MEASURES
+    }
     metrics |= {
         "cell": within, "retrieval_rank": random.integers(0, 3, len(within)),
         "high_frequency": metrics["high_frequency"] * 0.12, "exemplar_contrast": level["exemplar_contrast"][within],

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-from engine import own_redis
 
+from benchmarks.engine import own_redis
 from service.embedded import free_port
 
 
