@@ -13,8 +13,10 @@ def test_the_prebuilt_atlas_is_small_and_whole() -> None:
     assert verify(manifest)
     files = [path for path in FOLDER.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 1_000_000
-    assert {path.relative_to(FOLDER).as_posix() for path in files} == {*manifest["artifacts"], "manifest.json"}
-    for path, entry in manifest["artifacts"].items():
+    told = manifest["artifacts"] | manifest["beside"]
+    assert {path.relative_to(FOLDER).as_posix() for path in files} == {*told, "manifest.json"}
+    assert {path.rpartition("/")[2] for path in manifest["beside"]} == {"names.json", "attribution.safetensors"}
+    for path, entry in told.items():
         assert hashlib.sha256((FOLDER / path).read_bytes()).hexdigest() == entry["sha256"]
 
 
