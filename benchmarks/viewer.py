@@ -162,6 +162,7 @@ class Looked:
             took = time.monotonic() - began
             if visit == "first":
                 self.rows.append(("bytes before the first useful picture", f"{seen['bytes'] / 1e6:.2f} MB", "< 1.5 MB"))
+                page.wait_for_load_state("networkidle")  # who leaves earlier has not got all that can be kept
             else:
                 page.wait_for_timeout(300)
                 asked = sorted({urlsplit(one).path for one in seen["asked"] if one.startswith("http")})
