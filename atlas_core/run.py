@@ -22,6 +22,7 @@ from atlas_core.errors import AtlasError, InputError, MissingInputError
 from atlas_core.gc import drop_samples
 from atlas_core.manifest import publish_files
 from atlas_core.plan import Chunk, Plan, lacking
+from atlas_core.scratch import clear_scratch
 from atlas_core.settings import Settings
 from atlas_core.spec import parse_spec
 from atlas_core.store import Store, open_store
@@ -57,6 +58,7 @@ def die_with_parent(parent: int | None = None) -> None:
 def _start(store: str, parent: int, device: str) -> None:
     global _runtime
     die_with_parent(parent)
+    clear_scratch()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     from atlas_core.runtime import Runtime
 

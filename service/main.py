@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -132,8 +131,6 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(clear_scratch)
-        gc.collect()
-        gc.freeze()  # what was loaded stays, and the collector took a fifth of a request's time to look at it
         yield
         await services.close()
         tracing.disable()

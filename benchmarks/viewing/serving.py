@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks.engine import own_redis
-from service.embedded import free_port
+from service.embedded import CONNECTION, free_port
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def serving(store: Path) -> Iterator[str]:
     """The service's URL while the block runs."""
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "service.main:create_app", "--factory", "--http",
-               "service.connections:Connection", "--port", str(port),
+               CONNECTION, "--port", str(port),
                "--log-level", "warning"]  # fmt: skip
     with own_redis() as redis_url:
         settings = {"ATLAS_STORE_URL": str(store.resolve()), "ATLAS_REDIS_URL": redis_url, "ATLAS_ACCESS": "open"}

@@ -2,7 +2,7 @@
 
 import { Problem, bytes, json, listOf, quoted } from "./api";
 import { TOLD, heatOfCells, heatOfClass } from "./heat/folder";
-import { type HeatDocument, MEASURES } from "./heat/scale";
+import { type HeatDocument, MEASURES, classIn } from "./heat/scale";
 import type { PlaceName } from "./names/names";
 import { type Copy, copy } from "./offline";
 import type { Atlas, CellDocument, Job, Layer, Manifest } from "./types";
@@ -248,9 +248,9 @@ export class FolderSource implements Source {
   get hasClasses(): boolean { return Object.keys(this.beside).some((path) => path.endsWith("/attribution.safetensors")); }
 
   async heat(of: string, layer: string, side: number): Promise<HeatDocument> {
-    const cells = await this.cells(layer, side);
-    if (!of.startsWith("class-")) return heatOfCells(of, layer, side, cells);
-    const index = Number(of.slice(6)), name = this.classes[index] ?? String(index);
+    const cells = await this.cells(layer, side), index = classIn(of);
+    if (index === null) return heatOfCells(of, layer, side, cells);
+    const name = this.classes[index] ?? String(index);
     return heatOfClass({ index, name }, layer, side, cells, await this.attribution(layer, side, index));
   }
 

@@ -7,8 +7,8 @@ import { ClassSearch } from "../parts/ClassSearch";
 import { Radios } from "../parts/Radios";
 import type { View } from "../view";
 import { Weakest } from "./Weakest";
-import { type Look, type Sign, channelIn, classIn, heatOf } from "./heat";
-import { type HeatDocument, MEASURES, extremes, told } from "./scale";
+import { type Look, type Sign, heatOf } from "./heat";
+import { type HeatDocument, MEASURES, channelIn, classIn, extremes, told } from "./scale";
 
 const LISTED = 6;
 

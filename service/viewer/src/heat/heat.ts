@@ -8,7 +8,7 @@ import { besideOf } from "../linked/beside";
 import type { Attach } from "../map/attachments";
 import { type View, feature } from "../view";
 import { HeatOverlay } from "./overlay";
-import { type HeatDocument, MEASURES } from "./scale";
+import { type HeatDocument, MEASURES, channelIn, classIn } from "./scale";
 
 export const SIGNS = ["both", "positive", "negative"] as const;
 export const LOOKS = ["icons", "colours"] as const;
@@ -38,12 +38,6 @@ export const heatOf = feature((view: View): Heat => {
   bound(view, "intensity", heat.intensity, { ...number(1, 1), parse: (it) => (Number(it) >= 0.5 && Number(it) <= 2 ? Number(it) : undefined) });
   return heat;
 });
-
-/** The class whose heat map is asked for, null where none is. */
-export const classIn = (of: string): number | null => (of.startsWith("class-") ? Number(of.slice(6)) : null);
-
-/** The channel of which it is, null where it is of none. */
-export const channelIn = (of: string): number | null => (of.startsWith("channel-") ? Number(of.slice(8)) : null);
 
 /** What a heat map is of, in a word. */
 export function titleOf(view: View, of: string): string {

@@ -49,6 +49,12 @@ export const MEASURES: Record<string, Measure> = {
   fidelity: { title: "Fidelity", says: "How well each icon shows what its cell is. Trust icons of low fidelity least.", from: "least", lowest: "Least trustworthy icons", highest: "Most trustworthy icons", weakest: true },
 };
 
+/** The class whose heat map is asked for, null where none is. */
+export const classIn = (of: string): number | null => (of.startsWith("class-") ? Number(of.slice(6)) : null);
+
+/** The channel of which it is, null where it is of none. */
+export const channelIn = (of: string): number | null => (of.startsWith("channel-") ? Number(of.slice(8)) : null);
+
 export type Ends = [low: number, high: number];
 
 /** What the ends of the scale stand for. */
