@@ -171,7 +171,10 @@ def test_positions_beyond_the_edges_are_told_and_brought_into_view_and_a_shared_
         return sum(0 <= x - box["x"] <= box["width"] and 0 <= y - box["y"] <= box["height"] for x, y in places)
 
     far = max(positions, key=lambda one: one["x"] + one["y"])
-    page.evaluate(f"location.hash += '&at={far['x']},{far['y']},9'")
+    page.mouse.move(*at(page, 1, far["x"], 1 - far["y"]))
+    for _ in range(4):
+        page.mouse.wheel(0, -400)
+        page.wait_for_timeout(100)
     line = page.get_by_role("article").locator("p").filter(has_text=re.compile(rf"^\d+ of {len(positions)} in view"))
     expect(line).to_be_visible()
     page.wait_for_timeout(300)
